@@ -1,0 +1,1 @@
+"""friedel: scattering from atomic models, for X-rays, electrons and neutrons."""

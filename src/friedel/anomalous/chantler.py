@@ -1,0 +1,101 @@
+"""One idea: f' and f'' interpolated in the tables of Chantler, which the package xraydb carries."""
+
+import json
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from friedel.anomalous.cromer_liberman import FloatOrArray, as_given, as_positive
+from friedel.elements import element_record
+from friedel.errors import ElementError, EnergyError
+
+Z_MIN, Z_MAX = 1, 92
+"""Elements in the tables: H to U."""
+
+_NEIGHBOURS = 3
+"""Tabulated points on either side of an energy's own that its spline goes through."""
+
+_SMALLEST = 1e-99
+"""Stands for a tabulated f'' of zero (H, He and Li at high energies), which has no logarithm."""
+
+
+def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
+    """Amplitudes f' and f'' of one element, interpolated in the tables of [Chantler2000].
+
+    Parameters
+    ----------
+    z
+        Atomic number, 1 to 92.
+    energy
+        Photon energy, eV, scalar or of any shape, within the table: 1.01 eV to 966 keV.
+
+    Returns
+    -------
+    (f', f'')
+        Electrons; floats for a scalar energy, otherwise float64 arrays of its shape.
+
+    Raises
+    ------
+    ElementError
+        For an element without a table.
+    EnergyError
+        For an energy that is not positive and finite, or outside of the element's table.
+
+    Notes
+    -----
+    f'' is linear in log-log coordinates between tabulated energies. f' is a cubic spline
+    through the seven tabulated points around the energy. Both are what
+    ``xraydb.f1_chantler`` and ``f2_chantler`` give for one energy at a time; for many, xraydb lets
+    one spline run through the whole range asked for, so that its f' at an energy depends on
+    the others, by up to 0.1 electrons beside an edge. Here it does not.
+
+    Between the points next to an edge the spline swings: rely on f' there no better than the
+    spacing of the table, a few eV. The edges are those of free atoms.
+    """
+    energies = as_positive(energy, "energy", "eV")
+    if not Z_MIN <= z <= Z_MAX:
+        raise ElementError(f"got Z = {z}; expected {Z_MIN} to {Z_MAX} for the tables of Chantler")
+    points, f1_points, f2_points = _table(z)
+    outside = energies[(energies < points[0]) | (energies > points[-1])]
+    if outside.size:
+        raise EnergyError(
+            f"got energy = {outside[0]:g} eV; expected {points[0]:g} to {points[-1]:g} eV "
+            f"for {element_record(z).symbol} in the tables of Chantler"
+        )
+    f2 = np.exp(np.interp(np.log(energies), np.log(points), np.log(f2_points)))
+    return as_given(_local_splines(points, f1_points, energies)), as_given(f2)
+
+
+def _local_splines(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Cubic interpolation of y(x) where the points far away have no say.
+
+    f' has a cusp at every edge, which a spline through all points would carry to its neighbours.
+    """
+    from scipy.interpolate import CubicSpline
+
+    result = np.empty(at.shape)
+    left = np.searchsorted(x, at, side="right") - 1
+    for i in np.unique(left):
+        here = left == i
+        around = slice(max(0, i - _NEIGHBOURS), i + _NEIGHBOURS + 1)
+        result[here] = CubicSpline(x[around], y[around])(at[here])
+    return result
+
+
+@cache
+def _table(z: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Energies (eV, increasing), f' and f'' (positive) of one element."""
+    import xraydb
+
+    database = xraydb.get_xraydb()
+    chantler_table = database.tables["Chantler"]
+    row = (
+        database.query(chantler_table)
+        .filter(chantler_table.c.element == element_record(z).symbol)
+        .one()
+    )
+    # Two energies of Cs, both below 14 eV, are listed twice.
+    energy, first = np.unique(json.loads(row.energy), return_index=True)
+    f1, f2 = (np.array(json.loads(text))[first] for text in (row.f1, row.f2))
+    return energy, f1, np.maximum(f2, _SMALLEST)

@@ -1,0 +1,247 @@
+"""Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from friedel import density, direct, fourier, sampling
+from friedel.atoms import Atoms
+from friedel.crystal import Crystal, checked_d_min
+from friedel.errors import AccuracyError, AtomsError, FriedelWarning, ParameterError
+from friedel.formfactors import FormFactorTable, GaussianSum, ScatteringFactors, scattering_factors
+from friedel.reflections import checked_hkl
+
+METHODS = ("auto", "fft", "direct")
+
+SECONDS_PER_DIRECT_TERM = 27e-9
+"""Time of one (atom, operation, reflection) in direct summation."""
+SECONDS_PER_GATHER = 10e-9
+"""Time of one (operation, reflection) in reciprocal space."""
+PLAN_SECONDS = 0.02
+"""Direct summation that takes less than this is not worth a plan."""
+
+
+@dataclass
+class Calculator:
+    """Structure factors of one model at fixed reflections, for any coordinates.
+
+    Made by :meth:`from_model`. The plan is kept while atoms move and made anew when their
+    occupancies or displacement parameters change.
+
+    Attributes
+    ----------
+    crystal, atoms
+        As planned.
+    hkl
+        (n, 3) int32 reflections, in the order of the results.
+    factors
+        Form factors by kind of atom.
+    method
+        ``"fft"`` or ``"direct"``, as chosen.
+    plan
+        Sampling of the density, None for direct summation.
+    rtol
+        The error asked for.
+    dtype
+        Type of the density grid that was asked for, or None.
+    threads
+        Used by the FFT.
+    """
+
+    crystal: Crystal
+    atoms: Atoms
+    hkl: np.ndarray
+    factors: ScatteringFactors
+    method: str
+    plan: sampling.Plan | None
+    rtol: float = 1e-4
+    dtype: np.dtype | None = None
+    threads: int = 1
+
+    @classmethod
+    def from_model(
+        cls,
+        model: Any,
+        *,
+        d_min: float | None = None,
+        hkl: np.ndarray | None = None,
+        source: str = "xray",
+        method: str = "auto",
+        rtol: float = 1e-4,
+        dtype: Any = None,
+        table: str | FormFactorTable | None = None,
+        use_charge: bool = False,
+        unknown: str = "O",
+        form_factors: Mapping[str, GaussianSum] | None = None,
+        addends: Mapping[str, complex] | None = None,
+        strict_ncs: bool = True,
+        threads: int = 1,
+    ) -> "Calculator":
+        """Plan the calculation.
+
+        Parameters
+        ----------
+        model
+            A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`.
+        d_min
+            Resolution limit in A: all unique, non-absent reflections to it.
+        hkl
+            (n, 3) reflections wanted, instead of `d_min`; any indices in any order.
+        source, table, use_charge, unknown, form_factors, addends
+            What scatters; see :func:`friedel.formfactors.scattering_factors`.
+        method
+            ``"fft"``, ``"direct"``, or ``"auto"`` for the faster by predicted cost.
+        rtol
+            Relative rms error of F allowed in the worst of ten resolution shells.
+        dtype
+            float32 or float64 for the density grid; by default whichever suffices.
+        strict_ncs
+            Add the copies made by the file's strict NCS operators.
+        threads
+            Number of threads for the FFT.
+
+        Raises
+        ------
+        FriedelError
+            Of the kind that fits, for input that cannot be used.
+        """
+        if method not in METHODS:
+            raise ParameterError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+        crystal, atoms = _crystal_and_atoms(model, strict_ncs)
+        rtol = sampling.checked_rtol(rtol)
+        if (d_min is None) == (hkl is None):
+            raise ParameterError("give either d_min or hkl, and not both")
+        wanted = crystal.unique_reflections(checked_d_min(d_min)) if hkl is None else checked_hkl(hkl)  # type: ignore[arg-type]
+        factors = scattering_factors(
+            atoms.scatterers,
+            source,
+            table=table,
+            use_charge=use_charge,
+            unknown=unknown,
+            form_factors=form_factors,
+            addends=addends,
+        )
+        dtype = None if dtype is None else np.dtype(dtype)
+        calculator = cls(crystal, atoms, wanted, factors, method, None, rtol, dtype, threads)
+        calculator._check_range()
+        calculator._choose(method)
+        return calculator
+
+    def __repr__(self) -> str:
+        return f"<friedel.Calculator {len(self.hkl)} reflections, {self.describe()}>"
+
+    def describe(self) -> str:
+        """Method and sampling in words."""
+        return f"FFT: {self.plan}" if self.plan is not None else "direct summation"
+
+    @property
+    def stol2(self) -> np.ndarray:
+        """(n,) (sin theta / lambda)^2 of the reflections, 1/A^2."""
+        return self.crystal.stol2(self.hkl)
+
+    def forward(self, atoms: Atoms | None = None) -> np.ndarray:
+        """(n,) complex128 structure factors.
+
+        Parameters
+        ----------
+        atoms
+            The same kinds of atoms with other parameters; by default those planned for.
+
+        Raises
+        ------
+        AtomsError
+            When the atoms are of other kinds.
+        """
+        if atoms is not None and atoms is not self.atoms:
+            self._adopt(atoms)
+        f = self._sum(self.factors.a, self.factors.b)
+        if self.factors.f_double_prime.any():
+            imaginary = self.factors.f_double_prime[:, None]
+            f = f + 1j * self._sum(imaginary, np.zeros_like(imaginary))
+        stol2 = self.stol2
+        f *= self.factors.post_factor(stol2)
+        at_origin = stol2 == 0.0
+        if at_origin.any():
+            f[at_origin] = self._forward_scattering()
+        return f
+
+    def _sum(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Sum over atoms and operations of one set of Gaussian coefficients."""
+        if self.plan is None:
+            f = (a[:, :, None] * np.exp(-b[:, :, None] * self.stol2)).sum(axis=1)
+            return direct.structure_factors(self.crystal, self.atoms, self.hkl, f)
+        grid = np.zeros(self.plan.shape, self.plan.dtype)
+        sampled = {"blur": self.plan.blur, "cutoff": self.plan.cutoff}
+        density.add_atoms(grid, self.crystal, self.atoms, a, b, **sampled)
+        return fourier.structure_factors(
+            grid, self.crystal, self.hkl, blur=self.plan.blur, threads=self.threads
+        )
+
+    def _forward_scattering(self) -> complex:
+        """F(000), which a truncated density would underestimate."""
+        per_kind = self.factors.forward_limit() + 1j * self.factors.f_double_prime
+        return complex(self.crystal.n_operations * (self.atoms.occ * per_kind[self.atoms.kind]).sum())
+
+    def _adopt(self, atoms: Atoms) -> None:
+        if atoms.scatterers != self.atoms.scatterers:
+            raise AtomsError(
+                f"planned for {self.atoms.scatterers}, got atoms of kinds {atoms.scatterers}"
+            )
+        changed = any(
+            not np.array_equal(getattr(atoms, name), getattr(self.atoms, name))
+            for name in ("kind", "occ", "b_iso", "b_tensor")
+        )
+        self.atoms = atoms
+        if changed and self.plan is not None:
+            self._choose("fft")
+
+    def _check_range(self) -> None:
+        if len(self.hkl) and np.sqrt(self.stol2.max()) > self.factors.stol_max:
+            import warnings
+
+            warnings.warn(
+                f"sin(theta)/lambda reaches {np.sqrt(self.stol2.max()):.2f} 1/A; the form factors "
+                f"are fitted to {self.factors.stol_max:g} 1/A and extrapolated beyond",
+                FriedelWarning,
+                stacklevel=3,
+            )
+
+    def _choose(self, method: str) -> None:
+        """Settle on a method and, for the FFT, a plan."""
+        n_rotations = len(self.crystal.primitive_operations[0])
+        direct_seconds = len(self.hkl) * n_rotations * len(self.atoms) * SECONDS_PER_DIRECT_TERM
+        self.method, self.plan = "direct", None
+        finest = self.stol2.max(initial=0.0)
+        if method == "direct" or finest == 0.0 or not self.atoms.occ.any():
+            return
+        if method == "auto" and direct_seconds < PLAN_SECONDS:
+            return
+        try:
+            plan = sampling.plan(
+                self.crystal,
+                self.atoms,
+                self.factors.a,
+                self.factors.b,
+                0.5 / float(np.sqrt(finest)),
+                self.rtol,
+                self.dtype,
+            )
+        except AccuracyError:
+            if method == "fft":
+                raise
+            return
+        fft_seconds = plan.seconds + len(self.hkl) * n_rotations * SECONDS_PER_GATHER
+        if method == "fft" or fft_seconds < direct_seconds:
+            self.method, self.plan = "fft", plan
+
+
+def _crystal_and_atoms(model: Any, strict_ncs: bool) -> tuple[Crystal, Atoms]:
+    """Arrays pass without touching the readers, so that the engine runs where gemmi is absent."""
+    if isinstance(model, tuple) and [type(x) for x in model] == [Crystal, Atoms]:
+        return model
+    from friedel.io.models import as_model
+
+    read = as_model(model, strict_ncs=strict_ncs)
+    return read.crystal, read.atoms

@@ -1,0 +1,385 @@
+"""The crystal: unit cell matrices, symmetry operations as integer arrays, reflections they imply.
+
+Knows nothing of files and nothing of gemmi: a cell and triplets such as ``"-x,y+1/2,-z"`` suffice.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import CellError, ResolutionError, SymmetryError
+
+METRIC_TOLERANCE = 0.01
+"""Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
+
+MAX_REFLECTIONS = 200_000_000
+"""More reflections than this in the sphere are refused as a mistaken resolution limit."""
+
+MAX_OPERATIONS = 192
+"""The largest space groups (F-centred, m-3m) have this many operations."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """A unit cell with its space-group symmetry.
+
+    Parameters
+    ----------
+    cell
+        a, b, c (A), alpha, beta, gamma (degrees).
+    rotations
+        (n, 3, 3) int32, acting on fractional coordinates; all operations, centring included.
+    translations
+        (n, 3) int32 in 24ths, modulo 24.
+    asu_basis
+        (3, 3) matrix P such that ``hkl @ P`` are the indices in the reference setting of the
+        space group, in which the CCP4 asymmetric unit is defined. Found from the
+        operations when not given.
+    name
+        Hermann-Mauguin symbol, only for people to read.
+
+    Raises
+    ------
+    CellError
+        For a cell without volume, or one that contradicts the symmetry by more than 1 %.
+    SymmetryError
+        For operations that do not form a group.
+    """
+
+    cell: tuple[float, float, float, float, float, float]
+    rotations: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.int32)[None])
+    translations: np.ndarray = field(default_factory=lambda: np.zeros((1, 3), np.int32))
+    asu_basis: np.ndarray | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cell", checked_cell(self.cell))
+        rotations = np.ascontiguousarray(self.rotations, np.int32).reshape(-1, 3, 3)
+        translations = np.ascontiguousarray(self.translations, np.int32).reshape(-1, 3)
+        object.__setattr__(self, "rotations", _frozen(rotations))
+        object.__setattr__(self, "translations", _frozen(translations % TRANSLATION_DENOMINATOR))
+        if len(rotations) != len(translations) or not 1 <= len(rotations) <= MAX_OPERATIONS:
+            raise SymmetryError(
+                f"got {len(rotations)} rotations and {len(translations)} translations, "
+                f"expected the same number, 1 to {MAX_OPERATIONS}"
+            )
+        if not _is_identity(rotations[0], translations[0]):
+            raise SymmetryError("the first symmetry operation must be the identity")
+        self._check_cell_against_symmetry()
+
+    @classmethod
+    def from_triplets(
+        cls, cell: Sequence[float], triplets: Iterable[str] = ("x,y,z",), name: str = ""
+    ) -> "Crystal":
+        """A crystal from a cell and symmetry triplets; generators are completed to the group."""
+        operations = complete_group(parse_triplet(text) for text in triplets)
+        rotations, translations = zip(*operations, strict=True)
+        return cls(tuple(cell), np.array(rotations), np.array(translations), name=name)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        lengths = " ".join(f"{x:g}" for x in self.cell)
+        return f"<friedel.Crystal {lengths}, {self.name or f'{self.n_operations} operations'}>"
+
+    def _check_cell_against_symmetry(self) -> None:
+        metric = self.orthogonalization.T @ self.orthogonalization
+        rotated = np.einsum("nji,jk,nkl->nil", self.rotations, metric, self.rotations)
+        misfit = np.abs(rotated - metric).max() / np.abs(metric).max()
+        if misfit > METRIC_TOLERANCE:
+            raise CellError(
+                f"cell {self._cell_text()} does not fit the symmetry {self.name or 'given'}: "
+                f"the operations change its metric by {misfit:.1%} "
+                f"(at most {METRIC_TOLERANCE:.0%} is taken as rounding)"
+            )
+
+    def _cell_text(self) -> str:
+        return "(" + ", ".join(f"{x:g}" for x in self.cell) + ")"
+
+    @property
+    def n_operations(self) -> int:
+        """Number of operations in the cell, centring included."""
+        return len(self.rotations)
+
+    @cached_property
+    def orthogonalization(self) -> np.ndarray:
+        """(3, 3) upper-triangular matrix: Cartesian (A) = matrix @ fractional; a along x."""
+        a, b, c, alpha, beta, gamma = self.cell
+        cos_a, cos_b, cos_g = (exact_cosine(angle) for angle in (alpha, beta, gamma))
+        sin_g = np.sqrt(1.0 - cos_g**2)
+        y = (cos_a - cos_b * cos_g) / sin_g
+        z = np.sqrt(1.0 - cos_b**2 - y**2)
+        matrix = np.array([[a, b * cos_g, c * cos_b], [0.0, b * sin_g, c * y], [0.0, 0.0, c * z]])
+        return _frozen(matrix)
+
+    @cached_property
+    def fractionalization(self) -> np.ndarray:
+        """(3, 3): fractional = matrix @ Cartesian; its rows are a*, b*, c* (1/A)."""
+        return _frozen(np.linalg.inv(self.orthogonalization))
+
+    @cached_property
+    def reciprocal_metric(self) -> np.ndarray:
+        """(3, 3) G* (1/A^2): 1/d^2 = h @ G* @ h."""
+        return _frozen(self.fractionalization @ self.fractionalization.T)
+
+    @cached_property
+    def reciprocal_lengths(self) -> np.ndarray:
+        """(3,) |a*|, |b*|, |c*| in 1/A."""
+        return _frozen(np.sqrt(np.diag(self.reciprocal_metric)))
+
+    @property
+    def volume(self) -> float:
+        """Volume of the unit cell, A^3."""
+        return float(np.prod(np.diag(self.orthogonalization)))
+
+    @cached_property
+    def centring_translations(self) -> np.ndarray:
+        """(m, 3) int32 translations in 24ths of the operations without rotation."""
+        pure = (self.rotations == np.eye(3, dtype=np.int32)).all(axis=(1, 2))
+        return _frozen(self.translations[pure])
+
+    @cached_property
+    def primitive_operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """One operation for each distinct rotation: (p, 3, 3) and (p, 3); p * m = n."""
+        _, first = np.unique(self.rotations.reshape(-1, 9), axis=0, return_index=True)
+        first = np.sort(first)
+        return _frozen(self.rotations[first]), _frozen(self.translations[first])
+
+    def stol2(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
+        h = np.asarray(hkl, dtype=np.float64)
+        return 0.25 * np.einsum("...i,ij,...j->...", h, self.reciprocal_metric, h)
+
+    def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) spacing d in A; infinite for (0, 0, 0)."""
+        with np.errstate(divide="ignore"):
+            return 0.5 / np.sqrt(self.stol2(hkl))
+
+    def is_absent(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) bool: systematically absent, F = 0 by symmetry."""
+        hkl = np.asarray(hkl, np.int64)
+        absent = np.zeros(len(hkl), bool)
+        for rotation, translation in zip(self.rotations, self.translations, strict=True):
+            fixed = (hkl @ rotation == hkl).all(axis=1)
+            absent |= fixed & ((hkl @ translation) % TRANSLATION_DENOMINATOR != 0)
+        return absent
+
+    def is_centric(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) bool: the phase is restricted to two values by symmetry."""
+        hkl = np.asarray(hkl, np.int64)
+        rotations, _ = self.primitive_operations
+        centric = np.zeros(len(hkl), bool)
+        for rotation in rotations:
+            centric |= (hkl @ rotation == -hkl).all(axis=1)
+        return centric
+
+    def epsilon(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
+        hkl = np.asarray(hkl, np.int64)
+        rotations, _ = self.primitive_operations
+        return sum((hkl @ rotation == hkl).all(axis=1).astype(np.int64) for rotation in rotations)  # type: ignore[return-value]
+
+    @cached_property
+    def _asu(self) -> tuple[int, np.ndarray]:
+        """Number of the CCP4 asymmetric unit and 24 times the basis in which it holds."""
+        from friedel.laue import find_reciprocal_asu
+
+        rotations, _ = self.primitive_operations
+        return find_reciprocal_asu(rotations, self.asu_basis)
+
+    def unique_reflections(self, d_min: float, d_max: float = np.inf) -> np.ndarray:
+        """(n, 3) int32 unique, non-absent reflections with d_min <= d <= d_max, without (0, 0, 0).
+
+        Those in the CCP4 asymmetric unit, in ascending order of h, k, l.
+
+        Raises
+        ------
+        ResolutionError
+            When `d_min` is not positive and finite, or selects far too many reflections.
+        """
+        d_min = checked_d_min(d_min)
+        in_sphere = 4.0 / 3.0 * np.pi / d_min**3 * self.volume
+        if in_sphere > MAX_REFLECTIONS:
+            raise ResolutionError(
+                f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
+                f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
+            )
+        from friedel.kernels.reflections import unique_in_sphere
+
+        number, basis = self._asu
+        # |h| = |s.a| <= |s| a holds for any cell angles
+        limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
+        stol2_range = (0.25 / d_max**2, 0.25 / d_min**2 * (1 + 1e-9))  # d = d_min is in, rounded or not
+        hkl = unique_in_sphere(limits, self.reciprocal_metric, *stol2_range, number, basis)
+        return hkl[~self.is_absent(hkl)]
+
+    def to_asu(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Symmetry-equivalent reflections in the CCP4 asymmetric unit.
+
+        Returns
+        -------
+        hkl_asu
+            (n, 3) int32.
+        phase_shift
+            (n,) radians.
+        friedel
+            (n,) bool. F(hkl) = conj(x) where `friedel`, else x,
+            with x = F(hkl_asu) * exp(1j * phase_shift).
+        """
+        from friedel.kernels.reflections import fold_to_asu
+
+        number, basis = self._asu
+        rotations, translations = self.primitive_operations
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        folded, shift, friedel = fold_to_asu(hkl, rotations, translations, number, basis)
+        return folded, shift * (2.0 * np.pi / TRANSLATION_DENOMINATOR), friedel
+
+    def is_similar(self, other: "Crystal", tolerance: float = 0.02) -> bool:
+        """Whether the two cells agree within a relative tolerance (angles: of a radian)."""
+        lengths = np.array(self.cell[:3]) / np.array(other.cell[:3])
+        angles = np.radians(np.array(self.cell[3:]) - np.array(other.cell[3:]))
+        return bool(np.abs(lengths - 1).max() <= tolerance and np.abs(angles).max() <= tolerance)
+
+    def has_same_symmetry(self, other: "Crystal") -> bool:
+        """Whether both have the same set of operations."""
+        return _operation_set(self) == _operation_set(other)
+
+
+def _operation_set(crystal: Crystal) -> set[bytes]:
+    operations = np.concatenate(
+        [crystal.rotations.reshape(-1, 9), crystal.translations], axis=1
+    ).astype(np.int32)
+    return {row.tobytes() for row in operations}
+
+
+def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, float, float]:
+    """The six cell parameters as floats.
+
+    Raises
+    ------
+    CellError
+        When they are not six finite numbers that span a volume.
+    """
+    try:
+        a, b, c, alpha, beta, gamma = values = tuple(float(x) for x in cell)
+    except (TypeError, ValueError):
+        raise CellError(f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma") from None
+    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)]
+    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
+    sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
+    if not sane or not volume_factor2 > 1e-8:
+        raise CellError(
+            f"impossible unit cell {values}: expected positive lengths in A "
+            "and angles in degrees that span a volume"
+        )
+    return values  # type: ignore[return-value]
+
+
+def checked_d_min(d_min: float) -> float:
+    """A resolution limit as a positive finite float.
+
+    Raises
+    ------
+    ResolutionError
+        When it is anything else.
+    """
+    try:
+        value = float(d_min)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not (np.isfinite(value) and value > 0):
+        raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
+    return value
+
+
+def exact_cosine(degrees: float) -> float:
+    """Cosine that is exactly 0 at 90 degrees and +-1/2 at 60 and 120, so that zeros stay zeros."""
+    special = {60.0: 0.5, 90.0: 0.0, 120.0: -0.5}
+    return special.get(degrees, float(np.cos(np.radians(degrees))))
+
+
+Operation = tuple[tuple[tuple[int, int, int], ...], tuple[int, int, int]]
+
+
+def parse_triplet(text: str) -> Operation:
+    """Rotation and translation (24ths) of a symmetry triplet such as ``"-y,x-y,z+1/3"``.
+
+    Raises
+    ------
+    SymmetryError
+        When the text is not such a triplet.
+    """
+    parts = text.lower().replace(" ", "").split(",")
+    if len(parts) != 3:
+        raise SymmetryError(f"got symmetry operation {text!r}, expected three parts as in 'x,y,z'")
+    rows, shifts = zip(*(_parse_triplet_part(part, text) for part in parts), strict=True)
+    if abs(round(np.linalg.det(np.array(rows)))) != 1:
+        raise SymmetryError(f"symmetry operation {text!r} has no inverse")
+    return rows, shifts  # type: ignore[return-value]
+
+
+def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int]:
+    terms = re.findall(r"[+-]?[^+-]+", part)
+    if "".join(terms) != part or not terms:
+        raise SymmetryError(f"cannot read {part!r} in symmetry operation {text!r}")
+    row = [0, 0, 0]
+    shift = Fraction(0)
+    for term in terms:
+        sign = -1 if term.startswith("-") else 1
+        body = term.lstrip("+-")
+        if body in ("x", "y", "z"):
+            row["xyz".index(body)] += sign
+        else:
+            try:
+                shift += sign * Fraction(body)
+            except (ValueError, ZeroDivisionError):
+                raise SymmetryError(f"cannot read {term!r} in symmetry operation {text!r}") from None
+    in_24ths = shift * TRANSLATION_DENOMINATOR
+    if in_24ths.denominator != 1:
+        raise SymmetryError(f"translation {shift} in {text!r} is not a multiple of 1/24")
+    return (row[0], row[1], row[2]), int(in_24ths) % TRANSLATION_DENOMINATOR
+
+
+def complete_group(operations: Iterable[Operation]) -> list[Operation]:
+    """All products of the given operations, the identity first.
+
+    Raises
+    ------
+    SymmetryError
+        When they generate more than a space group can have.
+    """
+    identity: Operation = (((1, 0, 0), (0, 1, 0), (0, 0, 1)), (0, 0, 0))
+    generators = [op for op in operations if op != identity]
+    group = [identity]
+    known = {identity}
+    for operation in group:  # grows while it is walked, until closed
+        for generator in generators:
+            product = _multiply(operation, generator)
+            if product not in known:
+                known.add(product)
+                group.append(product)
+        if len(group) > MAX_OPERATIONS:
+            raise SymmetryError(
+                f"the symmetry operations generate more than {MAX_OPERATIONS}: not a space group"
+            )
+    return group
+
+
+def _multiply(first: Operation, second: Operation) -> Operation:
+    rotation = np.array(first[0]) @ np.array(second[0])
+    translation = np.array(first[0]) @ np.array(second[1]) + np.array(first[1])
+    rows = tuple(tuple(int(x) for x in row) for row in rotation)
+    shift = tuple(int(x) % TRANSLATION_DENOMINATOR for x in translation)
+    return rows, shift  # type: ignore[return-value]
+
+
+def _is_identity(rotation: np.ndarray, translation: np.ndarray) -> bool:
+    return bool((rotation == np.eye(3)).all() and (translation == 0).all())
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,78 @@
+"""The chemical elements: symbols, atomic numbers, names, weights; and the labels of ions."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from friedel.data import table
+from friedel.errors import ElementError
+
+@dataclass(frozen=True)
+class ElementRecord:
+    """What the periodic table says of one element (or of deuterium, or of the unknown X)."""
+
+    atomic_number: int
+    symbol: str
+    name: str
+    weight: float
+
+
+@cache
+def _records_by_symbol() -> dict[str, ElementRecord]:
+    return {
+        row["symbol"]: ElementRecord(
+            int(row["atomic_number"]), row["symbol"], row["name"], float(row["weight"])
+        )
+        for row in table("elements")
+    }
+
+
+@cache
+def _symbols_by_number() -> dict[int, str]:
+    return {r.atomic_number: r.symbol for r in _records_by_symbol().values() if r.symbol != "D"}
+
+
+def element_record(symbol_or_number: str | int) -> ElementRecord:
+    """The record of an element given by symbol (in any case) or by atomic number.
+
+    Raises
+    ------
+    ElementError
+        When there is no such element. ``"X"``, the unknown element, is one.
+    """
+    if isinstance(symbol_or_number, str):
+        symbol = symbol_or_number.strip().capitalize()
+    else:
+        symbol = _symbols_by_number().get(int(symbol_or_number), "")
+    try:
+        return _records_by_symbol()[symbol]
+    except KeyError:
+        raise ElementError(
+            f"unknown element {symbol_or_number!r}: expected a chemical symbol, 'D', 'X' "
+            "or an atomic number from 1 to 118"
+        ) from None
+
+
+def parse_label(label: str) -> tuple[str, int]:
+    """Element symbol and formal charge of a scatterer's label.
+
+    ``"Fe"`` -> ``("Fe", 0)``, ``"fe2+"`` -> ``("Fe", 2)``, ``"O-"`` -> ``("O", -1)``; the order
+    charge-sign may also be sign-charge (``"Fe+2"``).
+
+    Raises
+    ------
+    ElementError
+        When the text is not an element symbol with an optional charge.
+    """
+    match = re.match(r"([A-Za-z]{1,2})(?:(\d*)([+-])|([+-])(\d+))?$", label.strip())
+    if match is None:
+        raise ElementError(f"unknown scatterer {label!r}: expected an element or ion such as Fe2+")
+    name, digits, sign, sign_first, digits_last = match.groups()
+    magnitude = int(digits or digits_last or 1) if (sign or sign_first) else 0
+    charge = -magnitude if "-" in (sign, sign_first) else magnitude
+    return element_record(name).symbol, charge
+
+
+def make_label(symbol: str, charge: int = 0) -> str:
+    """The label of an element with a formal charge: the inverse of :func:`parse_label`."""
+    return symbol if charge == 0 else f"{symbol}{abs(charge)}{'+' if charge > 0 else '-'}"

@@ -1,0 +1,62 @@
+"""The errors and warnings that friedel raises.
+
+Every error says what was got and what is expected. All derive from
+:class:`FriedelError`, and also from :class:`ValueError` where the argument's
+value is at fault, so that generic handlers keep working.
+"""
+
+
+class FriedelError(Exception):
+    """Base class of all errors raised on purpose by friedel."""
+
+
+class CellError(FriedelError, ValueError):
+    """A unit cell that is missing, degenerate or at odds with the symmetry or the data."""
+
+
+class SymmetryError(FriedelError, ValueError):
+    """Symmetry operations that cannot be read or do not form a space group."""
+
+
+class AtomsError(FriedelError, ValueError):
+    """Atoms with impossible or non-finite parameters, or no atoms at all."""
+
+
+class ElementError(FriedelError, ValueError):
+    """An element, isotope or ion that is unknown, or that a table does not cover."""
+
+
+class ResolutionError(FriedelError, ValueError):
+    """A resolution limit that is not positive, or that selects nothing or too much."""
+
+
+class ReflectionsError(FriedelError, ValueError):
+    """Reflection arrays whose shapes or values do not fit together."""
+
+
+class ParameterError(FriedelError, ValueError):
+    """An option whose value is outside of what the method accepts."""
+
+
+class EnergyError(FriedelError, ValueError):
+    """A photon energy outside the range for which f' and f'' are known."""
+
+
+class AccuracyError(FriedelError, ValueError):
+    """A requested accuracy that no available method can meet."""
+
+
+class FileFormatError(FriedelError, ValueError):
+    """A file that is missing, unreadable, truncated or lacks what was asked for."""
+
+
+class OutputError(FriedelError, OSError):
+    """An output file that cannot be written or would be overwritten."""
+
+
+class MissingDependencyError(FriedelError, ImportError):
+    """An optional package that the requested feature needs is not installed."""
+
+
+class FriedelWarning(UserWarning):
+    """Something in the input was decided on the user's behalf and is worth knowing."""

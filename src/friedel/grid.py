@@ -1,0 +1,306 @@
+"""Arrays that know their crystal: densities and masks on a grid, and their transforms."""
+
+from typing import Any
+
+import numpy as np
+
+from friedel.crystal import Crystal
+from friedel.errors import CellError, ParameterError, ReflectionsError
+from friedel.reflections import Reflections
+
+UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
+
+
+def fast_size(at_least: float, multiple_of: int = 1) -> int:
+    """The smallest even 2, 3, 5-smooth size that is not below a number, divisible by another."""
+    size = max(2, int(np.ceil(at_least - 1e-9)))
+    while True:
+        rest = size
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1 and size % 2 == 0 and size % multiple_of == 0:
+            return size
+        size += 1
+
+
+def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> tuple[int, int, int]:
+    """FFT-friendly grid whose planes are at most `spacing` (A) apart.
+
+    With `symmetric`, every symmetry operation maps grid points to grid points.
+    """
+    if not (np.isfinite(spacing) and spacing > 0):
+        raise ParameterError(f"got a grid spacing of {spacing!r}, expected a positive number of A")
+    factors = symmetry_factors(crystal) if symmetric else (1, 1, 1)
+    wanted = 1.0 / (crystal.reciprocal_lengths * spacing)
+    sizes = [fast_size(n, factor) for n, factor in zip(wanted, factors, strict=True)]
+    if symmetric:
+        # Axes that some operation mixes must have one size
+        mixed = (crystal.rotations != 0).any(axis=0)
+        for axis in range(3):
+            partners = [i for i in range(3) if mixed[axis, i] or mixed[i, axis]]
+            largest = max(sizes[i] for i in partners)
+            for i in partners:
+                sizes[i] = largest
+    return sizes[0], sizes[1], sizes[2]
+
+
+def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
+    """Divisors that the grid size along each axis must have for the translations to fit it."""
+    factors = [int(np.lcm.reduce(24 // np.gcd(24, column))) for column in crystal.translations.T]
+    return factors[0], factors[1], factors[2]
+
+
+class FloatGrid:
+    """Real values on a grid over the whole unit cell, with gemmi's interface.
+
+    Parameters
+    ----------
+    *size
+        Nothing (an empty grid), three sizes nu, nv, nw, or an array (nu, nv, nw).
+    crystal
+        Cell and symmetry, or any object that has them.
+
+    Attributes
+    ----------
+    array
+        (nu, nv, nw) floating-point values; point (u, v, w) is at (u/nu, v/nv, w/nw).
+    crystal
+        Cell and symmetry.
+    """
+
+    def __init__(self, *size: Any, crystal: Any = None) -> None:
+        if len(size) not in (0, 1, 3):
+            raise ParameterError(f"a grid takes no size, an array or three sizes; got {size!r}")
+        if len(size) == 1:
+            self.array = np.asarray(size[0])
+        else:
+            self.array = np.zeros(size or (0, 0, 0), np.float32)
+        if self.array.ndim != 3:
+            raise ParameterError(f"a grid has three dimensions; got shape {self.array.shape}")
+        self.crystal: Crystal | None = None if crystal is None else _as_crystal(crystal)
+
+    def __repr__(self) -> str:
+        # gemmi's own text: examples written for it print the same here
+        return f"<gemmi.FloatGrid({self.nu}, {self.nv}, {self.nw})>"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(nu, nv, nw)."""
+        nu, nv, nw = self.array.shape
+        return nu, nv, nw
+
+    @property
+    def nu(self) -> int:
+        """Number of points along a."""
+        return self.array.shape[0]
+
+    @property
+    def nv(self) -> int:
+        """Number of points along b."""
+        return self.array.shape[1]
+
+    @property
+    def nw(self) -> int:
+        """Number of points along c."""
+        return self.array.shape[2]
+
+    @property
+    def point_count(self) -> int:
+        """Number of points in the cell."""
+        return self.array.size
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distances between planes of grid points, A."""
+        lengths = 1.0 / (self._known_crystal().reciprocal_lengths * np.array(self.shape))
+        return float(lengths[0]), float(lengths[1]), float(lengths[2])
+
+    def _known_crystal(self) -> Crystal:
+        if self.crystal is None:
+            raise CellError("the grid has no unit cell yet: call setup_from() first")
+        return self.crystal
+
+    def setup_from(self, source: Any, spacing: float = 0.0) -> None:
+        """Take cell and symmetry from a structure or crystal; with `spacing` (A) also the size."""
+        self.crystal = _as_crystal(source)
+        if spacing > 0:
+            self.set_size_from_spacing(spacing)
+
+    def set_size(self, nu: int, nv: int, nw: int) -> None:
+        """Make the grid this size, with zeros."""
+        self.array = np.zeros((nu, nv, nw), np.float32)
+
+    def set_size_from_spacing(self, spacing: float) -> None:
+        """Make the grid symmetric, FFT-friendly, with planes at most `spacing` apart, zero."""
+        self.set_size(*grid_shape(self._known_crystal(), spacing))
+
+    def fill(self, value: float) -> None:
+        """Set all points to one value."""
+        self.array.fill(value)
+
+    def get_value(self, u: int, v: int, w: int) -> float:
+        """The value at a point; indices are periodic."""
+        return float(self.array[u % self.nu, v % self.nv, w % self.nw])
+
+    def set_value(self, u: int, v: int, w: int, value: float) -> None:
+        """Set the value at a point; indices are periodic."""
+        self.array[u % self.nu, v % self.nv, w % self.nw] = value
+
+    def sum(self) -> float:
+        """Sum over all points."""
+        return float(self.array.sum(dtype=np.float64))
+
+    def symmetrize_sum(self) -> None:
+        """Replace each value by the sum over its symmetry mates, one term an operation."""
+        self.array = symmetrized_sum(self.array, self._known_crystal())
+
+
+class ReciprocalGrid:
+    """Structure factors on the grid of a discrete Fourier transform, with gemmi's interface.
+
+    Parameters
+    ----------
+    array
+        (nu, nv, nw) complex F at h, k, l modulo the size; with `half_l` only l >= 0.
+    crystal
+        Cell and symmetry.
+    nw_real
+        Number of real-space points along c.
+    """
+
+    def __init__(
+        self, array: np.ndarray, crystal: Crystal | None, *, half_l: bool, nw_real: int
+    ) -> None:
+        self.array = array
+        self.crystal = crystal
+        self.half_l = half_l
+        self._nw_real = nw_real
+
+    def __repr__(self) -> str:
+        # gemmi's own text: examples written for it print the same here
+        return "<gemmi.ReciprocalComplexGrid({}, {}, {})>".format(*self.array.shape)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size of the stored array."""
+        nu, nv, nw = self.array.shape
+        return nu, nv, nw
+
+    def get_value(self, h: int, k: int, l: int) -> complex:
+        """F(hkl); zero beyond what the grid holds is an error.
+
+        Raises
+        ------
+        ReflectionsError
+            When the indices are outside of the grid.
+        """
+        return complex(self.values(np.array([[h, k, l]]))[0])
+
+    def values(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) complex F at reflections (n, 3).
+
+        Raises
+        ------
+        ReflectionsError
+            When some indices are outside of the grid.
+        """
+        hkl = np.asarray(hkl, np.int64)
+        limits = np.array([*self.array.shape[:2], self._nw_real]) // 2
+        outside = (np.abs(hkl) > limits).any(axis=1)
+        if outside.any():
+            first = tuple(int(x) for x in hkl[outside][0])
+            raise ReflectionsError(
+                f"reflection {first} is outside of the grid, which holds up to {tuple(limits)}"
+            )
+        friedel = self.half_l & (hkl[:, 2] < 0)
+        index = np.where(friedel[:, None], -hkl, hkl) % np.array([*self.array.shape[:2], self._nw_real])
+        values = self.array[index[:, 0], index[:, 1], index[:, 2]]
+        return np.where(friedel, np.conj(values), values)
+
+    def prepare_asu_data(
+        self,
+        dmin: float = 0.0,
+        unblur: float = 0.0,
+        with_000: bool = False,
+        with_sys_abs: bool = False,
+        mott_bethe: bool = False,
+    ) -> "ComplexAsuData":
+        """Structure factors in the asymmetric unit, to `dmin`, corrected for blur.
+
+        Parameters
+        ----------
+        dmin
+            A; 0 for all that the grid holds.
+        unblur
+            B (A^2) that was added to the atoms and is taken away again.
+        with_000, with_sys_abs
+            Include F(000), include systematically absent reflections.
+        mott_bethe
+            Multiply by the Mott-Bethe factor, for densities of f_x - Z.
+        """
+        from friedel.fourier import asu_data_from_grid
+
+        return asu_data_from_grid(self, dmin, unblur, with_000, with_sys_abs, mott_bethe)
+
+
+class ComplexAsuData:
+    """Structure factors in the asymmetric unit, with gemmi's interface, values changeable."""
+
+    def __init__(self, reflections: Reflections) -> None:
+        self.crystal = reflections.crystal
+        self.miller_array = reflections.hkl
+        self.value_array = np.array(reflections.values, np.complex64)
+
+    def __len__(self) -> int:
+        return len(self.miller_array)
+
+    def __repr__(self) -> str:
+        return f"<gemmi.ComplexAsuData with {len(self)} values>"
+
+    def copy(self) -> "ComplexAsuData":
+        """An independent copy."""
+        return ComplexAsuData(self.to_reflections())
+
+    def to_reflections(self) -> Reflections:
+        """The same as frozen Reflections."""
+        return Reflections(self.crystal, self.miller_array, self.value_array.copy(), label="FC")
+
+    def make_1_d2_array(self) -> np.ndarray:
+        """(n,) 1/d^2, 1/A^2."""
+        return 4.0 * self.crystal.stol2(self.miller_array)
+
+    def make_d_array(self) -> np.ndarray:
+        """(n,) d, A."""
+        return self.crystal.d_spacing(self.miller_array)
+
+
+def symmetrized_sum(array: np.ndarray, crystal: Crystal) -> np.ndarray:
+    """Sum over the operations of the grid moved by each; the operations must fit the grid.
+
+    Raises
+    ------
+    ParameterError
+        When an operation does not map grid points to grid points.
+    """
+    size = np.array(array.shape)
+    shifts = crystal.translations * size / 24.0
+    scaled = crystal.rotations * (size[None, :, None] / size[None, None, :])
+    if not (np.allclose(shifts, np.rint(shifts)) and np.allclose(scaled, np.rint(scaled))):
+        raise ParameterError(f"the grid {array.shape} does not fit the symmetry of {crystal}")
+    total = np.zeros(array.shape)
+    axes = np.ogrid[tuple(slice(n) for n in array.shape)]
+    for rotation, shift in zip(np.rint(scaled).astype(int), np.rint(shifts).astype(int), strict=True):
+        index = tuple(
+            (sum(rotation[i, j] * axes[j] for j in range(3)) + shift[i]) % size[i] for i in range(3)
+        )
+        total += array[index]
+    return total.astype(array.dtype)
+
+
+def _as_crystal(source: Any) -> Crystal:
+    if isinstance(source, Crystal):
+        return source
+    from friedel.io.models import as_crystal
+
+    return as_crystal(source)

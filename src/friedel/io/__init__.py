@@ -1,0 +1,1 @@
+"""Files and other packages' objects: the only place where gemmi is imported by the engine."""

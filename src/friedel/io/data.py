@@ -1,0 +1,235 @@
+"""Observed data in: MTZ and mmCIF files and gemmi objects become Reflections."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from friedel.crystal import Crystal
+from friedel.errors import FileFormatError
+from friedel.io.models import as_crystal, crystal_from_gemmi
+from friedel.reflections import Reflections
+
+AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")
+"""Labels under which observed amplitudes are usually found, the most usual first."""
+
+FREE_LABELS = (
+    "FREE", "FreeR_flag", "R-free-flags", "FREER", "RFREE", "Rfree", "FreeRflag", "FreeR-flag",
+    "FREERFLAG", "R-free", "pdbx_r_free_flag", "status",
+)  # fmt: skip
+"""Labels under which R-free flags are usually found."""
+
+
+def as_reflections(data: Any) -> Reflections:
+    """Observed amplitudes from any of the forms in which people hold them.
+
+    Parameters
+    ----------
+    data
+        ``"file.mtz"``, ``"file.mtz:FP,SIGFP"``, ``"file-sf.cif"`` (also with ``:labels``),
+        ``gemmi.Mtz``, ``gemmi.ValueSigmaAsuData`` or ``gemmi.FloatAsuData``, or `Reflections`.
+        Without labels the usual ones are looked for; the choice is in `description`.
+
+    Returns
+    -------
+    Reflections
+        In the CCP4 asymmetric unit, sorted; missing and absent reflections left out,
+        equivalent ones averaged; `free` set when the source has R-free flags.
+
+    Raises
+    ------
+    FileFormatError
+        When the source cannot be read or lacks the columns.
+    """
+    if isinstance(data, Reflections):
+        return data
+    if isinstance(data, str | PathLike):
+        path, labels = split_labels(fspath(data))
+        return _from_table(_read_table(Path(path)), labels, Path(path).name)
+    if isinstance(data, gemmi.Mtz):
+        return _from_table(_MtzTable(data), (), "gemmi.Mtz")
+    if isinstance(data, gemmi.ValueSigmaAsuData):
+        pairs = np.asarray(data.value_array)
+        values, sigmas = pairs["value"], pairs["sigma"]
+        return _merged(as_crystal(data), data.miller_array, values, sigmas, None, "F", "AsuData")
+    if isinstance(data, gemmi.FloatAsuData):
+        return _merged(
+            as_crystal(data), data.miller_array, np.asarray(data.value_array), None, None, "F", "AsuData"
+        )
+    raise FileFormatError(
+        f"cannot take reflections from {type(data).__name__}: expected a path such as "
+        "'data.mtz' or 'data.mtz:FP,SIGFP', gemmi.Mtz, gemmi AsuData or friedel.Reflections"
+    )
+
+
+def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
+    """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
+    path, colon, labels = text.rpartition(":")
+    if not colon or Path(text).exists():
+        return text, ()
+    return path, tuple(label for label in labels.replace(":", ",").split(",") if label)
+
+
+class _MtzTable:
+    """Columns of an MTZ file."""
+
+    def __init__(self, mtz: gemmi.Mtz) -> None:
+        self.crystal = crystal_from_gemmi(_cell_or_error(mtz.cell), mtz.spacegroup)
+        self.columns = {c.label: c for c in mtz.columns}
+        self.hkl = mtz.make_miller_array()
+
+    def labels(self) -> list[str]:
+        return list(self.columns)
+
+    def array(self, label: str) -> np.ndarray:
+        return np.array(self.columns[label].array)
+
+    def amplitude_pairs(self) -> list[tuple[str, str]]:
+        """Amplitude columns (type F) followed by their uncertainty (type Q)."""
+        labels = list(self.columns)
+        pairs = zip(labels, labels[1:], strict=False)
+        return [
+            (f, q) for f, q in pairs if self.columns[f].type == "F" and self.columns[q].type == "Q"
+        ]
+
+
+class _CifTable:
+    """Columns of a _refln loop in a structure-factor mmCIF."""
+
+    def __init__(self, block: gemmi.ReflnBlock) -> None:
+        self.crystal = crystal_from_gemmi(_cell_or_error(block.cell), block.spacegroup)
+        self.block = block
+        self.hkl = block.make_miller_array()
+
+    def labels(self) -> list[str]:
+        return list(self.block.column_labels())
+
+    def array(self, label: str) -> np.ndarray:
+        if label == "status":
+            texts = np.array([str(x) for x in self.block.block.find_values("_refln.status")])
+            return np.where(texts == "f", 1.0, np.where(texts == "o", 0.0, np.nan))
+        return np.array(self.block.make_float_array(label))
+
+    def amplitude_pairs(self) -> list[tuple[str, str]]:
+        labels = self.labels()
+        return [(f, _sigma_label(f)) for f in labels if f.startswith("F_meas") and _sigma_label(f) in labels]
+
+
+def _sigma_label(label: str) -> str:
+    if label.startswith("F_meas"):
+        return label.replace("F_meas", "F_meas_sigma")
+    return f"SIG{label}"
+
+
+def _cell_or_error(cell: gemmi.UnitCell) -> gemmi.UnitCell:
+    if not cell.is_crystal():
+        raise FileFormatError("the reflection file has no unit cell")
+    return cell
+
+
+def _read_table(path: Path) -> _MtzTable | _CifTable:
+    if not path.exists():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    try:
+        suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+        if suffixes and suffixes[-1] in (".cif", ".ent", ".mmcif"):
+            blocks = gemmi.as_refln_blocks(gemmi.cif.read(fspath(path)))
+            if not blocks or not blocks[0].default_loop:
+                raise FileFormatError(f"{fspath(path)} has no table of reflections (_refln)")
+            return _CifTable(blocks[0])
+        return _MtzTable(gemmi.read_mtz_file(fspath(path)))
+    except FileFormatError:
+        raise
+    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"cannot read {fspath(path)} as reflections: {reason}") from None
+
+
+def _from_table(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -> Reflections:
+    label, sigma = _choose_labels(table, labels, name)
+    values = table.array(label)
+    sigmas = table.array(sigma) if sigma else None
+    free, convention = _free_flags(table)
+    source = ", ".join(filter(None, [label, sigma]))
+    description = f"{source} from {name}; {convention}"
+    return _merged(table.crystal, table.hkl, values, sigmas, free, label, description)
+
+
+def _choose_labels(
+    table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str
+) -> tuple[str, str | None]:
+    present = table.labels()
+    missing = [label for label in labels if label not in present]
+    if missing:
+        raise FileFormatError(
+            f"{name} has no column {', '.join(missing)}; it has {', '.join(present)}"
+        )
+    if labels:
+        label = labels[0]
+        sigma = labels[1] if len(labels) > 1 else _sigma_label(label)
+        return label, sigma if sigma in present else None
+    pairs = table.amplitude_pairs()
+    usual = [pair for known in AMPLITUDE_LABELS for pair in pairs if pair[0] == known]
+    if usual or pairs:
+        return (usual or pairs)[0]
+    alone = [known for known in AMPLITUDE_LABELS if known in present]
+    if alone:
+        return alone[0], None
+    raise FileFormatError(
+        f"{name} has no observed amplitudes with uncertainties; it has {', '.join(present)}. "
+        "Name the columns, as in 'data.mtz:FP,SIGFP'"
+    )
+
+
+def _free_flags(table: _MtzTable | _CifTable) -> tuple[np.ndarray | None, str]:
+    """(n,) bool True where free, and which convention was recognised.
+
+    CCP4 numbers the sets from 0 and 0 is free; Phenix and mmCIF's status mark the free set with 1.
+    """
+    label = next((known for known in FREE_LABELS if known in table.labels()), None)
+    if label is None:
+        return None, "no R-free flags"
+    flags = table.array(label)
+    known = flags[np.isfinite(flags)]
+    if not len(known) or known.min() == known.max():
+        return None, f"R-free flags {label} are all the same and not used"
+    two_sets = set(np.unique(known)) <= {0.0, 1.0}
+    ones_are_few = (known == 1).mean() < 0.5
+    free_value = 1 if two_sets and ones_are_few else 0
+    style = "as in Phenix and mmCIF" if free_value else "as in CCP4"
+    free = flags == free_value
+    return free, f"free set is {label} = {free_value} ({style}), {int(free.sum())} reflections"
+
+
+def _merged(
+    crystal: Crystal,
+    hkl: np.ndarray,
+    values: np.ndarray,
+    sigmas: np.ndarray | None,
+    free: np.ndarray | None,
+    label: str,
+    description: str,
+) -> Reflections:
+    """Present reflections mapped to the asymmetric unit, sorted, equivalent ones averaged."""
+    present = np.isfinite(values)
+    if sigmas is not None:
+        present &= np.isfinite(sigmas)
+    present &= ~crystal.is_absent(hkl) & np.asarray(hkl).any(axis=1)
+    if not present.any():
+        raise FileFormatError(f"no observed values of {label} ({description})")
+    folded, _, _ = crystal.to_asu(np.asarray(hkl)[present])
+    unique, group, counts = np.unique(folded, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        return np.bincount(group, array[present].astype(np.float64)) / counts
+
+    merged_sigmas = None if sigmas is None else np.sqrt(mean(sigmas.astype(np.float64) ** 2) / counts)
+    duplicates = len(folded) - len(unique)
+    if duplicates:
+        description += f"; {duplicates} equivalent reflections averaged"
+    merged_free = None if free is None else mean(free) > 0.5
+    return Reflections(crystal, unique, mean(values), merged_sigmas, merged_free, label, description)

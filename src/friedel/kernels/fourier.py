@@ -1,0 +1,45 @@
+"""Picking structure factors out of the transform of one asymmetric unit's density."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+COS24 = np.cos(2.0 * np.pi * np.arange(24) / 24)
+SIN24 = np.sin(2.0 * np.pi * np.arange(24) / 24)
+
+
+@njit(cache=True, nogil=True)
+def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
+    """out[i] = scale exp(blur stol2) sum_ops exp(2 pi i h.t) F(hkl[i] @ rotation).
+
+    `transform` is the half (l >= 0) of a discrete Fourier transform with the sign exp(-2 pi i h.x),
+    so F is its conjugate. `translations` are in 24ths. `out` is (n,) complex128.
+    """
+    nu, nv, _ = transform.shape
+    for i in range(len(hkl)):
+        h0, k0, l0 = hkl[i]
+        re = 0.0
+        im = 0.0
+        for o in range(len(rotations)):
+            r = rotations[o]
+            h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
+            k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
+            l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
+            turn = (h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]) % 24
+            sign = -1.0
+            if l < 0:  # Friedel's law: F(-h) = conj(F(h))
+                h, k, l, sign = -h, -k, -l, 1.0
+            value = transform[h % nu, k % nv, l]
+            x, y = value.real, sign * value.imag
+            c, s = COS24[turn], SIN24[turn]
+            re += c * x - s * y
+            im += s * x + c * y
+        stol2 = 0.25 * (
+            metric[0, 0] * h0 * h0
+            + metric[1, 1] * k0 * k0
+            + metric[2, 2] * l0 * l0
+            + 2.0 * (metric[0, 1] * h0 * k0 + metric[0, 2] * h0 * l0 + metric[1, 2] * k0 * l0)
+        )
+        factor = scale * math.exp(blur * stol2)
+        out[i] = complex(factor * re, factor * im)
