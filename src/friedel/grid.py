@@ -25,15 +25,24 @@ def fast_size(at_least: float, multiple_of: int = 1) -> int:
 
 
 def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> tuple[int, int, int]:
-    """FFT-friendly grid whose planes are at most `spacing` (A) apart.
+    """FFT-friendly grid whose points are at most `spacing` (A) apart along each cell edge.
 
-    With `symmetric`, every symmetry operation maps grid points to grid points.
+    With `symmetric`, every symmetry operation maps grid points to grid points. Edges count, not
+    distances of planes, because |h| <= a / d_min: with spacing <= d_min / 2 the transform
+    holds every reflection to d_min, in oblique cells too.
     """
     if not (np.isfinite(spacing) and spacing > 0):
         raise ParameterError(f"got a grid spacing of {spacing!r}, expected a positive number of A")
     factors = symmetry_factors(crystal) if symmetric else (1, 1, 1)
-    wanted = 1.0 / (crystal.reciprocal_lengths * spacing)
-    sizes = [fast_size(n, factor) for n, factor in zip(wanted, factors, strict=True)]
+    wanted = np.array(crystal.cell[:3]) / spacing
+    # Axes that are nearly alike get one size, as in gemmi: what a person would choose too
+    same_as = [0, 1, 2]
+    for i, j in ((1, 0), (2, 0), (2, 1)):
+        alike = abs(wanted[i] - wanted[j]) < 0.5 and factors[i] == factors[j]
+        if alike and same_as[i] == i and same_as[j] == j:
+            wanted[j] = max(wanted[i], wanted[j])
+            same_as[i] = j
+    sizes = [fast_size(wanted[same_as[i]], factors[i]) for i in range(3)]
     if symmetric:
         # Axes that some operation mixes must have one size
         mixed = (crystal.rotations != 0).any(axis=0)

@@ -15,6 +15,9 @@ from friedel.formfactors.gaussians import GaussianSum
 TABLES = ("it92", "wk95", "c4322", "neutron92")
 """Names of the tables: two of X-ray factors, one of electrons, one of neutrons."""
 
+VALENCE_STATES = ("Cval", "Siva")
+"""Labels in WK95 that are neither elements nor ions."""
+
 
 @dataclass(frozen=True)
 class FormFactorTable:
@@ -43,7 +46,7 @@ class FormFactorTable:
         """Formal charges that the table has for each element symbol."""
         found: dict[str, tuple[int, ...]] = {}
         for label in self.entries:
-            if not label.endswith("val"):
+            if label not in VALENCE_STATES:
                 symbol, charge = parse_label(label)
                 found[symbol] = (*found.get(symbol, ()), charge)
         return found

@@ -1,5 +1,6 @@
 """Observed data in: MTZ and mmCIF files and gemmi objects become Reflections."""
 
+import re
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,10 @@ def as_reflections(data: Any) -> Reflections:
     if isinstance(data, gemmi.Mtz):
         return _from_table(_MtzTable(data), (), "gemmi.Mtz")
     if isinstance(data, gemmi.ValueSigmaAsuData):
-        pairs = np.asarray(data.value_array)
-        values, sigmas = pairs["value"], pairs["sigma"]
-        return _merged(as_crystal(data), data.miller_array, values, sigmas, None, "F", "AsuData")
+        pairs = _value_sigma_pairs(data)
+        return _merged(
+            as_crystal(data), data.miller_array, pairs[:, 0], pairs[:, 1], None, "F", "AsuData"
+        )
     if isinstance(data, gemmi.FloatAsuData):
         return _merged(
             as_crystal(data), data.miller_array, np.asarray(data.value_array), None, None, "F", "AsuData"
@@ -64,12 +66,25 @@ def as_reflections(data: Any) -> Reflections:
     )
 
 
+def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
+    """(n, 2) values and sigmas.
+
+    Indices and values stand in the same records, but gemmi 0.7.5 gives the values a wrong
+    stride, so that all but the first are read from elsewhere: the indices' stride is right.
+    """
+    from numpy.lib.stride_tricks import as_strided
+
+    record = data.miller_array.strides[0]
+    return as_strided(data.value_array, strides=(record, 4), writeable=False)
+
+
 def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
     """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
-    path, colon, labels = text.rpartition(":")
-    if not colon or Path(text).exists():
+    match = re.fullmatch(r"(.+?\.(?:mtz|cif|mmcif|ent)(?:\.gz)?):([^/\\]+)", text)
+    if match is None:
         return text, ()
-    return path, tuple(label for label in labels.replace(":", ",").split(",") if label)
+    path, labels = match.groups()
+    return path, tuple(label for label in re.split("[:,]", labels) if label)
 
 
 class _MtzTable:
@@ -200,8 +215,7 @@ def _free_flags(table: _MtzTable | _CifTable) -> tuple[np.ndarray | None, str]:
     ones_are_few = (known == 1).mean() < 0.5
     free_value = 1 if two_sets and ones_are_few else 0
     style = "as in Phenix and mmCIF" if free_value else "as in CCP4"
-    free = flags == free_value
-    return free, f"free set is {label} = {free_value} ({style}), {int(free.sum())} reflections"
+    return flags == free_value, f"free set is {label} = {free_value} ({style})"
 
 
 def _merged(
@@ -232,4 +246,6 @@ def _merged(
     if duplicates:
         description += f"; {duplicates} equivalent reflections averaged"
     merged_free = None if free is None else mean(free) > 0.5
+    if merged_free is not None:
+        description += f" with {int(merged_free.sum())} reflections"
     return Reflections(crystal, unique, mean(values), merged_sigmas, merged_free, label, description)

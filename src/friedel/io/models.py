@@ -178,12 +178,12 @@ def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[str, ...] =
     if negative.any():
         first = int(np.flatnonzero(negative)[0])
         raise AtomsError(
-            f"{int(negative.sum())} atoms have a negative B, first atom {first + 1} with "
-            f"B = {atoms.b_iso[first]:g} A^2; expected B >= 0"
+            f"atom {first + 1} has B = {atoms.b_iso[first]:g} A^2 and is one of {int(negative.sum())} "
+            "below zero; expected B >= 0"
         )
     indefinite = int((atoms.b_eigenvalues[:, 0] < 0).sum())
     if indefinite:
-        notes += (f"{indefinite} atoms have an ADP that is not positive definite; used as given",)
+        notes += (f"ADPs that are not positive definite ({indefinite}) are used as given",)
     return Model(crystal, atoms, name, notes)
 
 
@@ -258,7 +258,7 @@ def with_crystallographic_occupancies(
     special = int((order > 1).sum())
     if not special:
         return atoms, ()
-    note = f"occupancies of {special} atoms on special positions are divided by the site's order"
+    note = f"atoms on special positions ({special}): occupancy is divided by the site's order"
     return atoms.replace(occ=atoms.occ / order), (note,)
 
 

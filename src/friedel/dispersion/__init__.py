@@ -5,8 +5,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from friedel.anomalous.chantler import chantler
-from friedel.anomalous.cromer_liberman import (
+from friedel.dispersion.chantler import chantler
+from friedel.dispersion.cromer_liberman import (
+    ENERGY_MAX,
+    ENERGY_MIN,
     Z_MAX,
     Z_MIN,
     FloatOrArray,
@@ -16,7 +18,7 @@ from friedel.anomalous.cromer_liberman import (
 )
 from friedel.constants import HC
 from friedel.elements import element_record
-from friedel.errors import ElementError, ParameterError
+from friedel.errors import ElementError, EnergyError, ParameterError
 
 __all__ = ["SOURCES", "anomalous", "chantler", "cromer_liberman", "cromer_liberman_all"]
 
@@ -58,7 +60,8 @@ def anomalous(
     ElementError
         For an element that is unknown or that the source does not cover.
     EnergyError
-        For an energy or wavelength that is not positive and finite or not covered.
+        For an energy or wavelength that is not positive and finite, or not covered:
+        Cromer-Liberman is refused below 100 eV and above 1 MeV.
     ParameterError
         Unless exactly one of energy and wavelength is given, or for an unknown source.
     """
@@ -78,6 +81,12 @@ def anomalous(
     if not Z_MIN <= z <= Z_MAX:
         raise ElementError(
             f"got element {element!r} (Z = {z}); Cromer-Liberman covers Z = {Z_MIN} to {Z_MAX}"
+        )
+    outside = energies[(energies < ENERGY_MIN) | (energies > ENERGY_MAX)]
+    if outside.size:
+        raise EnergyError(
+            f"got energy = {outside[0]:g} eV; Cromer-Liberman is usable from {ENERGY_MIN:g} "
+            f"to {ENERGY_MAX:g} eV"
         )
     return cromer_liberman(z, energies, repaired=source == "cromer-liberman-repaired")
 

@@ -13,6 +13,7 @@ Energies are in keV and cross sections in barn, as in the tables; f' and f'' are
 
 from dataclasses import dataclass
 from functools import cache
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +23,9 @@ from friedel.errors import ElementError, EnergyError
 
 Z_MIN, Z_MAX = 3, 92
 """Elements whose orbitals are tabulated: Li to U."""
+
+ENERGY_MIN, ENERGY_MAX = 100.0, 1e6
+"""Photon energies, eV, between which the results resemble those of Chantler at all."""
 
 FloatOrArray = float | np.ndarray
 
@@ -54,6 +58,7 @@ class _Orbitals:
     """What the formulas need of m orbitals; the trailing axis of length 1 is that of energies."""
 
     binding: np.ndarray  # (m, 1) B
+    threshold: np.ndarray  # (m, 1) B less rounding: from here on the orbital absorbs
     edge_term: np.ndarray  # (m, 1) B^2 sigma(B), zero where the table has no point at the edge
     node_energy2: np.ndarray  # (5, m, 1) e^2
     node_sigma: np.ndarray  # (5, m, 1)
@@ -77,8 +82,8 @@ def cromer_liberman(
         Photon energy, eV, scalar or of any shape.
     repaired
         Some orbitals are tabulated for a binding energy other than the one stated beside
-        them (Ar, Ce, Bi and At-Pa above all). The published program mixes the two, which leaves
-        false resonances: f' of Bi is 0.8 off at Cu K-alpha, f' of Ce 200 off at 3.9 keV.
+        them (of Ar, Ba, Ce and Bi to Pa above all). The published program mixes the two, which
+        leaves false resonances: f' of Bi is 0.8 off at Cu K-alpha, that of Ce 200 at 3.9 keV.
         By default this is reproduced; with True each orbital is made consistent.
 
     Returns
@@ -100,9 +105,15 @@ def cromer_liberman(
     there the distance from the edge is taken as 27.21 eV. Cross sections are tabulated
     from 1 to 80 keV and near each edge, and are extrapolated beyond.
 
+    Against the tables of Chantler, 5 to 70 keV and 3 % away from edges, the repaired f' differs by
+    0.06 electrons in the median and 0.8 at most, f'' by 6 % at most. Under 3.3 keV the tables
+    have a peak of the cross section at the M4 and M5 edges of Pm to Fr that Chantler's have
+    not: up to 7 % above those edges f'' is several times larger and f' off by tens.
+
     For Z >= 79 above the K edge (over 80.7 keV) the published program fails because it treats the
     pole of the K shell as absent. Here it is treated like all others, in either mode.
     """
+    z = index(z)
     energies = as_positive(energy, "energy", "eV")
     if z > Z_MAX:
         raise ElementError(f"got Z = {z}; expected at most {Z_MAX} for Cromer-Liberman")
@@ -184,7 +195,7 @@ def _orbital_amplitudes(orbitals: _Orbitals, energy: np.ndarray) -> tuple[np.nda
     # Subtracting pole / (E^2 - e^2) from the integrand makes it finite at e = E; that part is
     # integrated in closed form below. Under the edge there is no pole, but close to it
     # the same subtraction at e = B tames the integrand, if the table has a point there.
-    pole = np.where(energy < orbitals.binding, orbitals.edge_term, energy2 * sigma)
+    pole = np.where(energy < orbitals.threshold, orbitals.edge_term, energy2 * sigma)
     gap = energy2 - orbitals.node_energy2
     # The limit is -d(e^2 sigma) / d(e^2). It stands in wherever rounding, of the logarithms or of
     # the table, would decide the quotient of two nearly vanishing numbers.
@@ -217,7 +228,7 @@ def _cross_sections(orbitals: _Orbitals, energy: np.ndarray) -> tuple[np.ndarray
     step = log_energy - centre
     log_sigma = value + step * (slope + step * curvature)
     # Far under its edge an orbital's parabola may overflow; it is not wanted there.
-    log_sigma[energy < orbitals.binding * (1.0 - _AT_EDGE)] = -np.inf
+    log_sigma[energy < orbitals.threshold] = -np.inf
     return np.exp(log_sigma), slope + 2.0 * step * curvature
 
 
@@ -255,14 +266,21 @@ def _orbitals(z_first: int, z_last: int, repaired: bool) -> _Orbitals:
     knots, windows = _parabolas(np.hstack([common, tabulated, edge_energy]), sigma)
     corrections = {int(r["Z"]): float(r["kpcor_minus_relcor"]) for r in table("kissel_pratt")}
     elements = range(z_first, z_last + 1)
+
+    def by_node(values: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(values.T)[:, :, None]
+
     return _Orbitals(
-        binding,
-        np.where(has_edge_point, binding**2 * sigma[:, 10:], 0.0),
-        *(np.ascontiguousarray(a.T)[:, :, None] for a in (nodes**2, node_sigma, node_weight)),
-        knots[:, :, None],
-        windows,
-        np.searchsorted(z[:, 0], elements),
-        np.array([corrections[e] for e in elements]),
+        binding=binding,
+        threshold=binding * (1.0 - _AT_EDGE),
+        edge_term=np.where(has_edge_point, binding**2 * sigma[:, 10:], 0.0),
+        node_energy2=by_node(nodes**2),
+        node_sigma=by_node(node_sigma),
+        node_weight=by_node(node_weight),
+        knots=knots[:, :, None],
+        windows=windows,
+        starts=np.searchsorted(z[:, 0], elements),
+        correction=np.array([corrections[e] for e in elements]),
     )
 
 

@@ -1,0 +1,87 @@
+"""``friedel fprime``: anomalous scattering factors f' and f''."""
+
+import click
+import numpy as np
+
+from friedel.constants import HC
+from friedel.errors import ParameterError
+
+
+@click.command("fprime", short_help="anomalous scattering factors f' and f''")
+@click.argument("elements", nargs=-1, required=True, metavar="ELEMENT...")
+@click.option(
+    "-e",
+    "--energy",
+    "energies",
+    multiple=True,
+    metavar="ENERGY",
+    help="Energy in eV, or a range such as 8000:14000; can be given many times.",
+)
+@click.option(
+    "-w",
+    "--wavelength",
+    "wavelengths",
+    multiple=True,
+    metavar="LAMBDA",
+    help="Wavelength in A, or a range such as 0.5:0.9; can be given many times.",
+)
+@click.option("-s", "--step", type=float, metavar="STEP", help="Step of a range.")
+@click.option("-n", "n_values", type=int, metavar="N", help="Number of values in a range.")
+@click.option(
+    "--source",
+    type=click.Choice(["cromer-liberman", "chantler"]),
+    default="cromer-liberman",
+    show_default=True,
+    help="Where the numbers come from.",
+)
+def command(
+    elements: tuple[str, ...],
+    energies: tuple[str, ...],
+    wavelengths: tuple[str, ...],
+    step: float | None,
+    n_values: int | None,
+    source: str,
+) -> None:
+    """Print f' and f'' of each ELEMENT at X-ray energies or wavelengths."""
+    from friedel.dispersion import anomalous
+    from friedel.elements import element_record
+
+    values = [expand(text, step, n_values) for text in energies]
+    values += [HC / expand(text, step, n_values) for text in wavelengths]
+    if not values:
+        raise ParameterError("give at least one energy (-e) or wavelength (-w)")
+    energy = np.concatenate(values)
+    click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
+    for element in elements:
+        symbol = element_record(element).symbol
+        f_prime, f_double_prime = anomalous(symbol, energy=energy, source=source)
+        for e, f1, f2 in zip(energy, f_prime, f_double_prime, strict=True):
+            click.echo(f"{symbol}\t{e:#.6g}\t{HC / e:#.6g}\t{f1:8.5f}\t{f2:.5f}")
+
+
+def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:
+    """The values that a number or a range ``"low:high"`` stands for.
+
+    Raises
+    ------
+    ParameterError
+        For text that is neither, or a range without a step or a number of values.
+    """
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 2 or not all(np.isfinite(x) and x > 0 for x in numbers):
+        raise ParameterError(f"got {text!r}, expected a positive number or a range low:high")
+    if len(numbers) == 1:
+        return np.array(numbers)
+    low, high = numbers
+    if (step is None) == (n_values is None):
+        raise ParameterError(f"the range {text} needs either --step or -n")
+    if step is not None:
+        if not step > 0:
+            raise ParameterError(f"got --step {step:g}, expected a positive number")
+        return np.arange(low, high + 1e-9 * step, step)
+    if n_values < 1:  # type: ignore[operator]
+        raise ParameterError(f"got -n {n_values}, expected at least 1")
+    return np.linspace(low, high, n_values)

@@ -1,0 +1,67 @@
+"""Entry point of the command: errors become one line on stderr and exit code 2."""
+
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from friedel.errors import FriedelError
+
+COMMANDS = {
+    "fcalc": "friedel.cli.fcalc",
+    "fmodel": "friedel.cli.fmodel",
+    "fprime": "friedel.cli.fprime",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is called, so that the others cost nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        return getattr(import_module(COMMANDS[cmd_name]), "command")  # noqa: B009
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="friedel", message="%(prog)s %(version)s")
+def friedel() -> None:
+    """Scattering from atomic models: X-rays, electrons and neutrons."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; 0 for success, 2 for input that cannot be used, 130 for Ctrl-C."""
+    warnings.showwarning = _show_warning
+    try:
+        friedel.main(args=arguments, prog_name="friedel", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.NoArgsIsHelpError as needed:
+        click.echo(needed.ctx.get_help() if needed.ctx else "", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except FriedelError as error:
+        _fail(str(error))
+    except MemoryError:
+        _fail("not enough memory")
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("friedel: interrupted", err=True)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    click.echo("friedel: " + " ".join(message.split()), err=True)
+    sys.exit(2)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"friedel: note: {message}", err=True)

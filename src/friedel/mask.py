@@ -1,0 +1,244 @@
+"""The flat bulk-solvent mask: 1 where the crystal holds solvent, 0 where it holds the model.
+
+The accessible-surface construction [Jiang1994]: points farther than radius + r_probe from every
+atom are solvent; pockets of solvent that are too small are filled; then the solvent grows back
+by r_shrink into the layer that the probe had kept free.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.atoms import Atoms
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.crystal import Crystal, checked_d_min
+from friedel.data import table
+from friedel.errors import FriedelWarning, ParameterError
+from friedel.kernels.mask import ball_rows, find_runs, island_sizes, mark_spheres, paint_runs
+
+RADII_SETS = ("vdw", "cctbx", "refmac")
+"""Columns of the table of radii."""
+
+DEFAULTS = {
+    "vdw": (1.0, 1.1, 0.0),
+    "cctbx": (1.1, 0.9, 0.0),
+    "refmac": (1.0, 0.8, 50.0),
+    "constant": (0.0, 0.0, 0.0),
+}
+"""r_probe (A), r_shrink (A) and island_min_volume (A^3) that go with each set of radii."""
+
+MAX_SPACING = 0.6
+"""Coarser grids (A) do not resolve the surface, however low the resolution."""
+
+TIE_TOLERANCE = 1e-9
+"""Radii are larger by this fraction, so that rounding cannot tell symmetry mates apart."""
+
+
+@dataclass(frozen=True)
+class MaskParameters:
+    """What defines the boundary between model and solvent.
+
+    Parameters
+    ----------
+    radii
+        Name of a set of atomic radii (``"vdw"``, ``"cctbx"`` [GrosseKunstleve2002] or
+        ``"refmac"`` [Murshudov2011]), or one radius in A for all atoms.
+    r_probe
+        Added to the radii, A.
+    r_shrink
+        How far the solvent grows back, A.
+    island_min_volume
+        Pockets of solvent of at most this volume (A^3), found before the solvent grows
+        back, count as model.
+    ignore_hydrogen, ignore_zero_occupancy
+        Whether H and D, and atoms without occupancy, keep no solvent out.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown set of radii, and for lengths or a volume that are negative or not finite.
+    """
+
+    radii: str | float = "vdw"
+    r_probe: float = DEFAULTS["vdw"][0]
+    r_shrink: float = DEFAULTS["vdw"][1]
+    island_min_volume: float = DEFAULTS["vdw"][2]
+    ignore_hydrogen: bool = True
+    ignore_zero_occupancy: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.radii, str):
+            if self.radii not in RADII_SETS:
+                raise _unknown_radii(self.radii)
+        else:
+            object.__setattr__(self, "radii", _checked_size("constant radius", self.radii))
+        for name in ("r_probe", "r_shrink", "island_min_volume"):
+            object.__setattr__(self, name, _checked_size(name, getattr(self, name)))
+
+    @classmethod
+    def for_radii(
+        cls,
+        name: str,
+        r_probe: float | None = None,
+        r_shrink: float | None = None,
+        island_min_volume: float | None = None,
+        constant_r: float = 0.0,
+    ) -> "MaskParameters":
+        """The parameters that go with a set of radii, some of them replaced.
+
+        Parameters
+        ----------
+        name
+            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (A).
+
+        Raises
+        ------
+        ParameterError
+            As for the class.
+        """
+        if name not in DEFAULTS:
+            raise _unknown_radii(name)
+        given = (r_probe, r_shrink, island_min_volume)
+        values = [d if g is None else g for g, d in zip(given, DEFAULTS[name], strict=True)]
+        return cls(constant_r if name == "constant" else name, *values)
+
+    def radius(self, atoms: Atoms) -> np.ndarray:
+        """(n,) radius of the region that each atom keeps free of solvent, probe included, A."""
+        if not isinstance(self.radii, str):
+            return np.full(len(atoms), self.radii + self.r_probe)
+        by_symbol = {row["symbol"]: float(row[self.radii]) for row in table("solvent_radii")}
+        return np.array([by_symbol[s] for s in atoms.symbols] or [0.0])[atoms.kind] + self.r_probe
+
+    def counts(self, atoms: Atoms) -> np.ndarray:
+        """(n,) bool: the atoms that keep solvent out."""
+        counted = np.ones(len(atoms), bool)
+        if self.ignore_hydrogen:
+            counted &= ~atoms.is_hydrogen
+        if self.ignore_zero_occupancy:
+            counted &= atoms.occ > 0
+        return counted
+
+
+def solvent_mask(
+    crystal: Crystal,
+    atoms: Atoms,
+    shape: tuple[int, int, int],
+    parameters: MaskParameters | None = None,
+) -> np.ndarray:
+    """The flat bulk-solvent mask of the whole unit cell.
+
+    Parameters
+    ----------
+    atoms
+        The atoms of one asymmetric unit; symmetry is applied here.
+    shape
+        Size of the grid, as :func:`friedel.grid.grid_shape` gives it for the spacing of
+        :func:`mask_spacing`. On a grid that fits the symmetry the mask has it exactly.
+    parameters
+        By default van der Waals radii.
+
+    Returns
+    -------
+    mask
+        (nu, nv, nw) float32: 1 in the solvent, 0 elsewhere.
+
+    Raises
+    ------
+    ParameterError
+        When `shape` is not three positive sizes.
+
+    Warns
+    -----
+    FriedelWarning
+        When the cell has no solvent, or nothing but solvent: then F_mask is zero.
+    """
+    shape = _checked_shape(shape)
+    parameters = MaskParameters() if parameters is None else parameters
+    form, extent, step_w = _grid_geometry(crystal, shape)
+    # Radii are in steps along w from here on
+    grow = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
+    counted = parameters.counts(atoms)
+    radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
+    protein = np.zeros(shape, np.uint8)
+    shifts = crystal.translations / TRANSLATION_DENOMINATOR
+    for rotation, shift in zip(crystal.rotations, shifts, strict=True):
+        mates = atoms.frac[counted] @ rotation.T + shift
+        mark_spheres(protein, form, extent, mates - np.floor(mates), radius)
+    runs = find_runs(protein)
+    keep = np.ones(len(runs[1]), bool)
+    if parameters.island_min_volume > 0:
+        limit = math.floor(parameters.island_min_volume * protein.size / crystal.volume)
+        keep = island_sizes(*runs, *shape) > limit
+    mask = np.empty(shape, np.float32)
+    paint_runs(*runs, keep, ball_rows(form, extent, grow), mask)
+    _warn_if_uniform(mask, int(counted.sum()))
+    return mask
+
+
+def _grid_geometry(
+    crystal: Crystal, shape: tuple[int, int, int]
+) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """Distances on the grid in units of its step along w, and that step in A.
+
+    The five numbers of the quadratic form (see the kernels), and the half-widths along u and v
+    of a sphere whose radius is one step.
+    """
+    step = crystal.orthogonalization / np.array(shape)
+    metric = step.T @ step
+    step_w = math.sqrt(metric[2, 2])
+    entries = ((0, 0), (1, 1), (0, 1), (0, 2), (1, 2))
+    form = tuple(float(metric[entry] / metric[2, 2]) for entry in entries)
+    extent = crystal.reciprocal_lengths[:2] * shape[:2] * step_w
+    return form, (float(extent[0]), float(extent[1])), step_w
+
+
+def mask_spacing(d_min: float) -> float:
+    """Spacing (A) of a mask's grid for structure factors to `d_min` (A).
+
+    Raises
+    ------
+    ResolutionError
+        When `d_min` is not a positive finite number.
+    """
+    # Strictly below d_min / 2: reflections at d_min stay off the edge of the transform
+    return min(MAX_SPACING, checked_d_min(d_min) / 2.0 - 1e-9)
+
+
+def solvent_fraction(mask: np.ndarray) -> float:
+    """Fraction of the cell that is solvent."""
+    return float(mask.mean(dtype=np.float64))
+
+
+def _warn_if_uniform(mask: np.ndarray, n_atoms: int) -> None:
+    lowest, highest = float(mask.min()), float(mask.max())
+    if highest == 0.0:
+        text = "the cell has no solvent: the mask is empty and F_mask is zero"
+    elif lowest == 1.0:
+        text = f"the whole cell is solvent ({n_atoms} atoms are in the mask): F_mask is zero"
+    else:
+        return
+    warnings.warn(text, FriedelWarning, stacklevel=3)
+
+
+def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    sizes = np.asarray(shape)
+    if sizes.shape != (3,) or sizes.dtype.kind not in "iu" or (sizes < 1).any():
+        raise ParameterError(f"got a grid of shape {shape!r}, expected three positive integers")
+    return int(sizes[0]), int(sizes[1]), int(sizes[2])
+
+
+def _checked_size(name: str, value: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise ParameterError(f"got {name} = {value!r}, expected a finite number that is not negative")
+    return number
+
+
+def _unknown_radii(name: object) -> ParameterError:
+    known = ", ".join(repr(x) for x in RADII_SETS)
+    return ParameterError(f"unknown radii {name!r}: expected {known}, 'constant' or a number of A")

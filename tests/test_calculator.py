@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+import friedel
+from friedel.atoms import Atoms
+from friedel.calculator import Calculator
+from friedel.crystal import Crystal
+from friedel.formfactors import GaussianSum
+
+CRYSTAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
+
+
+def some_atoms(n=40, seed=5):
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(["C", "N", "O"], n)
+    return Atoms.from_labels(labels, rng.random((n, 3)), 1.0, 10 + 20 * rng.random(n))
+
+
+def relative_rms(found, expected):
+    return np.sqrt((np.abs(found - expected) ** 2).sum() / (np.abs(expected) ** 2).sum())
+
+
+def test_planned_once_called_with_moved_atoms():
+    atoms = some_atoms()
+    calculator = Calculator.from_model((CRYSTAL, atoms), d_min=2.0, method="fft")
+    plan = calculator.plan
+    moved = atoms.replace(frac=atoms.frac + 0.01)
+    found = calculator.forward(moved)
+    assert calculator.plan is plan
+    expected = Calculator.from_model((CRYSTAL, moved), d_min=2.0, method="direct").forward()
+    assert relative_rms(found, expected) < 1e-4
+
+
+def test_sharper_atoms_are_planned_anew():
+    atoms = some_atoms()
+    calculator = Calculator.from_model((CRYSTAL, atoms), d_min=2.0, method="fft")
+    sharper = atoms.replace(b_iso=0.1 * atoms.b_iso)
+    found = calculator.forward(sharper)
+    expected = Calculator.from_model((CRYSTAL, sharper), d_min=2.0, method="direct").forward()
+    assert relative_rms(found, expected) < 1e-4
+
+
+def test_other_kinds_of_atoms_are_refused():
+    calculator = Calculator.from_model((CRYSTAL, some_atoms()), d_min=2.0)
+    with pytest.raises(friedel.AtomsError, match="planned for"):
+        calculator.forward(Atoms.from_labels(["Fe"], [[0, 0, 0]]))
+
+
+@pytest.mark.parametrize("rtol", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8])
+def test_the_error_asked_for_is_met(rtol):
+    atoms = some_atoms()
+    calculator = Calculator.from_model((CRYSTAL, atoms), d_min=1.5, method="fft", rtol=rtol)
+    expected = Calculator.from_model((CRYSTAL, atoms), d_min=1.5, method="direct").forward()
+    assert relative_rms(calculator.forward(), expected) < rtol
+    assert calculator.plan.error < rtol
+
+
+def test_auto_takes_direct_summation_for_few_terms_and_fft_for_many():
+    few = Calculator.from_model((CRYSTAL, some_atoms(3)), d_min=3.0)
+    many = Calculator.from_model((CRYSTAL, some_atoms(400)), d_min=1.2)
+    assert (few.method, many.method) == ("direct", "fft")
+    assert "FFT: grid" in many.describe()
+
+
+def test_any_reflections_in_the_order_given():
+    hkl = np.array([[3, -2, 1], [0, 0, 0], [-1, 2, -3], [3, -2, 1]])
+    for method in ("direct", "fft"):
+        calculator = Calculator.from_model((CRYSTAL, some_atoms()), hkl=hkl, method=method)
+        np.testing.assert_array_equal(calculator.hkl, hkl)
+        f = calculator.forward()
+        assert f[0] == f[3]
+        assert f.dtype == np.complex128
+
+
+def test_no_reflections_give_no_values():
+    for method in ("auto", "direct", "fft"):
+        found = Calculator.from_model((CRYSTAL, some_atoms()), hkl=np.empty((0, 3)), method=method)
+        assert found.forward().shape == (0,)
+
+
+def test_absent_atoms_scatter_nothing():
+    atoms = some_atoms().replace(occ=np.zeros(40))
+    for method in ("auto", "direct", "fft"):
+        f = Calculator.from_model((CRYSTAL, atoms), d_min=3.0, method=method).forward()
+        assert (f == 0).all()
+
+
+def test_precision_of_the_grid_can_be_chosen():
+    calculator = Calculator.from_model(
+        (CRYSTAL, some_atoms()), d_min=2.0, method="fft", dtype="float64"
+    )
+    assert calculator.plan.dtype == np.float64
+    with pytest.raises(friedel.AccuracyError, match="direct summation does"):
+        Calculator.from_model(
+            (CRYSTAL, some_atoms()), d_min=2.0, method="fft", dtype="float32", rtol=1e-9
+        )
+
+
+def test_custom_form_factors_reach_the_sum():
+    atoms = Atoms.from_labels(["Fe2+"], [[0, 0, 0]])
+    calculator = Calculator.from_model(
+        (Crystal((10, 10, 10, 90, 90, 90)), atoms),
+        hkl=[[0, 0, 0]],
+        form_factors={"Fe2+": GaussianSum((7.0,), (1.0,))},
+    )
+    assert calculator.forward()[0] == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({}, friedel.ParameterError),
+        ({"d_min": 2.0, "hkl": [[1, 0, 0]]}, friedel.ParameterError),
+        ({"d_min": -2.0}, friedel.ResolutionError),
+        ({"d_min": 2.0, "method": "magic"}, friedel.ParameterError),
+        ({"d_min": 2.0, "source": "muon"}, friedel.ParameterError),
+        ({"d_min": 2.0, "rtol": 0.0}, friedel.ParameterError),
+        ({"d_min": 2.0, "rtol": 2.0}, friedel.ParameterError),
+        ({"d_min": 2.0, "rtol": "small"}, friedel.ParameterError),
+        ({"hkl": [[0.5, 0, 0]]}, friedel.ReflectionsError),
+    ],
+)
+def test_bad_options_are_named(options, error):
+    with pytest.raises(error):
+        Calculator.from_model((CRYSTAL, some_atoms()), **options)
+
+
+def test_resolution_beyond_the_table_is_said_once():
+    atoms = Atoms.from_labels(["C"], [[0, 0, 0]])
+    with pytest.warns(friedel.FriedelWarning, match="extrapolated"):
+        Calculator.from_model((Crystal((5, 5, 5, 90, 90, 90)), atoms), hkl=[[25, 0, 0]])

@@ -1,0 +1,81 @@
+"""What the plan of the house demands and a machine can check."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import friedel
+
+SOURCE = Path(friedel.__file__).parent
+
+HEAVY = ("numba", "scipy", "gemmi", "matplotlib", "pandas", "xraydb", "numpy")
+
+ENGINE_WITHOUT_GEMMI = """
+import sys
+sys.modules["gemmi"] = None  # any import of it now fails
+import numpy as np
+import friedel
+from friedel.fmodel import FModel
+from friedel.grid import grid_shape
+from friedel.mask import MaskParameters, solvent_mask
+from friedel.reflections import Reflections
+
+crystal = friedel.Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
+rng = np.random.default_rng(1)
+atoms = friedel.Atoms.from_labels(rng.choice(["C", "N", "O"], 60), 0.6 * rng.random((60, 3)), 1, 20)
+model = (crystal, atoms)
+assert friedel.form_factor_table("it92").entries["Fe"].f(0.4) > 9.3
+assert friedel.cromer_liberman(34, 10332.0)[1] > 0.7
+direct = friedel.Calculator.from_model(model, d_min=2.0, method="direct").forward()
+fft = friedel.Calculator.from_model(model, d_min=2.0, method="fft").forward()
+assert np.abs(direct - fft).max() < 1e-3 * np.abs(direct).max()
+fc = friedel.fcalc(model, d_min=2.0)
+mask = solvent_mask(crystal, atoms, grid_shape(crystal, 0.6), MaskParameters.for_radii("refmac"))
+assert 0 < mask.mean() < 1
+observed = Reflections(crystal, fc.hkl, 2.0 * fc.amplitudes, np.ones(len(fc)), label="FP")
+fitted = FModel(model, observed).fit()
+assert fitted.r_all < 0.2
+"""
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_public_name_resolves():
+    for name in friedel.__all__:
+        assert getattr(friedel, name) is not None, name
+
+
+def test_import_loads_nothing_heavy():
+    loaded = run("import sys, friedel; print(*sys.modules)").split()
+    assert not {name for name in loaded if name.split(".")[0] in HEAVY}
+
+
+def test_import_is_cheap():
+    # the least of five: other work on the machine only adds time
+    code = "import time; t = time.perf_counter(); import friedel; print(time.perf_counter() - t)"
+    assert min(float(run(code)) for _ in range(5)) < 0.15
+
+
+def test_the_engine_runs_where_gemmi_is_absent():
+    run(ENGINE_WITHOUT_GEMMI)
+
+
+def test_gemmi_computes_no_scattering_for_us():
+    forbidden = re.compile(
+        r"gemmi\.(DensityCalculator|StructureFactorCalculator|SolventMasker|Scaling\b|"
+        r"transform_map_to_f_phi|transform_f_phi|cromer_liberman|IT92|C4322|Neutron92|Addends)"
+    )
+    for path in SOURCE.rglob("*.py"):
+        assert not forbidden.search(path.read_text()), path
+
+
+def test_no_module_outgrows_one_idea():
+    for path in SOURCE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 500, path
