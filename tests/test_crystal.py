@@ -163,7 +163,7 @@ class TestAgainstGemmi:
         }[system]
 
     def test_unique_reflections_of_every_tabulated_setting(self):
-        from friedel.io.models import crystal_from_gemmi
+        from friedel.io.gemmi_objects import crystal_from_gemmi
 
         settings = list(self.gemmi.spacegroup_table())
         assert len(settings) > 500

@@ -3,80 +3,144 @@ import pytest
 
 import friedel
 from friedel.atoms import VOIGT, Atoms
+from friedel.constants import U_TO_B
 from friedel.crystal import Crystal
-from friedel.density import add_atoms, radii
-from friedel.formfactors import GaussianSum, form_factor_table, scattering_factors
+from friedel.density import add_atoms, radii, sample
+from friedel.formfactors import GaussianSum, scattering_factors
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))
+SKEW = Crystal((12, 13, 14, 55, 65, 50))
 
 
-def reference(crystal, shape, atoms, factors, blur, radius):
+def reference(crystal, shape, atoms, factors, blur):
     """Every atom at every grid point of every neighbouring cell, written as it is defined."""
     grid = np.zeros(shape)
     points = np.stack(np.meshgrid(*[np.arange(n) / n for n in shape], indexing="ij"), axis=-1)
     cells = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     for j in range(len(atoms)):
-        a, b = factors.a[atoms.kind[j]], factors.b[atoms.kind[j]]
+        sum_ = GaussianSum(tuple(factors.a[atoms.kind[j]]), tuple(factors.b[atoms.kind[j]]))
         tensor = atoms.b_tensor[j] + blur * np.array([1, 1, 1, 0, 0, 0])
         for cell in cells:
             vector = (points - atoms.frac[j] + cell) @ crystal.orthogonalization.T
-            inside = (vector**2).sum(axis=-1) <= radius[j] ** 2
-            if inside.any():
-                values = GaussianSum(tuple(a), tuple(b)).density_aniso(vector[inside], tensor)
-                grid[inside] += atoms.occ[j] * values
+            if (vector**2).sum(axis=-1).min() < 10.0**2:
+                grid += atoms.occ[j] * sum_.density_aniso(vector, tensor)
     return grid
 
 
 def some_atoms(n, aniso):
+    """Random atoms; the larger `aniso`, the more elongated."""
     rng = np.random.default_rng(7)
     u_aniso = None
     if aniso:
-        roots = 0.4 * np.eye(3) + 0.1 * rng.normal(size=(n, 3, 3))
+        roots = 0.4 * np.eye(3) + aniso * rng.normal(size=(n, 3, 3))
         u_aniso = (roots @ roots.transpose(0, 2, 1))[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     labels = rng.choice(["C", "O", "S"], n)
-    return Atoms.from_labels(labels, rng.random((n, 3)), rng.random(n), 15 + 9 * rng.random(n), u_aniso)
+    return Atoms.from_labels(
+        labels, rng.random((n, 3)), rng.random(n), 15 + 9 * rng.random(n), u_aniso
+    )
 
 
-@pytest.mark.parametrize("crystal", [ORTHOGONAL, OBLIQUE], ids=["orthogonal", "oblique"])
-@pytest.mark.parametrize("aniso", [False, True], ids=["iso", "aniso"])
-@pytest.mark.parametrize("cutoff", [1e-3, 1e-7])
-def test_grid_values_are_those_of_the_definition(crystal, aniso, cutoff):
+@pytest.mark.parametrize(
+    "crystal", [ORTHOGONAL, OBLIQUE, SKEW], ids=["orthogonal", "oblique", "skew"]
+)
+@pytest.mark.parametrize("aniso", [0.0, 0.1, 0.5], ids=["iso", "aniso", "needles"])
+@pytest.mark.parametrize("cutoff", [1e-3, 1e-5, 1e-8])
+def test_whole_maps_are_those_of_the_definition(crystal, aniso, cutoff):
     atoms, shape, blur = some_atoms(5, aniso), (18, 20, 24), 3.0
     factors = scattering_factors(atoms.scatterers)
-    grid = np.zeros(shape)
-    add_atoms(grid, crystal, atoms, factors.a, factors.b, blur=blur, cutoff=cutoff)
-    radius = radii(atoms, factors.a, factors.b, blur=blur, cutoff=cutoff)
-    expected = reference(crystal, shape, atoms, factors, blur, radius)
-    np.testing.assert_allclose(grid, expected, atol=1e-9 * expected.max())
+    found = sample(
+        crystal, atoms, factors.a, factors.b, shape, dtype=np.float64, blur=blur, cutoff=cutoff
+    )
+    expected = reference(crystal, shape, atoms, factors, blur)
+    # a point lacks at most `cutoff` from each of two groups of Gaussians of the eight nearest
+    # images of each atom; the kernels themselves are good to 1e-12 of the peak
+    tolerance = 2 * 8 * len(atoms) * cutoff + 1e-12 * expected.max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
+def test_the_kernels_agree_where_all_apply():
+    """The oblique kernel and the exact one, in a cell that the orthogonal one takes too."""
+    atoms = some_atoms(30, 0.0)
+    factors = scattering_factors(atoms.scatterers)
+    barely_oblique = Crystal((12, 13, 14, 90, 90 + 1e-9, 90))
+    shape, options = (32, 36, 40), {"dtype": np.float64, "blur": 5.0, "cutoff": 1e-13}
+    maps = [
+        sample(crystal, atoms, factors.a, factors.b, shape, **options)
+        for crystal in (ORTHOGONAL, barely_oblique)
+    ]
+    almost_round = 1e-9 * np.array([1, 0, 0, 0, 0, 0])
+    u_aniso = atoms.b_iso[:, None] / U_TO_B * np.array([1, 1, 1, 0, 0, 0]) + almost_round
+    aniso = atoms.replace(u_aniso=u_aniso)
+    maps.append(sample(ORTHOGONAL, aniso, factors.a, factors.b, shape, **options))
+    for other in maps[1:]:
+        np.testing.assert_allclose(other, maps[0], rtol=0, atol=1e-8 * maps[0].max())
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("crystal", [ORTHOGONAL, OBLIQUE], ids=["orthogonal", "oblique"])
+def test_the_same_bits_for_any_number_of_threads(crystal, threads):
+    atoms = some_atoms(50, 0.3 if crystal is OBLIQUE else 0.0)
+    factors = scattering_factors(atoms.scatterers)
+    one, many = (
+        sample(crystal, atoms, factors.a, factors.b, (36, 40, 40), blur=3.0, threads=n)
+        for n in (1, threads)
+    )
+    np.testing.assert_array_equal(one, many)
 
 
 def test_atoms_larger_than_the_cell():
-    crystal = Crystal((3, 4, 5, 90, 95, 90))
-    atoms = Atoms.from_labels(["Cs"], [[0.2, 0.3, 0.4]], 1.0, 30.0)
+    for cell in ((3, 4, 5, 90, 95, 90), (3, 4, 5, 90, 90, 90)):
+        crystal = Crystal(cell)
+        atoms = Atoms.from_labels(["Cs"], [[0.2, 0.3, 0.4]], 1.0, 30.0)
+        factors = scattering_factors(atoms.scatterers)
+        grid = sample(
+            crystal, atoms, factors.a, factors.b, (8, 8, 10), dtype=np.float64, cutoff=1e-7
+        )
+        # nothing is lost: the mean density is f(0) a cell, but for the tail below the cutoff
+        assert grid.mean() * crystal.volume == pytest.approx(factors.a.sum(), rel=1e-4)
+
+
+def test_a_sharp_atom_on_a_fine_grid_has_no_box_that_is_too_large():
+    atoms = Atoms.from_labels(["S"], [[0.5, 0.5, 0.5]], 1.0, 60.0)
     factors = scattering_factors(atoms.scatterers)
-    grid = np.zeros((8, 8, 10))
-    add_atoms(grid, crystal, atoms, factors.a, factors.b, cutoff=1e-7)
-    # nothing is lost: the mean density is f(0) a cell, but for the tail below the cutoff
-    assert grid.mean() * crystal.volume == pytest.approx(factors.a.sum(), rel=1e-4)
+    crystal = Crystal((20, 20, 20, 90, 90, 90))
+    grid = sample(
+        crystal, atoms, factors.a, factors.b, (216, 216, 216), dtype=np.float64, cutoff=1e-7
+    )
+    assert grid.mean() * crystal.volume == pytest.approx(16, rel=1e-3)
 
 
 def test_float32_and_float64_agree():
-    atoms = some_atoms(20, aniso=False)
+    atoms = some_atoms(20, 0.0)
     factors = scattering_factors(atoms.scatterers)
-    single, double = np.zeros((18, 20, 24), np.float32), np.zeros((18, 20, 24))
-    for grid in (single, double):
-        add_atoms(grid, ORTHOGONAL, atoms, factors.a, factors.b, blur=3.0)
+    single, double = (
+        sample(ORTHOGONAL, atoms, factors.a, factors.b, (18, 20, 24), dtype=t, blur=3.0)
+        for t in (np.float32, np.float64)
+    )
     np.testing.assert_allclose(single, double, atol=3e-6 * double.max())
 
 
 def test_radius_is_where_the_density_falls_to_the_cutoff():
-    atoms = Atoms.from_labels(["S"], [[0, 0, 0]], 1.0, 20.0)
+    atoms = Atoms.from_labels(["H"], [[0, 0, 0]], 1.0, 20.0)
+    broad = GaussianSum((1.0,), (20.0,))
+    a, b = np.array([broad.a]), np.array([broad.b])
+    (radius,) = radii(atoms, a, b, blur=0.0, cutoff=1e-4)
+    assert broad.density_iso(radius**2, 20.0) == pytest.approx(1e-4, rel=1e-3)
+    assert radii(atoms, a, b, blur=0.0, cutoff=1e4) == 0.0
+
+
+def test_adding_to_a_grid_keeps_what_is_there():
+    atoms = some_atoms(3, 0.0)
     factors = scattering_factors(atoms.scatterers)
-    (radius,) = radii(atoms, factors.a, factors.b, blur=0.0, cutoff=1e-4)
-    sulfur = form_factor_table("it92").entries["S"]
-    assert sulfur.density_iso(radius**2, 20.0) == pytest.approx(1e-4, rel=1e-3)
-    assert radii(atoms, factors.a, factors.b, blur=0.0, cutoff=1e4) == 0.0
+    grid = np.full((18, 20, 24), 7.0)
+    options = {"blur": 3.0, "cutoff": 1e-12}
+    add_atoms(grid, ORTHOGONAL, atoms, factors.a, factors.b, **options)
+    alone = sample(
+        ORTHOGONAL, atoms, factors.a, factors.b, grid.shape, dtype=np.float64, **options
+    )
+    # the ways of few and of many atoms differ beyond the radius, by less than the cutoff each
+    np.testing.assert_allclose(grid - 7.0, alone, rtol=0, atol=2 * 8 * len(atoms) * 1e-12)
 
 
 def test_too_little_blur_for_an_indefinite_tensor():
@@ -85,4 +149,4 @@ def test_too_little_blur_for_an_indefinite_tensor():
     assert np.linalg.eigvalsh(atoms.b_tensor[:, VOIGT])[0, 0] < 0
     factors = scattering_factors(atoms.scatterers)
     with pytest.raises(friedel.ParameterError, match="expected a blur above 1.57"):
-        add_atoms(np.zeros((8, 8, 8)), ORTHOGONAL, atoms, factors.a, factors.b)
+        sample(ORTHOGONAL, atoms, factors.a, factors.b, (8, 8, 8))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from friedel.dispersion import anomalous, chantler, cromer_liberman, cromer_liberman_all
 from friedel.constants import HC
 from friedel.data import table
+from friedel.dispersion import anomalous, chantler, cromer_liberman, cromer_liberman_all
 from friedel.errors import ElementError, EnergyError, ParameterError
 
 CROMER_LIBERMAN = ("cromer-liberman", "cromer-liberman-repaired")

@@ -45,7 +45,9 @@ def write(path, text):
 def test_small_molecule_occupancies_become_crystallographic(tmp_path):
     model = as_model(write(tmp_path / "quartz.cif", QUARTZ))
     # silicon lies on a two-fold axis
-    occ = {model.atoms.scatterers[k]: o for k, o in zip(model.atoms.kind, model.atoms.occ, strict=True)}
+    occ = {
+        model.atoms.scatterers[k]: o for k, o in zip(model.atoms.kind, model.atoms.occ, strict=True)
+    }
     assert occ == {"O": 1.0, "Si": 0.5}
     assert any("special positions" in note for note in model.notes)
     assert model.crystal.n_operations == 6

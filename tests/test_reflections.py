@@ -104,3 +104,19 @@ def test_reciprocalspaceship_dataset():
     assert isinstance(dataset, rs.DataSet)
     assert dataset.spacegroup.xhm() == "P 1 1 2"
     assert isinstance(dataset["PHIC"].dtype, rs.PhaseDtype)
+
+
+def test_untabulated_origin_is_written_in_p1(tmp_path):
+    gemmi = pytest.importorskip("gemmi")
+    # P 2 with the axis at x = 1/8: a valid group that no table lists
+    crystal = Crystal.from_triplets((10, 11, 12, 90, 90, 90), ["-x+1/4,y,-z"])
+    atoms = friedel.Atoms.from_labels(["C", "O"], [[0.1, 0.2, 0.3], [0.4, 0.1, 0.9]], 1, 10)
+    f = friedel.fcalc((crystal, atoms), d_min=3.0)
+    f.to_mtz(tmp_path / "out.mtz")
+    mtz = gemmi.read_mtz_file(str(tmp_path / "out.mtz"))
+    assert mtz.spacegroup.xhm() == "P 1"
+    hkl = mtz.make_miller_array()
+    written = mtz.array[:, 3] * np.exp(1j * np.radians(mtz.array[:, 4]))
+    expected = friedel.fcalc((crystal, atoms), hkl=hkl).values
+    assert len(hkl) == len(Crystal(crystal.cell).unique_reflections(3.0))
+    np.testing.assert_allclose(written, expected, atol=1e-4)

@@ -28,7 +28,12 @@ def main() -> None:
         if origin.exists():
             path.write_text(without_comments(origin.read_text(encoding="utf-8")), encoding="utf-8")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        text = re.sub(rf'(^\[{name}\]\n(?:.*\n)*?sha256 = )"[^"]*"', rf'\1"{digest}"', text, flags=re.MULTILINE)
+        text = re.sub(
+            rf'(^\[{name}\]\n(?:.*\n)*?sha256 = )"[^"]*"',
+            rf'\1"{digest}"',
+            text,
+            flags=re.MULTILINE,
+        )
     sources.write_text(text, encoding="utf-8")
 
 

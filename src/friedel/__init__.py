@@ -13,16 +13,16 @@ Names are looked up when first used, so that importing friedel costs next to not
 from importlib import import_module
 from typing import Any
 
+from friedel.compat import __all__ as _FAMILIAR_DOOR
+
 _SHORT_DOOR = {
-    "AccuracyModel": "friedel.sampling",
     "Atoms": "friedel.atoms",
     "Calculator": "friedel.calculator",
     "Crystal": "friedel.crystal",
     "FModel": "friedel.fmodel",
-    "FloatGrid": "friedel.grid",
     "FormFactorTable": "friedel.formfactors",
     "GaussianSum": "friedel.formfactors",
-    "ReciprocalGrid": "friedel.grid",
+    "MaskParameters": "friedel.mask",
     "Reflections": "friedel.reflections",
     "anomalous": "friedel.dispersion",
     "as_crystal": "friedel.io.models",
@@ -31,7 +31,7 @@ _SHORT_DOOR = {
     "cromer_liberman": "friedel.dispersion",
     "fcalc": "friedel.shortcuts",
     "form_factor_table": "friedel.formfactors",
-    "transform_map_to_f_phi": "friedel.fourier",
+    "plot_fmodel": "friedel.plots",
 }
 
 _ERRORS = (
@@ -51,34 +51,13 @@ _ERRORS = (
     "SymmetryError",
 )
 
-_FAMILIAR_DOOR = (
-    "Addends",
-    "AtomicRadiiSet",
-    "DensityCalculatorE",
-    "DensityCalculatorN",
-    "DensityCalculatorX",
-    "Element",
-    "IT92_get_exact",
-    "IT92_normalize",
-    "IT92_set_ignore_charge",
-    "Scaling",
-    "SolventMasker",
-    "StructureFactorCalculatorE",
-    "StructureFactorCalculatorN",
-    "StructureFactorCalculatorX",
-    "read_mtz_file",
-    "read_small_structure",
-    "read_structure",
-)
-
 _HOMES = {
-    **{name: (module, name) for name, module in _SHORT_DOOR.items()},
-    **{name: ("friedel.errors", name) for name in _ERRORS},
     **{name: ("friedel.compat", name) for name in _FAMILIAR_DOOR},
-    "hc": ("friedel.constants", "HC"),
+    **{name: ("friedel.errors", name) for name in _ERRORS},
+    **{name: (module, name) for name, module in _SHORT_DOOR.items()},
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -93,8 +93,8 @@ class Atoms:
         n = len(frac)
         unique, kind = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
         scatterers = tuple(make_label(*parse_label(str(text))) for text in unique)
-        full = [np.broadcast_to(np.asarray(x, np.float64), (n,)).copy() for x in (occ, b_iso)]
-        return cls(frac, *full, kind, scatterers, u_aniso)
+        occ, b_iso = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (occ, b_iso))
+        return cls(frac, occ.copy(), b_iso.copy(), kind, scatterers, u_aniso)
 
     def __len__(self) -> int:
         return len(self.frac)
@@ -130,7 +130,7 @@ class Atoms:
         """(n,) bool: atoms with a displacement tensor."""
         if self.u_aniso is None:
             return np.zeros(len(self), bool)
-        return self.u_aniso.any(axis=1)
+        return np.any(self.u_aniso != 0.0, axis=1)
 
     @cached_property
     def is_hydrogen(self) -> np.ndarray:
@@ -139,7 +139,7 @@ class Atoms:
 
     @cached_property
     def b_tensor(self) -> np.ndarray:
-        """(n, 6) Cartesian B = 8 pi^2 U in the order of `u_aniso`, also for isotropic atoms, A^2."""
+        """(n, 6) Cartesian B = 8 pi^2 U, A^2, in the order of `u_aniso`, for all atoms."""
         tensor = np.zeros((len(self), 6))
         tensor[:, :3] = self.b_iso[:, None]
         if self.u_aniso is not None:

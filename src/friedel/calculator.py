@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from friedel import density, direct, fourier, sampling
 from friedel.atoms import Atoms
-from friedel.crystal import Crystal, checked_d_min
+from friedel.crystal import Crystal
 from friedel.errors import AccuracyError, AtomsError, FriedelWarning, ParameterError
 from friedel.formfactors import FormFactorTable, GaussianSum, ScatteringFactors, scattering_factors
+from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
 
 METHODS = ("auto", "fft", "direct")
@@ -23,7 +25,7 @@ PLAN_SECONDS = 0.02
 """Direct summation that takes less than this is not worth a plan."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Calculator:
     """Structure factors of one model at fixed reflections, for any coordinates.
 
@@ -109,11 +111,15 @@ class Calculator:
         """
         if method not in METHODS:
             raise ParameterError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-        crystal, atoms = _crystal_and_atoms(model, strict_ncs)
+        read = as_model(model, strict_ncs=strict_ncs)
+        crystal, atoms = read.crystal, read.atoms
         rtol = sampling.checked_rtol(rtol)
-        if (d_min is None) == (hkl is None):
+        if d_min is not None and hkl is None:
+            wanted = crystal.unique_reflections(d_min)
+        elif hkl is not None and d_min is None:
+            wanted = checked_hkl(hkl)
+        else:
             raise ParameterError("give either d_min or hkl, and not both")
-        wanted = crystal.unique_reflections(checked_d_min(d_min)) if hkl is None else checked_hkl(hkl)  # type: ignore[arg-type]
         factors = scattering_factors(
             atoms.scatterers,
             source,
@@ -136,10 +142,14 @@ class Calculator:
         """Method and sampling in words."""
         return f"FFT: {self.plan}" if self.plan is not None else "direct summation"
 
-    @property
+    @cached_property
     def stol2(self) -> np.ndarray:
         """(n,) (sin theta / lambda)^2 of the reflections, 1/A^2."""
         return self.crystal.stol2(self.hkl)
+
+    @cached_property
+    def _absent(self) -> np.ndarray:
+        return self.crystal.is_absent(self.hkl)
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex128 structure factors.
@@ -160,9 +170,9 @@ class Calculator:
         if self.factors.f_double_prime.any():
             imaginary = self.factors.f_double_prime[:, None]
             f = f + 1j * self._sum(imaginary, np.zeros_like(imaginary))
-        stol2 = self.stol2
-        f *= self.factors.post_factor(stol2)
-        at_origin = stol2 == 0.0
+        if self.factors.mott_bethe:
+            f *= self.factors.post_factor(self.stol2)
+        at_origin = self.stol2 == 0.0
         if at_origin.any():
             f[at_origin] = self._forward_scattering()
         return f
@@ -172,17 +182,32 @@ class Calculator:
         if self.plan is None:
             f = (a[:, :, None] * np.exp(-b[:, :, None] * self.stol2)).sum(axis=1)
             return direct.structure_factors(self.crystal, self.atoms, self.hkl, f)
-        grid = np.zeros(self.plan.shape, self.plan.dtype)
-        sampled = {"blur": self.plan.blur, "cutoff": self.plan.cutoff}
-        density.add_atoms(grid, self.crystal, self.atoms, a, b, **sampled)
+        sampled = density.sample(
+            self.crystal,
+            self.atoms,
+            a,
+            b,
+            self.plan.shape,
+            dtype=self.plan.dtype,
+            blur=self.plan.blur,
+            cutoff=self.plan.cutoff,
+            threads=self.threads,
+        )
         return fourier.structure_factors(
-            grid, self.crystal, self.hkl, blur=self.plan.blur, threads=self.threads
+            sampled,
+            self.crystal,
+            self.hkl,
+            blur=self.plan.blur,
+            absent=self._absent,
+            threads=self.threads,
         )
 
     def _forward_scattering(self) -> complex:
         """F(000), which a truncated density would underestimate."""
         per_kind = self.factors.forward_limit() + 1j * self.factors.f_double_prime
-        return complex(self.crystal.n_operations * (self.atoms.occ * per_kind[self.atoms.kind]).sum())
+        return complex(
+            self.crystal.n_operations * (self.atoms.occ * per_kind[self.atoms.kind]).sum()
+        )
 
     def _adopt(self, atoms: Atoms) -> None:
         if atoms.scatterers != self.atoms.scatterers:
@@ -235,13 +260,3 @@ class Calculator:
         fft_seconds = plan.seconds + len(self.hkl) * n_rotations * SECONDS_PER_GATHER
         if method == "fft" or fft_seconds < direct_seconds:
             self.method, self.plan = "fft", plan
-
-
-def _crystal_and_atoms(model: Any, strict_ncs: bool) -> tuple[Crystal, Atoms]:
-    """Arrays pass without touching the readers, so that the engine runs where gemmi is absent."""
-    if isinstance(model, tuple) and [type(x) for x in model] == [Crystal, Atoms]:
-        return model
-    from friedel.io.models import as_model
-
-    read = as_model(model, strict_ncs=strict_ncs)
-    return read.crystal, read.atoms

@@ -180,7 +180,7 @@ class Crystal:
         """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
         hkl = np.asarray(hkl, np.int64)
         rotations, _ = self.primitive_operations
-        return sum((hkl @ rotation == hkl).all(axis=1).astype(np.int64) for rotation in rotations)  # type: ignore[return-value]
+        return sum((hkl @ rotation == hkl).all(axis=1).astype(np.int64) for rotation in rotations)
 
     @cached_property
     def _asu(self) -> tuple[int, np.ndarray]:
@@ -212,7 +212,10 @@ class Crystal:
         number, basis = self._asu
         # |h| = |s.a| <= |s| a holds for any cell angles
         limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
-        stol2_range = (0.25 / d_max**2, 0.25 / d_min**2 * (1 + 1e-9))  # d = d_min is in, rounded or not
+        stol2_range = (
+            0.25 / d_max**2,
+            0.25 / d_min**2 * (1 + 1e-9),
+        )  # d = d_min is in, rounded or not
         hkl = unique_in_sphere(limits, self.reciprocal_metric, *stol2_range, number, basis)
         return hkl[~self.is_absent(hkl)]
 
@@ -266,7 +269,9 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
     try:
         a, b, c, alpha, beta, gamma = values = tuple(float(x) for x in cell)
     except (TypeError, ValueError):
-        raise CellError(f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma") from None
+        raise CellError(
+            f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma"
+        ) from None
     cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)]
     volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
     sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
@@ -318,7 +323,7 @@ def parse_triplet(text: str) -> Operation:
     rows, shifts = zip(*(_parse_triplet_part(part, text) for part in parts), strict=True)
     if abs(round(np.linalg.det(np.array(rows)))) != 1:
         raise SymmetryError(f"symmetry operation {text!r} has no inverse")
-    return rows, shifts  # type: ignore[return-value]
+    return rows, shifts
 
 
 def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int]:
@@ -336,7 +341,9 @@ def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int
             try:
                 shift += sign * Fraction(body)
             except (ValueError, ZeroDivisionError):
-                raise SymmetryError(f"cannot read {term!r} in symmetry operation {text!r}") from None
+                raise SymmetryError(
+                    f"cannot read {term!r} in symmetry operation {text!r}"
+                ) from None
     in_24ths = shift * TRANSLATION_DENOMINATOR
     if in_24ths.denominator != 1:
         raise SymmetryError(f"translation {shift} in {text!r} is not a multiple of 1/24")

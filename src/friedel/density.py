@@ -1,14 +1,256 @@
 """Atoms -> density on a grid."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from friedel.atoms import Atoms
+from friedel.atoms import VOIGT, Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
-from friedel.kernels.density import add_general, add_isotropic_orthogonal
+from friedel.kernels import density as kernels
+from friedel.kernels.vectors import LANES
 
-MAX_RADIUS = 100.0
-"""Radii are looked for up to this many A."""
+MAX_CORRELATION = 0.5
+"""Of two grid axes in an atom's Gaussian: above it the factors of the fast kernel exceed 1."""
+
+FEW_ATOMS = 20
+"""Up to as many are added to a grid one by one."""
+
+RADIUS_POINTS = 48
+"""Values of B at which radii are tabulated; between them they are interpolated."""
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianGroups:
+    """Form factors by kind, in groups of few Gaussians, the narrowest first.
+
+    Attributes
+    ----------
+    a, b
+        (n_kinds, n_groups * GROUP) coefficients, padded with zero amplitudes.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+
+    @classmethod
+    def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
+        """Groups from (n_kinds, n_terms) coefficients."""
+        padding = -a.shape[1] % kernels.GROUP
+        order = np.argsort(np.where(a != 0, b, np.inf), axis=1, kind="stable")
+        a = np.pad(np.take_along_axis(a, order, axis=1), ((0, 0), (0, padding)))
+        b = np.take_along_axis(b, order, axis=1)
+        # Padding repeats the broadest term, so that it never decides what is safe
+        return cls(a, np.pad(b, ((0, 0), (0, padding)), mode="edge"))
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of each kind."""
+        return self.a.shape[1] // kernels.GROUP
+
+    def groups_of(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n_kinds, n_groups, GROUP) view of `a` or `b`."""
+        return coefficients.reshape(len(coefficients), self.n_groups, kernels.GROUP)
+
+
+def sample(
+    crystal: Crystal,
+    atoms: Atoms,
+    a: np.ndarray,
+    b: np.ndarray,
+    shape: tuple[int, int, int],
+    *,
+    dtype: np.dtype | type = np.float32,
+    blur: float = 0.0,
+    cutoff: float = 1e-5,
+    threads: int = 1,
+) -> np.ndarray:
+    """(nu, nv, nw) density of the atoms themselves, without symmetry mates, on a grid.
+
+    Parameters
+    ----------
+    a, b
+        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+    shape
+        Grid over the whole cell.
+    blur
+        B (A^2) added to every atom.
+    cutoff
+        Each group of an atom's Gaussians reaches to where its density falls below this level.
+    threads
+        Each fills a slab of planes of its own; the result is the same bits for any number.
+
+    Raises
+    ------
+    ParameterError
+        When some atom has a Gaussian that is not positive definite even with the blur.
+    """
+    check_widths(atoms, b, blur)
+    groups = GaussianGroups.from_sums(a, b)
+    radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
+    nu, nv, nw = shape
+    step = crystal.orthogonalization / np.array(shape)
+    extent = crystal.reciprocal_lengths * np.array(shape)
+    reach = int(np.ceil(2.0 * radii.largest * extent[2])) + LANES
+    grid = np.zeros((nu, nv, nw + reach), dtype)
+    fill = _plan_fill(grid, nw, step, extent, atoms, groups, radii, blur)
+
+    def fill_slab(first: int, last: int) -> None:
+        fill(first, last)
+        kernels.fold_rows(grid, nw, first, last)
+
+    edges = np.linspace(0, nu, min(threads, nu) + 1).astype(int)
+    in_slabs(fill_slab, edges)
+    return grid[:, :, :nw]
+
+
+def in_slabs(work: Callable[[int, int], None], edges: np.ndarray) -> None:
+    """Call work(first, last) for each pair of neighbouring edges, each in a thread."""
+    pairs = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    if len(pairs) == 1:
+        work(*pairs[0])
+        return
+    with ThreadPoolExecutor(len(pairs)) as pool:
+        for done in [pool.submit(work, *pair) for pair in pairs]:
+            done.result()
+
+
+def _plan_fill(
+    grid: np.ndarray,
+    nw: int,
+    step: np.ndarray,
+    extent: np.ndarray,
+    atoms: Atoms,
+    groups: GaussianGroups,
+    radii: "RadiusTable",
+    blur: float,
+) -> Callable[[int, int], None]:
+    """What fills the planes first <= x < last: the fastest kernel that is safe for each atom."""
+    table = radii.arguments(groups, blur)
+    fits = 2.0 * radii.largest * extent.max() + LANES + 2 < kernels.BOX
+    orthogonal = np.count_nonzero(step) == 3
+    if fits and orthogonal and not atoms.is_aniso.any():
+        spacing = np.diag(step).copy()
+        position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
+
+        def fill_orthogonal(first: int, last: int) -> None:
+            kernels.add_orthogonal(grid, nw, spacing, *position, *table, first, last)
+
+        return fill_orthogonal
+
+    safe = np.zeros(len(atoms), bool)
+    if fits:
+        safe = _is_factorable(atoms, groups, step, radii, extent, blur)
+    chosen = [(kernels.add_oblique, safe), (kernels.add_exact, ~safe)]
+    parts = [(kernel, atoms.select(mask)) for kernel, mask in chosen if mask.any()]
+
+    def fill_general(first: int, last: int) -> None:
+        for kernel, some in parts:
+            kernel(grid, nw, step, extent, *_positions(some), *table, first, last)
+
+    return fill_general
+
+
+def _is_factorable(
+    atoms: Atoms,
+    groups: GaussianGroups,
+    step: np.ndarray,
+    radii: "RadiusTable",
+    extent: np.ndarray,
+    blur: float,
+) -> np.ndarray:
+    """(n,) bool: atoms whose Gaussians keep the factors of the fast oblique kernel in range."""
+    safe = np.ones(len(atoms), bool)
+    widths = groups.groups_of(groups.b)
+    for group in range(groups.n_groups):
+        reach = radii.radius[:, group].max() * extent + LANES // 2 + 1
+        for width in (widths[:, group].min(axis=1), widths[:, group].max(axis=1)):
+            added = (width[atoms.kind] + blur)[:, None, None] * np.eye(3)
+            form = 4.0 * np.pi**2 * step.T @ np.linalg.inv(atoms.b_tensor[:, VOIGT] + added) @ step
+            diagonal = np.einsum("nii->ni", form)
+            correlation = np.abs(form) / np.sqrt(diagonal[:, :, None] * diagonal[:, None, :])
+            correlation[:, range(3), range(3)] = 0.0
+            deepest = 0.5 * (diagonal * reach**2).max(axis=1)
+            safe &= correlation.max(axis=(1, 2)) <= MAX_CORRELATION
+            safe &= deepest < -kernels.PAIR_FLOOR
+    return safe
+
+
+@dataclass(frozen=True, eq=False)
+class RadiusTable:
+    """Radii (A) of each kind's groups at equally spaced B, for one blur and density level.
+
+    Attributes
+    ----------
+    radius
+        (n_kinds, n_groups, n) at B = b_first, b_first + b_step, ...
+    """
+
+    radius: np.ndarray
+    b_first: float
+    b_step: float
+
+    @property
+    def largest(self) -> float:
+        """The largest radius."""
+        return float(self.radius.max())
+
+    @classmethod
+    def for_atoms(
+        cls, atoms: Atoms, groups: GaussianGroups, blur: float, cutoff: float
+    ) -> "RadiusTable":
+        """Radii at which the largest occupancy times |density| falls to `cutoff`.
+
+        Anisotropic atoms are taken as broad in all directions as in their broadest.
+        """
+        broadest = atoms.b_eigenvalues[:, 2]
+        b_first = float(broadest.min())
+        b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
+        b_values = b_first + b_step * np.arange(RADIUS_POINTS)
+        widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
+        a = groups.groups_of(groups.a)[:, :, None, :] * np.abs(atoms.occ).max()
+        radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
+        return cls(radius, b_first, b_step)
+
+    def arguments(self, groups: GaussianGroups, blur: float) -> tuple[Any, ...]:
+        """What the kernels need of the form factors and the radii."""
+        return groups.a, groups.b, blur, self.radius, self.b_first, self.b_step
+
+    def largest_of(self, atoms: Atoms) -> np.ndarray:
+        """(n,) radius of each atom's farthest-reaching group."""
+        position = (atoms.b_eigenvalues[:, 2] - self.b_first) / self.b_step
+        index = np.minimum(position.astype(int), RADIUS_POINTS - 2)
+        fraction = position - index
+        farthest = self.radius.max(axis=1)
+        low, high = farthest[atoms.kind, index], farthest[atoms.kind, index + 1]
+        return (1.0 - fraction) * low + fraction * high
+
+
+def radii(atoms: Atoms, a: np.ndarray, b: np.ndarray, *, blur: float, cutoff: float) -> np.ndarray:
+    """(n,) distance in A to which :func:`sample` fills the grid around each atom."""
+    table = RadiusTable.for_atoms(atoms, GaussianGroups.from_sums(a, b), blur, cutoff)
+    return table.largest_of(atoms)
+
+
+def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> np.ndarray:
+    """(...,) r with sum_t |amplitude_t| exp(-factor_t r^2) = level; 0 if below everywhere.
+
+    Parameters
+    ----------
+    amplitude, factor
+        (..., n_terms).
+    """
+    shape = np.broadcast_shapes(amplitude.shape, factor.shape)
+    flat = [
+        np.ascontiguousarray(np.broadcast_to(x, shape).reshape(-1, shape[-1]))
+        for x in (amplitude, factor)
+    ]
+    radius = np.empty(len(flat[0]))
+    kernels.radii_at_level(*flat, level, radius)
+    return radius.reshape(shape[:-1])
 
 
 def add_atoms(
@@ -21,36 +263,30 @@ def add_atoms(
     blur: float = 0.0,
     cutoff: float = 1e-5,
 ) -> None:
-    """Add the density of the atoms themselves, without symmetry mates, to a grid.
+    """Add the density that :func:`sample` gives to a grid (nu, nv, nw), in place.
 
-    Parameters
-    ----------
-    grid
-        (nu, nv, nw) float32 or float64 over the whole cell; changed in place.
-    a, b
-        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
-    blur
-        B (A^2) added to every atom.
-    cutoff
-        An atom reaches to where its density falls below this level.
-
-    Raises
-    ------
-    ParameterError
-        When some atom has a Gaussian that is not positive definite even with the blur.
+    A few atoms are added where they are, without passing over the whole grid.
     """
+    nu, nv, nw = grid.shape
+    if len(atoms) > FEW_ATOMS:
+        grid += sample(
+            crystal, atoms, a, b, (nu, nv, nw), dtype=grid.dtype, blur=blur, cutoff=cutoff
+        )
+        return
     check_widths(atoms, b, blur)
-    radius = radii(atoms, a, b, blur=blur, cutoff=cutoff)
+    groups = GaussianGroups.from_sums(a, b)
+    radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
     step = crystal.orthogonalization / np.array(grid.shape)
-    if not atoms.is_aniso.any() and np.count_nonzero(step) == 3:
-        add_isotropic_orthogonal(
-            grid, np.diag(step).copy(), atoms.frac, atoms.occ, atoms.b_iso, atoms.kind, a, b, blur, radius
-        )
-    else:
-        extent = crystal.reciprocal_lengths * np.array(grid.shape)
-        add_general(
-            grid, step, extent, atoms.frac, atoms.occ, atoms.b_tensor, atoms.kind, a, b, blur, radius
-        )
+    extent = crystal.reciprocal_lengths * np.array(grid.shape)
+    kernels.add_exact(
+        grid, nw, step, extent, *_positions(atoms), *radii.arguments(groups, blur), 0, nu
+    )
+
+
+def _positions(atoms: Atoms) -> tuple[np.ndarray, ...]:
+    """What the kernels for any atoms need of them."""
+    broadest = atoms.b_eigenvalues[:, 2].copy()
+    return atoms.frac, atoms.occ, atoms.b_tensor, broadest, atoms.kind
 
 
 def check_widths(atoms: Atoms, b: np.ndarray, blur: float) -> None:
@@ -68,38 +304,3 @@ def check_widths(atoms: Atoms, b: np.ndarray, blur: float) -> None:
             f"atom {worst + 1} has no finite density: its smallest B is {narrowest[worst]:g} A^2 "
             f"and blur is {blur:g}; expected a blur above {-narrowest[worst]:g} A^2"
         )
-
-
-def radii(
-    atoms: Atoms, a: np.ndarray, b: np.ndarray, *, blur: float, cutoff: float
-) -> np.ndarray:
-    """(n,) distance in A at which occ * |density| falls to `cutoff`, in the broadest direction.
-
-    Atoms are treated in classes of one kind and nearly one B, each with the radius of its
-    broadest member, so that the work does not grow with the number of atoms.
-    """
-    if len(atoms) == 0:
-        return np.empty(0)
-    broadest = atoms.b_eigenvalues[:, 2]
-    rounded_b = np.ceil(broadest / 0.5) * 0.5
-    levels = np.where(atoms.occ != 0, np.ceil(np.log2(np.maximum(np.abs(atoms.occ), 1e-9))), -30.0)
-    classes = np.column_stack([atoms.kind, rounded_b, levels])
-    unique, inverse = np.unique(classes, axis=0, return_inverse=True)
-    kind = unique[:, 0].astype(int)
-    widths = b[kind] + (unique[:, 1] + blur)[:, None]
-    amplitudes = 2.0 ** unique[:, 2][:, None] * a[kind] * (4.0 * np.pi / widths) ** 1.5
-    result = radius_at_level(np.abs(amplitudes), 4.0 * np.pi**2 / widths, cutoff)
-    radius = result[inverse.ravel()]
-    return np.where(atoms.occ != 0, radius, 0.0)
-
-
-def radius_at_level(amplitudes: np.ndarray, factors: np.ndarray, level: float) -> np.ndarray:
-    """(n,) r with sum_t amplitude_t exp(-factor_t r^2) = level, by bisection; 0 if below everywhere."""
-    low = np.zeros(len(amplitudes))
-    high = np.full(len(amplitudes), MAX_RADIUS)
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        above = (amplitudes * np.exp(-factors * middle[:, None] ** 2)).sum(axis=1) > level
-        low = np.where(above, middle, low)
-        high = np.where(above, high, middle)
-    return np.where(amplitudes.sum(axis=1) > level, high, 0.0)

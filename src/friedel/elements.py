@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
+from typing import Any
 
 from friedel.data import table
 from friedel.errors import ElementError
+
 
 @dataclass(frozen=True)
 class ElementRecord:
@@ -32,18 +35,23 @@ def _symbols_by_number() -> dict[int, str]:
     return {r.atomic_number: r.symbol for r in _records_by_symbol().values() if r.symbol != "D"}
 
 
-def element_record(symbol_or_number: str | int) -> ElementRecord:
-    """The record of an element given by symbol (in any case) or by atomic number.
+def element_record(symbol_or_number: Any) -> ElementRecord:
+    """The record of an element given by symbol (in any case), atomic number or element object.
+
+    An element object, friedel's or gemmi's, is anything whose `name` is the symbol.
 
     Raises
     ------
     ElementError
         When there is no such element. ``"X"``, the unknown element, is one.
     """
+    symbol_or_number = getattr(symbol_or_number, "name", symbol_or_number)
     if isinstance(symbol_or_number, str):
         symbol = symbol_or_number.strip().capitalize()
-    else:
+    elif isinstance(symbol_or_number, Integral):
         symbol = _symbols_by_number().get(int(symbol_or_number), "")
+    else:
+        symbol = ""
     try:
         return _records_by_symbol()[symbol]
     except KeyError:

@@ -2,97 +2,39 @@
 
 import dataclasses
 import warnings
-from dataclasses import dataclass
+from collections.abc import Collection
 from functools import cached_property
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from friedel import fourier
-from friedel.atoms import Atoms
+from friedel import fourier, scaling
 from friedel.calculator import Calculator
-from friedel.crystal import Crystal, checked_d_min
-from friedel.errors import (
-    CellError,
-    FriedelError,
-    FriedelWarning,
-    ParameterError,
-    ReflectionsError,
-    ResolutionError,
-    SymmetryError,
-)
+from friedel.errors import FriedelError, FriedelWarning, ParameterError, ReflectionsError
 from friedel.grid import grid_shape
+from friedel.io.models import as_model
 from friedel.mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
+from friedel.observed import compare_crystals, free_set, usable_reflections, within_resolution
 from friedel.reflections import Reflections
-from friedel.scaling import (
-    MEAN_K_SOL,
-    ScaleParameters,
-    ScalingData,
-    ScalingFit,
-    fit,
-    fit_isotropic_b,
-    r_factor,
-)
+from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, r_factor
+from friedel.shells import Shell, table_text
 
 SOLVENTS = ("flat", "none")
 
 SOLVENT_DENSITIES = {
-    "xray": (MEAN_K_SOL, "electrons/A^3"),
-    "electron": (0.10, "A/A^3"),
-    "mott-bethe": (0.10, "A/A^3"),
-    "neutron": (0.64, "fm/A^3"),
+    "xray": ((scaling.MEAN_K_SOL,), "electrons/A^3"),
+    "electron": ((0.05, 0.20), "A/A^3"),
+    "mott-bethe": ((0.05, 0.20), "A/A^3"),
+    "neutron": ((-0.056, 0.30, 0.64), "fm/A^3"),
 }
-"""Where k_sol starts, and its unit. For electrons this is water, for neutrons heavy water:
-0.0334 molecules/A^3 times the forward scattering of one."""
+"""Where k_sol starts, the best fit counting, and its unit. Water has 0.10 A/A^3 for electrons;
+for neutrons the outer values are those of light and heavy water."""
 
 DENSEST_SOLVENT = 0.6
-"""electrons/A^3; concentrated salts reach about 0.45. More is a sign that something is wrong."""
-
+"""electrons/A^3; concentrated salts reach about 0.45. More is worth a note, and so are: """
 COARSE_D_MAX = 8.0
-"""Without reflections of larger spacing (A) nothing tells the solvent from the overall scale."""
-
-SMALL_FREE_SET = 200
-"""Fewer free reflections than this make R_free a rough figure, worth a note."""
-
-NOTED_CELL_DIFFERENCE = 1e-3
-"""Relative difference of two cells that is worth a note."""
-
-
-@dataclass(frozen=True)
-class Shell:
-    """One resolution shell of :meth:`FModel.table`.
-
-    Attributes
-    ----------
-    d_max, d_min
-        Limits, A.
-    n, n_free
-        Reflections used, those of the free set included, and those of the free set.
-    completeness
-        Fraction of the unique reflections possible in the shell that are used.
-    r_work, r_free
-        R-factors; NaN where there is no reflection of the kind.
-    k_overall
-        Mean of the overall scale, anisotropy included.
-    k_mask
-        Mean of k_sol exp(-B_sol stol2), the scale of F_mask relative to F_calc; 0 without solvent.
-    mean_f_obs, mean_f_model, mean_f_calc
-        Mean amplitudes; F_calc (atoms alone) is not on the scale of the others.
-    """
-
-    d_max: float
-    d_min: float
-    n: int
-    n_free: int
-    completeness: float
-    r_work: float
-    r_free: float
-    k_overall: float
-    k_mask: float
-    mean_f_obs: float
-    mean_f_model: float
-    mean_f_calc: float
+"""no reflections of larger spacing (A), as nothing tells solvent from overall scale then."""
 
 
 class FModel:
@@ -163,32 +105,24 @@ class FModel:
         use_free: bool = True,
         **options: Any,
     ) -> None:
-        if source not in SOLVENT_DENSITIES:
-            raise ParameterError(
-                f"unknown source {source!r}: expected one of {', '.join(SOLVENT_DENSITIES)}"
-            )
-        if solvent not in SOLVENTS:
-            raise ParameterError(
-                f"unknown solvent {solvent!r}: expected one of {', '.join(SOLVENTS)}"
-            )
+        _check_choice("source", source, SOLVENT_DENSITIES)
+        _check_choice("solvent", solvent, SOLVENTS)
+        _check_choice("target", target, scaling.LOSSES)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
         self._mask_parameters = (
             radii if isinstance(radii, MaskParameters) else MaskParameters.for_radii(radii)
         )
         strict_ncs = options.pop("strict_ncs", True)
-        self.crystal, self.atoms, self.name, notes = _read_model(model, strict_ncs)
+        read = as_model(model, strict_ncs=strict_ncs)
+        self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
         observed = _read_data(data)
-        notes += _compare_crystals(self.crystal, observed.crystal)
-        self.f_obs = _within(dataclasses.replace(observed, crystal=self.crystal), d_min)
-        self.usable, left_out = _usable(self.f_obs)
-        self.free, about_free = _free_set(self.f_obs, self.usable, use_free)
+        notes = read.notes + compare_crystals(self.crystal, observed.crystal)
+        self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
+        self.usable, left_out = usable_reflections(self.f_obs)
+        self.free, about_free = free_set(self.f_obs, self.usable, use_free)
+        options |= {"source": source, "rtol": rtol, "method": method}
         self._calculator = Calculator.from_model(
-            (self.crystal, self.atoms),
-            hkl=self.f_obs.hkl,
-            source=source,
-            rtol=rtol,
-            method=method,
-            **options,
+            (self.crystal, self.atoms), hkl=self.f_obs.hkl, **options
         )
         self._notes = notes + self._calculator.factors.notes + left_out + about_free
         self._fit: ScalingFit | None = None
@@ -226,13 +160,12 @@ class FModel:
         """Structure factors of the mask (1 in the solvent, 0 elsewhere); None without solvent."""
         if self._mask is None:
             return None
-        hkl = self.f_obs.hkl
-        # A mask without a boundary scatters nothing; its transform is but rounding
-        values = (
-            fourier.structure_factors(self._mask, self.crystal, hkl, symmetry_sum=False)
-            if self._mask.min() < self._mask.max()
-            else np.zeros(len(hkl), np.complex128)
-        )
+        values = np.zeros(len(self.f_obs), np.complex128)
+        # A mask without a boundary scatters nothing; its transform would be but rounding
+        if self._mask.min() < self._mask.max():
+            values = fourier.structure_factors(
+                self._mask, self.crystal, self.f_obs.hkl, symmetry_sum=False
+            )
         return self._reflections("FMASK", values)
 
     @cached_property
@@ -247,8 +180,14 @@ class FModel:
             self.crystal, self.f_obs.hkl, values, label=label, description=f"{label} of {self.name}"
         )
 
-    def fit(self) -> "FModel":
+    def fit(self, start: ScaleParameters | None = None, fixed: Collection[str] = ()) -> "FModel":
         """Fit the scales and the solvent to F_obs; returns the object itself.
+
+        Parameters
+        ----------
+        start, fixed
+            Where to start, and which parameters stay there; see :func:`friedel.scaling.fit`.
+            By default usual solvents and :func:`friedel.scaling.fit_isotropic_b`.
 
         Raises
         ------
@@ -263,15 +202,18 @@ class FModel:
             self.f_calc.values[chosen],
             None if self.f_mask is None else self.f_mask.values[chosen],
         )
-        average = ScaleParameters(k_sol=SOLVENT_DENSITIES[self.source][0])
-        self._fit = fit(
-            data,
-            target=self.target,
-            start=fit_isotropic_b(data, average),
-            k_sol_min=-np.inf if self.source == "neutron" else 0.0,
-        )
-        self.__dict__.pop("f_model", None)
+        starts = [start] if start is not None else self._usual_starts(data, fixed)
+        k_sol_min = -np.inf if self.source == "neutron" else 0.0
+        options: dict[str, Any] = {"target": self.target, "fixed": fixed, "k_sol_min": k_sol_min}
+        fits = [scaling.fit(data, start=s, **options) for s in starts]
+        self._fit = min(fits, key=lambda fit: fit.value)
+        self.__dict__.pop("f_model", None)  # calculated with other scales
         return self
+
+    def _usual_starts(self, data: ScalingData, fixed: Collection[str]) -> list[ScaleParameters]:
+        densities = SOLVENT_DENSITIES[self.source][0] if data.has_solvent else (0.0,)
+        averages = [ScaleParameters(k_sol=k_sol) for k_sol in densities]
+        return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
 
     @property
     def result(self) -> ScalingFit:
@@ -282,7 +224,7 @@ class FModel:
 
     @property
     def scales(self) -> ScaleParameters:
-        """The fitted k_overall, b_overall, k_sol, b_sol."""
+        """The fitted k_overall, b_overall, k_sol, b_sol; k_sol is 0 where there is no solvent."""
         return self.result.parameters
 
     @property
@@ -348,11 +290,11 @@ class FModel:
         """
         if n_shells < 1:
             raise ParameterError(f"got {n_shells} resolution shells, expected at least 1")
+        stol2 = self.f_obs.stol2
         used = np.flatnonzero(self.usable)
-        used = used[np.argsort(self.f_obs.stol2[used], kind="stable")]
+        used = used[np.argsort(stol2[used], kind="stable")]
         shells = np.array_split(used, max(1, min(n_shells, len(used) // 20)))
-        first = np.array([self.f_obs.stol2[shell[0]] for shell in shells])
-        edges = np.append(first, self.f_obs.stol2[used[-1]])
+        edges = stol2[[shell[0] for shell in shells] + [used[-1]]]
         possible = self._count_possible(edges)
         return [self._shell(shell, edges[i : i + 2], possible[i]) for i, shell in enumerate(shells)]
 
@@ -366,7 +308,6 @@ class FModel:
     def _shell(self, chosen: np.ndarray, edges: np.ndarray, possible: int) -> Shell:
         hkl, f_obs = self.f_obs.hkl[chosen], self.f_obs.values[chosen]
         f_model, free = np.abs(self.f_model.values[chosen]), self.free[chosen]
-        k_mask = self.scales.solvent_scale(self.crystal.stol2(hkl)) if self.has_solvent else 0.0
         n_unique = len(np.unique(self.crystal.to_asu(hkl)[0], axis=0))
         return Shell(
             d_max=float(0.5 / np.sqrt(edges[0])),
@@ -377,7 +318,7 @@ class FModel:
             r_work=r_factor(f_obs[~free], f_model[~free]),
             r_free=r_factor(f_obs[free], f_model[free]),
             k_overall=float(self.scales.overall_scale(self.crystal, hkl).mean()),
-            k_mask=float(np.mean(k_mask)),
+            k_mask=float(self.scales.solvent_scale(self.crystal.stol2(hkl)).mean()),
             mean_f_obs=float(f_obs.mean()),
             mean_f_model=float(f_model.mean()),
             mean_f_calc=float(np.abs(self.f_calc.values[chosen]).mean()),
@@ -385,33 +326,29 @@ class FModel:
 
     def summary(self, n_shells: int = 10) -> str:
         """The result as text: R-factors, parameters, the table by shell, the notes."""
-        blocks = ["\n".join(self._heading()), _table_text(self.table(n_shells))]
+        blocks = ["\n".join(self._heading()), table_text(self.table(n_shells))]
         if self.notes:
             blocks.append("\n".join(f"  note: {note}" for note in self.notes))
         return "\n\n".join(blocks)
 
     def _heading(self) -> list[str]:
-        d, n_used = self.f_obs.d_spacing[self.usable], int(self.usable.sum())
-        n_free = int((self.usable & self.free).sum())
+        d, n_free = self.f_obs.d_spacing[self.usable], int((self.usable & self.free).sum())
+        group = self.crystal.name or f"{self.crystal.n_operations} operations"
+        fitted = f"{self.result.n_parameters} parameters fitted, target {self.target}"
         b = " ".join(f"{x + 0.0:.2f}" for x in np.round(self.scales.b_overall, 2))
-        lines = [
-            f"{self.name} against {self.f_obs.description or self.f_obs.label}",
-            f"  crystal    {self.crystal.name or f'{self.crystal.n_operations} operations'}, "
-            + " ".join(f"{x:g}" for x in self.crystal.cell),
-            f"  data       {n_used} reflections used, {d.max():.2f} - {d.min():.2f} A",
-            f"  R_work     {self.r_work:.4f}   {n_used - n_free} reflections, "
-            f"{self.result.n_parameters} parameters fitted, target {self.target}",
-        ]
-        if self.r_free is not None:
-            lines.append(
-                f"  R_free     {self.r_free:.4f}   {n_free} reflections left out of the fit"
-            )
-        lines += [
-            f"  k_overall  {self.scales.k_overall:.4g}",
-            f"  B_overall  {self.scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}",
-            f"  solvent    {self._solvent_text()}",
-        ]
-        return lines
+        lines = {
+            "crystal": f"{group}, {' '.join(f'{x:g}' for x in self.crystal.cell)}",
+            "data": f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} A",
+            "R_work": f"{self.r_work:.4f}   {len(d) - n_free} reflections, {fitted}",
+            "R_free": f"{self.r_free or 0:.4f}   {n_free} reflections left out of the fit",
+            "k_overall": f"{self.scales.k_overall:.4g}",
+            "B_overall": f"{self.scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}",
+            "solvent": self._solvent_text(),
+        }
+        if self.r_free is None:
+            del lines["R_free"]
+        title = f"{self.name} against {self.f_obs.description or self.f_obs.label}"
+        return [title, *(f"  {name:10s} {text}" for name, text in lines.items())]
 
     def _solvent_text(self) -> str:
         if self.solvent_fraction is None:
@@ -440,10 +377,8 @@ class FModel:
         unit = np.exp(1j * np.angle(f_model))
         centric = self.crystal.is_centric(self.f_obs.hkl)
         fwt = np.where(centric, f_obs, 2.0 * f_obs - amplitude) * unit
-        return (
-            self._reflections("FWT", fwt),
-            self._reflections("DELFWT", (f_obs - amplitude) * unit),
-        )
+        delfwt = (f_obs - amplitude) * unit
+        return self._reflections("FWT", fwt), self._reflections("DELFWT", delfwt)
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write observed and calculated columns to an MTZ file.
@@ -467,16 +402,6 @@ class FModel:
         write_mtz(path, self.crystal, self.f_obs.hkl, columns, overwrite=overwrite)
 
 
-def _read_model(model: Any, strict_ncs: bool) -> tuple[Crystal, Atoms, str, tuple[str, ...]]:
-    """Arrays pass without touching the readers, so that this runs where gemmi is absent."""
-    if isinstance(model, tuple) and [type(x) for x in model] == [Crystal, Atoms]:
-        return *model, "model", ()
-    from friedel.io.models import as_model
-
-    read = as_model(model, strict_ncs=strict_ncs)
-    return read.crystal, read.atoms, read.name or "model", read.notes
-
-
 def _read_data(data: Any) -> Reflections:
     if not isinstance(data, Reflections):
         from friedel.io.data import as_reflections
@@ -489,89 +414,6 @@ def _read_data(data: Any) -> Reflections:
     return data
 
 
-def _compare_crystals(model: Crystal, data: Crystal) -> tuple[str, ...]:
-    """Notes on small differences.
-
-    Raises
-    ------
-    CellError, SymmetryError
-        For those that are not small.
-    """
-    cells = ["(" + ", ".join(f"{x:g}" for x in crystal.cell) + ")" for crystal in (model, data)]
-    if not model.is_similar(data):
-        raise CellError(f"the cell of the model {cells[0]} is not that of the data {cells[1]}")
-    if not model.has_same_symmetry(data):
-        names = [c.name or f"{c.n_operations} operations" for c in (model, data)]
-        raise SymmetryError(
-            f"the symmetry of the model ({names[0]}) is not that of the data ({names[1]})"
-        )
-    if model.is_similar(data, NOTED_CELL_DIFFERENCE):
-        return ()
-    return (f"the cell of the model {cells[0]} is used; that of the data is {cells[1]}",)
-
-
-def _within(data: Reflections, d_min: float | None) -> Reflections:
-    if d_min is None:
-        return data
-    limit = checked_d_min(d_min)
-    inside = data.d_spacing >= limit * (1.0 - 1e-9)
-    if not inside.any():
-        finest = float(data.d_spacing.min(initial=np.inf))
-        raise ResolutionError(
-            f"no reflections with d >= {limit:g} A: the data reach to {finest:.2f} A"
-        )
-    return data.select(inside)
-
-
-def _usable(data: Reflections) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why."""
-    sigmas = np.ones(len(data)) if data.sigmas is None else data.sigmas
-    # one reason each, the first that applies
-    reasons = {
-        "missing": ~(np.isfinite(data.values) & np.isfinite(sigmas)),
-        "absent by symmetry": data.crystal.is_absent(data.hkl) | ~data.hkl.any(axis=1),
-        "with F <= 0": data.values <= 0,
-        "with sigma <= 0": sigmas <= 0,
-    }
-    usable = np.ones(len(data), bool)
-    notes = []
-    for reason, applies in reasons.items():
-        if (usable & applies).any():
-            notes.append(f"{int((usable & applies).sum())} reflections {reason} are not used")
-        usable &= ~applies
-    if not usable.any():
-        raise ReflectionsError(f"no usable reflections among {len(data)}: {'; '.join(notes)}")
-    return usable, tuple(notes)
-
-
-def _free_set(
-    data: Reflections, usable: np.ndarray, use_free: bool
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n,) bool: left out of the fit; and notes."""
-    nothing = np.zeros(len(data), bool)
-    if data.free is None:
-        return nothing, ("no free set: R_work is of all reflections and there is no R_free",)
-    if not use_free:
-        return nothing, ("the free set is fitted to as well, as was asked: there is no R_free",)
-    free = data.free.astype(bool)
-    n_free, n_work = int((usable & free).sum()), int((usable & ~free).sum())
-    if not (n_free and n_work):
-        return nothing, (f"the free set has {n_free} of the reflections and is not used",)
-    if n_free < SMALL_FREE_SET:
-        return free, (f"R_free rests on only {n_free} reflections",)
-    return free, ()
-
-
-def _table_text(shells: list[Shell]) -> str:
-    lines = [
-        "     d range, A       n  compl.  R_work  R_free  n_free  k_overall  k_mask"
-        "     <Fobs>   <Fmodel>"
-    ]
-    for s in shells:
-        r_free = "     -" if np.isnan(s.r_free) else f"{s.r_free:6.3f}"
-        lines.append(
-            f"  {s.d_max:6.2f} - {s.d_min:5.2f} {s.n:7d}  {s.completeness:6.1%} {s.r_work:7.3f}"
-            f"  {r_free} {s.n_free:7d}  {s.k_overall:9.3g}  {s.k_mask:6.3f}"
-            f" {s.mean_f_obs:10.4g} {s.mean_f_model:10.4g}"
-        )
-    return "\n".join(lines)
+def _check_choice(name: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise ParameterError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")

@@ -8,8 +8,8 @@ import numpy as np
 
 from friedel.constants import MOTT_BETHE
 from friedel.crystal import Crystal
-from friedel.errors import ResolutionError
-from friedel.grid import ComplexAsuData, FloatGrid, ReciprocalGrid
+from friedel.errors import ReflectionsError, ResolutionError
+from friedel.grid import FloatGrid
 from friedel.kernels.fourier import gather
 from friedel.reflections import Reflections
 
@@ -28,6 +28,7 @@ def structure_factors(
     *,
     blur: float = 0.0,
     symmetry_sum: bool = True,
+    absent: np.ndarray | None = None,
     threads: int = 1,
 ) -> np.ndarray:
     """(n,) complex128 F at `hkl` of a density on a grid.
@@ -41,6 +42,8 @@ def structure_factors(
     symmetry_sum
         Whether the density is of one asymmetric unit's atoms, and the symmetry copies
         are to be added: F(h) = sum_ops exp(2 pi i h.t) F_asu(h R).
+    absent
+        (n,) bool: ``crystal.is_absent(hkl)``, where it is known already.
     """
     transform = half_transform(density, threads)
     rotations, translations = crystal.primitive_operations
@@ -62,8 +65,127 @@ def structure_factors(
         out,
     )
     if symmetry_sum:
-        out[crystal.is_absent(hkl)] = 0.0
+        out[crystal.is_absent(hkl) if absent is None else absent] = 0.0
     return out
+
+
+class ReciprocalGrid:
+    """Structure factors on the grid of a discrete Fourier transform, with gemmi's interface.
+
+    Parameters
+    ----------
+    array
+        (nu, nv, nw) complex F at h, k, l modulo the size; with `half_l` only l >= 0.
+    crystal
+        Cell and symmetry.
+    nw_real
+        Number of real-space points along c.
+    """
+
+    def __init__(
+        self, array: np.ndarray, crystal: Crystal | None, *, half_l: bool, nw_real: int
+    ) -> None:
+        self.array = array
+        self.crystal = crystal
+        self.half_l = half_l
+        self._nw_real = nw_real
+
+    def __repr__(self) -> str:
+        # gemmi's own text: examples written for it print the same here
+        return "<gemmi.ReciprocalComplexGrid({}, {}, {})>".format(*self.array.shape)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size of the stored array."""
+        nu, nv, nw = self.array.shape
+        return nu, nv, nw
+
+    def get_value(self, h: int, k: int, l: int) -> complex:
+        """F(hkl); zero beyond what the grid holds is an error.
+
+        Raises
+        ------
+        ReflectionsError
+            When the indices are outside of the grid.
+        """
+        return complex(self.values(np.array([[h, k, l]]))[0])
+
+    def values(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) complex F at reflections (n, 3).
+
+        Raises
+        ------
+        ReflectionsError
+            When some indices are outside of the grid.
+        """
+        hkl = np.asarray(hkl, np.int64)
+        limits = np.array([*self.array.shape[:2], self._nw_real]) // 2
+        outside = (np.abs(hkl) > limits).any(axis=1)
+        if outside.any():
+            first = tuple(int(x) for x in hkl[outside][0])
+            raise ReflectionsError(
+                f"reflection {first} is outside of the grid, which holds up to {tuple(limits)}"
+            )
+        friedel = self.half_l & (hkl[:, 2] < 0)
+        index = np.where(friedel[:, None], -hkl, hkl) % np.array(
+            [*self.array.shape[:2], self._nw_real]
+        )
+        values = self.array[index[:, 0], index[:, 1], index[:, 2]]
+        return np.where(friedel, np.conj(values), values)
+
+    def prepare_asu_data(
+        self,
+        dmin: float = 0.0,
+        unblur: float = 0.0,
+        with_000: bool = False,
+        with_sys_abs: bool = False,
+        mott_bethe: bool = False,
+    ) -> "ComplexAsuData":
+        """Structure factors in the asymmetric unit, to `dmin`, corrected for blur.
+
+        Parameters
+        ----------
+        dmin
+            A; 0 for all that the grid holds.
+        unblur
+            B (A^2) that was added to the atoms and is taken away again.
+        with_000, with_sys_abs
+            Include F(000), include systematically absent reflections.
+        mott_bethe
+            Multiply by the Mott-Bethe factor, for densities of f_x - Z.
+        """
+        return asu_data_from_grid(self, dmin, unblur, with_000, with_sys_abs, mott_bethe)
+
+
+class ComplexAsuData:
+    """Structure factors in the asymmetric unit, with gemmi's interface, values changeable."""
+
+    def __init__(self, reflections: Reflections) -> None:
+        self.crystal = reflections.crystal
+        self.miller_array = reflections.hkl
+        self.value_array = np.array(reflections.values, np.complex64)
+
+    def __len__(self) -> int:
+        return len(self.miller_array)
+
+    def __repr__(self) -> str:
+        return f"<gemmi.ComplexAsuData with {len(self)} values>"
+
+    def copy(self) -> "ComplexAsuData":
+        """An independent copy."""
+        return ComplexAsuData(self.to_reflections())
+
+    def to_reflections(self) -> Reflections:
+        """The same as frozen Reflections."""
+        return Reflections(self.crystal, self.miller_array, self.value_array.copy(), label="FC")
+
+    def make_1_d2_array(self) -> np.ndarray:
+        """(n,) 1/d^2, 1/A^2."""
+        return 4.0 * self.crystal.stol2(self.miller_array)
+
+    def make_d_array(self) -> np.ndarray:
+        """(n,) d, A."""
+        return self.crystal.d_spacing(self.miller_array)
 
 
 def transform_map_to_f_phi(

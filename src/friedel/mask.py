@@ -7,6 +7,7 @@ by r_shrink into the layer that the probe had kept free.
 
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,9 @@ DEFAULTS = {
 
 MAX_SPACING = 0.6
 """Coarser grids (A) do not resolve the surface, however low the resolution."""
+
+MAX_LENGTH = 100.0
+"""Radii and distances beyond this (A) are refused as mistakes."""
 
 TIE_TOLERANCE = 1e-9
 """Radii are larger by this fraction, so that rounding cannot tell symmetry mates apart."""
@@ -58,7 +62,8 @@ class MaskParameters:
     Raises
     ------
     ParameterError
-        For an unknown set of radii, and for lengths or a volume that are negative or not finite.
+        For an unknown set of radii, for lengths that are negative or beyond 100 A, and for a
+        volume that is negative or not finite.
     """
 
     radii: str | float = "vdw"
@@ -71,11 +76,12 @@ class MaskParameters:
     def __post_init__(self) -> None:
         if isinstance(self.radii, str):
             if self.radii not in RADII_SETS:
-                raise _unknown_radii(self.radii)
+                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a number of A")
         else:
-            object.__setattr__(self, "radii", _checked_size("constant radius", self.radii))
-        for name in ("r_probe", "r_shrink", "island_min_volume"):
-            object.__setattr__(self, name, _checked_size(name, getattr(self, name)))
+            object.__setattr__(self, "radii", _checked("constant radius", self.radii, MAX_LENGTH))
+        limits = {"r_probe": MAX_LENGTH, "r_shrink": MAX_LENGTH, "island_min_volume": 1e12}
+        for name, limit in limits.items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), limit))
 
     @classmethod
     def for_radii(
@@ -99,10 +105,14 @@ class MaskParameters:
             As for the class.
         """
         if name not in DEFAULTS:
-            raise _unknown_radii(name)
-        given = (r_probe, r_shrink, island_min_volume)
-        values = [d if g is None else g for g, d in zip(given, DEFAULTS[name], strict=True)]
-        return cls(constant_r if name == "constant" else name, *values)
+            raise _unknown_radii(name, _listed(DEFAULTS))
+        probe, shrink, volume = DEFAULTS[name]
+        return cls(
+            constant_r if name == "constant" else name,
+            probe if r_probe is None else r_probe,
+            shrink if r_shrink is None else r_shrink,
+            volume if island_min_volume is None else island_min_volume,
+        )
 
     def radius(self, atoms: Atoms) -> np.ndarray:
         """(n,) radius of the region that each atom keeps free of solvent, probe included, A."""
@@ -229,16 +239,19 @@ def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     return int(sizes[0]), int(sizes[1]), int(sizes[2])
 
 
-def _checked_size(name: str, value: float) -> float:
+def _checked(name: str, value: float, limit: float) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not (math.isfinite(number) and number >= 0):
-        raise ParameterError(f"got {name} = {value!r}, expected a finite number that is not negative")
+    if not 0.0 <= number <= limit:
+        raise ParameterError(f"got {name} = {value!r}, expected a number from 0 to {limit:g}")
     return number
 
 
-def _unknown_radii(name: object) -> ParameterError:
-    known = ", ".join(repr(x) for x in RADII_SETS)
-    return ParameterError(f"unknown radii {name!r}: expected {known}, 'constant' or a number of A")
+def _unknown_radii(name: object, expected: str) -> ParameterError:
+    return ParameterError(f"unknown radii {name!r}: expected {expected}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)

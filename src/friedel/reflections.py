@@ -96,7 +96,7 @@ class Reflections:
 
     def select(self, mask: np.ndarray) -> "Reflections":
         """The reflections chosen by a boolean mask or by indices."""
-        chosen = {
+        chosen: dict[str, Any] = {
             name: None if (value := getattr(self, name)) is None else value[mask]
             for name in ("hkl", "values", "sigmas", "free")
         }
@@ -194,8 +194,7 @@ def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
     first, second
         (n, 3) and (m, 3) integer arrays.
     """
-    keys = [_as_keys(hkl) for hkl in (first, second)]
-    _, i, j = np.intersect1d(*keys, assume_unique=False, return_indices=True)
+    _, i, j = np.intersect1d(_as_keys(first), _as_keys(second), return_indices=True)
     return i, j
 
 

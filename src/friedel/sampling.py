@@ -16,9 +16,11 @@ import numpy as np
 
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
+from friedel.density import GaussianGroups, radius_at_level
 from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
-from friedel.kernels.sampling import alias_power, class_radii, truncation_power
+from friedel.kernels.density import GROUP
+from friedel.kernels.sampling import alias_power, truncation_power
 
 N_SHELLS = 10
 SAFETY = 2.5
@@ -106,8 +108,8 @@ def plan(
     """
     rtol = checked_rtol(rtol)
     model = AccuracyModel(crystal, atoms, a, b, d_min)
-    for candidate in [np.dtype(dtype)] if dtype else [np.dtype(np.float32), np.dtype(np.float64)]:
-        found = model.cheapest(rtol, candidate)
+    for candidate in (dtype,) if dtype else (np.float32, np.float64):
+        found = model.cheapest(rtol, np.dtype(candidate))
         if found is not None:
             return found
     raise AccuracyError(
@@ -141,7 +143,8 @@ class AccuracyModel:
     ) -> None:
         self.crystal, self.d_min = crystal, d_min
         self.classes = _classes(atoms)
-        self.a, self.b = a[self.classes.kind], b[self.classes.kind]
+        groups = GaussianGroups.from_sums(a, b)
+        self.a, self.b = (groups.groups_of(x)[self.classes.kind] for x in (groups.a, groups.b))
         self.s = _shell_points(d_min)
         s2 = np.linspace(0.0, (10.0 / d_min) ** 2, 1200)
         f2 = _form_factor_power(a, b, s2)
@@ -151,7 +154,7 @@ class AccuracyModel:
         self._s2 = s2
         cosines, weights = np.polynomial.legendre.leggauss(24)
         self._cosines, self._weights = cosines, weights
-        indefinite = self.classes.eigenvalues[:, 0] + self.b.min(axis=1)
+        indefinite = self.classes.eigenvalues[:, 0] + self.b.min(axis=(1, 2))
         self.min_blur = MIN_WIDTH - float(indefinite.min())
         orthogonal = np.count_nonzero(np.asarray(crystal.orthogonalization)) == 3
         fast = orthogonal and not atoms.is_aniso.any()
@@ -183,7 +186,7 @@ class AccuracyModel:
         total = np.sqrt(
             self.alias_error(shape, blur) ** 2 + self.truncation_error(blur, cutoff) ** 2 + noise**2
         )
-        seconds = points * self.a.shape[1] * self._per_term
+        seconds = points * GROUP * self._per_term
         seconds += float(np.prod(shape)) * SECONDS_PER_GRID_POINT
         return Plan(shape, self._rate(shape), blur, cutoff, dtype, float(total), seconds)
 
@@ -192,7 +195,14 @@ class AccuracyModel:
         power = np.empty(self.s.size)
         lattice = self._alias_lattice(shape)
         alias_power(
-            self.s.ravel(), lattice, self._log_power, self._step, blur, self._cosines, self._weights, power
+            self.s.ravel(),
+            lattice,
+            self._log_power,
+            self._step,
+            blur,
+            self._cosines,
+            self._weights,
+            power,
         )
         return self._worst_shell(power)
 
@@ -200,7 +210,9 @@ class AccuracyModel:
         """Relative error of the worst shell from cutting atoms at a density level."""
         power = np.empty(self.s.size)
         amplitude, factor, radius = self._tails(blur, cutoff)
-        truncation_power(self.s.ravel(), amplitude, factor, radius, self.classes.count, blur, power)
+        each_group = (x.reshape(-1, GROUP) for x in (amplitude, factor))
+        count = np.repeat(self.classes.count, radius.shape[1])
+        truncation_power(self.s.ravel(), *each_group, radius.ravel(), count, blur, power)
         return self._worst_shell(TAIL_ALIASING * power)
 
     def rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
@@ -209,7 +221,9 @@ class AccuracyModel:
         s = np.sqrt(self._s2)
         blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, 700.0))
         total = n_copies * self.crystal.volume * np.trapezoid(4.0 * np.pi * s**2 * blurred, s)
-        f000 = n_copies * float((self.classes.count * self.classes.occ * self.a.sum(axis=1)).sum())
+        f000 = n_copies * float(
+            (self.classes.count * self.classes.occ * self.a.sum(axis=(1, 2))).sum()
+        )
         variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
         return self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
 
@@ -220,7 +234,10 @@ class AccuracyModel:
         return float(np.sqrt(error2.max()))
 
     def _shape(self, rate: float) -> tuple[int, int, int]:
-        sizes = [fast_size(2.0 * rate / self.d_min / x) for x in self.crystal.reciprocal_lengths]
+        # In oblique cells indices reach beyond what the spacing of planes alone asks for
+        by_spacing = 2.0 * rate / self.d_min / self.crystal.reciprocal_lengths
+        by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
+        sizes = [fast_size(n) for n in np.maximum(by_spacing, by_index)]
         return sizes[0], sizes[1], sizes[2]
 
     def _rate(self, shape: tuple[int, int, int]) -> float:
@@ -259,17 +276,19 @@ class AccuracyModel:
         while self.truncation_error(blur, level) > 1.1 * allowed:
             level *= 0.7
         _, _, radius = self._tails(blur, level)
-        volume = float((self.classes.count * 4.0 / 3.0 * np.pi * radius**3).sum())
+        volume = float((self.classes.count[:, None] * 4.0 / 3.0 * np.pi * radius**3).sum())
         return level, volume * float(np.prod(shape)) / self.crystal.volume
 
     def _tails(self, blur: float, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Amplitudes, exponents and radii of the classes in their broadest direction."""
-        widths = self.b + (self.classes.eigenvalues[:, 2] + blur)[:, None]
-        amplitude = np.abs(self.classes.occ[:, None] * self.a) * (4.0 * np.pi / widths) ** 1.5
+        """Amplitudes, exponents and radii of the classes' groups in their broadest direction.
+
+        Shapes (n_classes, n_groups, GROUP) twice, and (n_classes, n_groups).
+        """
+        widths = self.b + (self.classes.eigenvalues[:, 2] + blur)[:, None, None]
+        occ = np.abs(self.classes.occ)[:, None, None]
+        amplitude = occ * np.abs(self.a) * (4.0 * np.pi / widths) ** 1.5
         factor = 4.0 * np.pi**2 / widths
-        radius = np.empty(len(amplitude))
-        class_radii(amplitude, factor, cutoff, radius)
-        return amplitude, factor, radius
+        return amplitude, factor, radius_at_level(amplitude, factor, cutoff)
 
 
 @dataclass(frozen=True)
@@ -319,7 +338,7 @@ def _form_factor_power(a: np.ndarray, b: np.ndarray, s2: np.ndarray) -> np.ndarr
 def _wilson_curves(
     classes: _AtomClasses, log_f2: np.ndarray, s2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """ln P(s) with the average over directions overestimated, and estimated.
+    """Ln P(s) with the average over directions overestimated, and estimated.
 
     For an anisotropic atom the mean of exp(-B s^2/2) over the three principal directions is
     never below the mean over the sphere; 0.4 of it and 0.6 of the value at the mean B is the

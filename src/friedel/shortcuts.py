@@ -6,6 +6,7 @@ import numpy as np
 
 from friedel.calculator import Calculator
 from friedel.errors import ParameterError
+from friedel.io.models import as_model
 from friedel.reflections import Reflections
 
 
@@ -62,8 +63,6 @@ def fcalc(
     --------
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
-    from friedel.io.models import as_model
-
     read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
     if wavelength is not None or energy is not None:
         if source != "xray":
@@ -77,19 +76,25 @@ def fcalc(
     notes = (*read.notes, *calculator.factors.notes)
     description = "; ".join([f"{source} F of {read.name}, {calculator.describe()}", *notes])
     return Reflections(
-        calculator.crystal, calculator.hkl, calculator.forward(), label="FC", description=description
+        calculator.crystal,
+        calculator.hkl,
+        calculator.forward(),
+        label="FC",
+        description=description,
     )
 
 
 def anomalous_addends(
     symbols: tuple[str, ...], wavelength: float | None, energy: float | None, source: str | None
 ) -> dict[str, complex]:
-    """f' + i f'' by element symbol; hydrogen and helium have none."""
+    """F' + i f'' by element symbol; hydrogen and helium have none."""
     from friedel.dispersion import anomalous
     from friedel.elements import element_record
 
     heavy = {symbol for symbol in symbols if element_record(symbol).atomic_number > 2}
     return {
-        symbol: complex(*anomalous(symbol, wavelength=wavelength, energy=energy, source=source or "cl"))
+        symbol: complex(
+            *anomalous(symbol, wavelength=wavelength, energy=energy, source=source or "cl")
+        )
         for symbol in heavy
     }

@@ -28,7 +28,9 @@ def random_atoms(seed=0, n=12, aniso=True):
         u_aniso = tensors[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
         u_aniso[::2] = 0
     labels = rng.choice(["C", "N", "O", "S"], n)
-    return Atoms.from_labels(labels, rng.random((n, 3)), rng.random(n), 5 + 20 * rng.random(n), u_aniso)
+    return Atoms.from_labels(
+        labels, rng.random((n, 3)), rng.random(n), 5 + 20 * rng.random(n), u_aniso
+    )
 
 
 def relative_rms(found, expected):
@@ -46,7 +48,9 @@ def method_fixture(request):
 
 
 def structure_factors(crystal, atoms, hkl, method, **options):
-    return Calculator.from_model((crystal, atoms), hkl=hkl, method=method, rtol=RTOL, **options).forward()
+    return Calculator.from_model(
+        (crystal, atoms), hkl=hkl, method=method, rtol=RTOL, **options
+    ).forward()
 
 
 def tolerance(method):
@@ -58,7 +62,9 @@ def test_friedel_law(crystal, method):
     hkl = crystal.unique_reflections(1.5)
     f = structure_factors(crystal, random_atoms(), np.concatenate([hkl, -hkl]), method)
     # a float32 transform keeps the law only to its rounding
-    assert relative_rms(f[len(hkl) :], np.conj(f[: len(hkl)])) < (1e-12 if method == "direct" else 1e-6)
+    assert relative_rms(f[len(hkl) :], np.conj(f[: len(hkl)])) < (
+        1e-12 if method == "direct" else 1e-6
+    )
 
 
 def test_translation_changes_phases_only_in_p1(method):
@@ -112,7 +118,9 @@ def test_f000_counts_the_electrons(crystal, method):
     atoms = random_atoms()
     f = structure_factors(crystal, atoms, [[0, 0, 0], [1, 1, 1]], method)
     electrons = {"C": 6, "N": 7, "O": 8, "S": 16}
-    expected = sum(o * electrons[atoms.symbols[k]] for o, k in zip(atoms.occ, atoms.kind, strict=True))
+    expected = sum(
+        o * electrons[atoms.symbols[k]] for o, k in zip(atoms.occ, atoms.kind, strict=True)
+    )
     # it92 sums to Z within 0.1 %
     assert f[0] == pytest.approx(crystal.n_operations * expected, rel=1e-3)
 

@@ -97,5 +97,7 @@ def command(
         result.to_mtz(to_mtz, overwrite=overwrite)
         click.echo(f"wrote {to_mtz}: {result}", err=True)
         return
-    for (h, k, l), amplitude, phase in zip(result.hkl, result.amplitudes, result.phases, strict=True):
+    for (h, k, l), amplitude, phase in zip(
+        result.hkl, result.amplitudes, result.phases, strict=True
+    ):
         click.echo(f"{h:4d} {k:4d} {l:4d} {amplitude:14.6f} {phase:10.4f}")

@@ -2,7 +2,7 @@
 
 import click
 
-from friedel.cli.options import OVERWRITE, echo_notes
+from friedel.cli.options import OVERWRITE
 
 
 @click.command("fmodel", short_help="solvent, scaling to F_obs, R-factors, map coefficients")
@@ -62,8 +62,7 @@ def command(
     for path in filter(None, (to_mtz, plot)):
         check_output(path, overwrite=overwrite)
     options = {"source": source, "solvent": solvent, "radii": radii, "d_min": dmin, "rtol": rtol}
-    fitted = FModel(model, data, fit_free_set=fit_all, **options).fit()
-    echo_notes(fitted.notes)
+    fitted = FModel(model, data, use_free=not fit_all, **options).fit()
     click.echo(fitted.summary())
     if to_mtz:
         fitted.to_mtz(to_mtz, overwrite=overwrite)

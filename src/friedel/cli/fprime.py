@@ -51,11 +51,12 @@ def command(
     if not values:
         raise ParameterError("give at least one energy (-e) or wavelength (-w)")
     energy = np.concatenate(values)
+    symbols = [element_record(element).symbol for element in elements]
+    # All is calculated before anything is printed: a failure leaves no half table
+    factors = {symbol: anomalous(symbol, energy=energy, source=source) for symbol in symbols}
     click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
-    for element in elements:
-        symbol = element_record(element).symbol
-        f_prime, f_double_prime = anomalous(symbol, energy=energy, source=source)
-        for e, f1, f2 in zip(energy, f_prime, f_double_prime, strict=True):
+    for symbol, (f_prime, f_double_prime) in factors.items():
+        for e, f1, f2 in np.column_stack([energy, f_prime, f_double_prime]):
             click.echo(f"{symbol}\t{e:#.6g}\t{HC / e:#.6g}\t{f1:8.5f}\t{f2:.5f}")
 
 
@@ -82,6 +83,6 @@ def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:
         if not step > 0:
             raise ParameterError(f"got --step {step:g}, expected a positive number")
         return np.arange(low, high + 1e-9 * step, step)
-    if n_values < 1:  # type: ignore[operator]
+    if n_values is None or n_values < 1:
         raise ParameterError(f"got -n {n_values}, expected at least 1")
     return np.linspace(low, high, n_values)

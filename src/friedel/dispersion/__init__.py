@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from friedel.constants import HC
 from friedel.dispersion.chantler import chantler
 from friedel.dispersion.cromer_liberman import (
     ENERGY_MAX,
@@ -16,7 +17,6 @@ from friedel.dispersion.cromer_liberman import (
     cromer_liberman,
     cromer_liberman_all,
 )
-from friedel.constants import HC
 from friedel.elements import element_record
 from friedel.errors import ElementError, EnergyError, ParameterError
 

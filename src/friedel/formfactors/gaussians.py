@@ -48,11 +48,11 @@ class GaussianSum:
 
     @property
     def mott_bethe_limit(self) -> float:
-        """sum a_i b_i = -df/d(stol2) at 0, proportional to the mean inner potential, A^2."""
+        """Sum a_i b_i = -df/d(stol2) at 0, proportional to the mean inner potential, A^2."""
         return sum(a * b for a, b in zip(self.a, self.b, strict=True))
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """f at (sin theta / lambda)^2 in 1/A^2, of the same shape as the argument."""
+        """F at (sin theta / lambda)^2 in 1/A^2, of the same shape as the argument."""
         exponent = np.multiply.outer(np.asarray(stol2, np.float64), self.b)
         return np.exp(-exponent) @ np.array(self.a)
 

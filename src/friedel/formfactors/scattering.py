@@ -110,11 +110,14 @@ def scattering_factors(
     if source not in SOURCES:
         raise ParameterError(f"unknown source {source!r}: expected one of {', '.join(SOURCES)}")
     default_table, unit = SOURCES[source]
-    chosen = table if isinstance(table, FormFactorTable) else form_factor_table(table or default_table)
+    chosen = (
+        table if isinstance(table, FormFactorTable) else form_factor_table(table or default_table)
+    )
+    parse_label(unknown)  # a mistyped element is an error even where no X is present
     custom, added = form_factors or {}, addends or {}
     sums, imaginary, notes = [], [], []
     for label in scatterers:
-        symbol, charge = parse_label(label)
+        symbol, _ = parse_label(label)
         if label in custom:
             sum_, found = custom[label], label
         else:

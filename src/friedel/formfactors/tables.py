@@ -57,7 +57,7 @@ class FormFactorTable:
         """The form factor to use for a scatterer, and which entry it is.
 
         Formal charges are ignored unless `use_charge`, which takes the nearest tabulated
-        charge. Deuterium is hydrogen where the table has no D; X, the unknown element, is `unknown`.
+        charge. Deuterium is hydrogen where the table has no D; X, an unknown element, is `unknown`.
 
         Raises
         ------

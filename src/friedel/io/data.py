@@ -1,6 +1,7 @@
 """Observed data in: MTZ and mmCIF files and gemmi objects become Reflections."""
 
 import re
+from itertools import pairwise
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.errors import FileFormatError
-from friedel.io.models import as_crystal, crystal_from_gemmi
+from friedel.io.gemmi_objects import crystal_from_gemmi, crystal_of
 from friedel.reflections import Reflections
 
 AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")
@@ -54,11 +55,17 @@ def as_reflections(data: Any) -> Reflections:
     if isinstance(data, gemmi.ValueSigmaAsuData):
         pairs = _value_sigma_pairs(data)
         return _merged(
-            as_crystal(data), data.miller_array, pairs[:, 0], pairs[:, 1], None, "F", "AsuData"
+            crystal_of(data), data.miller_array, pairs[:, 0], pairs[:, 1], None, "F", "AsuData"
         )
     if isinstance(data, gemmi.FloatAsuData):
         return _merged(
-            as_crystal(data), data.miller_array, np.asarray(data.value_array), None, None, "F", "AsuData"
+            crystal_of(data),
+            data.miller_array,
+            np.asarray(data.value_array),
+            None,
+            None,
+            "F",
+            "AsuData",
         )
     raise FileFormatError(
         f"cannot take reflections from {type(data).__name__}: expected a path such as "
@@ -104,7 +111,7 @@ class _MtzTable:
     def amplitude_pairs(self) -> list[tuple[str, str]]:
         """Amplitude columns (type F) followed by their uncertainty (type Q)."""
         labels = list(self.columns)
-        pairs = zip(labels, labels[1:], strict=False)
+        pairs = pairwise(labels)
         return [
             (f, q) for f, q in pairs if self.columns[f].type == "F" and self.columns[q].type == "Q"
         ]
@@ -129,7 +136,11 @@ class _CifTable:
 
     def amplitude_pairs(self) -> list[tuple[str, str]]:
         labels = self.labels()
-        return [(f, _sigma_label(f)) for f in labels if f.startswith("F_meas") and _sigma_label(f) in labels]
+        return [
+            (f, _sigma_label(f))
+            for f in labels
+            if f.startswith("F_meas") and _sigma_label(f) in labels
+        ]
 
 
 def _sigma_label(label: str) -> str:
@@ -241,11 +252,15 @@ def _merged(
     def mean(array: np.ndarray) -> np.ndarray:
         return np.bincount(group, array[present].astype(np.float64)) / counts
 
-    merged_sigmas = None if sigmas is None else np.sqrt(mean(sigmas.astype(np.float64) ** 2) / counts)
+    merged_sigmas = (
+        None if sigmas is None else np.sqrt(mean(sigmas.astype(np.float64) ** 2) / counts)
+    )
     duplicates = len(folded) - len(unique)
     if duplicates:
         description += f"; {duplicates} equivalent reflections averaged"
     merged_free = None if free is None else mean(free) > 0.5
     if merged_free is not None:
         description += f" with {int(merged_free.sum())} reflections"
-    return Reflections(crystal, unique, mean(values), merged_sigmas, merged_free, label, description)
+    return Reflections(
+        crystal, unique, mean(values), merged_sigmas, merged_free, label, description
+    )

@@ -14,6 +14,7 @@ from typing import Any
 import gemmi
 import numpy as np
 
+from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
 from friedel.errors import MissingDependencyError, OutputError, SymmetryError
 
@@ -87,13 +88,19 @@ def write_mtz(
     ------
     OutputError
         When the file cannot be written, or exists and `overwrite` is false.
-    SymmetryError
-        When the symmetry has no name in the tables that MTZ files need.
+
+    Notes
+    -----
+    MTZ files name a tabulated space-group setting. Where the operations are none, as with an
+    unusual origin, all symmetry equivalents are written in P 1.
     """
     check_output(path, overwrite=overwrite)
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = "friedel"
-    mtz.spacegroup = to_gemmi_spacegroup(crystal)
+    mtz.spacegroup = find_gemmi_spacegroup(crystal)
+    if mtz.spacegroup is None:
+        mtz.spacegroup = gemmi.SpaceGroup("P 1")
+        hkl, columns = expanded_to_p1(crystal, hkl, columns)
     mtz.set_cell_for_all(to_gemmi_cell(crystal))
     dataset = mtz.add_dataset("friedel")
     dataset.wavelength = wavelength
@@ -112,6 +119,25 @@ def _mtz_type(label: str, values: np.ndarray) -> str:
     if label.startswith("FOM"):
         return "W"
     return "I" if np.issubdtype(values.dtype, np.integer) else "F"
+
+
+def expanded_to_p1(
+    crystal: Crystal, hkl: np.ndarray, columns: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """All symmetry equivalents in the asymmetric unit of P 1, phases shifted accordingly."""
+    p1 = Crystal(crystal.cell)
+    phases = {label for label in columns if label.startswith("PH")}
+    images, parts = [], []
+    for rotation, translation in zip(*crystal.primitive_operations, strict=True):
+        folded, _, friedel = p1.to_asu(hkl @ rotation)
+        # F(h R) = F(h) exp(-2 pi i h.t)
+        shift = -360.0 * (hkl @ translation) / TRANSLATION_DENOMINATOR
+        sign = np.where(friedel, -1.0, 1.0)
+        images.append(folded)
+        parts.append({k: sign * (v + shift) if k in phases else v for k, v in columns.items()})
+    unique, first = np.unique(np.concatenate(images), axis=0, return_index=True)
+    merged = {label: np.concatenate([part[label] for part in parts])[first] for label in columns}
+    return unique, {k: (v + 180) % 360 - 180 if k in phases else v for k, v in merged.items()}
 
 
 def write_ccp4_map(
@@ -137,6 +163,12 @@ def to_gemmi_cell(crystal: Crystal) -> gemmi.UnitCell:
     return gemmi.UnitCell(*crystal.cell)
 
 
+def find_gemmi_spacegroup(crystal: Crystal) -> gemmi.SpaceGroup | None:
+    """The space group in gemmi's tables with exactly these operations, or None."""
+    operations = gemmi.GroupOps([gemmi.Op(text) for text in triplets(crystal)])
+    return gemmi.find_spacegroup_by_ops(operations)
+
+
 def to_gemmi_spacegroup(crystal: Crystal) -> gemmi.SpaceGroup:
     """The space group in gemmi's tables with exactly these operations.
 
@@ -145,8 +177,7 @@ def to_gemmi_spacegroup(crystal: Crystal) -> gemmi.SpaceGroup:
     SymmetryError
         When no tabulated setting has them.
     """
-    operations = gemmi.GroupOps([gemmi.Op(text) for text in triplets(crystal)])
-    space_group = gemmi.find_spacegroup_by_ops(operations)
+    space_group = find_gemmi_spacegroup(crystal)
     if space_group is None:
         raise SymmetryError(
             f"the {crystal.n_operations} symmetry operations are no tabulated space-group setting"
@@ -209,8 +240,6 @@ def to_dataset(crystal: Crystal, hkl: np.ndarray, columns: Mapping[str, np.ndarr
             "to_dataset needs reciprocalspaceship: pip install 'friedel[rs]'"
         ) from None
     data = {"H": hkl[:, 0], "K": hkl[:, 1], "L": hkl[:, 2], **columns}
-    dataset = rs.DataSet(
-        data, cell=to_gemmi_cell(crystal), spacegroup=to_gemmi_spacegroup(crystal)
-    )
+    dataset = rs.DataSet(data, cell=to_gemmi_cell(crystal), spacegroup=to_gemmi_spacegroup(crystal))
     dtypes = {label: _mtz_type(label, values) for label, values in columns.items()}
     return dataset.astype({"H": "H", "K": "H", "L": "H", **dtypes}).set_index(["H", "K", "L"])

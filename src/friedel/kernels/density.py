@@ -1,8 +1,18 @@
 """Atoms onto a grid: truncated Gaussians summed at the grid points around each atom.
 
-Both kernels add, for every atom j and every grid point p within radius_j of it (in any
-periodic image), occ_j sum_t A_t exp(-d Q_t d), where d is the vector from atom to point,
-Q_t = 4 pi^2 (B_j + (b_t + blur) I)^-1 and A_t = a_t (4 pi)^(3/2) det(B_j + (b_t + blur) I)^(-1/2).
+Every kernel adds, for each atom and each grid point within its radius (in any periodic image),
+occ sum_t A_t exp(-d Q_t d), where d is the vector from atom to point in grid steps,
+Q_t the inverse of the tensor B + (b_t + blur) in those axes, times 4 pi^2, and
+A_t = a_t (4 pi)^(3/2) det(B + (b_t + blur))^(-1/2).
+
+The fast kernels use that such a Gaussian is a product of factors that each depend on two of the
+three indices at most: the inner loop multiplies and adds, and evaluates no exponential.
+They take Gaussians in groups of GROUP, narrow ones first, each group with its own radius; they
+work in whole vectors along the last axis, so that the grid's rows are longer than the
+cell (see `fold_rows`) and a few points beyond the radius are filled as well.
+
+A thread is given the planes `first <= x < last` of the grid and writes nothing else: the
+results do not depend on the number of threads.
 """
 
 import math
@@ -10,88 +20,225 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
+
+PROFILE_FLOOR = -35.0
+"""Exponent at which the factors of a separable Gaussian end: products stay normal numbers."""
+
+PAIR_FLOOR = -85.0
+"""Largest exponent, negated, that a factor of two indices may have in the fast kernel."""
+
+GROUP = 3
+"""Gaussians that are summed in one pass over the grid points."""
+
+BOX = 96
+"""Largest number of grid points across an atom along one axis that the fast kernels take."""
+
 FOUR_PI2 = 4.0 * math.pi**2
-FOUR_PI_15 = (4.0 * math.pi) ** 1.5
+FOUR_PI = 4.0 * math.pi
+
+# No reordering that could hide an infinity or a NaN
+FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
-@njit(cache=True, nogil=True)
-def _fill_profile(profile, first, n, center, spacing, factor):
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def exp_of_quadratic(out, first, n, c0, c1, c2, floor):
+    """out[first + i] = exp(c0 + c1 i + c2 i^2) for 0 <= i < n, exponents raised to `floor`.
+
+    exp(x) = exp(x / 1024)^1024, the inner one by its series: this vectorises. For |x| < 160 the
+    relative error is below 1e-12: the series' remainder is 0.16^9 / 9!, rounding 1e-16, 1024 times.
+    """
     for i in range(n):
-        d = (first + i - center) * spacing
-        profile[i] = math.exp(-factor * d * d)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _add_row(row, first, n, amplitude, profile):
-    """row[(first + k) mod len(row)] += sum_t amplitude_t profile[t, k], in contiguous pieces."""
-    n_terms = len(amplitude)
-    nw = len(row)
-    done = 0
-    start = first % nw
-    while done < n:
-        piece = min(n - done, nw - start)
-        for k in range(piece):
-            value = amplitude[0] * profile[0, done + k]
-            for t in range(1, n_terms):
-                value += amplitude[t] * profile[t, done + k]
-            row[start + k] += value
-        done += piece
-        start = 0
+        y = max(c0 + i * (c1 + i * c2), floor) * (1.0 / 1024.0)
+        p = 1.0 / 40320.0
+        p = p * y + 1.0 / 5040.0
+        p = p * y + 1.0 / 720.0
+        p = p * y + 1.0 / 120.0
+        p = p * y + 1.0 / 24.0
+        p = p * y + 1.0 / 6.0
+        p = p * y + 0.5
+        p = p * y + 1.0
+        p = p * y + 1.0
+        for _ in range(10):
+            p = p * p
+        out[first + i] = p
 
 
 @njit(cache=True, nogil=True)
-def add_isotropic_orthogonal(grid, spacing, frac, occ, b_iso, kind, a, b, blur, radius):
+def radii_at_level(amplitude, factor, level, radius):
+    """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`.
+
+    ln(sum) is convex in r^2, so Newton's method from r = 0 approaches the root from below.
+    """
+    log_level = math.log(level)
+    for j in range(len(amplitude)):
+        x = 0.0
+        for _ in range(60):
+            value, slope = 0.0, 0.0
+            for t in range(amplitude.shape[1]):
+                term = abs(amplitude[j, t]) * math.exp(-factor[j, t] * x)
+                value += term
+                slope += factor[j, t] * term
+            if value <= 0.0 or slope <= 0.0:
+                break
+            excess = math.log(value) - log_level
+            if excess < 1e-4:
+                break
+            x += excess * value / slope
+        radius[j] = math.sqrt(x)
+
+
+@njit(cache=True, nogil=True)
+def fold_rows(grid, nw, first, last):
+    """Add what lies beyond the cell's `nw` points of each row to where it belongs."""
+    width = grid.shape[2]
+    for u in range(first, last):
+        for v in range(grid.shape[1]):
+            for w in range(nw, width):
+                grid[u, v, w % nw] += grid[u, v, w]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _span(center, half_width):
+    """First grid index and number of indices within `half_width` of `center`."""
+    first = math.ceil(center - half_width)
+    return first, math.floor(center + half_width) - first + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _touches(start, n, size, first, last):
+    """Whether any of n periodic indices from `start` lies in first <= index < last."""
+    return n >= size or (first - start) % size < n or (start - first) % size < last - first
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _table_radius(radius_table, kind, group, b_position):
+    index = min(int(b_position), radius_table.shape[2] - 2)
+    fraction = b_position - index
+    row = radius_table[kind, group]
+    return row[index] * (1.0 - fraction) + row[index + 1] * fraction
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _disc_limits(low, high, ni, nj, dx, dy, xx, xy, yy, r2):
+    """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
+    for i in range(ni):
+        x = dx + i
+        middle = -xy / yy * x
+        half = math.sqrt(max(r2 / yy - (xx / yy - (xy / yy) ** 2) * x * x, 0.0))
+        low[i] = max(math.ceil(middle - half - dy), 0)
+        high[i] = min(math.floor(middle + half - dy) + 1, nj)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_profile(out, first, n, start, q):
+    """out[first + i] = exp(-q (start + i)^2)."""
+    exp_of_quadratic(out, first, n, -q * start * start, -2.0 * q * start, -q, PROFILE_FLOOR)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _add_separable(grid, width, nu, nv, u, ni, v, k, low, high, first, last, x, y, z, block):
+    """One vector along z of the product x y z of one group, over the rows of the disc."""
+    z0 = load(z, np.uint64(block))
+    z1 = load(z, np.uint64(BOX + block))
+    z2 = load(z, np.uint64(2 * BOX + block))
+    for i in range(ni):
+        if u == nu:
+            u = 0
+        if first <= u < last:
+            xi = np.uint64(i)
+            xz0 = multiply(z0, broadcast(x, xi))
+            xz1 = multiply(z1, broadcast(x, xi + np.uint64(BOX)))
+            xz2 = multiply(z2, broadcast(x, xi + np.uint64(2 * BOX)))
+            j = low[i]
+            row = (v + j) % nv
+            while j < high[i]:
+                # A stretch of rows up to the periodic boundary
+                stop = min(high[i], j + nv - row)
+                offset = (u * nv + row) * width + k
+                for m in range(j, stop):
+                    yj, here = np.uint64(m), np.uint64(offset)
+                    s = multiply_add(xz0, broadcast(y, yj), load(grid, here))
+                    s = multiply_add(xz1, broadcast(y, yj + np.uint64(BOX)), s)
+                    s = multiply_add(xz2, broadcast(y, yj + np.uint64(2 * BOX)), s)
+                    store(grid, here, s)
+                    offset += width
+                j = stop
+                row = 0
+        u += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_orthogonal(
+    grid,
+    nw,
+    spacing,
+    frac,
+    occ,
+    b_iso,
+    kind,
+    a,
+    b,
+    blur,
+    radius_table,
+    b_first,
+    b_step,
+    first,
+    last,
+):
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
-    `spacing` (3,) is the distance of grid points in A.
+    `grid` is (nu, nv, width >= nw + BOX) with rows padded beyond the cell; `spacing` (3,) in A;
+    `a`, `b` (n_kinds, n_groups * GROUP); `radius_table` (n_kinds, n_groups, n) at the
+    B = b_first, b_first + b_step, ...
     """
-    nu, nv, nw = grid.shape
-    n_terms = a.shape[1]
-    limit = np.zeros(3, np.int64)
-    for j in range(len(frac)):
-        for axis in range(3):
-            limit[axis] = max(limit[axis], int(2.0 * radius[j] / spacing[axis]) + 2)
-    x_profile = np.empty((n_terms, limit[0]), grid.dtype)
-    y_profile = np.empty((n_terms, limit[1]), grid.dtype)
-    z_profile = np.empty((n_terms, limit[2]), grid.dtype)
-    amplitude = np.empty(n_terms, grid.dtype)
-    term = np.empty(n_terms)
-    for j in range(len(frac)):
-        if radius[j] <= 0.0:
+    nu, nv, width = grid.shape
+    flat = grid.reshape(-1)
+    x = np.empty(GROUP * BOX, grid.dtype)
+    y = np.empty(GROUP * BOX, grid.dtype)
+    z = np.empty(GROUP * BOX, grid.dtype)
+    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
+    hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
+    for atom in range(len(frac)):
+        if occ[atom] == 0.0:
             continue
-        cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
-        i0 = math.ceil(cx - radius[j] / spacing[0])
-        j0 = math.ceil(cy - radius[j] / spacing[1])
-        k0 = math.ceil(cz - radius[j] / spacing[2])
-        ni = math.floor(cx + radius[j] / spacing[0]) - i0 + 1
-        nj = math.floor(cy + radius[j] / spacing[1]) - j0 + 1
-        nk = math.floor(cz + radius[j] / spacing[2]) - k0 + 1
-        for t in range(n_terms):
-            width = b_iso[j] + b[kind[j], t] + blur
-            term[t] = occ[j] * a[kind[j], t] * (4.0 * math.pi / width) ** 1.5
-            _fill_profile(x_profile[t], i0, ni, cx, spacing[0], FOUR_PI2 / width)
-            _fill_profile(y_profile[t], j0, nj, cy, spacing[1], FOUR_PI2 / width)
-            _fill_profile(z_profile[t], k0, nk, cz, spacing[2], FOUR_PI2 / width)
-        r2 = radius[j] * radius[j]
-        for i in range(ni):
-            dx = (i0 + i - cx) * spacing[0]
-            for m in range(nj):
-                dy = (j0 + m - cy) * spacing[1]
-                rest = r2 - dx * dx - dy * dy
-                if rest < 0.0:
-                    continue
-                half = math.sqrt(rest) / spacing[2]
-                first = math.ceil(cz - half)
-                last = math.floor(cz + half)
-                for t in range(n_terms):
-                    amplitude[t] = term[t] * x_profile[t, i] * y_profile[t, m]
-                row = grid[(i0 + i) % nu, (j0 + m) % nv]
-                _add_row(row, first, last - first + 1, amplitude, z_profile[:, first - k0 :])
+        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        b_position = (b_iso[atom] - b_first) / b_step
+        for group in range(radius_table.shape[1]):
+            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            i0, ni = _span(cx, radius / spacing[0])
+            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
+                continue
+            j0, nj = _span(cy, radius / spacing[1])
+            k0, nk = _span(cz, radius / spacing[2])
+            n_blocks = (nk + LANES - 1) // LANES
+            k0 -= (n_blocks * LANES - nk) // 2
+            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+            for t in range(GROUP):
+                term = GROUP * group + t
+                tensor = b_iso[atom] + b[kind[atom], term] + blur
+                q = FOUR_PI2 / tensor
+                amplitude = occ[atom] * a[kind[atom], term] * (FOUR_PI / tensor) ** 1.5
+                at = BOX * t
+                _fill_profile(x, at, ni, dx, q * hx2)
+                _fill_profile(y, at, nj, dy, q * hy2)
+                _fill_profile(z, at, n_blocks * LANES, dz, q * hz2)
+                for i in range(at, at + ni):
+                    x[i] *= amplitude
+            for block in range(0, n_blocks * LANES, LANES):
+                # The sphere's cross section is smaller where all of the block is off centre
+                near = max(dz + block, -(dz + block + LANES - 1), 0.0)
+                r2 = radius * radius - hz2 * near * near
+                _disc_limits(low, high, ni, nj, dx, dy, hx2, 0.0, hy2, r2)
+                _add_separable(
+                    flat, width, nu, nv, i0 % nu, ni, j0 % nv, k0 % nw + block,
+                    low, high, first, last, x, y, z, block,
+                )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _inverse_and_det(m, out):
-    """Inverse of a symmetric tensor in the order 11, 22, 33, 12, 13, 23; returns the determinant."""
+    """Inverse of a symmetric tensor (11, 22, 33, 12, 13, 23); returns the determinant."""
     c11 = m[1] * m[2] - m[5] * m[5]
     c12 = m[4] * m[5] - m[3] * m[2]
     c13 = m[3] * m[5] - m[1] * m[4]
@@ -110,7 +257,7 @@ def _to_grid_axes(q, step, out):
     """S^T Q S for a symmetric tensor q and the upper-triangular (3, 3) `step` of the grid."""
     s00, s01, s02 = step[0, 0], step[0, 1], step[0, 2]
     s11, s12, s22 = step[1, 1], step[1, 2], step[2, 2]
-    q10, q11, q12 = q[0] * s01 + q[3] * s11, q[3] * s01 + q[1] * s11, q[4] * s01 + q[5] * s11
+    q10, q11 = q[0] * s01 + q[3] * s11, q[3] * s01 + q[1] * s11
     q20 = q[0] * s02 + q[3] * s12 + q[4] * s22
     q21 = q[3] * s02 + q[1] * s12 + q[5] * s22
     q22 = q[4] * s02 + q[5] * s12 + q[2] * s22
@@ -120,6 +267,136 @@ def _to_grid_axes(q, step, out):
     out[3] = s00 * q10
     out[4] = s00 * q20
     out[5] = s01 * q20 + s11 * q21
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gaussian(b_tensor, width, step, inverse, tensor, form):
+    """4 pi^2 (B + width)^-1 in grid axes into `form`; returns (4 pi)^(3/2) det^(-1/2)."""
+    for m in range(6):
+        tensor[m] = b_tensor[m] + (width if m < 3 else 0.0)
+    det = _inverse_and_det(tensor, inverse)
+    _to_grid_axes(inverse, step, form)
+    for m in range(6):
+        form[m] *= FOUR_PI2
+    return FOUR_PI**1.5 / math.sqrt(det)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio):
+    """out[start + r * columns + c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)).
+
+    dr = row0 + r, dc = column0 + c. From the row nearest to dr = 0 outward: the ratio of
+    neighbouring rows is exp of a linear function, and itself changes by a constant factor.
+    """
+    middle = min(max(int(np.rint(-row0)), 0), rows - 1)
+    dr = row0 + middle
+    cross = 2.0 * rc * dr
+    base = -0.5 * rr * dr * dr - column0 * (0.5 * cc * column0 + cross)
+    slope = -cc * column0 - cross
+    exp_of_quadratic(out, start + middle * columns, columns, base, slope, -0.5 * cc, PAIR_FLOOR)
+    shrink = math.exp(-rr)
+    for direction in (1, -1):
+        # the exponent of the next row, less that of this one
+        base = -0.5 * rr * (1.0 + 2.0 * direction * dr) - 2.0 * rc * direction * column0
+        exp_of_quadratic(ratio, 0, columns, base, -2.0 * rc * direction, 0.0, PAIR_FLOOR)
+        row = start + middle * columns
+        for _ in range(rows - 1 - middle if direction == 1 else middle):
+            following = row + direction * columns
+            for c in range(columns):
+                out[following + c] = out[row + c] * ratio[c]
+                ratio[c] *= shrink
+            row = following
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _add_factored(grid, width, nu, nv, u, ni, v, nj, k, nk, low, high, first, last, xz, yz, xy):
+    """The sum over one group of xz[i, k] yz[j, k] xy[i, j], over the rows of the disc."""
+    size_xz, size_yz, size_xy = ni * nk, nj * nk, ni * nj
+    for i in range(ni):
+        if u == nu:
+            u = 0
+        if first <= u < last:
+            row = (v + low[i]) % nv
+            for j in range(low[i], high[i]):
+                if row == nv:
+                    row = 0
+                offset = (u * nv + row) * width + k
+                ij = np.uint64(i * nj + j)
+                for block in range(0, nk, LANES):
+                    here = np.uint64(offset + block)
+                    ik, jk = np.uint64(i * nk + block), np.uint64(j * nk + block)
+                    s = load(grid, here)
+                    for t in range(GROUP):
+                        pair = multiply(
+                            load(xz, ik + np.uint64(t * size_xz)),
+                            load(yz, jk + np.uint64(t * size_yz)),
+                        )
+                        s = multiply_add(pair, broadcast(xy, ij + np.uint64(t * size_xy)), s)
+                    store(grid, here, s)
+                row += 1
+        u += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_oblique(
+    grid, nw, step, extent, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table,
+    b_first, b_step, first, last,
+):  # fmt: skip
+    """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
+
+    Every diagonal of the form is shared half and half by two factors. Each is at most 1 when
+    the correlations |q_ij| / sqrt(q_ii q_jj) are at most 1/2: atoms beyond that, or with
+    exponents below PAIR_FLOOR, are left to `add_exact`.
+
+    Arguments are those of `add_orthogonal` and `add_exact`; `b_broad` (n,) is the largest
+    eigenvalue of each B, which decides the radius.
+    """
+    nu, nv, width = grid.shape
+    flat = grid.reshape(-1)
+    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    xy = np.empty(GROUP * BOX * BOX, grid.dtype)
+    ratio = np.empty(BOX, grid.dtype)
+    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
+    inverse, tensor, form, metric = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
+    _to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
+    # The sphere seen along z: Schur complement of its quadratic form
+    disc_xx = metric[0] - metric[4] ** 2 / metric[2]
+    disc_yy = metric[1] - metric[5] ** 2 / metric[2]
+    disc_xy = metric[3] - metric[4] * metric[5] / metric[2]
+    for atom in range(len(frac)):
+        if occ[atom] == 0.0:
+            continue
+        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        b_position = (b_broad[atom] - b_first) / b_step
+        for group in range(radius_table.shape[1]):
+            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            i0, ni = _span(cx, radius * extent[0])
+            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
+                continue
+            j0, nj = _span(cy, radius * extent[1])
+            k0, nk = _span(cz, radius * extent[2])
+            full = (nk + LANES - 1) // LANES * LANES
+            k0 -= (full - nk) // 2
+            nk = full
+            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+            for t in range(GROUP):
+                term = GROUP * group + t
+                width_t = b[kind[atom], term] + blur
+                peak = _gaussian(b_tensor[atom], width_t, step, inverse, tensor, form)
+                peak *= occ[atom] * a[kind[atom], term]
+                qx, qy, qz = form[0], form[1], form[2]
+                _fill_pair_table(xz, t * ni * nk, ni, nk, dx, dz, qx, qz, form[4], ratio)
+                _fill_pair_table(yz, t * nj * nk, nj, nk, dy, dz, qy, qz, form[5], ratio)
+                _fill_pair_table(xy, t * ni * nj, ni, nj, dx, dy, qx, qy, form[3], ratio)
+                for m in range(t * ni * nj, (t + 1) * ni * nj):
+                    xy[m] *= peak
+            r2 = radius * radius
+            _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, r2)
+            _add_factored(
+                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, k0 % nw, nk,
+                low, high, first, last, xz, yz, xy,
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -133,75 +410,82 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
     top = min(max(int(np.rint(-0.5 * c1 / c2)), first), last)
     change = math.exp(-2.0 * c2)
     peak = amplitude * math.exp(-(c0 + c1 * top + c2 * top * top))
-    value = peak
-    ratio = math.exp(-(c1 + c2 * (2 * top + 1)))
-    index = (origin + top) % nw
-    for _ in range(top, last + 1):
-        row[index] += value
-        value *= ratio
-        ratio *= change
-        index += 1
-        if index == nw:
-            index = 0
-    value = peak
-    ratio = math.exp(c1 + c2 * (2 * top - 1))
-    index = (origin + top) % nw
-    for _ in range(first, top):
-        value *= ratio
-        ratio *= change
-        index -= 1
-        if index < 0:
-            index = nw - 1
-        row[index] += value
+    for direction in (1, -1):
+        value = peak
+        ratio = math.exp(-direction * (c1 + c2 * (2 * top + direction)))
+        index = (origin + top) % nw
+        if direction == 1:
+            count = last - top + 1
+        else:
+            count = top - first
+            index = (index - 1) % nw
+            value *= ratio
+            ratio *= change
+        for _ in range(count):
+            row[index] += value
+            value *= ratio
+            ratio *= change
+            index += direction
+            if index == nw:
+                index = 0
+            elif index < 0:
+                index = nw - 1
 
 
 @njit(cache=True, nogil=True)
-def add_general(grid, step, extent, frac, occ, b_tensor, kind, a, b, blur, radius):
-    """Any atoms in any cell.
+def add_exact(
+    grid, nw, step, extent, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table,
+    b_first, b_step, first, last,
+):  # fmt: skip
+    """Any atoms in any cell, with an exponential a row and term: the clear, slow way.
 
     `step` (3, 3) upper triangular turns steps along the grid axes into Cartesian A; `extent` (3,)
     is the half-width along the grid axes of a sphere of 1 A; `b_tensor` (n, 6) is Cartesian.
+    Points outside of the sphere are left alone.
     """
-    nu, nv, nw = grid.shape
-    n_terms = a.shape[1]
-    identity = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
-    metric, tensor, inverse, term = np.empty(6), np.empty(6), np.empty(6), np.empty(n_terms)
-    form = np.empty((n_terms, 6))
-    _to_grid_axes(identity, step, metric)
-    for j in range(len(frac)):
-        if radius[j] <= 0.0:
+    nu, nv = grid.shape[:2]
+    metric, tensor, inverse, term = np.empty(6), np.empty(6), np.empty(6), np.empty(GROUP)
+    form = np.empty((GROUP, 6))
+    _to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
+    for atom in range(len(frac)):
+        if occ[atom] == 0.0:
             continue
-        for t in range(n_terms):
-            for m in range(6):
-                tensor[m] = b_tensor[j, m] + (b[kind[j], t] + blur) * identity[m]
-            det = _inverse_and_det(tensor, inverse)
-            _to_grid_axes(inverse, step, form[t])
-            for m in range(6):
-                form[t, m] *= FOUR_PI2
-            term[t] = occ[j] * a[kind[j], t] * FOUR_PI_15 / math.sqrt(det)
-        cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
-        wx, wy = radius[j] * extent[0], radius[j] * extent[1]
+        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
         origin = math.floor(cz)
         pz = origin - cz
-        for i in range(math.ceil(cx - wx), math.floor(cx + wx) + 1):
-            px = i - cx
-            for m in range(math.ceil(cy - wy), math.floor(cy + wy) + 1):
-                py = m - cy
-                # The row enters and leaves the sphere where d.d = radius^2, quadratic in z
-                middle = -(metric[4] * px + metric[5] * py) / metric[2]
-                flat = metric[0] * px * px + metric[1] * py * py + 2.0 * metric[3] * px * py
-                rest = middle * middle - (flat - radius[j] * radius[j]) / metric[2]
-                if rest < 0.0:
+        b_position = (b_broad[atom] - b_first) / b_step
+        for group in range(radius_table.shape[1]):
+            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            i0, ni = _span(cx, radius * extent[0])
+            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
+                continue
+            j0, nj = _span(cy, radius * extent[1])
+            for t in range(GROUP):
+                index = GROUP * group + t
+                width = b[kind[atom], index] + blur
+                term[t] = occ[atom] * a[kind[atom], index]
+                term[t] *= _gaussian(b_tensor[atom], width, step, inverse, tensor, form[t])
+            for i in range(i0, i0 + ni):
+                if not first <= i % nu < last:
                     continue
-                first = math.ceil(middle - math.sqrt(rest) - pz)
-                last = math.floor(middle + math.sqrt(rest) - pz)
-                if last < first:
-                    continue
-                row = grid[i % nu, m % nv]
-                for t in range(n_terms):
-                    q = form[t]
-                    cross = q[4] * px + q[5] * py
-                    flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
-                    c0 = flat + pz * (2.0 * cross + q[2] * pz)
-                    c1 = 2.0 * (cross + q[2] * pz)
-                    _add_gaussian_row(row, origin, first, last, c0, c1, q[2], term[t])
+                px = i - cx
+                for j in range(j0, j0 + nj):
+                    py = j - cy
+                    # The row enters and leaves the sphere where d.d = radius^2, quadratic in z
+                    middle = -(metric[4] * px + metric[5] * py) / metric[2]
+                    flat = metric[0] * px * px + metric[1] * py * py + 2.0 * metric[3] * px * py
+                    rest = middle * middle - (flat - radius * radius) / metric[2]
+                    if rest < 0.0:
+                        continue
+                    start = math.ceil(middle - math.sqrt(rest) - pz)
+                    stop = math.floor(middle + math.sqrt(rest) - pz)
+                    if stop < start:
+                        continue
+                    row = grid[i % nu, j % nv, :nw]
+                    for t in range(GROUP):
+                        q = form[t]
+                        cross = q[4] * px + q[5] * py
+                        flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
+                        c0 = flat + pz * (2.0 * cross + q[2] * pz)
+                        c1 = 2.0 * (cross + q[2] * pz)
+                        _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], term[t])

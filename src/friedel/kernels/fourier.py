@@ -26,7 +26,9 @@ def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
             h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
             k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
             l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            turn = (h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]) % 24
+            turn = (
+                h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
+            ) % 24
             sign = -1.0
             if l < 0:  # Friedel's law: F(-h) = conj(F(h))
                 h, k, l, sign = -h, -k, -l, 1.0

@@ -133,7 +133,7 @@ def _join(parent, i, j):
 
 @njit(cache=True, nogil=True)
 def _join_rows(parent, first, last, nw, i, i_end, j, j_end):
-    """Join the touching runs i, i+1, .. of one row and j, j+1, .. of a neighbouring (or the same) row."""
+    """Join the touching runs i, i+1, .. of one row and j, j+1, .. of a neighbour or of itself."""
     if i == i_end or j == j_end:
         return
     if first[i] == 0 and last[j_end - 1] == nw - 1:

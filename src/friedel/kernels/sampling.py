@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def _log_power(log_power, step, s2):
-    """ln P at s^2, linear between tabulated points and beyond the last one."""
+    """Ln P at s^2, linear between tabulated points and beyond the last one."""
     position = s2 / step
     index = min(int(position), len(log_power) - 2)
     fraction = position - index
@@ -32,30 +32,6 @@ def alias_power(s, lattice, log_power, step, blur, cosines, weights, out):
                 # Both +g and -g, averaged over directions of s: the weights sum to 2
                 total += w * math.exp(min(exponent, 700.0))
         out[i] = total
-
-
-@njit(cache=True, nogil=True)
-def class_radii(amplitude, factor, level, radius):
-    """radius[j] where sum_t amplitude[j, t] exp(-factor[j, t] r^2) falls to `level`.
-
-    ln(sum) is convex in r^2, so Newton's method from r = 0 approaches the root from below.
-    """
-    log_level = math.log(level)
-    for j in range(len(amplitude)):
-        x = 0.0
-        for _ in range(60):
-            value, slope = 0.0, 0.0
-            for t in range(amplitude.shape[1]):
-                term = amplitude[j, t] * math.exp(-factor[j, t] * x)
-                value += term
-                slope += factor[j, t] * term
-            if value <= 0.0 or slope <= 0.0:
-                break
-            excess = math.log(value) - log_level
-            if excess < 1e-4:
-                break
-            x += excess * value / slope
-        radius[j] = math.sqrt(x)
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,130 @@
+"""Direct summation with gemmi's interface: StructureFactorCalculatorX, E and N."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from friedel import direct
+from friedel.atoms import Atoms, expand_strict_ncs
+from friedel.compat.addends import Addends
+from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
+from friedel.compat.models import atoms_of_model, atoms_of_small_structure, symmetry_of
+from friedel.compat.printing import PrintsAsGemmi
+from friedel.constants import MOTT_BETHE
+from friedel.elements import element_record
+from friedel.errors import ParameterError
+from friedel.formfactors import scattering_factors
+from friedel.reflections import checked_hkl
+
+
+class _StructureFactorCalculator(PrintsAsGemmi):
+    """Structure factors by direct summation, in double precision.
+
+    Parameters
+    ----------
+    cell
+        ``gemmi.UnitCell``, whose images are the symmetry, those of strict NCS included (they
+        are read once, here); or anything with a crystal, such as ``gemmi.Structure``.
+
+    Attributes
+    ----------
+    addends
+        Numbers added to the form factors of elements.
+    """
+
+    _live: ClassVar[LiveTable]
+    _source: ClassVar[str]
+
+    def __init__(self, cell: Any) -> None:
+        self._crystal, self._ncs = symmetry_of(cell)
+        self.addends = Addends()
+        self._stol2: np.ndarray | None = None
+
+    def calculate_sf_from_model(self, model: Any, hkl: Any) -> Any:
+        """F of a ``gemmi.Model``.
+
+        Parameters
+        ----------
+        hkl
+            One reflection, or an (n, 3) array of them.
+
+        Returns
+        -------
+        complex, or (n,) complex128
+            Electrons, A or fm, as the radiation is.
+
+        Raises
+        ------
+        ElementError
+            When an element has no form factor.
+        """
+        return self._sum(atoms_of_model(self._crystal, model), hkl)
+
+    def calculate_sf_from_small_structure(self, small: Any, hkl: Any) -> Any:
+        """F of a ``gemmi.SmallStructure``, as :meth:`calculate_sf_from_model`.
+
+        Occupancies count as they are: on special positions they must be crystallographic.
+        """
+        return self._sum(atoms_of_small_structure(small), hkl)
+
+    def calculate_mb_z(self, model: Any, hkl: Any, only_h: bool = False) -> Any:
+        """The nuclei's part of the Mott-Bethe formula: sum of -Z exp(2 pi i h.x), with ADPs.
+
+        Parameters
+        ----------
+        only_h
+            Only hydrogen (and deuterium) counts.
+        """
+        atoms = atoms_of_model(self._crystal, model)
+        z = np.array([float(element_record(symbol).atomic_number) for symbol in atoms.symbols])
+        charge = -np.where(z == 1.0, z, 0.0) if only_h else -z
+        return self._sum(atoms, hkl, charge)
+
+    def mott_bethe_factor(self) -> Any:
+        """-1 / (2 pi^2 a0 / d^2) at the reflections of the last calculation; -inf at (0, 0, 0).
+
+        Raises
+        ------
+        ParameterError
+            Before any calculation.
+        """
+        if self._stol2 is None:
+            raise ParameterError("mott_bethe_factor() needs d: calculate a structure factor first")
+        with np.errstate(divide="ignore"):
+            factor = -MOTT_BETHE / self._stol2
+        return factor if factor.ndim else float(factor)
+
+    def _sum(self, atoms: Atoms, hkl: Any, constants: np.ndarray | None = None) -> Any:
+        """F at one reflection or several; with `constants` (n_kinds,) in place of form factors."""
+        reflections = checked_hkl(hkl)
+        stol2 = self._crystal.stol2(reflections)
+        if constants is None:
+            sums = self._live.sums(atoms.scatterers)
+            f = scattering_factors(
+                atoms.scatterers, self._source, form_factors=sums, addends=self.addends.values
+            ).f(stol2)
+        else:
+            f = np.repeat(constants[:, None], len(reflections), axis=1)
+        atoms = expand_strict_ncs(self._crystal, atoms, self._ncs)
+        values = direct.structure_factors(self._crystal, atoms, reflections, f)
+        one = np.ndim(hkl) == 1
+        self._stol2 = stol2[0] if one else stol2
+        return complex(values[0]) if one else values
+
+
+class StructureFactorCalculatorX(_StructureFactorCalculator):
+    """Direct summation for X-rays [ITC1992]; see :class:`_StructureFactorCalculator`."""
+
+    _live, _source = IT92, "xray"
+
+
+class StructureFactorCalculatorE(_StructureFactorCalculator):
+    """Direct summation for electrons [ITC2011]."""
+
+    _live, _source = C4322, "electron"
+
+
+class StructureFactorCalculatorN(_StructureFactorCalculator):
+    """Direct summation for neutrons [Sears1992]."""
+
+    _live, _source = NEUTRON92, "neutron"

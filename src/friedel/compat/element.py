@@ -1,0 +1,118 @@
+"""Elements as objects: what the periodic table and the form-factor tables know of each."""
+
+from typing import Any
+
+from friedel.compat.coefficients import (
+    C4322,
+    IT92,
+    NEUTRON92,
+    WK95,
+    C4322Coef,
+    IT92Coef,
+    Neutron92,
+    WK95Coef,
+)
+from friedel.compat.symbols import as_symbol
+from friedel.data import table
+from friedel.elements import element_record
+
+DEUTERIUM_ORDINAL = 119
+"""Stands for D where elements are numbered and D is not H, as in gemmi."""
+
+_METAL_RANGES = ((3, 4), (11, 13), (19, 32), (37, 51), (55, 84), (87, 116))
+
+
+class Element:
+    """A chemical element, deuterium ``"D"`` or the unknown element ``"X"``.
+
+    Parameters
+    ----------
+    symbol_or_number
+        Symbol in any case, atomic number (0 is X), or any object with the symbol as its `name`,
+        such as ``gemmi.Element``.
+
+    Raises
+    ------
+    ElementError
+        When there is no such element. gemmi makes an X of it, which then scatters as
+        oxygen: a mistyped symbol would go unnoticed.
+    """
+
+    def __init__(self, symbol_or_number: Any) -> None:
+        self._record = element_record(as_symbol(symbol_or_number))
+
+    def __repr__(self) -> str:
+        return f"gemmi.Element('{self.symbol}')"  # gemmi's own text, see PrintsAsGemmi
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Element) or _is_gemmi_element(other):
+            return self.symbol == other.name  # type: ignore[attr-defined]
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        # gemmi's, as equal objects need equal hashes
+        return DEUTERIUM_ORDINAL if self.symbol == "D" else self.atomic_number
+
+    @property
+    def symbol(self) -> str:
+        """Such as ``"Fe"``."""
+        return self._record.symbol
+
+    @property
+    def name(self) -> str:
+        """The symbol, which is what gemmi calls the name; for the word see `full_name`."""
+        return self._record.symbol
+
+    @property
+    def full_name(self) -> str:
+        """Such as ``"Iron"``."""
+        return self._record.name
+
+    @property
+    def atomic_number(self) -> int:
+        """Number of protons: 1 also for D, 0 for X."""
+        return self._record.atomic_number
+
+    @property
+    def weight(self) -> float:
+        """Standard atomic weight, dalton."""
+        return self._record.weight
+
+    @property
+    def vdw_r(self) -> float:
+        """Van der Waals radius, A."""
+        return float(next(r["vdw"] for r in table("solvent_radii") if r["symbol"] == self.symbol))
+
+    @property
+    def is_hydrogen(self) -> bool:
+        """H or D."""
+        return self.atomic_number == 1
+
+    @property
+    def is_metal(self) -> bool:
+        """Metals, with the metalloids Ge, Sb and Po, as in gemmi."""
+        return any(first <= self.atomic_number <= last for first, last in _METAL_RANGES)
+
+    @property
+    def it92(self) -> IT92Coef | None:
+        """X-ray form factor of the neutral atom, shared by all who ask; None where absent."""
+        return IT92.exact(self.symbol)  # type: ignore[return-value]
+
+    @property
+    def wk95(self) -> WK95Coef | None:
+        """X-ray form factor to high angle of the neutral atom; None where absent."""
+        return WK95.exact(self.symbol)  # type: ignore[return-value]
+
+    @property
+    def c4322(self) -> C4322Coef | None:
+        """Electron form factor of the neutral atom; None where absent."""
+        return C4322.exact(self.symbol)  # type: ignore[return-value]
+
+    @property
+    def neutron92(self) -> Neutron92 | None:
+        """Neutron scattering length; None where absent."""
+        return NEUTRON92.exact(self.symbol)  # type: ignore[return-value]
+
+
+def _is_gemmi_element(other: object) -> bool:
+    return type(other).__module__.startswith("gemmi") and type(other).__name__ == "Element"
