@@ -6,6 +6,7 @@ A mineral whose structure stands beside this file; f' and f'' of selenium; and a
 crystal (PDB 5e5z) with its measured amplitudes, from gemmi's source distribution, which pip gets.
 """
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -44,7 +45,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
     folder.mkdir(parents=True, exist_ok=True)
 
-    quartz = str(HERE / "quartz.cif")
+    quartz = os.path.relpath(HERE / "quartz.cif")
     run("fcalc", quartz, "--hkl", "1,0,1", "--hkl", "1,1,2", "--for", "xray")
     run("fcalc", quartz, "--hkl", "1,0,1", "--hkl", "1,1,2", "--for", "neutron")
     run("fcalc", quartz, "--dmin", "0.7", "--to-mtz", str(folder / "quartz.mtz"), "--overwrite")

@@ -136,9 +136,7 @@ def test_adding_to_a_grid_keeps_what_is_there():
     grid = np.full((18, 20, 24), 7.0)
     options = {"blur": 3.0, "cutoff": 1e-12}
     add_atoms(grid, ORTHOGONAL, atoms, factors.a, factors.b, **options)
-    alone = sample(
-        ORTHOGONAL, atoms, factors.a, factors.b, grid.shape, dtype=np.float64, **options
-    )
+    alone = sample(ORTHOGONAL, atoms, factors.a, factors.b, grid.shape, dtype=np.float64, **options)
     # the ways of few and of many atoms differ beyond the radius, by less than the cutoff each
     np.testing.assert_allclose(grid - 7.0, alone, rtol=0, atol=2 * 8 * len(atoms) * 1e-12)
 

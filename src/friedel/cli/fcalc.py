@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 import numpy as np
 
-from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl
+from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
 from friedel.errors import ParameterError
 
 
@@ -91,8 +91,8 @@ def command(
         use_charge=use_charge,
         unknown=unknown,
     )
-    click.echo(f"{read.name}: {read.crystal}, {read.atoms}", err=True)
-    click.echo(f"{result.description}", err=True)
+    click.echo(summary_line(read), err=True)
+    click.echo(result.description.split(";")[0], err=True)
     if to_mtz:
         result.to_mtz(to_mtz, overwrite=overwrite)
         click.echo(f"wrote {to_mtz}: {result}", err=True)

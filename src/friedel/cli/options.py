@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 import click
+import numpy as np
 
 from friedel.errors import ParameterError
+from friedel.io.models import Model
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 
@@ -23,6 +25,17 @@ def parse_hkl(text: str) -> tuple[int, int, int]:
     except ValueError:
         raise ParameterError(f"got reflection {text!r}, expected three integers H,K,L") from None
     return h, k, l
+
+
+def summary_line(model: Model) -> str:
+    """Name, space group, cell and content of a model in one line."""
+    atoms, crystal = model.atoms, model.crystal
+    counts = np.bincount(atoms.kind, minlength=len(atoms.scatterers))
+    content = ", ".join(f"{n} {s}" for s, n in zip(atoms.scatterers, counts, strict=True))
+    group = crystal.name or f"{crystal.n_operations} symmetry operations"
+    cell = " ".join(f"{x:g}" for x in crystal.cell)
+    aniso = int(atoms.is_aniso.sum())
+    return f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
 
 
 def echo_notes(notes: Iterable[str]) -> None:
