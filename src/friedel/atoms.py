@@ -155,6 +155,13 @@ class Atoms:
             eigenvalues[self.is_aniso] = np.linalg.eigvalsh(tensors)
         return _frozen(eigenvalues)
 
+    def alike(self, other: "Atoms") -> bool:
+        """Whether the other atoms differ in their positions at most."""
+        pairs = ((getattr(self, n), getattr(other, n)) for n in ("kind", "occ", "b_iso", "u_aniso"))
+        return self.scatterers == other.scatterers and all(
+            x is y or (x is not None and y is not None and np.array_equal(x, y)) for x, y in pairs
+        )
+
     def without_aniso(self) -> "Atoms":
         """The same atoms with `b_iso` used throughout."""
         return self.replace(u_aniso=None)

@@ -1,7 +1,7 @@
 """Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,8 +29,8 @@ PLAN_SECONDS = 0.02
 class Calculator:
     """Structure factors of one model at fixed reflections, for any coordinates.
 
-    Made by :meth:`from_model`. The plan is kept while atoms move and made anew when their
-    occupancies or displacement parameters change.
+    Made by :meth:`from_model`. The plan is kept while atoms move, and made anew when their
+    occupancies or displacement parameters change so that it would no longer meet `rtol`.
 
     Attributes
     ----------
@@ -61,6 +61,10 @@ class Calculator:
     rtol: float = 1e-4
     dtype: np.dtype | None = None
     threads: int = 1
+    _planned_for: Atoms = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._planned_for = self.atoms
 
     @classmethod
     def from_model(
@@ -164,63 +168,74 @@ class Calculator:
         AtomsError
             When the atoms are of other kinds.
         """
-        if atoms is not None and atoms is not self.atoms:
-            self._adopt(atoms)
-        f = self._sum(self.factors.a, self.factors.b)
+        atoms = self._checked(atoms)
+        plan = self._plan_for(atoms)
+        f = self._sum(atoms, plan, self.factors.a, self.factors.b)
         if self.factors.f_double_prime.any():
             imaginary = self.factors.f_double_prime[:, None]
-            f = f + 1j * self._sum(imaginary, np.zeros_like(imaginary))
+            f = f + 1j * self._sum(atoms, plan, imaginary, np.zeros_like(imaginary))
         if self.factors.mott_bethe:
             f *= self.factors.post_factor(self.stol2)
         at_origin = self.stol2 == 0.0
         if at_origin.any():
-            f[at_origin] = self._forward_scattering()
+            f[at_origin] = self._forward_scattering(atoms)
         return f
 
-    def _sum(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def _sum(
+        self, atoms: Atoms, plan: sampling.Plan | None, a: np.ndarray, b: np.ndarray
+    ) -> np.ndarray:
         """Sum over atoms and operations of one set of Gaussian coefficients."""
-        if self.plan is None:
+        if plan is None:
             f = (a[:, :, None] * np.exp(-b[:, :, None] * self.stol2)).sum(axis=1)
-            return direct.structure_factors(self.crystal, self.atoms, self.hkl, f)
+            return direct.structure_factors(self.crystal, atoms, self.hkl, f)
         sampled = density.sample(
             self.crystal,
-            self.atoms,
+            atoms,
             a,
             b,
-            self.plan.shape,
-            dtype=self.plan.dtype,
-            blur=self.plan.blur,
-            cutoff=self.plan.cutoff,
+            plan.shape,
+            dtype=plan.dtype,
+            blur=plan.blur,
+            cutoff=plan.cutoff,
             threads=self.threads,
         )
         return fourier.structure_factors(
             sampled,
             self.crystal,
             self.hkl,
-            blur=self.plan.blur,
+            blur=plan.blur,
             absent=self._absent,
             threads=self.threads,
         )
 
-    def _forward_scattering(self) -> complex:
+    def _forward_scattering(self, atoms: Atoms) -> complex:
         """F(000), which a truncated density would underestimate."""
         per_kind = self.factors.forward_limit() + 1j * self.factors.f_double_prime
-        return complex(
-            self.crystal.n_operations * (self.atoms.occ * per_kind[self.atoms.kind]).sum()
-        )
+        return complex(self.crystal.n_operations * (atoms.occ * per_kind[atoms.kind]).sum())
 
-    def _adopt(self, atoms: Atoms) -> None:
+    def _checked(self, atoms: Atoms | None) -> Atoms:
+        if atoms is None:
+            return self.atoms
         if atoms.scatterers != self.atoms.scatterers:
             raise AtomsError(
                 f"planned for {self.atoms.scatterers}, got atoms of kinds {atoms.scatterers}"
             )
-        changed = any(
-            not np.array_equal(getattr(atoms, name), getattr(self.atoms, name))
-            for name in ("kind", "occ", "b_iso", "b_tensor")
-        )
-        self.atoms = atoms
-        if changed and self.plan is not None:
-            self._choose("fft")
+        return atoms
+
+    def _plan_for(self, atoms: Atoms) -> sampling.Plan | None:
+        """The plan, made anew when these atoms are sharper or fewer than those planned for."""
+        if self.plan is None or atoms is self._planned_for or atoms.alike(self._planned_for):
+            return self.plan
+        if not atoms.occ.any():
+            return self.plan
+        if sampling.predicted_error(self._accuracy_model(atoms), self.plan) > self.rtol:
+            self.plan = sampling.cheapest(self._accuracy_model(atoms), self.rtol, self.dtype)
+        self._planned_for = atoms
+        return self.plan
+
+    def _accuracy_model(self, atoms: Atoms) -> sampling.AccuracyModel:
+        d_min = 0.5 / float(np.sqrt(self.stol2.max()))
+        return sampling.AccuracyModel(self.crystal, atoms, self.factors.a, self.factors.b, d_min)
 
     def _check_range(self) -> None:
         if len(self.hkl) and np.sqrt(self.stol2.max()) > self.factors.stol_max:
@@ -235,28 +250,18 @@ class Calculator:
 
     def _choose(self, method: str) -> None:
         """Settle on a method and, for the FFT, a plan."""
-        n_rotations = len(self.crystal.primitive_operations[0])
-        direct_seconds = len(self.hkl) * n_rotations * len(self.atoms) * SECONDS_PER_DIRECT_TERM
+        n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
+        direct_seconds = n_terms * len(self.atoms) * SECONDS_PER_DIRECT_TERM
         self.method, self.plan = "direct", None
-        finest = self.stol2.max(initial=0.0)
-        if method == "direct" or finest == 0.0 or not self.atoms.occ.any():
+        if method == "direct" or not self.stol2.any() or not self.atoms.occ.any():
             return
         if method == "auto" and direct_seconds < PLAN_SECONDS:
             return
         try:
-            plan = sampling.plan(
-                self.crystal,
-                self.atoms,
-                self.factors.a,
-                self.factors.b,
-                0.5 / float(np.sqrt(finest)),
-                self.rtol,
-                self.dtype,
-            )
+            plan = sampling.cheapest(self._accuracy_model(self.atoms), self.rtol, self.dtype)
         except AccuracyError:
             if method == "fft":
                 raise
             return
-        fft_seconds = plan.seconds + len(self.hkl) * n_rotations * SECONDS_PER_GATHER
-        if method == "fft" or fft_seconds < direct_seconds:
+        if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
             self.method, self.plan = "fft", plan

@@ -13,9 +13,6 @@ from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
 from friedel.kernels.vectors import LANES
 
-MAX_CORRELATION = 0.5
-"""Of two grid axes in an atom's Gaussian: above it the factors of the fast kernel exceed 1."""
-
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
 
@@ -94,8 +91,7 @@ def sample(
     nu, nv, nw = shape
     step = crystal.orthogonalization / np.array(shape)
     extent = crystal.reciprocal_lengths * np.array(shape)
-    reach = int(np.ceil(2.0 * radii.largest * extent[2])) + LANES
-    grid = np.zeros((nu, nv, nw + reach), dtype)
+    grid = np.zeros((nu, nv, nw + row_padding(radii, extent)), dtype)
     fill = _plan_fill(grid, nw, step, extent, atoms, groups, radii, blur)
 
     def fill_slab(first: int, last: int) -> None:
@@ -105,6 +101,11 @@ def sample(
     edges = np.linspace(0, nu, min(threads, nu) + 1).astype(int)
     in_slabs(fill_slab, edges)
     return grid[:, :, :nw]
+
+
+def row_padding(radii: "RadiusTable", extent: np.ndarray) -> int:
+    """Number of points by which rows must be longer than the cell, so that no atom wraps around."""
+    return int(np.ceil(2.0 * radii.largest * extent[2])) + LANES
 
 
 def in_slabs(work: Callable[[int, int], None], edges: np.ndarray) -> None:
@@ -130,28 +131,44 @@ def _plan_fill(
 ) -> Callable[[int, int], None]:
     """What fills the planes first <= x < last: the fastest kernel that is safe for each atom."""
     table = radii.arguments(groups, blur)
+    spacing = np.diag(step).copy()
+    calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+    for name, mask in split_by_kernel(atoms, groups, step, radii, extent, blur).items():
+        some = atoms if mask.all() else atoms.select(mask)
+        if name == "orthogonal":
+            position = (some.frac, some.occ, some.b_iso, some.kind)
+            calls.append((kernels.add_orthogonal, (grid, nw, spacing, *position, *table)))
+        else:
+            kernel = kernels.add_oblique if name == "oblique" else kernels.add_exact
+            calls.append((kernel, (grid, nw, step, extent, *positions(some), *table)))
+
+    def fill(first: int, last: int) -> None:
+        for kernel, arguments in calls:
+            kernel(*arguments, first, last)
+
+    return fill
+
+
+def split_by_kernel(
+    atoms: Atoms,
+    groups: GaussianGroups,
+    step: np.ndarray,
+    radii: "RadiusTable",
+    extent: np.ndarray,
+    blur: float,
+) -> dict[str, np.ndarray]:
+    """The fastest kernel that is safe for each atom: (n,) bool masks by the kernel's name.
+
+    The names are ``"orthogonal"``, ``"oblique"``, ``"exact"``; those without atoms are left out.
+    """
     fits = 2.0 * radii.largest * extent.max() + LANES + 2 < kernels.BOX
     orthogonal = np.count_nonzero(step) == 3
     if fits and orthogonal and not atoms.is_aniso.any():
-        spacing = np.diag(step).copy()
-        position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
-
-        def fill_orthogonal(first: int, last: int) -> None:
-            kernels.add_orthogonal(grid, nw, spacing, *position, *table, first, last)
-
-        return fill_orthogonal
-
+        return {"orthogonal": np.ones(len(atoms), bool)}
     safe = np.zeros(len(atoms), bool)
     if fits:
         safe = _is_factorable(atoms, groups, step, radii, extent, blur)
-    chosen = [(kernels.add_oblique, safe), (kernels.add_exact, ~safe)]
-    parts = [(kernel, atoms.select(mask)) for kernel, mask in chosen if mask.any()]
-
-    def fill_general(first: int, last: int) -> None:
-        for kernel, some in parts:
-            kernel(grid, nw, step, extent, *_positions(some), *table, first, last)
-
-    return fill_general
+    return {name: mask for name, mask in (("oblique", safe), ("exact", ~safe)) if mask.any()}
 
 
 def _is_factorable(
@@ -171,11 +188,14 @@ def _is_factorable(
             added = (width[atoms.kind] + blur)[:, None, None] * np.eye(3)
             form = 4.0 * np.pi**2 * step.T @ np.linalg.inv(atoms.b_tensor[:, VOIGT] + added) @ step
             diagonal = np.einsum("nii->ni", form)
+            half_width = np.sqrt(diagonal) * reach
+            deepest = 0.5 * (half_width**2).max(axis=1)
+            # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b
             correlation = np.abs(form) / np.sqrt(diagonal[:, :, None] * diagonal[:, None, :])
-            correlation[:, range(3), range(3)] = 0.0
-            deepest = 0.5 * (diagonal * reach**2).max(axis=1)
-            safe &= correlation.max(axis=(1, 2)) <= MAX_CORRELATION
+            growth = (2.0 * correlation - 1.0) * half_width[:, :, None] * half_width[:, None, :]
+            growth[:, range(3), range(3)] = 0.0
             safe &= deepest < -kernels.PAIR_FLOOR
+            safe &= growth.max(axis=(1, 2)) < kernels.PAIR_CEILING
     return safe
 
 
@@ -279,11 +299,11 @@ def add_atoms(
     step = crystal.orthogonalization / np.array(grid.shape)
     extent = crystal.reciprocal_lengths * np.array(grid.shape)
     kernels.add_exact(
-        grid, nw, step, extent, *_positions(atoms), *radii.arguments(groups, blur), 0, nu
+        grid, nw, step, extent, *positions(atoms), *radii.arguments(groups, blur), 0, nu
     )
 
 
-def _positions(atoms: Atoms) -> tuple[np.ndarray, ...]:
+def positions(atoms: Atoms) -> tuple[np.ndarray, ...]:
     """What the kernels for any atoms need of them."""
     broadest = atoms.b_eigenvalues[:, 2].copy()
     return atoms.frac, atoms.occ, atoms.b_tensor, broadest, atoms.kind

@@ -11,6 +11,7 @@ and `rtol` bounds the worst of them. It is not a bound for single, weak reflecti
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from friedel.density import GaussianGroups, radius_at_level
 from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
 from friedel.kernels.density import GROUP
-from friedel.kernels.sampling import alias_power, truncation_power
+from friedel.kernels.sampling import alias_power, power_curve, truncation_power
 
 N_SHELLS = 10
 SAFETY = 2.5
@@ -31,15 +32,30 @@ TAIL_ALIASING = 1.2
 """Cut tails fold back too: their power grows by this factor."""
 ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
 """Measured relative noise of a grid and its transform, by type."""
+SINGLE_PRECISION_RTOL = 3e-5
+"""Below it rounding can make float64 on a coarser grid the cheaper choice."""
 MIN_WIDTH = 1.0
 """Smallest eigenvalue (A^2) of B + blur that is put on a grid."""
 RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
 """Candidate oversampling rates: grid spacing = d_min / (2 rate)."""
 MAX_BLUR = 600.0
+"""Grids that need more (A^2) are too coarse."""
 
-SECONDS_PER_GRID_POINT = 8e-9
-SECONDS_PER_TERM_ORTHOGONAL = 0.5e-9
-SECONDS_PER_TERM_GENERAL = 3e-9
+TABLE_REACH = 8.0
+TABLE_POINTS = 400
+"""The Wilson curve is tabulated to s = TABLE_REACH / d_min, linearly in s^2."""
+
+DIRECTIONS = np.polynomial.legendre.leggauss(24)
+"""Cosines and weights for averages over the directions of s."""
+
+NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
+"""One of each pair of the 26 neighbours of a lattice point."""
+
+SECONDS_PER_GRID_POINT = 5e-9
+COST_ORTHOGONAL = (3e-7, 1.2e-10)
+COST_OBLIQUE = (1.2e-6, 3e-10)
+"""Seconds for a grid point of density, fold and transform; for a group of Gaussians of one
+atom and for one Gaussian at one point, in the kernel for right angles and in the oblique one."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +97,11 @@ class Plan:
         )
 
 
-def plan(
-    crystal: Crystal,
-    atoms: Atoms,
-    a: np.ndarray,
-    b: np.ndarray,
-    d_min: float,
-    rtol: float,
-    dtype: np.dtype | None = None,
-) -> Plan:
-    """The cheapest grid, blur and density level that meet `rtol` to `d_min`.
+def cheapest(model: "AccuracyModel", rtol: float, dtype: Any = None) -> Plan:
+    """The cheapest grid, blur and density level that meet `rtol`.
 
     Parameters
     ----------
-    a, b
-        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
     dtype
         float32 or float64; by default float32 where it suffices.
 
@@ -107,15 +113,30 @@ def plan(
         When no grid meets `rtol`.
     """
     rtol = checked_rtol(rtol)
-    model = AccuracyModel(crystal, atoms, a, b, d_min)
+    found = []
     for candidate in (dtype,) if dtype else (np.float32, np.float64):
-        found = model.cheapest(rtol, np.dtype(candidate))
-        if found is not None:
-            return found
-    raise AccuracyError(
-        f"no grid meets rtol = {rtol:g} at d_min = {d_min:g} A with "
-        f"{np.dtype(dtype) if dtype else 'float64'}; direct summation does"
-    )
+        plan = model.cheapest(rtol, np.dtype(candidate))
+        if plan is not None:
+            found.append(plan)
+            if rtol > SINGLE_PRECISION_RTOL:
+                break
+    if not found:
+        raise AccuracyError(
+            f"no grid meets rtol = {rtol:g} at d_min = {model.d_min:g} A with "
+            f"{np.dtype(dtype) if dtype else 'float64'}; direct summation does"
+        )
+    return min(found, key=lambda plan: plan.seconds)
+
+
+def predicted_error(model: "AccuracyModel", plan: Plan) -> float:
+    """Relative rms error of a plan in the worst shell, for atoms other than it was made for.
+
+    Multiplied by SAFETY, so that it compares with rtol; infinite where some atom would
+    have no finite density.
+    """
+    if plan.blur < model.min_blur - MIN_WIDTH:
+        return np.inf
+    return SAFETY * model.error(plan.shape, plan.blur, plan.cutoff, plan.dtype)
 
 
 def checked_rtol(rtol: float) -> float:
@@ -136,7 +157,20 @@ def checked_rtol(rtol: float) -> float:
 
 
 class AccuracyModel:
-    """Predicted errors of one model at one resolution, for any grid, blur and level."""
+    """Predicted errors of one model at one resolution, for any grid, blur and level.
+
+    Parameters
+    ----------
+    a, b
+        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+    d_min
+        Resolution to which the error is to hold, A.
+
+    Raises
+    ------
+    AccuracyError
+        When all occupancies are zero.
+    """
 
     def __init__(
         self, crystal: Crystal, atoms: Atoms, a: np.ndarray, b: np.ndarray, d_min: float
@@ -146,33 +180,29 @@ class AccuracyModel:
         groups = GaussianGroups.from_sums(a, b)
         self.a, self.b = (groups.groups_of(x)[self.classes.kind] for x in (groups.a, groups.b))
         self.s = _shell_points(d_min)
-        s2 = np.linspace(0.0, (10.0 / d_min) ** 2, 1200)
-        f2 = _form_factor_power(a, b, s2)
-        self._step = s2[1]
-        self._log_power, denominator = _wilson_curves(self.classes, f2, s2)
-        self.power = np.exp(np.interp(self.s**2, s2, denominator))
-        self._s2 = s2
-        cosines, weights = np.polynomial.legendre.leggauss(24)
-        self._cosines, self._weights = cosines, weights
-        indefinite = self.classes.eigenvalues[:, 0] + self.b.min(axis=(1, 2))
-        self.min_blur = MIN_WIDTH - float(indefinite.min())
+        self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
+        self._log_power, denominator = _wilson_curves(self.classes, a, b, self._s2)
+        self.power = np.exp(np.interp(self.s**2, self._s2, denominator))
+        narrowest = self.classes.eigenvalues[:, 0] + self.b.min(axis=(1, 2))
+        self.min_blur = MIN_WIDTH - float(narrowest.min())
         orthogonal = np.count_nonzero(np.asarray(crystal.orthogonalization)) == 3
-        fast = orthogonal and not atoms.is_aniso.any()
-        self._per_term = SECONDS_PER_TERM_ORTHOGONAL if fast else SECONDS_PER_TERM_GENERAL
+        self._cost = COST_ORTHOGONAL if orthogonal and not atoms.is_aniso.any() else COST_OBLIQUE
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
         best: Plan | None = None
-        shapes = dict.fromkeys(self._shape(rate) for rate in RATES)
-        for shape in shapes:
+        for shape in dict.fromkeys(self._shape(rate) for rate in RATES):
             if best is not None and np.prod(shape) * SECONDS_PER_GRID_POINT > best.seconds:
                 break
-            found = self.complete(shape, rtol, dtype)
+            start = best.cutoff if best is not None else 1e-5
+            found = self.complete(shape, rtol, dtype, start)
             if found is not None and (best is None or found.seconds < best.seconds):
                 best = found
         return best
 
-    def complete(self, shape: tuple[int, int, int], rtol: float, dtype: np.dtype) -> Plan | None:
+    def complete(
+        self, shape: tuple[int, int, int], rtol: float, dtype: np.dtype, start: float = 1e-5
+    ) -> Plan | None:
         """Blur and level for one grid, or None when the grid cannot meet `rtol`."""
         allowed = rtol / SAFETY
         blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE))
@@ -182,28 +212,37 @@ class AccuracyModel:
         rest = (1.0 - ALIAS_SHARE) * allowed**2 - noise**2
         if rest < 0.1 * allowed**2:
             return None
-        cutoff, points = self._largest_cutoff(blur, np.sqrt(rest), shape)
-        total = np.sqrt(
-            self.alias_error(shape, blur) ** 2 + self.truncation_error(blur, cutoff) ** 2 + noise**2
+        cutoff = self._largest_cutoff(blur, np.sqrt(rest), start)
+        error = self.error(shape, blur, cutoff, dtype)
+        seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
+        return Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
+
+    def error(
+        self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
+    ) -> float:
+        """Relative error of the worst shell from all three sources."""
+        parts = (
+            self.alias_error(shape, blur),
+            self.truncation_error(blur, cutoff),
+            self.rounding_error(shape, blur, dtype),
         )
-        seconds = points * GROUP * self._per_term
-        seconds += float(np.prod(shape)) * SECONDS_PER_GRID_POINT
-        return Plan(shape, self._rate(shape), blur, cutoff, dtype, float(total), seconds)
+        return float(np.linalg.norm(parts))
+
+    def seconds(self, shape: tuple[int, int, int], blur: float, cutoff: float) -> float:
+        """Predicted time of the density in float32 and its transform, one thread."""
+        _, _, radius = self._tails(blur, cutoff)
+        per_group, per_term = self._cost
+        volumes = self.classes.count[:, None] * 4.0 / 3.0 * np.pi * radius**3
+        points = float(volumes.sum()) * float(np.prod(shape)) / self.crystal.volume
+        groups = float(self.classes.count.sum()) * radius.shape[1]
+        whole_grid = float(np.prod(shape)) * SECONDS_PER_GRID_POINT
+        return groups * per_group + points * GROUP * per_term + whole_grid
 
     def alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
         """Relative error of the worst shell from aliasing."""
         power = np.empty(self.s.size)
         lattice = self._alias_lattice(shape)
-        alias_power(
-            self.s.ravel(),
-            lattice,
-            self._log_power,
-            self._step,
-            blur,
-            self._cosines,
-            self._weights,
-            power,
-        )
+        alias_power(self.s.ravel(), lattice, self._log_power, self._s2[1], blur, *DIRECTIONS, power)
         return self._worst_shell(power)
 
     def truncation_error(self, blur: float, cutoff: float) -> float:
@@ -221,17 +260,15 @@ class AccuracyModel:
         s = np.sqrt(self._s2)
         blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, 700.0))
         total = n_copies * self.crystal.volume * np.trapezoid(4.0 * np.pi * s**2 * blurred, s)
-        f000 = n_copies * float(
-            (self.classes.count * self.classes.occ * self.a.sum(axis=(1, 2))).sum()
-        )
+        classes = self.classes
+        f000 = n_copies * float((classes.count * classes.occ * self.a.sum(axis=(1, 2))).sum())
         variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
         return self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
 
     def _worst_shell(self, power: np.ndarray) -> float:
         weight = self.s**2
-        power = power.reshape(self.s.shape)
-        error2 = (power * weight).sum(axis=-1) / (self.power * weight).sum(axis=-1)
-        return float(np.sqrt(error2.max()))
+        error2 = (power.reshape(self.s.shape) * weight).sum(axis=1)
+        return float(np.sqrt((error2 / (self.power * weight).sum(axis=1)).max()))
 
     def _shape(self, rate: float) -> tuple[int, int, int]:
         # In oblique cells indices reach beyond what the spacing of planes alone asks for
@@ -245,39 +282,48 @@ class AccuracyModel:
 
     def _alias_lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Lengths of one of each pair of the 26 lattice vectors of the transform around 0."""
-        m = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
-        return np.linalg.norm((m * np.array(shape)) @ self.crystal.fractionalization, axis=1)
+        return np.linalg.norm(
+            (NEIGHBOURS * np.array(shape)) @ self.crystal.fractionalization, axis=1
+        )
 
     def _smallest_blur(self, shape: tuple[int, int, int], allowed: float) -> float | None:
-        low, high = self.min_blur, MAX_BLUR
-        if self.alias_error(shape, low) <= allowed:
+        """Blur at which aliasing falls to `allowed`; its logarithm is nearly linear in blur."""
+
+        def excess(blur: float) -> float:
+            return float(np.log(max(self.alias_error(shape, blur), 1e-300) / allowed))
+
+        low, high = self.min_blur, self.min_blur + 50.0
+        at_low, at_high = excess(low), excess(high)
+        if at_low <= 0.0:
             return low
-        if self.alias_error(shape, high) > allowed:
-            return None
-        while high - low > 0.2:
-            middle = 0.5 * (low + high)
-            if self.alias_error(shape, middle) > allowed:
-                low = middle
+        while at_high > 0.0:
+            if high > MAX_BLUR:
+                return None
+            low, at_low = high, at_high
+            high += 100.0
+            at_high = excess(high)
+        while high - low > 0.5 and at_high < -0.02:
+            # Regula falsi, a little to the safe side; the bracket shrinks at either end
+            middle = low + (high - low) * min(max(at_low / (at_low - at_high) + 0.01, 0.02), 0.98)
+            at_middle = excess(middle)
+            if at_middle > 0.0:
+                low, at_low = middle, at_middle
             else:
-                high = middle
+                high, at_high = middle, at_middle
         return high
 
-    def _largest_cutoff(
-        self, blur: float, allowed: float, shape: tuple[int, int, int]
-    ) -> tuple[float, float]:
-        """Density level that meets a truncation error, and the number of grid points it costs."""
-        level = 1e-4
-        for _ in range(8):
+    def _largest_cutoff(self, blur: float, allowed: float, start: float) -> float:
+        """Density level at which truncation falls to `allowed`; nearly proportional to it."""
+        level = start
+        for _ in range(12):
             change = allowed / max(self.truncation_error(blur, level), 1e-300)
-            # Below its peak an atom loses everything: steps stay moderate
-            level *= min(max(change, 1e-6), 1e3)
-            if abs(np.log(change)) < 0.02:
+            if 1.0 <= change < 1.05:
                 break
-        while self.truncation_error(blur, level) > 1.1 * allowed:
-            level *= 0.7
-        _, _, radius = self._tails(blur, level)
-        volume = float((self.classes.count[:, None] * 4.0 / 3.0 * np.pi * radius**3).sum())
-        return level, volume * float(np.prod(shape)) / self.crystal.volume
+            # Below its peak an atom loses everything: steps stay moderate
+            level *= min(max(0.98 * change, 1e-6), 1e3)
+        while self.truncation_error(blur, level) > allowed:
+            level *= 0.8
+        return level
 
     def _tails(self, blur: float, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Amplitudes, exponents and radii of the classes' groups in their broadest direction.
@@ -285,9 +331,9 @@ class AccuracyModel:
         Shapes (n_classes, n_groups, GROUP) twice, and (n_classes, n_groups).
         """
         widths = self.b + (self.classes.eigenvalues[:, 2] + blur)[:, None, None]
-        occ = np.abs(self.classes.occ)[:, None, None]
-        amplitude = occ * np.abs(self.a) * (4.0 * np.pi / widths) ** 1.5
         factor = 4.0 * np.pi**2 / widths
+        occ = np.abs(self.classes.occ)[:, None, None]
+        amplitude = occ * np.abs(self.a) * (factor / np.pi) ** 1.5
         return amplitude, factor, radius_at_level(amplitude, factor, cutoff)
 
 
@@ -305,21 +351,26 @@ def _classes(atoms: Atoms) -> _AtomClasses:
     present = atoms.occ != 0
     if not present.any():
         raise AccuracyError("all atoms have zero occupancy: there is nothing to sample")
+    kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present]
     eigenvalues = atoms.b_eigenvalues[present]
-    # 3 % of B + 5 A^2: the curves change by much less than they can be predicted
-    coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.03)
-    coarse_occ = np.rint(10.0 * atoms.occ[present])
-    keys = np.column_stack([atoms.kind[present], coarse_occ, coarse_b]).astype(np.int64)
-    _, inverse, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    inverse = inverse.ravel()
+    # 5 % of B + 5 A^2: the curves change by much less than they can be predicted
+    coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
+    key = kind
+    parts = [np.rint(10.0 * occ).astype(np.int64), coarse_b[:, 0]]
+    if atoms.is_aniso.any():
+        parts += [coarse_b[:, 1], coarse_b[:, 2]]
+    for part in parts:
+        part = part - part.min()
+        key = key * (part.max() + 1) + part
+    _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(inverse, values) / count
 
-    kind = np.rint(mean(atoms.kind[present])).astype(int)
-    occ = np.sqrt(mean(atoms.occ[present] ** 2))
     means = np.column_stack([mean(eigenvalues[:, i]) for i in range(3)])
-    return _AtomClasses(kind, occ, means, count.astype(np.float64))
+    return _AtomClasses(
+        np.rint(mean(kind)).astype(int), np.sqrt(mean(occ**2)), means, count.astype(np.float64)
+    )
 
 
 def _shell_points(d_min: float) -> np.ndarray:
@@ -329,14 +380,8 @@ def _shell_points(d_min: float) -> np.ndarray:
     return middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)
 
 
-def _form_factor_power(a: np.ndarray, b: np.ndarray, s2: np.ndarray) -> np.ndarray:
-    """(n_kinds, n) ln f^2 at s = 1/d."""
-    f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * s2)).sum(axis=1)
-    return np.log(np.maximum(f * f, 1e-20 * (f * f).max(axis=1, keepdims=True) + 1e-300))
-
-
 def _wilson_curves(
-    classes: _AtomClasses, log_f2: np.ndarray, s2: np.ndarray
+    classes: _AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ln P(s) with the average over directions overestimated, and estimated.
 
@@ -344,10 +389,16 @@ def _wilson_curves(
     never below the mean over the sphere; 0.4 of it and 0.6 of the value at the mean B is the
     fourteen-point rule of the sphere.
     """
-    weight = np.log(classes.count * classes.occ**2)[:, None] + log_f2[classes.kind]
-    vertex = np.logaddexp.reduce(
-        [weight - 0.5 * np.outer(classes.eigenvalues[:, k], s2) - np.log(3.0) for k in range(3)]
+    f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * s2)).sum(axis=1)
+    # A form factor that passes through zero must not hide what its neighbours scatter
+    f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
+    weight = classes.count * classes.occ**2
+    eigenvalues = classes.eigenvalues
+    vertex = np.mean(
+        [power_curve(weight, f2, classes.kind, np.ascontiguousarray(e), s2) for e in eigenvalues.T],
+        axis=0,
     )
-    central = weight - 0.5 * np.outer(classes.eigenvalues.mean(axis=1), s2)
-    spherical = np.logaddexp(np.log(0.4) + vertex, np.log(0.6) + central)
-    return np.logaddexp.reduce(vertex), np.logaddexp.reduce(spherical)
+    if np.ptp(eigenvalues, axis=1).any():
+        central = power_curve(weight, f2, classes.kind, eigenvalues.mean(axis=1), s2)
+        return np.log(vertex), np.log(0.4 * vertex + 0.6 * central)
+    return np.log(vertex), np.log(vertex)

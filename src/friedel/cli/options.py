@@ -35,7 +35,9 @@ def summary_line(model: Model) -> str:
     group = crystal.name or f"{crystal.n_operations} symmetry operations"
     cell = " ".join(f"{x:g}" for x in crystal.cell)
     aniso = int(atoms.is_aniso.sum())
-    return f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
+    return (
+        f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
+    )
 
 
 def echo_notes(notes: Iterable[str]) -> None:

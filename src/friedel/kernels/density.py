@@ -26,7 +26,10 @@ PROFILE_FLOOR = -35.0
 """Exponent at which the factors of a separable Gaussian end: products stay normal numbers."""
 
 PAIR_FLOOR = -85.0
-"""Largest exponent, negated, that a factor of two indices may have in the fast kernel."""
+"""Lowest exponent, at its centre, of a factor of two indices: exp(-85) is a float32 still."""
+
+PAIR_CEILING = 40.0
+"""Highest exponent of such a factor."""
 
 GROUP = 3
 """Gaussians that are summed in one pass over the grid points."""
@@ -96,6 +99,12 @@ def fold_rows(grid, nw, first, last):
         for v in range(grid.shape[1]):
             for w in range(nw, width):
                 grid[u, v, w % nw] += grid[u, v, w]
+
+
+@njit(cache=True, nogil=True)
+def _whole_vectors(n):
+    """The smallest multiple of LANES that is not below n."""
+    return (n + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -211,8 +220,8 @@ def add_orthogonal(
                 continue
             j0, nj = _span(cy, radius / spacing[1])
             k0, nk = _span(cz, radius / spacing[2])
-            n_blocks = (nk + LANES - 1) // LANES
-            k0 -= (n_blocks * LANES - nk) // 2
+            k0 -= (_whole_vectors(nk) - nk) // 2
+            nk = _whole_vectors(nk)
             dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
             for t in range(GROUP):
                 term = GROUP * group + t
@@ -220,12 +229,12 @@ def add_orthogonal(
                 q = FOUR_PI2 / tensor
                 amplitude = occ[atom] * a[kind[atom], term] * (FOUR_PI / tensor) ** 1.5
                 at = BOX * t
-                _fill_profile(x, at, ni, dx, q * hx2)
-                _fill_profile(y, at, nj, dy, q * hy2)
-                _fill_profile(z, at, n_blocks * LANES, dz, q * hz2)
+                _fill_profile(x, at, _whole_vectors(ni), dx, q * hx2)
+                _fill_profile(y, at, _whole_vectors(nj), dy, q * hy2)
+                _fill_profile(z, at, nk, dz, q * hz2)
                 for i in range(at, at + ni):
                     x[i] *= amplitude
-            for block in range(0, n_blocks * LANES, LANES):
+            for block in range(0, nk, LANES):
                 # The sphere's cross section is smaller where all of the block is off centre
                 near = max(dz + block, -(dz + block + LANES - 1), 0.0)
                 r2 = radius * radius - hz2 * near * near
@@ -281,12 +290,13 @@ def _gaussian(b_tensor, width, step, inverse, tensor, form):
     return FOUR_PI**1.5 / math.sqrt(det)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio):
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio, shrink):
     """out[start + r * columns + c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)).
 
-    dr = row0 + r, dc = column0 + c. From the row nearest to dr = 0 outward: the ratio of
-    neighbouring rows is exp of a linear function, and itself changes by a constant factor.
+    dr = row0 + r, dc = column0 + c; `columns` is a multiple of LANES. From the row nearest to
+    dr = 0 outward: the ratio of neighbouring rows is exp of a linear function, and itself
+    shrinks by a constant factor.
     """
     middle = min(max(int(np.rint(-row0)), 0), rows - 1)
     dr = row0 + middle
@@ -294,24 +304,29 @@ def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio
     base = -0.5 * rr * dr * dr - column0 * (0.5 * cc * column0 + cross)
     slope = -cc * column0 - cross
     exp_of_quadratic(out, start + middle * columns, columns, base, slope, -0.5 * cc, PAIR_FLOOR)
-    shrink = math.exp(-rr)
+    shrink[0] = math.exp(-rr)
+    shrink_vector = broadcast(shrink, np.uint64(0))
     for direction in (1, -1):
         # the exponent of the next row, less that of this one
         base = -0.5 * rr * (1.0 + 2.0 * direction * dr) - 2.0 * rc * direction * column0
         exp_of_quadratic(ratio, 0, columns, base, -2.0 * rc * direction, 0.0, PAIR_FLOOR)
-        row = start + middle * columns
-        for _ in range(rows - 1 - middle if direction == 1 else middle):
-            following = row + direction * columns
-            for c in range(columns):
-                out[following + c] = out[row + c] * ratio[c]
-                ratio[c] *= shrink
-            row = following
+        count = rows - 1 - middle if direction == 1 else middle
+        for c in range(0, columns, LANES):
+            row = start + middle * columns + c
+            value, change = load(out, np.uint64(row)), load(ratio, np.uint64(c))
+            for _ in range(count):
+                row += direction * columns
+                value = multiply(value, change)
+                change = multiply(change, shrink_vector)
+                store(out, np.uint64(row), value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_factored(grid, width, nu, nv, u, ni, v, nj, k, nk, low, high, first, last, xz, yz, xy):
+def _add_factored(
+    grid, width, nu, nv, u, ni, v, nj, nj_table, k, nk, low, high, first, last, xz, yz, xy
+):
     """The sum over one group of xz[i, k] yz[j, k] xy[i, j], over the rows of the disc."""
-    size_xz, size_yz, size_xy = ni * nk, nj * nk, ni * nj
+    size_xz, size_yz, size_xy = ni * nk, nj * nk, ni * nj_table
     for i in range(ni):
         if u == nu:
             u = 0
@@ -321,7 +336,7 @@ def _add_factored(grid, width, nu, nv, u, ni, v, nj, k, nk, low, high, first, la
                 if row == nv:
                     row = 0
                 offset = (u * nv + row) * width + k
-                ij = np.uint64(i * nj + j)
+                ij = np.uint64(i * nj_table + j)
                 for block in range(0, nk, LANES):
                     here = np.uint64(offset + block)
                     ik, jk = np.uint64(i * nk + block), np.uint64(j * nk + block)
@@ -344,9 +359,10 @@ def add_oblique(
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
 
-    Every diagonal of the form is shared half and half by two factors. Each is at most 1 when
-    the correlations |q_ij| / sqrt(q_ii q_jj) are at most 1/2: atoms beyond that, or with
-    exponents below PAIR_FLOOR, are left to `add_exact`.
+    Every diagonal of the form is shared half and half by two factors. A factor exceeds 1 only
+    where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; as no exponent is cut off, the
+    others make up for it. Atoms for which a factor would leave the range of float32 are
+    for `add_exact`.
 
     Arguments are those of `add_orthogonal` and `add_exact`; `b_broad` (n,) is the largest
     eigenvalue of each B, which decides the radius.
@@ -356,7 +372,7 @@ def add_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(GROUP * BOX * BOX, grid.dtype)
-    ratio = np.empty(BOX, grid.dtype)
+    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     inverse, tensor, form, metric = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
     _to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
@@ -376,9 +392,9 @@ def add_oblique(
                 continue
             j0, nj = _span(cy, radius * extent[1])
             k0, nk = _span(cz, radius * extent[2])
-            full = (nk + LANES - 1) // LANES * LANES
-            k0 -= (full - nk) // 2
-            nk = full
+            nj_table = _whole_vectors(nj)
+            k0 -= (_whole_vectors(nk) - nk) // 2
+            nk = _whole_vectors(nk)
             dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
             for t in range(GROUP):
                 term = GROUP * group + t
@@ -386,15 +402,18 @@ def add_oblique(
                 peak = _gaussian(b_tensor[atom], width_t, step, inverse, tensor, form)
                 peak *= occ[atom] * a[kind[atom], term]
                 qx, qy, qz = form[0], form[1], form[2]
-                _fill_pair_table(xz, t * ni * nk, ni, nk, dx, dz, qx, qz, form[4], ratio)
-                _fill_pair_table(yz, t * nj * nk, nj, nk, dy, dz, qy, qz, form[5], ratio)
-                _fill_pair_table(xy, t * ni * nj, ni, nj, dx, dy, qx, qy, form[3], ratio)
-                for m in range(t * ni * nj, (t + 1) * ni * nj):
+                at = t * ni * nk
+                _fill_pair_table(xz, at, ni, nk, dx, dz, qx, qz, form[4], ratio, shrink)
+                at = t * nj * nk
+                _fill_pair_table(yz, at, nj, nk, dy, dz, qy, qz, form[5], ratio, shrink)
+                at = t * ni * nj_table
+                _fill_pair_table(xy, at, ni, nj_table, dx, dy, qx, qy, form[3], ratio, shrink)
+                for m in range(at, at + ni * nj_table):
                     xy[m] *= peak
             r2 = radius * radius
             _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, r2)
             _add_factored(
-                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, k0 % nw, nk,
+                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
                 low, high, first, last, xz, yz, xy,
             )  # fmt: skip
 

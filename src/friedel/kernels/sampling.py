@@ -35,6 +35,22 @@ def alias_power(s, lattice, log_power, step, blur, cosines, weights, out):
 
 
 @njit(cache=True, nogil=True)
+def power_curve(weight, f2, kind, b_iso, s2):
+    """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
+    out = np.zeros(len(s2))
+    for j in range(len(weight)):
+        # s2 is equally spaced from 0: the exponential is a geometric sequence
+        value, ratio = weight[j], math.exp(-0.5 * b_iso[j] * (s2[1] - s2[0]))
+        row = f2[kind[j]]
+        for i in range(len(s2)):
+            out[i] += value * row[i]
+            value *= ratio
+    for i in range(len(s2)):
+        out[i] = max(out[i], 1e-290)
+    return out
+
+
+@njit(cache=True, nogil=True)
 def truncation_power(s, amplitude, factor, radius, count, blur, out):
     """out[i] = power at s[i], unblurred, of the tails cut off beyond the radii.
 
