@@ -11,6 +11,7 @@ from friedel.atoms import VOIGT, Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
+from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
 
 FEW_ATOMS = 20
@@ -269,7 +270,7 @@ def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> 
         for x in (amplitude, factor)
     ]
     radius = np.empty(len(flat[0]))
-    kernels.radii_at_level(*flat, level, radius)
+    radii_at_level(*flat, level, radius)
     return radius.reshape(shape[:-1])
 
 

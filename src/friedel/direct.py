@@ -8,9 +8,7 @@ from friedel.crystal import Crystal
 from friedel.kernels import direct as kernels
 
 
-def structure_factors(
-    crystal: Crystal, atoms: Atoms, hkl: np.ndarray, f: np.ndarray
-) -> np.ndarray:
+def structure_factors(crystal: Crystal, atoms: Atoms, hkl: np.ndarray, f: np.ndarray) -> np.ndarray:
     """(n,) complex128 F at `hkl` by summing over atoms and operations in double precision.
 
     Parameters

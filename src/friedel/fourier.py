@@ -9,8 +9,9 @@ import numpy as np
 from friedel.constants import MOTT_BETHE
 from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError, ResolutionError
+from friedel.fft import pruned_transform
 from friedel.grid import FloatGrid
-from friedel.kernels.fourier import gather
+from friedel.kernels.fourier import gather, largest_indices
 from friedel.reflections import Reflections
 
 
@@ -45,10 +46,12 @@ def structure_factors(
     absent
         (n,) bool: ``crystal.is_absent(hkl)``, where it is known already.
     """
-    transform = half_transform(density, threads)
     rotations, translations = crystal.primitive_operations
     if not symmetry_sum:
         rotations, translations = rotations[:1], translations[:1]
+    hkl = np.ascontiguousarray(hkl, np.int32)
+    _, k_max, l_max = largest_indices(hkl, rotations)
+    transform = pruned_transform(density, k_max, l_max, threads)
     scale = crystal.volume / density.size
     if symmetry_sum:
         # non-absent reflections have the same phase in each lattice translation
@@ -56,7 +59,7 @@ def structure_factors(
     out = np.empty(len(hkl), np.complex128)
     gather(
         transform,
-        np.ascontiguousarray(hkl, np.int32),
+        hkl,
         rotations,
         translations,
         crystal.reciprocal_metric,

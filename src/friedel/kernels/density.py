@@ -20,6 +20,14 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.gaussians import (
+    FAST,
+    FOUR_PI,
+    FOUR_PI2,
+    exp_of_quadratic,
+    gaussian_form,
+    to_grid_axes,
+)
 from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
 
 PROFILE_FLOOR = -35.0
@@ -36,59 +44,6 @@ GROUP = 3
 
 BOX = 96
 """Largest number of grid points across an atom along one axis that the fast kernels take."""
-
-FOUR_PI2 = 4.0 * math.pi**2
-FOUR_PI = 4.0 * math.pi
-
-# No reordering that could hide an infinity or a NaN
-FAST = {"contract", "reassoc", "nsz", "arcp"}
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def exp_of_quadratic(out, first, n, c0, c1, c2, floor):
-    """out[first + i] = exp(c0 + c1 i + c2 i^2) for 0 <= i < n, exponents raised to `floor`.
-
-    exp(x) = exp(x / 1024)^1024, the inner one by its series: this vectorises. For |x| < 160 the
-    relative error is below 1e-12: the series' remainder is 0.16^9 / 9!, rounding 1e-16, 1024 times.
-    """
-    for i in range(n):
-        y = max(c0 + i * (c1 + i * c2), floor) * (1.0 / 1024.0)
-        p = 1.0 / 40320.0
-        p = p * y + 1.0 / 5040.0
-        p = p * y + 1.0 / 720.0
-        p = p * y + 1.0 / 120.0
-        p = p * y + 1.0 / 24.0
-        p = p * y + 1.0 / 6.0
-        p = p * y + 0.5
-        p = p * y + 1.0
-        p = p * y + 1.0
-        for _ in range(10):
-            p = p * p
-        out[first + i] = p
-
-
-@njit(cache=True, nogil=True)
-def radii_at_level(amplitude, factor, level, radius):
-    """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`.
-
-    ln(sum) is convex in r^2, so Newton's method from r = 0 approaches the root from below.
-    """
-    log_level = math.log(level)
-    for j in range(len(amplitude)):
-        x = 0.0
-        for _ in range(60):
-            value, slope = 0.0, 0.0
-            for t in range(amplitude.shape[1]):
-                term = abs(amplitude[j, t]) * math.exp(-factor[j, t] * x)
-                value += term
-                slope += factor[j, t] * term
-            if value <= 0.0 or slope <= 0.0:
-                break
-            excess = math.log(value) - log_level
-            if excess < 1e-4:
-                break
-            x += excess * value / slope
-        radius[j] = math.sqrt(x)
 
 
 @njit(cache=True, nogil=True)
@@ -245,51 +200,6 @@ def add_orthogonal(
                 )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def _inverse_and_det(m, out):
-    """Inverse of a symmetric tensor (11, 22, 33, 12, 13, 23); returns the determinant."""
-    c11 = m[1] * m[2] - m[5] * m[5]
-    c12 = m[4] * m[5] - m[3] * m[2]
-    c13 = m[3] * m[5] - m[1] * m[4]
-    det = m[0] * c11 + m[3] * c12 + m[4] * c13
-    out[0] = c11 / det
-    out[1] = (m[0] * m[2] - m[4] * m[4]) / det
-    out[2] = (m[0] * m[1] - m[3] * m[3]) / det
-    out[3] = c12 / det
-    out[4] = c13 / det
-    out[5] = (m[3] * m[4] - m[0] * m[5]) / det
-    return det
-
-
-@njit(cache=True, nogil=True)
-def _to_grid_axes(q, step, out):
-    """S^T Q S for a symmetric tensor q and the upper-triangular (3, 3) `step` of the grid."""
-    s00, s01, s02 = step[0, 0], step[0, 1], step[0, 2]
-    s11, s12, s22 = step[1, 1], step[1, 2], step[2, 2]
-    q10, q11 = q[0] * s01 + q[3] * s11, q[3] * s01 + q[1] * s11
-    q20 = q[0] * s02 + q[3] * s12 + q[4] * s22
-    q21 = q[3] * s02 + q[1] * s12 + q[5] * s22
-    q22 = q[4] * s02 + q[5] * s12 + q[2] * s22
-    out[0] = q[0] * s00 * s00
-    out[1] = s01 * q10 + s11 * q11
-    out[2] = s02 * q20 + s12 * q21 + s22 * q22
-    out[3] = s00 * q10
-    out[4] = s00 * q20
-    out[5] = s01 * q20 + s11 * q21
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _gaussian(b_tensor, width, step, inverse, tensor, form):
-    """4 pi^2 (B + width)^-1 in grid axes into `form`; returns (4 pi)^(3/2) det^(-1/2)."""
-    for m in range(6):
-        tensor[m] = b_tensor[m] + (width if m < 3 else 0.0)
-    det = _inverse_and_det(tensor, inverse)
-    _to_grid_axes(inverse, step, form)
-    for m in range(6):
-        form[m] *= FOUR_PI2
-    return FOUR_PI**1.5 / math.sqrt(det)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio, shrink):
     """out[start + r * columns + c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)).
@@ -375,7 +285,7 @@ def add_oblique(
     ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     inverse, tensor, form, metric = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
-    _to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
+    to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
     # The sphere seen along z: Schur complement of its quadratic form
     disc_xx = metric[0] - metric[4] ** 2 / metric[2]
     disc_yy = metric[1] - metric[5] ** 2 / metric[2]
@@ -399,7 +309,7 @@ def add_oblique(
             for t in range(GROUP):
                 term = GROUP * group + t
                 width_t = b[kind[atom], term] + blur
-                peak = _gaussian(b_tensor[atom], width_t, step, inverse, tensor, form)
+                peak = gaussian_form(b_tensor[atom], width_t, step, inverse, tensor, form)
                 peak *= occ[atom] * a[kind[atom], term]
                 qx, qy, qz = form[0], form[1], form[2]
                 at = t * ni * nk
@@ -465,7 +375,7 @@ def add_exact(
     nu, nv = grid.shape[:2]
     metric, tensor, inverse, term = np.empty(6), np.empty(6), np.empty(6), np.empty(GROUP)
     form = np.empty((GROUP, 6))
-    _to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
+    to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
             continue
@@ -483,7 +393,7 @@ def add_exact(
                 index = GROUP * group + t
                 width = b[kind[atom], index] + blur
                 term[t] = occ[atom] * a[kind[atom], index]
-                term[t] *= _gaussian(b_tensor[atom], width, step, inverse, tensor, form[t])
+                term[t] *= gaussian_form(b_tensor[atom], width, step, inverse, tensor, form[t])
             for i in range(i0, i0 + ni):
                 if not first <= i % nu < last:
                     continue

@@ -10,11 +10,26 @@ SIN24 = np.sin(2.0 * np.pi * np.arange(24) / 24)
 
 
 @njit(cache=True, nogil=True)
+def largest_indices(hkl, rotations):
+    """Largest |h|, |k|, |l| of all hkl[i] @ rotation."""
+    top_h = top_k = top_l = 0
+    for i in range(len(hkl)):
+        h, k, l = hkl[i]
+        for o in range(len(rotations)):
+            r = rotations[o]
+            top_h = max(top_h, abs(h * r[0, 0] + k * r[1, 0] + l * r[2, 0]))
+            top_k = max(top_k, abs(h * r[0, 1] + k * r[1, 1] + l * r[2, 1]))
+            top_l = max(top_l, abs(h * r[0, 2] + k * r[1, 2] + l * r[2, 2]))
+    return top_h, top_k, top_l
+
+
+@njit(cache=True, nogil=True)
 def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
     """out[i] = scale exp(blur stol2) sum_ops exp(2 pi i h.t) F(hkl[i] @ rotation).
 
-    `transform` is the half (l >= 0) of a discrete Fourier transform with the sign exp(-2 pi i h.x),
-    so F is its conjugate. `translations` are in 24ths. `out` is (n,) complex128.
+    `transform` is (part of) the half l >= 0 of a discrete Fourier transform with the sign
+    exp(-2 pi i h.x), so F is its conjugate; negative h and k count from the end.
+    `translations` are in 24ths. `out` is (n,) complex128.
     """
     nu, nv, _ = transform.shape
     for i in range(len(hkl)):
