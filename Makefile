@@ -25,6 +25,7 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/fcalc.py
+	$(BIN)/python benchmarks/accuracy.py
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet "sphinx>=7" "myst-parser>=3" "pydata-sphinx-theme>=0.15"
