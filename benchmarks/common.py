@@ -1,4 +1,4 @@
-"""What the benchmarks share: the models, the error measure, timing, peers in their own processes."""
+"""What the benchmarks share: models, the error measure, timing, peers in processes of their own."""
 
 import json
 import os

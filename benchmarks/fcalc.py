@@ -3,8 +3,8 @@
     python benchmarks/fcalc.py [MODEL ...]
 
 For each model the peer's error is measured against direct summation, friedel is asked for
-that error, and both times stand beside the errors achieved. cctbx runs with the interpreter named by
-FRIEDEL_CCTBX_PYTHON (never in one process with gemmi); it is left out where it is absent.
+that error, and both times stand beside the errors achieved. cctbx runs with the interpreter
+that FRIEDEL_CCTBX_PYTHON names (never in one process with gemmi); without it, it is left out.
 """
 
 import os

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.atoms import VOIGT, Atoms
+from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
@@ -93,7 +93,7 @@ def sample(
     step = crystal.orthogonalization / np.array(shape)
     extent = crystal.reciprocal_lengths * np.array(shape)
     grid = np.zeros((nu, nv, nw + row_padding(radii, extent)), dtype)
-    fill = _plan_fill(grid, nw, step, extent, atoms, groups, radii, blur)
+    fill = _plan_fill(grid, nw, step, atoms, groups, radii, blur)
 
     def fill_slab(first: int, last: int) -> None:
         fill(first, last)
@@ -106,7 +106,7 @@ def sample(
 
 def row_padding(radii: "RadiusTable", extent: np.ndarray) -> int:
     """Number of points by which rows must be longer than the cell, so that no atom wraps around."""
-    return int(np.ceil(2.0 * radii.largest * extent[2])) + LANES
+    return min(int(np.ceil(2.0 * radii.largest * extent[2])) + LANES, kernels.BOX)
 
 
 def in_slabs(work: Callable[[int, int], None], edges: np.ndarray) -> None:
@@ -124,80 +124,30 @@ def _plan_fill(
     grid: np.ndarray,
     nw: int,
     step: np.ndarray,
-    extent: np.ndarray,
     atoms: Atoms,
     groups: GaussianGroups,
     radii: "RadiusTable",
     blur: float,
 ) -> Callable[[int, int], None]:
-    """What fills the planes first <= x < last: the fastest kernel that is safe for each atom."""
+    """What fills the planes first <= x < last: the faster kernel where it applies."""
     table = radii.arguments(groups, blur)
-    spacing = np.diag(step).copy()
-    calls: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-    for name, mask in split_by_kernel(atoms, groups, step, radii, extent, blur).items():
-        some = atoms if mask.all() else atoms.select(mask)
-        if name == "orthogonal":
-            position = (some.frac, some.occ, some.b_iso, some.kind)
-            calls.append((kernels.add_orthogonal, (grid, nw, spacing, *position, *table)))
-        else:
-            kernel = kernels.add_oblique if name == "oblique" else kernels.add_exact
-            calls.append((kernel, (grid, nw, step, extent, *positions(some), *table)))
+    orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
+    widest = 2.0 * radii.largest / np.diag(step).min() + LANES + 2
+    if orthogonal and widest < kernels.BOX:
+        spacing = np.diag(step).copy()
+        position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
 
-    def fill(first: int, last: int) -> None:
-        for kernel, arguments in calls:
-            kernel(*arguments, first, last)
+        def fill_orthogonal(first: int, last: int) -> None:
+            kernels.add_orthogonal(grid, nw, spacing, *position, *table, first, last)
 
-    return fill
+        return fill_orthogonal
 
+    any_position = positions(atoms)
 
-def split_by_kernel(
-    atoms: Atoms,
-    groups: GaussianGroups,
-    step: np.ndarray,
-    radii: "RadiusTable",
-    extent: np.ndarray,
-    blur: float,
-) -> dict[str, np.ndarray]:
-    """The fastest kernel that is safe for each atom: (n,) bool masks by the kernel's name.
+    def fill_oblique(first: int, last: int) -> None:
+        kernels.add_oblique(grid, nw, step, *any_position, *table, first, last)
 
-    The names are ``"orthogonal"``, ``"oblique"``, ``"exact"``; those without atoms are left out.
-    """
-    fits = 2.0 * radii.largest * extent.max() + LANES + 2 < kernels.BOX
-    orthogonal = np.count_nonzero(step) == 3
-    if fits and orthogonal and not atoms.is_aniso.any():
-        return {"orthogonal": np.ones(len(atoms), bool)}
-    safe = np.zeros(len(atoms), bool)
-    if fits:
-        safe = _is_factorable(atoms, groups, step, radii, extent, blur)
-    return {name: mask for name, mask in (("oblique", safe), ("exact", ~safe)) if mask.any()}
-
-
-def _is_factorable(
-    atoms: Atoms,
-    groups: GaussianGroups,
-    step: np.ndarray,
-    radii: "RadiusTable",
-    extent: np.ndarray,
-    blur: float,
-) -> np.ndarray:
-    """(n,) bool: atoms whose Gaussians keep the factors of the fast oblique kernel in range."""
-    safe = np.ones(len(atoms), bool)
-    widths = groups.groups_of(groups.b)
-    for group in range(groups.n_groups):
-        reach = radii.radius[:, group].max() * extent + LANES // 2 + 1
-        for width in (widths[:, group].min(axis=1), widths[:, group].max(axis=1)):
-            added = (width[atoms.kind] + blur)[:, None, None] * np.eye(3)
-            form = 4.0 * np.pi**2 * step.T @ np.linalg.inv(atoms.b_tensor[:, VOIGT] + added) @ step
-            diagonal = np.einsum("nii->ni", form)
-            half_width = np.sqrt(diagonal) * reach
-            deepest = 0.5 * (half_width**2).max(axis=1)
-            # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b
-            correlation = np.abs(form) / np.sqrt(diagonal[:, :, None] * diagonal[:, None, :])
-            growth = (2.0 * correlation - 1.0) * half_width[:, :, None] * half_width[:, None, :]
-            growth[:, range(3), range(3)] = 0.0
-            safe &= deepest < -kernels.PAIR_FLOOR
-            safe &= growth.max(axis=(1, 2)) < kernels.PAIR_CEILING
-    return safe
+    return fill_oblique
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,10 +248,7 @@ def add_atoms(
     groups = GaussianGroups.from_sums(a, b)
     radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
     step = crystal.orthogonalization / np.array(grid.shape)
-    extent = crystal.reciprocal_lengths * np.array(grid.shape)
-    kernels.add_exact(
-        grid, nw, step, extent, *positions(atoms), *radii.arguments(groups, blur), 0, nu
-    )
+    kernels.add_exact(grid, nw, step, *positions(atoms), *radii.arguments(groups, blur), 0, nu)
 
 
 def positions(atoms: Atoms) -> tuple[np.ndarray, ...]:

@@ -24,7 +24,7 @@ from friedel.kernels.density import GROUP
 from friedel.kernels.sampling import alias_power, power_curve, truncation_power
 
 N_SHELLS = 10
-SAFETY = 1.8
+SAFETY = 2.2
 """Predicted errors are kept below rtol / SAFETY: the prediction's own scatter."""
 ALIAS_SHARE = 0.4
 """Share of the squared error allowed to aliasing; the optimum is flat around it."""

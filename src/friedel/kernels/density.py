@@ -26,7 +26,7 @@ from friedel.kernels.gaussians import (
     FOUR_PI2,
     exp_of_quadratic,
     gaussian_form,
-    to_grid_axes,
+    inverse_and_det,
 )
 from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
 
@@ -262,72 +262,6 @@ def _add_factored(
         u += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def add_oblique(
-    grid, nw, step, extent, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table,
-    b_first, b_step, first, last,
-):  # fmt: skip
-    """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
-
-    Every diagonal of the form is shared half and half by two factors. A factor exceeds 1 only
-    where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; as no exponent is cut off, the
-    others make up for it. Atoms for which a factor would leave the range of float32 are
-    for `add_exact`.
-
-    Arguments are those of `add_orthogonal` and `add_exact`; `b_broad` (n,) is the largest
-    eigenvalue of each B, which decides the radius.
-    """
-    nu, nv, width = grid.shape
-    flat = grid.reshape(-1)
-    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    xy = np.empty(GROUP * BOX * BOX, grid.dtype)
-    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
-    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    inverse, tensor, form, metric = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
-    to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
-    # The sphere seen along z: Schur complement of its quadratic form
-    disc_xx = metric[0] - metric[4] ** 2 / metric[2]
-    disc_yy = metric[1] - metric[5] ** 2 / metric[2]
-    disc_xy = metric[3] - metric[4] * metric[5] / metric[2]
-    for atom in range(len(frac)):
-        if occ[atom] == 0.0:
-            continue
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
-        b_position = (b_broad[atom] - b_first) / b_step
-        for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
-            i0, ni = _span(cx, radius * extent[0])
-            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
-                continue
-            j0, nj = _span(cy, radius * extent[1])
-            k0, nk = _span(cz, radius * extent[2])
-            nj_table = _whole_vectors(nj)
-            k0 -= (_whole_vectors(nk) - nk) // 2
-            nk = _whole_vectors(nk)
-            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
-            for t in range(GROUP):
-                term = GROUP * group + t
-                width_t = b[kind[atom], term] + blur
-                peak = gaussian_form(b_tensor[atom], width_t, step, inverse, tensor, form)
-                peak *= occ[atom] * a[kind[atom], term]
-                qx, qy, qz = form[0], form[1], form[2]
-                at = t * ni * nk
-                _fill_pair_table(xz, at, ni, nk, dx, dz, qx, qz, form[4], ratio, shrink)
-                at = t * nj * nk
-                _fill_pair_table(yz, at, nj, nk, dy, dz, qy, qz, form[5], ratio, shrink)
-                at = t * ni * nj_table
-                _fill_pair_table(xy, at, ni, nj_table, dx, dy, qx, qy, form[3], ratio, shrink)
-                for m in range(at, at + ni * nj_table):
-                    xy[m] *= peak
-            r2 = radius * radius
-            _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, r2)
-            _add_factored(
-                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
-                low, high, first, last, xz, yz, xy,
-            )  # fmt: skip
-
-
 @njit(cache=True, nogil=True)
 def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
     """row[origin + k] += amplitude exp(-(c0 + c1 k + c2 k^2)) for first <= k <= last, periodic.
@@ -362,59 +296,185 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
 
 
 @njit(cache=True, nogil=True)
-def add_exact(
-    grid, nw, step, extent, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table,
-    b_first, b_step, first, last,
-):  # fmt: skip
-    """Any atoms in any cell, with an exponential a row and term: the clear, slow way.
+def _add_exact_group(grid, nw, cx, cy, cz, wx, wy, form, peak, limit, first, last):
+    """One group of one atom, with an exponential a row and term: always safe, and slow.
 
-    `step` (3, 3) upper triangular turns steps along the grid axes into Cartesian A; `extent` (3,)
-    is the half-width along the grid axes of a sphere of 1 A; `b_tensor` (n, 6) is Cartesian.
-    Points outside of the sphere are left alone.
+    Points outside of the ellipsoid of the broadest Gaussian, d Q d <= limit, are left alone.
     """
     nu, nv = grid.shape[:2]
-    metric, tensor, inverse, term = np.empty(6), np.empty(6), np.empty(6), np.empty(GROUP)
-    form = np.empty((GROUP, 6))
-    to_grid_axes(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]), step, metric)
+    broad = form[GROUP - 1]
+    origin = math.floor(cz)
+    pz = origin - cz
+    i0, ni = _span(cx, wx)
+    j0, nj = _span(cy, wy)
+    for i in range(i0, i0 + ni):
+        if not first <= i % nu < last:
+            continue
+        px = i - cx
+        for j in range(j0, j0 + nj):
+            py = j - cy
+            # The row enters and leaves the ellipsoid where d Q d = limit, quadratic in z
+            middle = -(broad[4] * px + broad[5] * py) / broad[2]
+            flat = broad[0] * px * px + broad[1] * py * py + 2.0 * broad[3] * px * py
+            rest = middle * middle - (flat - limit) / broad[2]
+            if rest < 0.0:
+                continue
+            start = math.ceil(middle - math.sqrt(rest) - pz)
+            stop = math.floor(middle + math.sqrt(rest) - pz)
+            if stop < start:
+                continue
+            row = grid[i % nu, j % nv, :nw]
+            for t in range(GROUP):
+                q = form[t]
+                cross = q[4] * px + q[5] * py
+                flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
+                c0 = flat + pz * (2.0 * cross + q[2] * pz)
+                c1 = 2.0 * (cross + q[2] * pz)
+                _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], peak[t])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _group_forms(b_tensor, occ, a, b, blur, step, group, form, peak, work):
+    """Forms Q_t (GROUP, 6) in grid axes and peak densities A_t of one atom's group.
+
+    Returns det(B + b + blur) of the broadest, the last.
+    """
+    det = 1.0
+    for t in range(GROUP):
+        width = b[GROUP * group + t] + blur
+        det = gaussian_form(b_tensor, width, step, work[0], work[1], form[t])
+        peak[t] = occ * a[GROUP * group + t] * FOUR_PI**1.5 / math.sqrt(det)
+    return det
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ellipsoid(broad, radius, width, det, covariance, half):
+    """Half-widths along the grid axes of the ellipsoid d Q d <= limit, which is returned.
+
+    `radius` is where a round Gaussian of this `width` (B + b + blur) in all directions falls
+    to the level; an elongated one has the higher peak, (width^3 / det)^(1/2) times, and ends
+    at the same level.
+    """
+    limit = FOUR_PI2 * radius * radius / width + 0.5 * math.log(width**3 / det)
+    inverse_and_det(broad, covariance)
+    for axis in range(3):
+        half[axis] = math.sqrt(limit * covariance[axis])
+    return limit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_factorable(q, half):
+    """Whether the factors of the narrowest form stay within the range of float32."""
+    x = math.sqrt(q[0]) * half[0]
+    y = math.sqrt(q[1]) * half[1]
+    z = math.sqrt(q[2]) * (half[2] + LANES // 2 + 1)
+    if 0.5 * max(x, y, z) ** 2 > -PAIR_FLOOR:
+        return False
+    # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b for |a| <= x, |b| <= y
+    xy = (2.0 * abs(q[3]) / math.sqrt(q[0] * q[1]) - 1.0) * x * y
+    xz = (2.0 * abs(q[4]) / math.sqrt(q[0] * q[2]) - 1.0) * x * z
+    yz = (2.0 * abs(q[5]) / math.sqrt(q[1] * q[2]) - 1.0) * y * z
+    return max(xy, xz, yz) < PAIR_CEILING
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_oblique(
+    grid, nw, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
+    b_step, first, last,
+):  # fmt: skip
+    """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
+
+    Every diagonal of the form is shared half and half by two factors. A factor exceeds 1 only
+    where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; as no exponent is cut off, the
+    others make up for it. A group for which a factor would leave the range of float32, or
+    whose box is too large, is added the exact way.
+
+    `step` (3, 3) upper triangular turns steps along the grid axes into Cartesian A;
+    `b_tensor` (n, 6) is Cartesian and `b_broad` (n,) its largest eigenvalue; the other
+    arguments are those of `add_orthogonal`.
+    """
+    nu, nv, width = grid.shape
+    flat = grid.reshape(-1)
+    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    xy = np.empty(GROUP * BOX * BOX, grid.dtype)
+    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
+    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
+    form, peak, work = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((2, 6))
+    covariance, half = np.empty(6), np.empty(3)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
             continue
         cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
-        origin = math.floor(cz)
-        pz = origin - cz
         b_position = (b_broad[atom] - b_first) / b_step
+        a_row, b_row = a[kind[atom]], b[kind[atom]]
         for group in range(radius_table.shape[1]):
             radius = _table_radius(radius_table, kind[atom], group, b_position)
-            i0, ni = _span(cx, radius * extent[0])
-            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
+            if radius <= 0.0:
                 continue
-            j0, nj = _span(cy, radius * extent[1])
+            det = _group_forms(
+                b_tensor[atom], occ[atom], a_row, b_row, blur, step, group, form, peak, work
+            )
+            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
+            limit = _ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            i0, ni = _span(cx, half[0])
+            if not _touches(i0, ni, nu, first, last):
+                continue
+            j0, nj = _span(cy, half[1])
+            k0, nk = _span(cz, half[2])
+            nj_table = _whole_vectors(nj)
+            k0 -= (_whole_vectors(nk) - nk) // 2
+            nk = _whole_vectors(nk)
+            too_large = max(ni, nj_table, nk) > BOX or nk > width - nw
+            if too_large or not _is_factorable(form[0], half):
+                _add_exact_group(
+                    grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last
+                )
+                continue
+            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
             for t in range(GROUP):
-                index = GROUP * group + t
-                width = b[kind[atom], index] + blur
-                term[t] = occ[atom] * a[kind[atom], index]
-                term[t] *= gaussian_form(b_tensor[atom], width, step, inverse, tensor, form[t])
-            for i in range(i0, i0 + ni):
-                if not first <= i % nu < last:
-                    continue
-                px = i - cx
-                for j in range(j0, j0 + nj):
-                    py = j - cy
-                    # The row enters and leaves the sphere where d.d = radius^2, quadratic in z
-                    middle = -(metric[4] * px + metric[5] * py) / metric[2]
-                    flat = metric[0] * px * px + metric[1] * py * py + 2.0 * metric[3] * px * py
-                    rest = middle * middle - (flat - radius * radius) / metric[2]
-                    if rest < 0.0:
-                        continue
-                    start = math.ceil(middle - math.sqrt(rest) - pz)
-                    stop = math.floor(middle + math.sqrt(rest) - pz)
-                    if stop < start:
-                        continue
-                    row = grid[i % nu, j % nv, :nw]
-                    for t in range(GROUP):
-                        q = form[t]
-                        cross = q[4] * px + q[5] * py
-                        flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
-                        c0 = flat + pz * (2.0 * cross + q[2] * pz)
-                        c1 = 2.0 * (cross + q[2] * pz)
-                        _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], term[t])
+                q = form[t]
+                at = t * ni * nk
+                _fill_pair_table(xz, at, ni, nk, dx, dz, q[0], q[2], q[4], ratio, shrink)
+                at = t * nj * nk
+                _fill_pair_table(yz, at, nj, nk, dy, dz, q[1], q[2], q[5], ratio, shrink)
+                at = t * ni * nj_table
+                _fill_pair_table(xy, at, ni, nj_table, dx, dy, q[0], q[1], q[3], ratio, shrink)
+                for m in range(at, at + ni * nj_table):
+                    xy[m] *= peak[t]
+            # The ellipsoid seen along z: Schur complement of its form
+            q = form[GROUP - 1]
+            disc_xx, disc_yy = q[0] - q[4] ** 2 / q[2], q[1] - q[5] ** 2 / q[2]
+            disc_xy = q[3] - q[4] * q[5] / q[2]
+            _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, limit)
+            _add_factored(
+                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
+                low, high, first, last, xz, yz, xy,
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_exact(
+    grid, nw, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
+    b_step, first, last,
+):  # fmt: skip
+    """Any atoms in any cell, the exact way; arguments as in `add_oblique`."""
+    nu, nv = grid.shape[:2]
+    form, peak, work = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((2, 6))
+    covariance, half = np.empty(6), np.empty(3)
+    for atom in range(len(frac)):
+        if occ[atom] == 0.0:
+            continue
+        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        b_position = (b_broad[atom] - b_first) / b_step
+        a_row, b_row = a[kind[atom]], b[kind[atom]]
+        for group in range(radius_table.shape[1]):
+            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            if radius <= 0.0:
+                continue
+            det = _group_forms(
+                b_tensor[atom], occ[atom], a_row, b_row, blur, step, group, form, peak, work
+            )
+            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
+            limit = _ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            _add_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last)

@@ -59,7 +59,7 @@ def radii_at_level(amplitude, factor, level, radius):
 
 
 @njit(cache=True, nogil=True)
-def _inverse_and_det(m, out):
+def inverse_and_det(m, out):
     """Inverse of a symmetric tensor (11, 22, 33, 12, 13, 23); returns the determinant."""
     c11 = m[1] * m[2] - m[5] * m[5]
     c12 = m[4] * m[5] - m[3] * m[2]
@@ -93,11 +93,11 @@ def to_grid_axes(q, step, out):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gaussian_form(b_tensor, width, step, inverse, tensor, form):
-    """4 pi^2 (B + width)^-1 in grid axes into `form`; returns (4 pi)^(3/2) det^(-1/2)."""
+    """4 pi^2 (B + width)^-1 in grid axes into `form`; returns det(B + width)."""
     for m in range(6):
         tensor[m] = b_tensor[m] + (width if m < 3 else 0.0)
-    det = _inverse_and_det(tensor, inverse)
+    det = inverse_and_det(tensor, inverse)
     to_grid_axes(inverse, step, form)
     for m in range(6):
         form[m] *= FOUR_PI2
-    return FOUR_PI**1.5 / math.sqrt(det)
+    return det
