@@ -12,6 +12,7 @@ from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import AccuracyError, AtomsError, FriedelWarning, ParameterError
 from friedel.formfactors import FormFactorTable, GaussianSum, ScatteringFactors, scattering_factors
+from friedel.formfactors.refits import with_fewest_gaussians
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
 
@@ -21,6 +22,8 @@ SECONDS_PER_DIRECT_TERM = 27e-9
 """Time of one (atom, operation, reflection) in direct summation."""
 SECONDS_PER_GATHER = 10e-9
 """Time of one (operation, reflection) in reciprocal space."""
+REFIT_SHARE = 0.2
+"""Relative error of form factors on a grid, as a share of rtol."""
 PLAN_SECONDS = 0.02
 """Direct summation that takes less than this is not worth a plan."""
 
@@ -170,7 +173,7 @@ class Calculator:
         """
         atoms = self._checked(atoms)
         plan = self._plan_for(atoms)
-        f = self._sum(atoms, plan, self.factors.a, self.factors.b)
+        f = self._sum(atoms, plan, *self._gaussians(plan))
         if self.factors.f_double_prime.any():
             imaginary = self.factors.f_double_prime[:, None]
             f = f + 1j * self._sum(atoms, plan, imaginary, np.zeros_like(imaginary))
@@ -198,6 +201,7 @@ class Calculator:
             blur=plan.blur,
             cutoff=plan.cutoff,
             threads=self.threads,
+            reuse=True,
         )
         return fourier.structure_factors(
             sampled,
@@ -233,9 +237,28 @@ class Calculator:
         self._planned_for = atoms
         return self.plan
 
+    def _gaussians(self, plan: sampling.Plan | None) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the real part of f: as tabulated, or on a grid as few as suffice."""
+        return (self.factors.a, self.factors.b) if plan is None else self._fewest_gaussians
+
+    @cached_property
+    def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.factors.mott_bethe:  # what is left of f - Z would amplify the error of f
+            return self.factors.a, self.factors.b
+        tolerance = REFIT_SHARE * self.rtol
+        return with_fewest_gaussians(self.factors.a, self.factors.b, self._d_min, tolerance)
+
+    @cached_property
+    def _d_min(self) -> float:
+        return 0.5 / float(np.sqrt(self.stol2.max()))
+
     def _accuracy_model(self, atoms: Atoms) -> sampling.AccuracyModel:
-        d_min = 0.5 / float(np.sqrt(self.stol2.max()))
-        return sampling.AccuracyModel(self.crystal, atoms, self.factors.a, self.factors.b, d_min)
+        a, b = self._fewest_gaussians
+        if self.factors.f_double_prime.any():
+            # f'' is put on the same grid and does not fall off with angle
+            a = np.column_stack([a, self.factors.f_double_prime])
+            b = np.column_stack([b, np.zeros(len(b))])
+        return sampling.AccuracyModel(self.crystal, atoms, a, b, self._d_min)
 
     def _check_range(self) -> None:
         if len(self.hkl) and np.sqrt(self.stol2.max()) > self.factors.stol_max:

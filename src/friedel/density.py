@@ -13,6 +13,7 @@ from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
 from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
+from friedel.workspace import scratch
 
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
@@ -65,6 +66,7 @@ def sample(
     blur: float = 0.0,
     cutoff: float = 1e-5,
     threads: int = 1,
+    reuse: bool = False,
 ) -> np.ndarray:
     """(nu, nv, nw) density of the atoms themselves, without symmetry mates, on a grid.
 
@@ -80,6 +82,8 @@ def sample(
         Each group of an atom's Gaussians reaches to where its density falls below this level.
     threads
         Each fills a slab of planes of its own; the result is the same bits for any number.
+    reuse
+        Return memory that the next such call in this thread overwrites.
 
     Raises
     ------
@@ -92,10 +96,12 @@ def sample(
     nu, nv, nw = shape
     step = crystal.orthogonalization / np.array(shape)
     extent = crystal.reciprocal_lengths * np.array(shape)
-    grid = np.zeros((nu, nv, nw + row_padding(radii, extent)), dtype)
+    padded = (nu, nv, nw + row_padding(radii, extent))
+    grid = scratch("density", padded, dtype) if reuse else np.empty(padded, dtype)
     fill = _plan_fill(grid, nw, step, atoms, groups, radii, blur)
 
     def fill_slab(first: int, last: int) -> None:
+        grid[first:last] = 0.0
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import numpy as np
 
+from friedel.workspace import scratch
+
 
 @cache
 def _ducc_fft() -> ModuleType | None:
@@ -30,7 +32,7 @@ def pruned_transform(density: np.ndarray, k_max: int, l_max: int, threads: int =
 
     Returns
     -------
-    (nu, 2 k_max + 1, l_max + 1) complex
+    (nu, 2 k_max + 1, l_max + 1) complex, overwritten by the next call in this thread
         At [h, k, l] with negative h and k counted from the end. What lies beyond is never
         transformed along the axes that come after.
     """
@@ -46,9 +48,12 @@ def pruned_transform(density: np.ndarray, k_max: int, l_max: int, threads: int =
         kept[:, : k_max + 1] = planes[:, : k_max + 1]
         kept[:, k_max + 1 :] = planes[:, nv - (n_k - k_max - 1) :]
         return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
-    rows = ducc.r2c(density, axes=(2,), nthreads=threads)[:, :, :n_l]
+    dtype = np.result_type(density.dtype, np.complex64)
+    rows = scratch("rows", (nu, nv, density.shape[2] // 2 + 1), dtype)
+    ducc.r2c(density, axes=(2,), out=rows, nthreads=threads)
+    rows = rows[:, :, :n_l]
     ducc.c2c(rows, axes=(1,), out=rows, nthreads=threads)
-    kept = np.empty((nu, n_k, n_l), rows.dtype)
+    kept = scratch("kept", (nu, n_k, n_l), dtype)
     ducc.c2c(rows[:, : k_max + 1], axes=(0,), out=kept[:, : k_max + 1], nthreads=threads)
     negative = rows[:, nv - (n_k - k_max - 1) :]
     if negative.shape[1]:

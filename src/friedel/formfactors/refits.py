@@ -1,0 +1,75 @@
+"""Form factors by fewer Gaussians, where the error that is asked for allows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from friedel.data import table
+from friedel.formfactors.gaussians import GaussianSum, stack
+from friedel.formfactors.tables import form_factor_table
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A sum of fewer Gaussians that follows a table's entry to a resolution.
+
+    Attributes
+    ----------
+    d_min
+        A; the fit covers all larger spacings.
+    sum
+        Of the same unit as the entry.
+    error
+        Largest relative error against the entry in that range.
+    """
+
+    d_min: float
+    sum: GaussianSum
+    error: float
+
+
+@cache
+def _refits() -> Mapping[GaussianSum, tuple[Refit, ...]]:
+    """The refits of each entry, those with the fewest terms first."""
+    found: dict[GaussianSum, list[Refit]] = {}
+    for row in table("refits"):
+        entry = form_factor_table(row["table"]).entries[row["label"]]
+        n = int(row["n"])
+        a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, n + 1)) for x in "ab")
+        refit = Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"]))
+        found.setdefault(entry, []).append(refit)
+    return {entry: tuple(sorted(r, key=lambda x: len(x.sum.a))) for entry, r in found.items()}
+
+
+def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
+    """The shortest sum known to follow another to `d_min` (A) within a relative tolerance.
+
+    The sum itself when there is none; a constant that was added to a table's entry, such
+    as f', is kept beside the refit.
+    """
+    constant = 0.0
+    refits = _refits().get(sum_)
+    if refits is None and len(sum_.b) > 1 and sum_.b[-1] == 0.0:
+        constant = sum_.a[-1]
+        refits = _refits().get(GaussianSum(sum_.a[:-1], sum_.b[:-1]))
+    for refit in refits or ():
+        if refit.d_min <= d_min and refit.error <= tolerance:
+            return refit.sum + constant
+    return sum_
+
+
+def with_fewest_gaussians(
+    a: np.ndarray, b: np.ndarray, d_min: float, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (n_kinds, n_terms) with each kind's sum as short as the tolerance allows."""
+    sums = []
+    for a_row, b_row in zip(a, b, strict=True):
+        used = a_row != 0.0
+        if used.any():
+            sum_ = GaussianSum(tuple(a_row[used]), tuple(b_row[used]))
+            sums.append(fewest_gaussians(sum_, d_min, tolerance))
+        else:
+            sums.append(GaussianSum((0.0,), (0.0,)))
+    return stack(sums)
