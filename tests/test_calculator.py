@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import friedel
+from friedel import sampling
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.crystal import Crystal
@@ -129,3 +132,46 @@ def test_resolution_beyond_the_table_is_said_once():
     atoms = Atoms.from_labels(["C"], [[0, 0, 0]])
     with pytest.warns(friedel.FriedelWarning, match="extrapolated"):
         Calculator.from_model((Crystal((5, 5, 5, 90, 90, 90)), atoms), hkl=[[25, 0, 0]])
+
+
+def test_fixed_sampling_is_honoured_and_its_error_is_told():
+    atoms = some_atoms()
+    exact = Calculator.from_model((CRYSTAL, atoms), d_min=2.0, method="direct").forward()
+    for fixed in ({"rate": 1.5}, {"blur": 20.0}, {"cutoff": 1e-4}, {"rate": 1.2, "blur": 5.0}):
+        calculator = Calculator.from_model((CRYSTAL, atoms), d_min=2.0, **fixed)
+        assert calculator.method == "fft"
+        for name, value in fixed.items():
+            found = getattr(calculator.plan, name)
+            # FFT-friendly sizes can only be finer than the rate that was asked for
+            assert found >= value if name == "rate" else found == value
+        error = relative_rms(calculator.forward(), exact)
+        assert error < sampling.SAFETY * calculator.plan.error
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        {"rate": 0.5}, {"rate": float("nan")}, {"blur": float("inf")}, {"cutoff": 0.0},
+        {"cutoff": -1.0}, {"dtype": "float16"}, {"blur": -500.0}, {"threads": 0}, {"threads": 1.5},
+    ],
+)  # fmt: skip
+def test_impossible_sampling_is_refused(fixed):
+    with pytest.raises(friedel.ParameterError):
+        Calculator.from_model((CRYSTAL, some_atoms()), d_min=2.0, method="fft", **fixed)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_same_bits_for_any_number_of_threads(threads):
+    one, many = (
+        Calculator.from_model((CRYSTAL, some_atoms()), d_min=1.5, method="fft", threads=n)
+        for n in (1, threads)
+    )
+    np.testing.assert_array_equal(one.forward(), many.forward())
+
+
+def test_several_threads_may_call_at_once():
+    calculator = Calculator.from_model((CRYSTAL, some_atoms()), d_min=1.5, method="fft")
+    alone = calculator.forward()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: calculator.forward(), range(16)):
+            np.testing.assert_array_equal(found, alone)

@@ -43,6 +43,7 @@ _ERRORS = (
     "FileFormatError",
     "FriedelError",
     "FriedelWarning",
+    "MemoryLimitError",
     "MissingDependencyError",
     "OutputError",
     "ParameterError",

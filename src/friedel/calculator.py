@@ -1,5 +1,6 @@
 """Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from friedel.formfactors import FormFactorTable, GaussianSum, ScatteringFactors,
 from friedel.formfactors.refits import with_fewest_gaussians
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
+from friedel.workspace import check_memory
 
 METHODS = ("auto", "fft", "direct")
 
@@ -49,10 +51,10 @@ class Calculator:
         Sampling of the density, None for direct summation.
     rtol
         The error asked for.
-    dtype
-        Type of the density grid that was asked for, or None.
+    fixed
+        What the user decided about the sampling.
     threads
-        Used by the FFT.
+        Used by the density and the FFT; the results are the same bits for any number.
     """
 
     crystal: Crystal
@@ -62,7 +64,7 @@ class Calculator:
     method: str
     plan: sampling.Plan | None
     rtol: float = 1e-4
-    dtype: np.dtype | None = None
+    fixed: sampling.Fixed = sampling.FREE
     threads: int = 1
     _planned_for: Atoms = field(init=False, repr=False)
 
@@ -80,13 +82,16 @@ class Calculator:
         method: str = "auto",
         rtol: float = 1e-4,
         dtype: Any = None,
+        rate: float | None = None,
+        blur: float | None = None,
+        cutoff: float | None = None,
         table: str | FormFactorTable | None = None,
         use_charge: bool = False,
         unknown: str = "O",
         form_factors: Mapping[str, GaussianSum] | None = None,
         addends: Mapping[str, complex] | None = None,
         strict_ncs: bool = True,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> "Calculator":
         """Plan the calculation.
 
@@ -106,10 +111,13 @@ class Calculator:
             Relative rms error of F allowed in the worst of ten resolution shells.
         dtype
             float32 or float64 for the density grid; by default whichever suffices.
+        rate, blur, cutoff
+            Sampling decided beforehand, see :class:`friedel.sampling.Fixed`; the plan says
+            what error follows. They mean method="fft".
         strict_ncs
             Add the copies made by the file's strict NCS operators.
         threads
-            Number of threads for the FFT.
+            Number of threads; by default one for each core.
 
         Raises
         ------
@@ -136,10 +144,11 @@ class Calculator:
             form_factors=form_factors,
             addends=addends,
         )
-        dtype = None if dtype is None else np.dtype(dtype)
-        calculator = cls(crystal, atoms, wanted, factors, method, None, rtol, dtype, threads)
+        fixed = sampling.Fixed(rate, blur, cutoff, dtype)
+        threads = checked_threads(threads)
+        calculator = cls(crystal, atoms, wanted, factors, method, None, rtol, fixed, threads)
         calculator._check_range()
-        calculator._choose(method)
+        calculator._choose("fft" if fixed.is_binding and method == "auto" else method)
         return calculator
 
     def __repr__(self) -> str:
@@ -157,6 +166,10 @@ class Calculator:
     @cached_property
     def _absent(self) -> np.ndarray:
         return self.crystal.is_absent(self.hkl)
+
+    @cached_property
+    def _index_limits(self) -> tuple[int, int, int]:
+        return fourier.index_limits(self.crystal, self.hkl)
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex128 structure factors.
@@ -209,6 +222,7 @@ class Calculator:
             self.hkl,
             blur=plan.blur,
             absent=self._absent,
+            limits=self._index_limits,
             threads=self.threads,
         )
 
@@ -232,8 +246,9 @@ class Calculator:
             return self.plan
         if not atoms.occ.any():
             return self.plan
-        if sampling.predicted_error(self._accuracy_model(atoms), self.plan) > self.rtol:
-            self.plan = sampling.cheapest(self._accuracy_model(atoms), self.rtol, self.dtype)
+        expected = max(self.rtol, sampling.SAFETY * self.plan.error)
+        if sampling.predicted_error(self._accuracy_model(atoms), self.plan) > expected:
+            self.plan = sampling.cheapest(self._accuracy_model(atoms), self.rtol, self.fixed)
         self._planned_for = atoms
         return self.plan
 
@@ -281,10 +296,27 @@ class Calculator:
         if method == "auto" and direct_seconds < PLAN_SECONDS:
             return
         try:
-            plan = sampling.cheapest(self._accuracy_model(self.atoms), self.rtol, self.dtype)
+            plan = sampling.cheapest(self._accuracy_model(self.atoms), self.rtol, self.fixed)
         except AccuracyError:
             if method == "fft":
                 raise
             return
         if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
+            nu, nv, nw = plan.shape
+            check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")
             self.method, self.plan = "fft", plan
+
+
+def checked_threads(threads: int | None) -> int:
+    """A number of threads; that of the cores for None.
+
+    Raises
+    ------
+    ParameterError
+        When it is not a positive integer.
+    """
+    if threads is None:
+        return os.cpu_count() or 1
+    if int(threads) != threads or threads < 1:
+        raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
+    return int(threads)

@@ -18,6 +18,9 @@ from friedel.workspace import scratch
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
 
+POINTS_PER_THREAD = 250_000
+"""Grid points below which another thread costs more than it saves."""
+
 RADIUS_POINTS = 48
 """Values of B at which radii are tabulated; between them they are interpolated."""
 
@@ -105,7 +108,8 @@ def sample(
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
-    edges = np.linspace(0, nu, min(threads, nu) + 1).astype(int)
+    n_slabs = max(1, min(threads, nu, nu * nv * nw // POINTS_PER_THREAD))
+    edges = np.linspace(0, nu, n_slabs + 1).astype(int)
     in_slabs(fill_slab, edges)
     return grid[:, :, :nw]
 

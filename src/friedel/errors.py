@@ -46,6 +46,10 @@ class AccuracyError(FriedelError, ValueError):
     """A requested accuracy that no available method can meet."""
 
 
+class MemoryLimitError(FriedelError, MemoryError):
+    """A calculation that would need more memory than the machine has left."""
+
+
 class FileFormatError(FriedelError, ValueError):
     """A file that is missing, unreadable, truncated or lacks what was asked for."""
 

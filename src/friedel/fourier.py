@@ -30,6 +30,7 @@ def structure_factors(
     blur: float = 0.0,
     symmetry_sum: bool = True,
     absent: np.ndarray | None = None,
+    limits: tuple[int, int, int] | None = None,
     threads: int = 1,
 ) -> np.ndarray:
     """(n,) complex128 F at `hkl` of a density on a grid.
@@ -45,12 +46,14 @@ def structure_factors(
         are to be added: F(h) = sum_ops exp(2 pi i h.t) F_asu(h R).
     absent
         (n,) bool: ``crystal.is_absent(hkl)``, where it is known already.
+    limits
+        :func:`index_limits` of all operations, where they are known already.
     """
     rotations, translations = crystal.primitive_operations
     if not symmetry_sum:
         rotations, translations = rotations[:1], translations[:1]
     hkl = np.ascontiguousarray(hkl, np.int32)
-    _, k_max, l_max = largest_indices(hkl, rotations)
+    _, k_max, l_max = limits or largest_indices(hkl, rotations)
     transform = pruned_transform(density, k_max, l_max, threads)
     scale = crystal.volume / density.size
     if symmetry_sum:
@@ -189,6 +192,12 @@ class ComplexAsuData:
     def make_d_array(self) -> np.ndarray:
         """(n,) d, A."""
         return self.crystal.d_spacing(self.miller_array)
+
+
+def index_limits(crystal: Crystal, hkl: np.ndarray) -> tuple[int, int, int]:
+    """Largest |h|, |k|, |l| of the reflections and their symmetry equivalents."""
+    rotations, _ = crystal.primitive_operations
+    return largest_indices(np.ascontiguousarray(hkl, np.int32), rotations)
 
 
 def transform_map_to_f_phi(

@@ -20,7 +20,7 @@ from friedel.crystal import Crystal
 from friedel.density import GaussianGroups, radius_at_level
 from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
-from friedel.kernels.density import GROUP
+from friedel.kernels.density import BOX, GROUP
 from friedel.kernels.sampling import alias_power, power_curve, truncation_power
 
 N_SHELLS = 10
@@ -88,6 +88,12 @@ class Plan:
     error: float
     seconds: float
 
+    @property
+    def bytes(self) -> float:
+        """Memory for the padded grid and its transform."""
+        nu, nv, nw = self.shape
+        return float(nu * nv * (2 * nw + BOX + 2)) * self.dtype.itemsize
+
     def __str__(self) -> str:
         nu, nv, nw = self.shape
         return (
@@ -97,22 +103,73 @@ class Plan:
         )
 
 
-def cheapest(model: "AccuracyModel", rtol: float, dtype: Any = None) -> Plan:
-    """The cheapest grid, blur and density level that meet `rtol`.
+@dataclass(frozen=True)
+class Fixed:
+    """What a user decided about the sampling; None is free.
+
+    A fixed choice is honoured even where `rtol` cannot be met with it: the plan says what
+    error follows.
 
     Parameters
     ----------
+    rate
+        Oversampling, at least 1: grid planes are d_min / (2 rate) apart at most.
+    blur
+        B added to all atoms, A^2.
+    cutoff
+        Density level at which atoms end.
     dtype
-        float32 or float64; by default float32 where it suffices.
+        float32 or float64.
 
     Raises
     ------
     ParameterError
-        When `rtol` is not between 0 and 1.
+        For values outside of these ranges.
+    """
+
+    rate: float | None = None
+    blur: float | None = None
+    cutoff: float | None = None
+    dtype: Any = None
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and not 1.0 <= self.rate <= 20.0:
+            raise ParameterError(f"got rate = {self.rate!r}, expected a number from 1 to 20")
+        if self.blur is not None and not np.isfinite(self.blur):
+            raise ParameterError(f"got blur = {self.blur!r}, expected a number of A^2")
+        if self.cutoff is not None and not 0.0 < self.cutoff < np.inf:
+            raise ParameterError(f"got cutoff = {self.cutoff!r}, expected a positive number")
+        if self.dtype is not None and np.dtype(self.dtype) not in ROUNDING:
+            raise ParameterError(f"got dtype = {self.dtype!r}, expected float32 or float64")
+
+    @property
+    def is_binding(self) -> bool:
+        """Whether anything but the type is fixed."""
+        return any(x is not None for x in (self.rate, self.blur, self.cutoff))
+
+
+FREE = Fixed()
+
+
+def cheapest(model: "AccuracyModel", rtol: float, fixed: Fixed = FREE) -> Plan:
+    """The cheapest grid, blur and density level that meet `rtol`.
+
+    Parameters
+    ----------
+    fixed
+        Choices made beforehand; by default float32 where it suffices.
+
+    Raises
+    ------
+    ParameterError
+        When `rtol` is not between 0 and 1, or a fixed blur leaves some atom without density.
     AccuracyError
         When no grid meets `rtol`.
     """
     rtol = checked_rtol(rtol)
+    if fixed.is_binding:
+        return model.closest(rtol, fixed)
+    dtype = fixed.dtype
     found = []
     for candidate in (dtype,) if dtype else (np.float32, np.float64):
         plan = model.cheapest(rtol, np.dtype(candidate))
@@ -216,6 +273,37 @@ class AccuracyModel:
         error = self.error(shape, blur, cutoff, dtype)
         seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
         return Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
+
+    def closest(self, rtol: float, fixed: Fixed) -> Plan:
+        """The plan that comes nearest to `rtol` with some choices fixed."""
+        dtype = np.dtype(fixed.dtype or np.float32)
+        if fixed.blur is not None and fixed.blur <= self.min_blur - MIN_WIDTH:
+            raise ParameterError(
+                f"got blur = {fixed.blur:g} A^2; the sharpest atom has no finite density with "
+                f"less than {self.min_blur - MIN_WIDTH:g}"
+            )
+        allowed = rtol / SAFETY
+        best: Plan | None = None
+        for rate in RATES if fixed.rate is None else (fixed.rate,):
+            shape = self._shape(rate)
+            blur = fixed.blur
+            if blur is None:
+                blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE))
+            if blur is None:
+                blur = MAX_BLUR if fixed.rate is None else self.min_blur + 50.0
+            cutoff = fixed.cutoff
+            if cutoff is None:
+                rest = allowed * np.sqrt(1.0 - ALIAS_SHARE)
+                cutoff = self._largest_cutoff(blur, rest, 1e-5)
+            error = self.error(shape, blur, cutoff, dtype)
+            seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
+            plan = Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
+            if error <= allowed:
+                return plan
+            if best is None or error < best.error:
+                best = plan
+        assert best is not None
+        return best
 
     def error(
         self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
