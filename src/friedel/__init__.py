@@ -21,17 +21,23 @@ _SHORT_DOOR = {
     "Crystal": "friedel.crystal",
     "FModel": "friedel.fmodel",
     "FormFactorTable": "friedel.formfactors",
+    "FriedelPairs": "friedel.friedel_pairs",
     "GaussianSum": "friedel.formfactors",
     "MaskParameters": "friedel.mask",
     "Reflections": "friedel.reflections",
+    "absorption_edges": "friedel.dispersion.edges",
     "anomalous": "friedel.dispersion",
     "as_crystal": "friedel.io.models",
     "as_model": "friedel.io.models",
     "as_reflections": "friedel.io.data",
     "cromer_liberman": "friedel.dispersion",
     "fcalc": "friedel.shortcuts",
+    "fit_gaussians": "friedel.formfactors",
     "form_factor_table": "friedel.formfactors",
+    "neutron_length": "friedel.formfactors",
+    "plot_dispersion": "friedel.plots_elements",
     "plot_fmodel": "friedel.plots",
+    "plot_form_factors": "friedel.plots_elements",
 }
 
 _ERRORS = (

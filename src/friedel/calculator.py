@@ -11,9 +11,10 @@ import numpy as np
 from friedel import density, direct, fourier, sampling
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
-from friedel.errors import AccuracyError, AtomsError, FriedelWarning, ParameterError
-from friedel.formfactors import FormFactorTable, GaussianSum, ScatteringFactors, scattering_factors
+from friedel.errors import AccuracyError, AtomsError, ParameterError
+from friedel.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
 from friedel.formfactors.refits import with_fewest_gaussians
+from friedel.formfactors.scattering import CustomFormFactor
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
 from friedel.workspace import check_memory
@@ -88,7 +89,7 @@ class Calculator:
         table: str | FormFactorTable | None = None,
         use_charge: bool = False,
         unknown: str = "O",
-        form_factors: Mapping[str, GaussianSum] | None = None,
+        form_factors: Mapping[str, CustomFormFactor] | None = None,
         addends: Mapping[str, complex] | None = None,
         strict_ncs: bool = True,
         threads: int | None = None,
@@ -276,15 +277,8 @@ class Calculator:
         return sampling.AccuracyModel(self.crystal, atoms, a, b, self._d_min)
 
     def _check_range(self) -> None:
-        if len(self.hkl) and np.sqrt(self.stol2.max()) > self.factors.stol_max:
-            import warnings
-
-            warnings.warn(
-                f"sin(theta)/lambda reaches {np.sqrt(self.stol2.max()):.2f} 1/A; the form factors "
-                f"are fitted to {self.factors.stol_max:g} 1/A and extrapolated beyond",
-                FriedelWarning,
-                stacklevel=3,
-            )
+        if len(self.hkl):
+            self.factors.warn_beyond(float(np.sqrt(self.stol2.max())))
 
     def _choose(self, method: str) -> None:
         """Settle on a method and, for the FFT, a plan."""

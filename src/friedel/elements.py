@@ -9,6 +9,8 @@ from typing import Any
 from friedel.data import table
 from friedel.errors import ElementError
 
+_LABEL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])|([+-])(\d+))?$")
+
 
 @dataclass(frozen=True)
 class ElementRecord:
@@ -72,7 +74,7 @@ def parse_label(label: str) -> tuple[str, int]:
     ElementError
         When the text is not an element symbol with an optional charge.
     """
-    match = re.match(r"([A-Za-z]{1,2})(?:(\d*)([+-])|([+-])(\d+))?$", label.strip())
+    match = _LABEL.match(label.strip())
     if match is None:
         raise ElementError(f"unknown scatterer {label!r}: expected an element or ion such as Fe2+")
     name, digits, sign, sign_first, digits_last = match.groups()
@@ -84,3 +86,22 @@ def parse_label(label: str) -> tuple[str, int]:
 def make_label(symbol: str, charge: int = 0) -> str:
     """The label of an element with a formal charge: the inverse of :func:`parse_label`."""
     return symbol if charge == 0 else f"{symbol}{abs(charge)}{'+' if charge > 0 else '-'}"
+
+
+def is_label(text: str) -> bool:
+    """Whether a text has the form of an element or ion, and none of ``"Cval"`` or ``"6Li"``."""
+    return _LABEL.match(text) is not None
+
+
+def element_of_entry(label: str) -> str:
+    """The element symbol of any label in a table: ``"Fe2+"``, ``"Cval"``, ``"Hiso"``, ``"6Li"``.
+
+    Raises
+    ------
+    ElementError
+        When it does not begin with an element symbol, or a mass number and one.
+    """
+    text = label.lstrip("0123456789")
+    if not is_label(text):
+        text = next((text[:n] for n in (2, 1) if text[:n] in _records_by_symbol()), text)
+    return parse_label(text)[0]

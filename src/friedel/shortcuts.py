@@ -1,13 +1,17 @@
 """The short door: one line from a model to structure factors."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from friedel.calculator import Calculator
-from friedel.errors import ParameterError
-from friedel.io.models import as_model
-from friedel.reflections import Reflections
+from friedel.constants import HC
+from friedel.errors import FileFormatError, ParameterError
+from friedel.formfactors import GaussianSum
+from friedel.friedel_pairs import FriedelPairs
+from friedel.io.models import Model, as_model
+from friedel.reflections import Reflections, checked_hkl
 
 
 def fcalc(
@@ -21,6 +25,8 @@ def fcalc(
     wavelength: float | None = None,
     energy: float | None = None,
     anomalous: str | None = None,
+    friedel_pairs: bool = False,
+    scattering: Any = None,
     **options: Any,
 ) -> Reflections:
     """Structure factors of a model.
@@ -45,6 +51,12 @@ def fcalc(
         A or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
     anomalous
         Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+    friedel_pairs
+        Calculate F(-h) as well as F(h): the result is a `FriedelPairs`.
+    scattering
+        ``"cif"``: take from the model's own CIF what its `_atom_type_scat_` items say: for
+        X-rays f' and f'' and the coefficients of Cromer & Mann, for neutrons the lengths. What
+        it does not say comes from the tables. The path of another CIF will do as well.
     **options
         Passed to :meth:`friedel.Calculator.from_model`: `table`, `use_charge`, `unknown`,
         `form_factors`, `strict_ncs`, `dtype`, `threads`.
@@ -52,7 +64,8 @@ def fcalc(
     Returns
     -------
     Reflections
-        Complex values; `description` says how they were calculated.
+        Complex values; `description` says how they were calculated. With `friedel_pairs` they
+        are F(h), and `minus` has F(-h).
 
     Raises
     ------
@@ -64,37 +77,96 @@ def fcalc(
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
     read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
+    notes = list(read.notes)
+    if scattering is not None:
+        if wavelength is not None or energy is not None:
+            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
+        origin = model if isinstance(scattering, str) and scattering == "cif" else scattering
+        given, note = cif_scattering(origin, read, source)
+        options["form_factors"] = {
+            **given.pop("form_factors"),
+            **(options.get("form_factors") or {}),
+        }
+        options.update(given)
+        notes.append(note)
     if wavelength is not None or energy is not None:
         if source != "xray":
             raise ParameterError(f"f' and f'' apply to X-rays only; got source={source!r}")
         options["addends"] = anomalous_addends(read.atoms.symbols, wavelength, energy, anomalous)
     elif anomalous is not None:
         raise ParameterError("anomalous scattering needs a wavelength or an energy")
+    n = 0
+    if friedel_pairs and (d_min is None) != (hkl is None):
+        hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
+        d_min, n = None, len(hkl)
+        hkl = np.concatenate([hkl, -hkl])
     calculator = Calculator.from_model(
         read, d_min=d_min, hkl=hkl, source=source, method=method, rtol=rtol, **options
     )
-    notes = (*read.notes, *calculator.factors.notes)
+    notes += calculator.factors.notes
     description = "; ".join([f"{source} F of {read.name}, {calculator.describe()}", *notes])
-    return Reflections(
-        calculator.crystal,
-        calculator.hkl,
-        calculator.forward(),
-        label="FC",
-        description=description,
-    )
+    wanted, f = calculator.hkl, calculator.forward()
+    if friedel_pairs:
+        return FriedelPairs(
+            calculator.crystal,
+            wanted[:n],
+            f[:n],
+            label="FC",
+            description=description,
+            minus=f[n:],
+            wavelength=wavelength or (HC / energy if energy else 0.0),
+        )
+    return Reflections(calculator.crystal, wanted, f, label="FC", description=description)
 
 
 def anomalous_addends(
     symbols: tuple[str, ...], wavelength: float | None, energy: float | None, source: str | None
 ) -> dict[str, complex]:
-    """F' + i f'' by element symbol; hydrogen and helium have none."""
+    """F' + i f'' by element symbol; Cromer and Liberman have none of hydrogen and helium."""
     from friedel.dispersion import anomalous
     from friedel.elements import element_record
 
-    heavy = {symbol for symbol in symbols if element_record(symbol).atomic_number > 2}
+    lightest = 1 if source == "chantler" else 3
+    heavy = {s for s in symbols if element_record(s).atomic_number >= lightest}
     return {
         symbol: complex(
             *anomalous(symbol, wavelength=wavelength, energy=energy, source=source or "cl")
         )
         for symbol in heavy
     }
+
+
+def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], str]:
+    """Form factors and addends of the atoms of a model from a CIF, and what was found.
+
+    Raises
+    ------
+    FileFormatError
+        When the file says nothing for this source.
+    ParameterError
+        For a source other than X-rays and neutrons.
+    """
+    from friedel.io.atom_types import AtomTypes, read_atom_types
+
+    if source not in ("xray", "neutron"):
+        raise ParameterError(
+            f"a CIF tells the scattering of X-rays and neutrons; got source={source!r}"
+        )
+    types = read_atom_types(origin)
+    labels = read.atoms.scatterers
+
+    def pick(known: Mapping[str, Any]) -> dict[str, Any]:
+        return AtomTypes.for_scatterers(known, labels)
+
+    if source == "neutron":
+        lengths = pick(types.neutron)
+        found, result = {"neutron lengths": lengths}, {"form_factors": lengths}
+    else:
+        sums = {label: GaussianSum(*ab) for label, ab in pick(types.cromer_mann).items()}
+        dispersion = pick(types.dispersion)
+        found = {"form factors": sums, "f' and f''": dispersion}
+        result = {"form_factors": sums, "addends": dispersion}
+    if not any(found.values()):
+        raise FileFormatError(f"{read.name} says nothing of how its atoms scatter for {source}")
+    parts = [f"{what} of {', '.join(sorted(values))}" for what, values in found.items() if values]
+    return result, " and ".join(parts) + " from the CIF"

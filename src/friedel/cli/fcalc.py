@@ -6,6 +6,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
+from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
 
 
@@ -26,6 +27,19 @@ from friedel.errors import ParameterError
 @click.option("-w", "--wavelength", type=float, metavar="NUM", help="A; adds f' and f''.")
 @click.option("-e", "--energy", type=float, metavar="NUM", help="eV; adds f' and f''.")
 @click.option(
+    "--anomalous",
+    type=click.Choice(["cl", "chantler"]),
+    help="Where f' and f'' come from; cl, Cromer-Liberman, unless given.",
+)
+@click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and what f'' scatters.")
+@click.option(
+    "--cif-scattering",
+    "--ciffp",
+    "from_cif",
+    is_flag=True,
+    help="f', f'', form factors or neutron lengths from MODEL's _atom_type_scat_ items.",
+)
+@click.option(
     "--rtol",
     type=float,
     default=1e-4,
@@ -40,7 +54,20 @@ from friedel.errors import ParameterError
     show_default=True,
     help="How to sum.",
 )
-@click.option("--table", metavar="NAME", help="Form-factor table: it92, wk95, c4322, neutron92.")
+@click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
+@click.option(
+    "--scatter-as",
+    multiple=True,
+    metavar="KIND=ENTRY",
+    help="Entry of the table for one kind of atom: H=Hiso, Fe=Fe3+, Li=6Li; can be repeated.",
+)
+@click.option(
+    "--normalize-it92",
+    "--normalize",
+    "normalize",
+    is_flag=True,
+    help="Scale X-ray form factors so that f(0) is the number of electrons.",
+)
 @click.option("--use-charge", is_flag=True, help="Form factors of ions where tabulated.")
 @click.option("--unknown", default="O", metavar="SYMBOL", help="Element to use for X.")
 @click.option("--noaniso", is_flag=True, help="Ignore anisotropic ADPs.")
@@ -53,9 +80,14 @@ def command(
     source: str,
     wavelength: float | None,
     energy: float | None,
+    anomalous: str | None,
+    friedel_pairs: bool,
+    from_cif: bool,
     rtol: float,
     method: str,
     table: str | None,
+    scatter_as: tuple[str, ...],
+    normalize: bool,
     use_charge: bool,
     unknown: str,
     noaniso: bool,
@@ -64,9 +96,11 @@ def command(
 ) -> None:
     """Structure factors of MODEL (PDB, mmCIF or small-molecule CIF).
 
-    Without --to-mtz they are printed: h k l, amplitude, phase in degrees.
+    Without --to-mtz they are printed: h k l, amplitude, phase in degrees; with --friedel-pairs
+    then the amplitude and phase of -h -k -l.
     """
     from friedel import fcalc
+    from friedel.formfactors import SOURCES, form_factor_table
     from friedel.io.models import as_model
     from friedel.io.writers import check_output
 
@@ -85,19 +119,44 @@ def command(
         source=source,
         wavelength=wavelength,
         energy=energy,
+        anomalous=anomalous,
+        friedel_pairs=friedel_pairs,
+        scattering=model if from_cif else None,
         rtol=rtol,
         method=method,
-        table=table,
+        table=form_factor_table(table or SOURCES[source][0]).normalized() if normalize else table,
+        form_factors=parse_choices(scatter_as),
         use_charge=use_charge,
         unknown=unknown,
     )
     click.echo(summary_line(read), err=True)
-    click.echo(result.description.split(";")[0], err=True)
+    how, *notes = result.description.split("; ")
+    click.echo(how, err=True)
+    echo_notes(note for note in notes if note not in read.notes)
     if to_mtz:
         result.to_mtz(to_mtz, overwrite=overwrite)
         click.echo(f"wrote {to_mtz}: {result}", err=True)
         return
-    for (h, k, l), amplitude, phase in zip(
-        result.hkl, result.amplitudes, result.phases, strict=True
-    ):
-        click.echo(f"{h:4d} {k:4d} {l:4d} {amplitude:14.6f} {phase:10.4f}")
+    numbers = [result.amplitudes, result.phases]
+    if friedel_pairs:
+        numbers += [np.abs(result.minus), np.degrees(np.angle(result.minus))]
+    for (h, k, l), *values in zip(result.hkl, *numbers, strict=True):
+        pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
+        click.echo(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
+
+
+def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:
+    """``("H=Hiso",)`` -> ``{"H": "Hiso"}``.
+
+    Raises
+    ------
+    ParameterError
+        For a text that is not two names joined by an equals sign.
+    """
+    choices = {}
+    for text in texts:
+        kind, _, entry = (part.strip() for part in text.partition("="))
+        if not kind or not entry:
+            raise ParameterError(f"got --scatter-as {text!r}, expected KIND=ENTRY such as H=Hiso")
+        choices[make_label(*parse_label(kind))] = entry
+    return choices

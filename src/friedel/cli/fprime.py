@@ -3,8 +3,12 @@
 import click
 import numpy as np
 
+from friedel.cli.options import OVERWRITE
+from friedel.cli.output import FORMAT, as_csv, as_json
 from friedel.constants import HC
 from friedel.errors import ParameterError
+
+COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
 
 
 @click.command("fprime", short_help="anomalous scattering factors f' and f''")
@@ -29,11 +33,19 @@ from friedel.errors import ParameterError
 @click.option("-n", "n_values", type=int, metavar="N", help="Number of values in a range.")
 @click.option(
     "--source",
-    type=click.Choice(["cromer-liberman", "chantler"]),
+    type=click.Choice(["cromer-liberman", "cromer-liberman-repaired", "chantler"]),
     default="cromer-liberman",
     show_default=True,
-    help="Where the numbers come from.",
+    help="Where the numbers come from; repaired: without the false resonances of the original.",
 )
+@FORMAT
+@click.option(
+    "--plot",
+    type=click.Path(),
+    metavar="FILE",
+    help="Draw f' and f'' over the range of energies, or around an edge (png, pdf, svg).",
+)
+@OVERWRITE
 def command(
     elements: tuple[str, ...],
     energies: tuple[str, ...],
@@ -41,23 +53,52 @@ def command(
     step: float | None,
     n_values: int | None,
     source: str,
+    style: str,
+    plot: str | None,
+    overwrite: bool,
 ) -> None:
-    """Print f' and f'' of each ELEMENT at X-ray energies or wavelengths."""
+    """Print f' and f'' of each ELEMENT at X-ray energies or wavelengths.
+
+    With --plot alone the figure shows the highest edge between 3 and 50 keV.
+    """
     from friedel.dispersion import anomalous
     from friedel.elements import element_record
 
     values = [expand(text, step, n_values) for text in energies]
     values += [HC / expand(text, step, n_values) for text in wavelengths]
-    if not values:
+    if not values and not plot:
         raise ParameterError("give at least one energy (-e) or wavelength (-w)")
-    energy = np.concatenate(values)
+    energy = np.concatenate(values) if values else np.empty(0)
     symbols = [element_record(element).symbol for element in elements]
     # All is calculated before anything is printed: a failure leaves no half table
     factors = {symbol: anomalous(symbol, energy=energy, source=source) for symbol in symbols}
-    click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
-    for symbol, (f_prime, f_double_prime) in factors.items():
-        for e, f1, f2 in np.column_stack([energy, f_prime, f_double_prime]):
-            click.echo(f"{symbol}\t{e:#.6g}\t{HC / e:#.6g}\t{f1:8.5f}\t{f2:.5f}")
+    if plot:
+        _plot(symbols, energy, plot, overwrite)
+    rows = [
+        dict(zip(COLUMNS, (symbol, *map(float, (e, HC / e, f1, f2))), strict=True))
+        for symbol, (f_prime, f_double_prime) in factors.items()
+        for e, f1, f2 in np.column_stack([energy, f_prime, f_double_prime])
+    ]
+    if not rows:
+        return
+    if style == "table":
+        click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
+        for symbol, e, wavelength, f1, f2 in (row.values() for row in rows):
+            click.echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
+    else:
+        click.echo(as_csv(rows) if style == "csv" else as_json(rows))
+
+
+def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
+    from friedel.io.writers import check_output
+    from friedel.plots_elements import plot_dispersion
+
+    check_output(path, overwrite=overwrite)
+    limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None
+    if len(energy) == 1:  # one energy: its surroundings
+        limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))
+    plot_dispersion(symbols, path, energy=limits, overwrite=overwrite)
+    click.echo(f"wrote {path}", err=True)
 
 
 def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:

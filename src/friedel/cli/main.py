@@ -11,6 +11,7 @@ from friedel.errors import FriedelError
 COMMANDS = {
     "fcalc": "friedel.cli.fcalc",
     "fmodel": "friedel.cli.fmodel",
+    "formfactor": "friedel.cli.formfactor",
     "fprime": "friedel.cli.fprime",
 }
 

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.compat.symbols import as_symbol
 from friedel.data import table
-from friedel.elements import element_record
 from friedel.errors import ParameterError
 
 
@@ -81,21 +81,19 @@ class Addends(PrintsAsGemmi):
         from friedel.dispersion.chantler import Z_MAX
 
         if source in ("cl", "cromer-liberman"):
-            f_prime = dict(enumerate(cromer_liberman_all(energy)[:, 0]))
+            f_prime = dict(enumerate(cromer_liberman_all(energy)[:, 0].tolist()))
         else:
             lightest = 1 if source == "chantler" else 3
             f_prime = {
                 z: anomalous(z, energy=energy, source=source)[0] for z in range(lightest, Z_MAX + 1)
             }
-        for symbol in _symbols():
-            z = element_record(symbol).atomic_number
+        for symbol, z in _symbols_with_numbers():
             if f_prime.get(z):
                 self._add(symbol, float(f_prime[z]))
 
     def subtract_z(self, except_hydrogen: bool = False) -> None:
         """Subtract the atomic number, for the Mott-Bethe formula; on request not from H and D."""
-        for symbol in _symbols():
-            z = element_record(symbol).atomic_number
+        for symbol, z in _symbols_with_numbers():
             if z and not (except_hydrogen and z == 1):
                 self._add(symbol, -float(z))
 
@@ -103,5 +101,7 @@ class Addends(PrintsAsGemmi):
         self._values[symbol] = self._values.get(symbol, 0.0) + value
 
 
-def _symbols() -> list[str]:
-    return [row["symbol"] for row in table("elements")]
+@cache
+def _symbols_with_numbers() -> tuple[tuple[str, int], ...]:
+    """All symbols, D and X too, with their atomic numbers."""
+    return tuple((row["symbol"], int(row["atomic_number"])) for row in table("elements"))

@@ -14,7 +14,7 @@ import numpy as np
 
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.compat.symbols import as_symbol
-from friedel.elements import element_record, make_label, parse_label
+from friedel.elements import element_record, is_label, make_label, parse_label
 from friedel.errors import ElementError, ParameterError
 from friedel.formfactors import FormFactorTable, GaussianSum, form_factor_table
 
@@ -241,7 +241,7 @@ def IT92_get_ignore_charge() -> bool:
 
 def IT92_normalize() -> None:
     """Scale a and c of all atoms and ions so that f(0) = Z - charge, as Refmac does; X stays."""
-    for label in form_factor_table("it92").entries:
+    for label in filter(is_label, form_factor_table("it92").entries):
         symbol, charge = parse_label(label)
         coef = IT92.exact(symbol, charge)
         assert coef is not None

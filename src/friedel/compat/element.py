@@ -84,6 +84,16 @@ class Element:
         return float(next(r["vdw"] for r in table("solvent_radii") if r["symbol"] == self.symbol))
 
     @property
+    def covalent_r(self) -> float | None:
+        """Covalent radius [Cordero2008], A; None beyond Cm and for X.
+
+        gemmi 0.7 has those of Lu and Hf interchanged, and values of other origin beyond Cm.
+        """
+        symbol = "H" if self.symbol == "D" else self.symbol
+        rows = table("covalent_radii")
+        return next((float(r["covalent_r"]) for r in rows if r["symbol"] == symbol), None)
+
+    @property
     def is_hydrogen(self) -> bool:
         """H or D."""
         return self.atomic_number == 1

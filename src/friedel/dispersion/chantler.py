@@ -59,7 +59,7 @@ def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
     energies = as_positive(energy, "energy", "eV")
     if not Z_MIN <= z <= Z_MAX:
         raise ElementError(f"got Z = {z}; expected {Z_MIN} to {Z_MAX} for the tables of Chantler")
-    points, f1_points, f2_points = _table(z)
+    points, _, f2_points = _table(z)
     outside = energies[(energies < points[0]) | (energies > points[-1])]
     if outside.size:
         raise EnergyError(
@@ -67,23 +67,56 @@ def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
             f"for {element_record(z).symbol} in the tables of Chantler"
         )
     f2 = np.exp(np.interp(np.log(energies), np.log(points), np.log(f2_points)))
-    return as_given(_local_splines(points, f1_points, energies)), as_given(f2)
+    interval = np.minimum(np.searchsorted(points, energies, side="right") - 1, len(points) - 2)
+    step = energies - points[interval]
+    cubic, quadratic, linear, constant = _f_prime_pieces(z)[:, interval]
+    f1 = constant + step * (linear + step * (quadratic + step * cubic))
+    return as_given(f1), as_given(f2)
 
 
-def _local_splines(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Cubic interpolation of y(x) where the points far away have no say.
+@cache
+def _f_prime_pieces(z: int) -> np.ndarray:
+    """(4, n - 1) coefficients of f' in powers of the distance from a tabulated energy, cubic first.
 
-    f' has a cusp at every edge, which a spline through all points would carry to its neighbours.
+    Each interval has the spline through its neighbours only: f' has a cusp at every edge, which a
+    spline through all points would carry far.
     """
-    from scipy.interpolate import splev, splrep
+    from scipy.interpolate import CubicSpline
 
-    result = np.empty(at.shape)
-    left = np.searchsorted(x, at, side="right") - 1
-    for i in np.unique(left):
-        here = left == i
-        around = slice(max(0, i - _NEIGHBOURS), i + _NEIGHBOURS + 1)
-        result[here] = splev(at[here], splrep(x[around], y[around]))
-    return result
+    x, y, _ = _table(z)
+    n = len(x)
+    inner = np.arange(_NEIGHBOURS, n - _NEIGHBOURS)
+    window = inner[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
+    pieces = np.empty((4, n - 1))
+    pieces[:, inner] = _middle_pieces(x[window], y[window])
+    for i in {*range(_NEIGHBOURS), *range(n - _NEIGHBOURS, n - 1)}:
+        first = max(0, i - _NEIGHBOURS)
+        around = slice(first, i + _NEIGHBOURS + 1)
+        pieces[:, i] = CubicSpline(x[around], y[around]).c[:, i - first]
+    return pieces
+
+
+def _middle_pieces(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(4, m) coefficients right of the middle of m splines (not-a-knot) through (m, 7) points."""
+    h = np.diff(x, axis=1)
+    slope = np.diff(y, axis=1) / h
+    m, n = x.shape
+    # For the second derivatives: continuous slopes inside, equal third derivatives at the ends
+    matrix, right = np.zeros((m, n, n)), np.zeros((m, n))
+    for i in range(1, n - 1):
+        matrix[:, i, i - 1] = h[:, i - 1]
+        matrix[:, i, i] = 2.0 * (h[:, i - 1] + h[:, i])
+        matrix[:, i, i + 1] = h[:, i]
+        right[:, i] = 6.0 * (slope[:, i] - slope[:, i - 1])
+    for row, i in ((0, 0), (n - 1, n - 3)):
+        matrix[:, row, i] = h[:, i + 1]
+        matrix[:, row, i + 1] = -h[:, i] - h[:, i + 1]
+        matrix[:, row, i + 2] = h[:, i]
+    second = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
+    k = n // 2
+    left_slope = slope[:, k] - h[:, k] * (2.0 * second[:, k] + second[:, k + 1]) / 6.0
+    cubic = (second[:, k + 1] - second[:, k]) / (6.0 * h[:, k])
+    return np.stack([cubic, second[:, k] / 2.0, left_slope, y[:, k]])
 
 
 @cache

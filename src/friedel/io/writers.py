@@ -114,8 +114,11 @@ def write_mtz(
 def _mtz_type(label: str, values: np.ndarray) -> str:
     if label.startswith("PH"):
         return "P"
+    friedel_mate = label.endswith(("(+)", "(-)"))
     if label.startswith("SIG"):
-        return "Q"
+        return "L" if friedel_mate else "Q"
+    if friedel_mate:
+        return "G"
     if label.startswith("FOM"):
         return "W"
     return "I" if np.issubdtype(values.dtype, np.integer) else "F"
@@ -127,6 +130,7 @@ def expanded_to_p1(
     """All symmetry equivalents in the asymmetric unit of P 1, phases shifted accordingly."""
     p1 = Crystal(crystal.cell)
     phases = {label for label in columns if label.startswith("PH")}
+    mates = {label: _mate(label) for label in columns if _mate(label) in columns}
     images, parts = [], []
     for rotation, translation in zip(*crystal.primitive_operations, strict=True):
         folded, _, friedel = p1.to_asu(hkl @ rotation)
@@ -134,10 +138,22 @@ def expanded_to_p1(
         shift = -360.0 * (hkl @ translation) / TRANSLATION_DENOMINATOR
         sign = np.where(friedel, -1.0, 1.0)
         images.append(folded)
-        parts.append({k: sign * (v + shift) if k in phases else v for k, v in columns.items()})
+        part = {k: sign * (v + shift) if k in phases else v for k, v in columns.items()}
+        for label, mate in mates.items():
+            # F(-h R) = F(-h) exp(+2 pi i h.t); where -h R is what is listed the two change places
+            own = -shift if label.endswith("(-)") else shift
+            values = columns[label] + (own if label in phases else 0.0)
+            other = columns[mate] - (own if label in phases else 0.0)
+            part[label] = np.where(friedel, other, values)
+        parts.append(part)
     unique, first = np.unique(np.concatenate(images), axis=0, return_index=True)
     merged = {label: np.concatenate([part[label] for part in parts])[first] for label in columns}
     return unique, {k: (v + 180) % 360 - 180 if k in phases else v for k, v in merged.items()}
+
+
+def _mate(label: str) -> str:
+    """``"F(-)"`` for ``"F(+)"`` and the reverse; nothing for others."""
+    return {"(+)": label[:-3] + "(-)", "(-)": label[:-3] + "(+)"}.get(label[-3:], "")
 
 
 def write_ccp4_map(

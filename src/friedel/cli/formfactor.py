@@ -1,0 +1,99 @@
+"""``friedel formfactor``: f(s) of atoms and ions from the published tables."""
+
+import click
+import numpy as np
+
+from friedel.cli.options import OVERWRITE
+from friedel.cli.output import FORMAT, as_csv, as_json
+from friedel.errors import ParameterError
+
+DEFAULT_STOL_MAX = 2.0
+
+
+@click.command("formfactor", short_help="form factors f(s) of atoms and ions")
+@click.argument("labels", nargs=-1, metavar="ATOM...")
+@click.option(
+    "-t",
+    "--table",
+    "tables",
+    multiple=True,
+    default=("it92",),
+    metavar="NAME",
+    help="Table: it92 (default), wk95, c4322, ...; can be given many times.",
+)
+@click.option(
+    "--stol-max",
+    type=float,
+    default=DEFAULT_STOL_MAX,
+    show_default=True,
+    metavar="NUM",
+    help="Largest sin(theta)/lambda, 1/A.",
+)
+@click.option(
+    "-n", "n_values", type=int, default=21, show_default=True, metavar="N", help="Rows from 0."
+)
+@FORMAT
+@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw them (png, pdf, svg).")
+@click.option("--list", "list_tables", is_flag=True, help="Describe all tables and exit.")
+@OVERWRITE
+def command(
+    labels: tuple[str, ...],
+    tables: tuple[str, ...],
+    stol_max: float,
+    n_values: int,
+    style: str,
+    plot: str | None,
+    list_tables: bool,
+    overwrite: bool,
+) -> None:
+    """Print f of each ATOM or ion (Fe, Fe3+, Cval, 6Li) against sin(theta)/lambda.
+
+    X-rays: electrons; electron tables: A; neutrons: fm, real part. Where a table has no entry of
+    that name, the others are shown.
+    """
+    from friedel.elements import is_label, make_label, parse_label
+    from friedel.formfactors import TABLES, form_factor_table
+
+    if list_tables:
+        click.echo("\n\n".join(str(form_factor_table(name)) for name in TABLES))
+        return
+    if not labels:
+        raise ParameterError("give at least one atom or ion, such as Fe or Fe3+")
+    if not (0 < stol_max < np.inf):
+        raise ParameterError(f"got --stol-max {stol_max:g}, expected a positive number, 1/A")
+    if n_values < 2:
+        raise ParameterError(f"got -n {n_values}, expected at least 2")
+    found = [form_factor_table(name) for name in dict.fromkeys(tables)]
+    wanted = [make_label(*parse_label(x)) if is_label(x) else x for x in dict.fromkeys(labels)]
+    stol = np.linspace(0.0, stol_max, n_values)
+    columns = {}
+    for label in wanted:
+        having = [table for table in found if label in table.labels]
+        for table in having or found:  # where none has it, the first raises and says what it has
+            columns[f"{label} {table.name}"] = table.f(label, stol**2)
+    if plot:
+        _plot(wanted, [table.name for table in found], stol_max, plot, overwrite)
+    rows: list[dict[str, object]] = [
+        {"stol": float(x), **dict(zip(columns, map(float, f), strict=True))}
+        for x, f in zip(stol, np.column_stack(list(columns.values())), strict=True)
+    ]
+    if style == "table":
+        widths = [max(11, len(name)) for name in columns]
+        header = [f"{name:>{w}}" for name, w in zip(columns, widths, strict=True)]
+        click.echo("  ".join(["stol[1/A]", *header]))
+        for x, values in zip(stol, np.column_stack(list(columns.values())), strict=True):
+            cells = [f"{f:{w}.5f}" for f, w in zip(values, widths, strict=True)]
+            click.echo("  ".join([f"{x:9.3f}", *cells]))
+    else:
+        click.echo(as_csv(rows) if style == "csv" else as_json(rows))
+
+
+def _plot(
+    labels: list[str], tables: list[str], stol_max: float, path: str, overwrite: bool
+) -> None:
+    from friedel.io.writers import check_output
+    from friedel.plots_elements import plot_form_factors
+
+    check_output(path, overwrite=overwrite)
+    plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)
+    click.echo(f"wrote {path}", err=True)
