@@ -8,7 +8,7 @@ import numpy as np
 
 from friedel.data import table
 from friedel.formfactors.gaussians import GaussianSum, stack
-from friedel.formfactors.tables import form_factor_table
+from friedel.formfactors.published import form_factor_table
 
 
 @dataclass(frozen=True)
