@@ -12,6 +12,8 @@ import numpy as np
 
 from friedel.calculator import Calculator
 from friedel.io.models import as_model
+from friedel.reflections import Reflections
+from friedel.shells import worst_shell_error
 
 HERE = Path(__file__).parent
 MACROMOLECULES = {
@@ -20,7 +22,6 @@ MACROMOLECULES = {
     "pka_start.pdb": 2.4, "5cvz_final.pdb": 3.29,
 }  # fmt: skip
 SMALL_MOLECULES = ("1011031.cif", "2013551.cif", "2242624.cif", "4003024.cif", "epoxide.cif")
-N_SHELLS = 10
 
 
 def models_folder():
@@ -39,14 +40,7 @@ def load(name):
 
 def worst_shell(crystal, hkl, found, exact):
     """Relative rms error in the worst of ten equal-volume shells (of those with data)."""
-    s3 = crystal.stol2(hkl) ** 1.5
-    edges = np.linspace(0.0, s3.max() * (1 + 1e-9), N_SHELLS + 1)
-    shell = np.clip(np.digitize(s3, edges) - 1, 0, N_SHELLS - 1)
-    difference, power = (
-        np.bincount(shell, np.abs(x) ** 2, minlength=N_SHELLS) for x in (found - exact, exact)
-    )
-    used = power > 0
-    return float(np.sqrt((difference[used] / power[used]).max()))
+    return worst_shell_error(Reflections(crystal, hkl, found), exact)
 
 
 def exact_sample(model, hkl, n=1500, source="xray"):

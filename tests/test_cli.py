@@ -186,3 +186,15 @@ def test_installed_command():
         [script, "--version"], capture_output=True, text=True, check=True, env=os.environ
     )
     assert done.stdout.startswith("friedel ")
+
+
+def test_fcalc_test_compares_with_direct_summation(capsys, shared_data):
+    model = shared_data / "models" / "5e5z.pdb"
+    options = ["--method", "fft", "--rtol", "1e-3", "--test"]
+    code, _, err = run(capsys, "fcalc", model, "--dmin", 2, *options)
+    assert code == 0
+    worst = float(err.split("worst of ten resolution shells ")[1].split()[0])
+    assert 0 < worst < 1e-3
+    code, _, err = run(capsys, "fcalc", model, "--dmin", 2, "--rate", 1.5, "--blur", 30)
+    assert "blur 30.0" in err
+    assert run(capsys, "fcalc", model, "--dmin", 2, "--rate", 0.1)[0] == 2

@@ -98,7 +98,7 @@ class Plan:
         nu, nv, nw = self.shape
         return (
             f"grid {nu} x {nv} x {nw} {self.dtype} (rate {self.rate:.2f}), "
-            f"blur {self.blur:.1f} A^2, atoms cut at {self.cutoff:.1e}; "
+            f"blur {self.blur:.1f} A^2, atoms cut at {self.cutoff:.1e}, "
             f"predicted error {self.error:.1e}, about {1e3 * self.seconds:.1f} ms"
         )
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel.reflections import Reflections
+
+N_ERROR_SHELLS = 10
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -56,3 +60,22 @@ def _decimals(values: list[float]) -> list[str]:
     digits = int(np.clip(3 - np.floor(np.log10(max(largest, 1.0))), 0, 3))
     style = ".3g" if 0.0 < largest < 0.01 else f".{digits}f"
     return ["-" if np.isnan(x) else format(x, style) for x in values]
+
+
+def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:
+    """Relative rms error in the worst of ten resolution shells of equal volume.
+
+    Parameters
+    ----------
+    exact
+        (n,) complex values that `found` should have.
+    """
+    s3 = found.stol2**1.5
+    edges = np.linspace(0.0, s3.max() * (1.0 + 1e-9), N_ERROR_SHELLS + 1)
+    shell = np.clip(np.digitize(s3, edges) - 1, 0, N_ERROR_SHELLS - 1)
+    difference, power = (
+        np.bincount(shell, np.abs(x) ** 2, minlength=N_ERROR_SHELLS)
+        for x in (found.values - exact, exact)
+    )
+    used = power > 0
+    return float(np.sqrt((difference[used] / power[used]).max()))

@@ -1,5 +1,6 @@
 """``friedel fcalc``: structure factors of a model."""
 
+import time
 from dataclasses import replace
 
 import click
@@ -8,6 +9,7 @@ import numpy as np
 from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
 from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
+from friedel.reflections import Reflections
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -54,6 +56,10 @@ from friedel.errors import ParameterError
     show_default=True,
     help="How to sum.",
 )
+@click.option("--rate", type=float, metavar="NUM", help="Oversampling of the grid; default: auto.")
+@click.option("--blur", type=float, metavar="NUM", help="B added on the grid, A^2; default: auto.")
+@click.option("--rcut", type=float, metavar="Y", help="Density at which atoms end; default: auto.")
+@click.option("--test", is_flag=True, help="Compare with direct summation (slow).")
 @click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
 @click.option(
     "--scatter-as",
@@ -85,6 +91,10 @@ def command(
     from_cif: bool,
     rtol: float,
     method: str,
+    rate: float | None,
+    blur: float | None,
+    rcut: float | None,
+    test: bool,
     table: str | None,
     scatter_as: tuple[str, ...],
     normalize: bool,
@@ -112,27 +122,37 @@ def command(
     echo_notes(read.notes)
     if noaniso:
         read = replace(read, atoms=read.atoms.without_aniso())
-    result = fcalc(
-        read,
-        d_min=dmin,
-        hkl=np.array([parse_hkl(text) for text in hkl]) if hkl else None,
-        source=source,
-        wavelength=wavelength,
-        energy=energy,
-        anomalous=anomalous,
-        friedel_pairs=friedel_pairs,
-        scattering=model if from_cif else None,
-        rtol=rtol,
-        method=method,
-        table=form_factor_table(table or SOURCES[source][0]).normalized() if normalize else table,
-        form_factors=parse_choices(scatter_as),
-        use_charge=use_charge,
-        unknown=unknown,
+    chosen_table = (
+        form_factor_table(table or SOURCES[source][0]).normalized() if normalize else table
     )
+    options = {
+        "source": source,
+        "wavelength": wavelength,
+        "energy": energy,
+        "anomalous": anomalous,
+        "friedel_pairs": friedel_pairs,
+        "scattering": model if from_cif else None,
+        "rtol": rtol,
+        "table": form_factor_table(table or SOURCES[source][0]).normalized()
+        if normalize
+        else table,
+        "form_factors": parse_choices(scatter_as),
+        "use_charge": use_charge,
+        "unknown": unknown,
+    }
+    wanted = np.array([parse_hkl(text) for text in hkl]) if hkl else None
+    sampling = {"rate": rate, "blur": blur, "cutoff": rcut}
+    start = time.perf_counter()
+    result = fcalc(read, d_min=dmin, hkl=wanted, method=method, **sampling, **options)
+    seconds = time.perf_counter() - start
     click.echo(summary_line(read), err=True)
     how, *notes = result.description.split("; ")
     click.echo(how, err=True)
     echo_notes(note for note in notes if note not in read.notes)
+    if test:
+        start = time.perf_counter()
+        exact = fcalc(read, hkl=result.hkl, method="direct", **options)
+        click.echo(comparison(result, exact, seconds, time.perf_counter() - start), err=True)
     if to_mtz:
         result.to_mtz(to_mtz, overwrite=overwrite)
         click.echo(f"wrote {to_mtz}: {result}", err=True)
@@ -160,3 +180,25 @@ def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:
             raise ParameterError(f"got --scatter-as {text!r}, expected KIND=ENTRY such as H=Hiso")
         choices[make_label(*parse_label(kind))] = entry
     return choices
+
+
+def comparison(
+    result: Reflections, exact: Reflections, seconds: float, exact_seconds: float
+) -> str:
+    """How far F is from the exact one: overall, in the worst shell, at most; phases; times."""
+    from friedel.scaling import r_factor
+    from friedel.shells import worst_shell_error
+
+    difference = np.abs(result.values - exact.values)
+    rmse, rms = (float(np.sqrt((x**2).mean())) for x in (difference, exact.amplitudes))
+    present = exact.amplitudes > 0
+    turn = np.angle(result.values[present] / exact.values[present], deg=True)
+    lines = (
+        f"RMSE {rmse:.3e}  ({rmse / rms:.3e} of rms |F|)",
+        f"worst of ten resolution shells {worst_shell_error(result, exact.values):.3e}",
+        f"max |dF| {difference.max():.3e}",
+        f"R {r_factor(exact.amplitudes, result.amplitudes):.3e}",
+        f"<|dPhi|> {np.abs(turn).mean():.4f} degrees",
+        f"time {seconds:.3f} s, direct summation {exact_seconds:.3f} s",
+    )
+    return "\n".join(f"  {line}" for line in lines)
