@@ -133,9 +133,7 @@ def command(
         "friedel_pairs": friedel_pairs,
         "scattering": model if from_cif else None,
         "rtol": rtol,
-        "table": form_factor_table(table or SOURCES[source][0]).normalized()
-        if normalize
-        else table,
+        "table": chosen_table,
         "form_factors": parse_choices(scatter_as),
         "use_charge": use_charge,
         "unknown": unknown,
