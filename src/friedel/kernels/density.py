@@ -52,8 +52,9 @@ def fold_rows(grid, nw, first, last):
     width = grid.shape[2]
     for u in range(first, last):
         for v in range(grid.shape[1]):
-            for w in range(nw, width):
-                grid[u, v, w % nw] += grid[u, v, w]
+            for start in range(nw, width, nw):
+                for w in range(min(nw, width - start)):
+                    grid[u, v, w] += grid[u, v, start + w]
 
 
 @njit(cache=True, nogil=True)

@@ -41,13 +41,17 @@ def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
             h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
             k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
             l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            turn = (
-                h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
-            ) % 24
+            turn = h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
+            # Integer division is slow, that by a reciprocal is exact enough
+            turn -= 24 * int(math.floor(turn * (1.0 / 24.0) + 1e-6))
             sign = -1.0
             if l < 0:  # Friedel's law: F(-h) = conj(F(h))
                 h, k, l, sign = -h, -k, -l, 1.0
-            value = transform[h % nu, k % nv, l]
+            if h < 0:
+                h += nu
+            if k < 0:
+                k += nv
+            value = transform[h, k, l]
             x, y = value.real, sign * value.imag
             c, s = COS24[turn], SIN24[turn]
             re += c * x - s * y
