@@ -1,7 +1,6 @@
 """Atoms -> density on a grid."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
 from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
+from friedel.parallel import in_stretches
 from friedel.workspace import scratch
 
 FEW_ATOMS = 20
@@ -108,26 +108,13 @@ def sample(
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
-    n_slabs = max(1, min(threads, nu, nu * nv * nw // POINTS_PER_THREAD))
-    edges = np.linspace(0, nu, n_slabs + 1).astype(int)
-    in_slabs(fill_slab, edges)
+    in_stretches(fill_slab, nu, min(threads, nu * nv * nw // POINTS_PER_THREAD))
     return grid[:, :, :nw]
 
 
 def row_padding(radii: "RadiusTable", extent: np.ndarray) -> int:
     """Number of points by which rows must be longer than the cell, so that no atom wraps around."""
     return min(int(np.ceil(2.0 * radii.largest * extent[2])) + LANES, kernels.BOX)
-
-
-def in_slabs(work: Callable[[int, int], None], edges: np.ndarray) -> None:
-    """Call work(first, last) for each pair of neighbouring edges, each in a thread."""
-    pairs = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    if len(pairs) == 1:
-        work(*pairs[0])
-        return
-    with ThreadPoolExecutor(len(pairs)) as pool:
-        for done in [pool.submit(work, *pair) for pair in pairs]:
-            done.result()
 
 
 def _plan_fill(

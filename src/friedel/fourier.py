@@ -12,7 +12,11 @@ from friedel.errors import ReflectionsError, ResolutionError
 from friedel.fft import pruned_transform
 from friedel.grid import FloatGrid
 from friedel.kernels.fourier import gather, largest_indices
+from friedel.parallel import in_stretches
 from friedel.reflections import Reflections
+
+SUMS_PER_THREAD = 100_000
+"""Terms of the symmetry sum below which another thread costs more than it saves."""
 
 
 def half_transform(density: np.ndarray, threads: int = 1) -> np.ndarray:
@@ -60,16 +64,13 @@ def structure_factors(
         # non-absent reflections have the same phase in each lattice translation
         scale *= len(crystal.centring_translations)
     out = np.empty(len(hkl), np.complex128)
-    gather(
-        transform,
-        hkl,
-        rotations,
-        translations,
-        crystal.reciprocal_metric,
-        blur,
-        scale,
-        out,
-    )
+    metric = crystal.reciprocal_metric
+
+    def gather_some(first: int, last: int) -> None:
+        some = slice(first, last)
+        gather(transform, hkl[some], rotations, translations, metric, blur, scale, out[some])
+
+    in_stretches(gather_some, len(hkl), min(threads, len(hkl) * len(rotations) // SUMS_PER_THREAD))
     if symmetry_sum:
         out[crystal.is_absent(hkl) if absent is None else absent] = 0.0
     return out

@@ -440,25 +440,36 @@ def _classes(atoms: Atoms) -> _AtomClasses:
     if not present.any():
         raise AccuracyError("all atoms have zero occupancy: there is nothing to sample")
     kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present]
-    eigenvalues = atoms.b_eigenvalues[present]
+    # The three eigenvalues of isotropic atoms are one number
+    n_eigenvalues = 3 if atoms.is_aniso.any() else 1
+    eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
     # 5 % of B + 5 A^2: the curves change by much less than they can be predicted
     coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
-    key = kind
-    parts = [np.rint(10.0 * occ).astype(np.int64), coarse_b[:, 0]]
-    if atoms.is_aniso.any():
-        parts += [coarse_b[:, 1], coarse_b[:, 2]]
-    for part in parts:
-        part = part - part.min()
-        key = key * (part.max() + 1) + part
-    _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+    inverse = _group_alike(kind, np.rint(10.0 * occ).astype(np.int64), *coarse_b.T)
+    count = np.bincount(inverse).astype(np.float64)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(inverse, values) / count
 
-    means = np.column_stack([mean(eigenvalues[:, i]) for i in range(3)])
+    means = np.column_stack([mean(column) for column in eigenvalues.T])
     return _AtomClasses(
-        np.rint(mean(kind)).astype(int), np.sqrt(mean(occ**2)), means, count.astype(np.float64)
+        np.rint(mean(kind)).astype(int),
+        np.sqrt(mean(occ**2)),
+        np.broadcast_to(means, (len(count), 3)).copy(),
+        count,
     )
+
+
+def _group_alike(*columns: np.ndarray) -> np.ndarray:
+    """(n,) number of the group that each row of some integer columns belongs to."""
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        key = key * (int(np.ptp(column)) + 1) + (column - column.min())
+    if key.max(initial=0) > 16 * len(key) + 10**6:
+        return np.unique(key, return_inverse=True)[1]
+    # Counting is faster than sorting
+    occurs = np.bincount(key) > 0
+    return (np.cumsum(occurs) - 1)[key]
 
 
 def _shell_points(d_min: float) -> np.ndarray:

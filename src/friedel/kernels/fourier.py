@@ -43,7 +43,7 @@ def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
             l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
             turn = h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
             # Integer division is slow, that by a reciprocal is exact enough
-            turn -= 24 * int(math.floor(turn * (1.0 / 24.0) + 1e-6))
+            turn -= 24 * math.floor(turn * (1.0 / 24.0) + 1e-6)
             sign = -1.0
             if l < 0:  # Friedel's law: F(-h) = conj(F(h))
                 h, k, l, sign = -h, -k, -l, 1.0
