@@ -11,7 +11,6 @@ from friedel.errors import ParameterError, ReflectionsError
 from friedel.scaling import (
     ScaleParameters,
     ScalingData,
-    _Problem,
     fit,
     fit_anisotropic_b,
     fit_isotropic_b,
@@ -19,6 +18,7 @@ from friedel.scaling import (
     r_factor,
     symmetric_tensors,
 )
+from friedel.scaling.problem import Problem
 
 CRYSTALS = {
     "P 1": ((20, 25, 30, 80, 95, 105), ["x,y,z"], 6),
@@ -140,7 +140,7 @@ class TestDerivatives:
     def test_jacobian_against_finite_differences(self, data, fixed, weighted):
         weights = np.linspace(0.5, 2.0, len(data)) if weighted else None
         start = ScaleParameters(2.0, (1.0, 3.0, -2.0, 0.4, 0.5, 0.6), 0.3, 40.0)
-        problem = _Problem(data, start, frozenset(fixed), weights)
+        problem = Problem(data, start, frozenset({*fixed, "k_layer"}), weights)
         x = problem.start_vector[problem.free]
         steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
         numeric = np.array(

@@ -1,47 +1,67 @@
 """FModel: a model and its data; solvent and scales fitted, R-factors, map coefficients."""
 
 import dataclasses
-import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from friedel import fourier, scaling
+from friedel import report, scaling
 from friedel.calculator import Calculator
-from friedel.errors import FriedelError, FriedelWarning, ParameterError, ReflectionsError
-from friedel.grid import grid_shape
+from friedel.errors import FriedelError, ParameterError, ReflectionsError
+from friedel.grid import FloatGrid
 from friedel.io.models import as_model
-from friedel.mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
-from friedel.observed import compare_crystals, free_set, usable_reflections, within_resolution
+from friedel.mask import MaskParameters
+from friedel.observed import (
+    amplitudes_of,
+    compare_crystals,
+    free_set,
+    usable_reflections,
+    within_resolution,
+)
 from friedel.reflections import Reflections
-from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, r_factor
-from friedel.shells import Shell, table_text
+from friedel.scaling import (
+    Outlier,
+    ScaleParameters,
+    ScalingData,
+    ScalingFit,
+    find_outliers,
+    r_factor,
+)
+from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
+from friedel.shells import Shell
+from friedel.sigmaa import PhaseStatistics, phase_statistics
+from friedel.solvent import MaskedSolvent, best_mask, checked_mask
 
-SOLVENTS = ("flat", "none")
+SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
+
+WEIGHTS = ("none", "sigma")
 
 SOLVENT_DENSITIES = {
-    "xray": ((scaling.MEAN_K_SOL,), "electrons/A^3"),
-    "electron": ((0.05, 0.20), "A/A^3"),
-    "mott-bethe": ((0.05, 0.20), "A/A^3"),
-    "neutron": ((-0.056, 0.30, 0.64), "fm/A^3"),
+    "xray": (scaling.MEAN_K_SOL,),
+    "electron": (0.05, 0.20),
+    "mott-bethe": (0.05, 0.20),
+    "neutron": (-0.056, 0.30, 0.64),
 }
-"""Where k_sol starts, the best fit counting, and its unit. Water has 0.10 A/A^3 for electrons;
-for neutrons the outer values are those of light and heavy water."""
+"""Where k_sol starts, the best fit counting. Water has 0.10 A/A^3 for electrons; for neutrons
+the outer values are those of light and heavy water, fm/A^3."""
 
-DENSEST_SOLVENT = 0.6
-"""electrons/A^3; concentrated salts reach about 0.45. More is worth a note, and so are: """
-COARSE_D_MAX = 8.0
-"""no reflections of larger spacing (A), as nothing tells solvent from overall scale then."""
+BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
+"""Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
+
+LEAST_FREE = 50
+"""Smaller free sets cannot tell sigma_A: then all reflections are taken for it."""
 
 
 class FModel:
     """Structure factors of a model, with bulk solvent, on the scale of observed amplitudes.
 
     F_model = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), fitted
-    to F_obs by :func:`friedel.scaling.fit` [Jiang1994] [Fokine2002] [Afonine2013].
+    to F_obs by :func:`friedel.scaling.fit` [Jiang1994] [Fokine2002] [Afonine2013]. Where
+    reflections left out of the fit say that it predicts them better, both scales have smooth
+    curves as further factors, and the solvent a layer near the atoms with a density of its own.
 
     Parameters
     ----------
@@ -53,9 +73,12 @@ class FModel:
     source
         ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
     solvent
-        ``"flat"`` for a mask of constant density, ``"none"`` for atoms alone.
+        ``"flat"`` for a mask of constant density, ``"smooth"`` to add curves and a layer as far
+        as leave-out likelihood supports them, ``"babinet"``, ``"none"`` for atoms alone;
+        ``"auto"`` chooses among none, flat and smooth by leave-out likelihood.
     target
-        What the fit minimises; see :func:`friedel.scaling.fit`.
+        What the fit minimises: ``"l1"``, nearest to the R-factor and least moved by outliers,
+        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.
@@ -66,6 +89,19 @@ class FModel:
     use_free
         Whether to leave the data's free set out of the fit, so that R_free is honest. With
         False all reflections are fitted to and there is no R_free.
+    weights
+        ``"sigma"`` to divide residuals by the sigmas of the data, ``"none"`` to treat all alike.
+    sigma_cutoff
+        Only reflections with F / sigma above this are used.
+    search_mask
+        Whether to search r_probe and r_shrink as well.
+    solvent_mask
+        Grid (or path of a CCP4 map) with 1 in the solvent and 0 elsewhere, instead of a mask
+        calculated from the model.
+    d_mask
+        Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
+    progress
+        Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
         Passed to :meth:`friedel.Calculator.from_model`.
 
@@ -96,29 +132,36 @@ class FModel:
         data: Any,
         *,
         source: str = "xray",
-        solvent: str = "flat",
-        target: str = "ls",
+        solvent: str = "auto",
+        target: str = "l1",
         radii: str | MaskParameters = "refmac",
         d_min: float | None = None,
         rtol: float = 1e-4,
         method: str = "auto",
         use_free: bool = True,
+        weights: str = "none",
+        sigma_cutoff: float = 0.0,
+        search_mask: bool = False,
+        solvent_mask: FloatGrid | str | PathLike[str] | None = None,
+        d_mask: float | None = None,
+        progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
         _check_choice("source", source, SOLVENT_DENSITIES)
         _check_choice("solvent", solvent, SOLVENTS)
-        _check_choice("target", target, scaling.LOSSES)
+        _check_choice("target", target, scaling.TARGETS)
+        _check_choice("weights", weights, WEIGHTS)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
-        self._mask_parameters = (
-            radii if isinstance(radii, MaskParameters) else MaskParameters.for_radii(radii)
-        )
+        self._search_mask, self._progress = search_mask, progress
+        if not isinstance(radii, MaskParameters):
+            radii = MaskParameters.for_radii(radii)
         strict_ncs = options.pop("strict_ncs", True)
         read = as_model(model, strict_ncs=strict_ncs)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
-        observed = _read_data(data)
+        observed = amplitudes_of(data)
         notes = read.notes + compare_crystals(self.crystal, observed.crystal)
         self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
-        self.usable, left_out = usable_reflections(self.f_obs)
+        self.usable, left_out = usable_reflections(self.f_obs, sigma_cutoff)
         self.free, about_free = free_set(self.f_obs, self.usable, use_free)
         options |= {"source": source, "rtol": rtol, "method": method}
         self._calculator = Calculator.from_model(
@@ -126,6 +169,23 @@ class FModel:
         )
         self._notes = notes + self._calculator.factors.notes + left_out + about_free
         self._fit: ScalingFit | None = None
+        self._shape: Shape = FLAT
+        self._weights = self._sigma_weights() if weights == "sigma" else None
+        self.masked: MaskedSolvent | None = None
+        if solvent not in ("none", "babinet"):
+            given = None
+            if solvent_mask is not None:
+                given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            self.masked = MaskedSolvent(
+                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask
+            )
+
+    def _sigma_weights(self) -> np.ndarray:
+        """(n,) 1/sigma relative to its median, so that residuals keep their unit."""
+        if self.f_obs.sigmas is None:
+            raise ReflectionsError(f"weights by sigma need sigmas; {self.f_obs.label} has none")
+        sigmas = np.where(self.usable, self.f_obs.sigmas, 1.0)
+        return float(np.median(sigmas[self.usable])) / sigmas
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"
@@ -139,40 +199,30 @@ class FModel:
         """Structure factors of the atoms, on their own scale."""
         return self._reflections("FC", self._calculator.forward())
 
-    @cached_property
-    def _mask(self) -> np.ndarray | None:
-        if self.solvent == "none":
-            return None
-        d_min = float(self.f_obs.d_spacing.min())
-        shape = grid_shape(self.crystal, mask_spacing(d_min))
-        with warnings.catch_warnings():
-            # of masks that are empty or full, which the notes tell
-            warnings.simplefilter("ignore", FriedelWarning)
-            return solvent_mask(self.crystal, self.atoms, shape, self._mask_parameters)
-
     @property
     def solvent_fraction(self) -> float | None:
         """Fraction of the cell that the mask takes as solvent; None when there is no mask."""
-        return None if self._mask is None else solvent_fraction(self._mask)
+        return None if self.masked is None else self.masked.fraction
 
-    @cached_property
+    @property
     def f_mask(self) -> Reflections | None:
-        """Structure factors of the mask (1 in the solvent, 0 elsewhere); None without solvent."""
-        if self._mask is None:
-            return None
-        values = np.zeros(len(self.f_obs), np.complex128)
-        # A mask without a boundary scatters nothing; its transform would be but rounding
-        if self._mask.min() < self._mask.max():
-            values = fourier.structure_factors(
-                self._mask, self.crystal, self.f_obs.hkl, symmetry_sum=False
-            )
-        return self._reflections("FMASK", values)
+        """Structure factors that k_sol multiplies; None without solvent.
+
+        Of the mask, 1 in the solvent and 0 elsewhere; for Babinet's solvent, of the atoms with
+        the sign changed.
+        """
+        if self.solvent == "babinet":
+            return self._reflections("FMASK", -self.f_calc.values)
+        return None if self.masked is None else self._reflections("FMASK", self.masked.f_mask)
 
     @cached_property
     def f_model(self) -> Reflections:
         """F_model at all reflections of `f_obs`, complex, on the scale of F_obs."""
-        f_mask = None if self.f_mask is None else self.f_mask.values
-        values = self.scales.f_total(self.crystal, self.f_obs.hkl, self.f_calc.values, f_mask)
+        f_mask = self.f_mask.values if self.has_solvent and self.f_mask is not None else None
+        f_layer = self.masked.f_layer if self.scales.k_layer and self.masked else None
+        values = self.scales.f_total(
+            self.crystal, self.f_obs.hkl, self.f_calc.values, f_mask, f_layer
+        )
         return self._reflections("FMODEL", values)
 
     def _reflections(self, label: str, values: np.ndarray) -> Reflections:
@@ -195,25 +245,93 @@ class FModel:
             When there are not more reflections than parameters.
         """
         chosen = self.usable & ~self.free
-        data = ScalingData(
+        k_sol_min = -np.inf if self.source == "neutron" else 0.0
+        options: dict[str, Any] = {
+            "target": self.target,
+            "fixed": fixed,
+            "k_sol_min": k_sol_min,
+            "weights": None if self._weights is None else self._weights[chosen],
+        }
+        if self._search_mask and self.masked is not None:
+            self._adopt_best_mask(chosen, start, options)
+        data = self._scaling_data(chosen)
+        kind = "flat" if self.solvent == "babinet" else self.solvent
+        first = self._best_flat_fit(data, start, options).parameters
+        self._shape, fitted, notes = choose_shape(
+            data, candidates(data, kind, fixed), first, progress=self._progress, **options
+        )
+        searched = 2 if self._search_mask and self.masked is not None else 0
+        self._fit = dataclasses.replace(
+            fitted, notes=fitted.notes + notes, n_parameters=fitted.n_parameters + searched
+        )
+        for name in ("f_model", "phase_statistics"):
+            self.__dict__.pop(name, None)  # calculated with other scales
+        return self
+
+    def _scaling_data(self, chosen: np.ndarray) -> ScalingData:
+        f_layer = None
+        if self.solvent in ("auto", "smooth") and self.masked is not None:
+            f_layer = self.masked.f_layer
+        return ScalingData(
             self.crystal,
             self.f_obs.hkl[chosen],
             np.asarray(self.f_obs.values[chosen], np.float64),
             self.f_calc.values[chosen],
             None if self.f_mask is None else self.f_mask.values[chosen],
+            None if f_layer is None else f_layer[chosen],
         )
-        starts = [start] if start is not None else self._usual_starts(data, fixed)
-        k_sol_min = -np.inf if self.source == "neutron" else 0.0
-        options: dict[str, Any] = {"target": self.target, "fixed": fixed, "k_sol_min": k_sol_min}
-        fits = [scaling.fit(data, start=s, **options) for s in starts]
-        self._fit = min(fits, key=lambda fit: fit.value)
-        self.__dict__.pop("f_model", None)  # calculated with other scales
-        return self
+
+    def _best_flat_fit(
+        self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
+    ) -> ScalingFit:
+        """From the start given, or the best from the usual ones."""
+        data = FLAT.of_data(data)
+        starts = [start] if start is not None else self._usual_starts(data, options["fixed"])
+        return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
 
     def _usual_starts(self, data: ScalingData, fixed: Collection[str]) -> list[ScaleParameters]:
-        densities = SOLVENT_DENSITIES[self.source][0] if data.has_solvent else (0.0,)
-        averages = [ScaleParameters(k_sol=k_sol) for k_sol in densities]
+        averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[self.source]]
+        if self.solvent == "babinet":
+            averages = [BABINET_START]
+        if not data.has_solvent:
+            averages = [ScaleParameters(k_sol=0.0)]
         return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
+
+    def quick_start(self, **given: Any) -> ScaleParameters:
+        """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
+
+        Parameters
+        ----------
+        **given
+            Any of `k_overall`, `b_overall`, `k_sol`, `b_sol`.
+
+        Raises
+        ------
+        ParameterError
+            When k_overall is not positive.
+        """
+        if given.get("k_overall", 1.0) <= 0:
+            raise ParameterError(
+                f"k_overall starts at {given['k_overall']:g}, expected more than 0"
+            )
+        average = BABINET_START if self.solvent == "babinet" else ScaleParameters()
+        start = dataclasses.replace(average, **given)
+        data = self._scaling_data(self.usable & ~self.free)
+        return scaling.fit_isotropic_b(FLAT.of_data(data), start, fixed=given)
+
+    def _adopt_best_mask(
+        self, chosen: np.ndarray, start: ScaleParameters | None, options: dict[str, Any]
+    ) -> None:
+        """Replace the mask by the one whose flat solvent fits best."""
+        assert self.masked is not None
+        data = dataclasses.replace(self._scaling_data(chosen), f_layer=None)
+        first = self._best_flat_fit(data, start, options).parameters
+
+        def misfit(masked: MaskedSolvent) -> float:
+            tried = dataclasses.replace(data, f_mask=masked.f_mask[chosen])
+            return scaling.fit(tried, start=first, **options).value
+
+        self.masked = best_mask(self.masked, misfit, self._progress)
 
     @property
     def result(self) -> ScalingFit:
@@ -249,31 +367,16 @@ class FModel:
     @property
     def has_solvent(self) -> bool:
         """Whether the fit included solvent."""
-        return self.f_mask is not None and bool(self.f_mask.values.any())
+        present = self.f_mask is not None and bool(self.f_mask.values.any())
+        return present and (self._fit is None or self._shape.solvent)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided on the user's behalf, and what looks doubtful."""
         notes = self._notes
         if self._fit is not None:
-            notes += self._fit.notes + self._doubts()
+            notes += self._fit.notes + report.doubts(self)
         return notes
-
-    def _doubts(self) -> tuple[str, ...]:
-        doubts = []
-        if not self.result.converged:
-            doubts.append(f"the fit did not converge: {self.result.stats['message']}")
-        if self.solvent_fraction == 1.0:
-            doubts.append("no atom is in the mask: all of the cell counts as solvent")
-        if self.has_solvent and self.source == "xray" and self.scales.k_sol > DENSEST_SOLVENT:
-            doubts.append(
-                f"k_sol = {self.scales.k_sol:.2f} electrons/A^3 is denser than any solvent "
-                "(water 0.33); it makes up for something else at low resolution"
-            )
-        d_max = float(self.f_obs.d_spacing[self.usable].max())
-        if self.has_solvent and d_max < COARSE_D_MAX:
-            doubts.append(f"no data beyond {d_max:.1f} A: the solvent is poorly determined")
-        return tuple(doubts)
 
     def table(self, n_shells: int = 10) -> list[Shell]:
         """Statistics by resolution shell, low resolution first, about equal numbers in each.
@@ -288,83 +391,62 @@ class FModel:
         ParameterError
             When `n_shells` is less than 1.
         """
-        if n_shells < 1:
-            raise ParameterError(f"got {n_shells} resolution shells, expected at least 1")
-        stol2 = self.f_obs.stol2
-        used = np.flatnonzero(self.usable)
-        used = used[np.argsort(stol2[used], kind="stable")]
-        shells = np.array_split(used, max(1, min(n_shells, len(used) // 20)))
-        edges = stol2[[shell[0] for shell in shells] + [used[-1]]]
-        possible = self._count_possible(edges)
-        return [self._shell(shell, edges[i : i + 2], possible[i]) for i, shell in enumerate(shells)]
+        return report.table(self, n_shells)
 
-    def _count_possible(self, edges: np.ndarray) -> np.ndarray:
-        """(m,) unique reflections between edges (m + 1,) in stol2."""
-        d_max, d_min = 0.5 / np.sqrt(edges[[0, -1]])
-        possible = self.crystal.unique_reflections(d_min, d_max * (1.0 + 1e-9))
-        inner = np.digitize(self.crystal.stol2(possible), edges[1:-1] * (1.0 - 1e-12))
-        return np.bincount(inner, minlength=len(edges) - 1)
-
-    def _shell(self, chosen: np.ndarray, edges: np.ndarray, possible: int) -> Shell:
-        hkl, f_obs = self.f_obs.hkl[chosen], self.f_obs.values[chosen]
-        f_model, free = np.abs(self.f_model.values[chosen]), self.free[chosen]
-        n_unique = len(np.unique(self.crystal.to_asu(hkl)[0], axis=0))
-        return Shell(
-            d_max=float(0.5 / np.sqrt(edges[0])),
-            d_min=float(0.5 / np.sqrt(edges[1])),
-            n=len(chosen),
-            n_free=int(free.sum()),
-            completeness=n_unique / max(int(possible), n_unique),
-            r_work=r_factor(f_obs[~free], f_model[~free]),
-            r_free=r_factor(f_obs[free], f_model[free]),
-            k_overall=float(self.scales.overall_scale(self.crystal, hkl).mean()),
-            k_mask=float(self.scales.solvent_scale(self.crystal.stol2(hkl)).mean()),
-            mean_f_obs=float(f_obs.mean()),
-            mean_f_model=float(f_model.mean()),
-            mean_f_calc=float(np.abs(self.f_calc.values[chosen]).mean()),
+    @property
+    def outliers(self) -> list[Outlier]:
+        """Reflections far from the model, the farthest first; of all that are used."""
+        used = self.usable
+        return find_outliers(
+            self.crystal,
+            self.f_obs.hkl[used],
+            np.asarray(self.f_obs.values[used], np.float64),
+            np.abs(self.f_model.values[used]),
         )
+
+    @cached_property
+    def phase_statistics(self) -> PhaseStatistics:
+        """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
+        used = self.usable
+        free = self.free[used]
+        found = phase_statistics(
+            self.crystal,
+            self.f_obs.hkl[used],
+            np.asarray(self.f_obs.values[used], np.float64),
+            np.abs(self.f_model.values[used]),
+            free if free.sum() >= LEAST_FREE else np.ones(len(free), bool),
+        )
+        full = np.full((2, len(used)), np.nan)
+        full[:, used] = found.fom, found.d
+        return PhaseStatistics(found.sigma_a, full[0], full[1])
 
     def summary(self, n_shells: int = 10) -> str:
         """The result as text: R-factors, parameters, the table by shell, the notes."""
-        blocks = ["\n".join(self._heading()), table_text(self.table(n_shells))]
-        if self.notes:
-            blocks.append("\n".join(f"  note: {note}" for note in self.notes))
-        return "\n\n".join(blocks)
+        return report.summary(self, n_shells)
 
-    def _heading(self) -> list[str]:
-        d, n_free = self.f_obs.d_spacing[self.usable], int((self.usable & self.free).sum())
-        group = self.crystal.name or f"{self.crystal.n_operations} operations"
-        fitted = f"{self.result.n_parameters} parameters fitted, target {self.target}"
-        b = " ".join(f"{x + 0.0:.2f}" for x in np.round(self.scales.b_overall, 2))
-        lines = {
-            "crystal": f"{group}, {' '.join(f'{x:g}' for x in self.crystal.cell)}",
-            "data": f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} A",
-            "R_work": f"{self.r_work:.4f}   {len(d) - n_free} reflections, {fitted}",
-            "R_free": f"{self.r_free or 0:.4f}   {n_free} reflections left out of the fit",
-            "k_overall": f"{self.scales.k_overall:.4g}",
-            "B_overall": f"{self.scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}",
-            "solvent": self._solvent_text(),
-        }
-        if self.r_free is None:
-            del lines["R_free"]
-        title = f"{self.name} against {self.f_obs.description or self.f_obs.label}"
-        return [title, *(f"  {name:10s} {text}" for name, text in lines.items())]
+    def to_dict(self, n_shells: int = 10) -> dict[str, Any]:
+        """The result as numbers and text that JSON can hold."""
+        return report.as_dict(self, n_shells)
 
-    def _solvent_text(self) -> str:
-        if self.solvent_fraction is None:
-            return "none"
-        volume = f"{self.solvent_fraction:.1%} of the cell ({self._mask_parameters.radii} radii)"
-        if not self.has_solvent:
-            return volume
-        unit = SOLVENT_DENSITIES[self.source][1]
-        return f"k_sol {self.scales.k_sol:.3f} {unit}, B_sol {self.scales.b_sol:.1f} A^2; {volume}"
+    def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write :meth:`to_dict` to a file.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        report.write_json(self, path, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        return report.html(self) if self._fit is not None else f"<pre>{self!r}</pre>"
 
     def map_coefficients(self) -> tuple[Reflections, Reflections]:
-        """Coefficients of the 2Fo-Fc-like and of the difference map, with m = D = 1.
+        """Coefficients of the 2mFo-DFc and of the mFo-DFc map.
 
-        On the scale of F_obs, with the phases of F_model: 2 F_obs - F_model for acentric and
-        F_obs for centric reflections, and F_obs - F_model for both [Read1986]. NaN where F_obs
-        cannot be used.
+        On the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for acentric and
+        m F_obs for centric reflections, and m F_obs - D F_model for both [Read1986]. NaN
+        where F_obs cannot be used.
 
         Returns
         -------
@@ -372,20 +454,20 @@ class FModel:
             Complex.
         """
         f_model = self.f_model.values
-        f_obs = np.where(self.usable, self.f_obs.values, np.nan)
-        amplitude = np.abs(f_model)
+        m_f_obs = self.phase_statistics.fom * np.where(self.usable, self.f_obs.values, np.nan)
+        d_f_model = self.phase_statistics.d * np.abs(f_model)
         unit = np.exp(1j * np.angle(f_model))
         centric = self.crystal.is_centric(self.f_obs.hkl)
-        fwt = np.where(centric, f_obs, 2.0 * f_obs - amplitude) * unit
-        delfwt = (f_obs - amplitude) * unit
+        fwt = np.where(centric, m_f_obs, 2.0 * m_f_obs - d_f_model) * unit
+        delfwt = (m_f_obs - d_f_model) * unit
         return self._reflections("FWT", fwt), self._reflections("DELFWT", delfwt)
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write observed and calculated columns to an MTZ file.
 
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
-        FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FWT/PHWT and DELFWT/PHDELWT on the
-        scale of FP; see :meth:`map_coefficients`. The cell is the model's.
+        FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
+        the scale of FP; see :meth:`map_coefficients`. The cell is the model's.
 
         Raises
         ------
@@ -395,23 +477,12 @@ class FModel:
         from friedel.io.writers import write_mtz
 
         columns = dataclasses.replace(self.f_obs, label="FP").columns() | self.f_calc.columns()
-        if self.f_mask is not None:
+        if self.masked is not None and self.f_mask is not None:
             columns |= {"FMASK": self.f_mask.amplitudes, "PHIMASK": self.f_mask.phases}
-        for reflections in (self.f_model, *self.map_coefficients()):
+        columns |= self.f_model.columns() | {"FOM": self.phase_statistics.fom}
+        for reflections in self.map_coefficients():
             columns |= reflections.columns()
         write_mtz(path, self.crystal, self.f_obs.hkl, columns, overwrite=overwrite)
-
-
-def _read_data(data: Any) -> Reflections:
-    if not isinstance(data, Reflections):
-        from friedel.io.data import as_reflections
-
-        data = as_reflections(data)
-    if np.iscomplexobj(data.values):
-        raise ReflectionsError(
-            f"observed data {data.label} are complex structure factors, expected real amplitudes"
-        )
-    return data
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

@@ -1,5 +1,7 @@
 """What of the observed data can be used with a model: cell, resolution, values, free set."""
 
+from typing import Any
+
 import numpy as np
 
 from friedel.crystal import Crystal, checked_d_min
@@ -11,6 +13,25 @@ SMALL_FREE_SET = 200
 
 NOTED_CELL_DIFFERENCE = 1e-3
 """A larger relative difference between the cells of model and data is worth a note."""
+
+
+def amplitudes_of(data: Any) -> Reflections:
+    """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
+
+    Raises
+    ------
+    ReflectionsError
+        For complex values.
+    """
+    if not isinstance(data, Reflections):
+        from friedel.io.data import as_reflections
+
+        data = as_reflections(data)
+    if np.iscomplexobj(data.values):
+        raise ReflectionsError(
+            f"observed data {data.label} are complex structure factors, expected real amplitudes"
+        )
+    return data
 
 
 def compare_crystals(model: Crystal, data: Crystal) -> tuple[str, ...]:
@@ -54,8 +75,23 @@ def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
     return data.select(inside)
 
 
-def usable_reflections(data: Reflections) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why."""
+def usable_reflections(
+    data: Reflections, sigma_cutoff: float = 0.0
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why.
+
+    Parameters
+    ----------
+    sigma_cutoff
+        Only reflections with F / sigma above this are used.
+
+    Raises
+    ------
+    ReflectionsError
+        When none can be used, or a cutoff is asked for data without sigmas.
+    """
+    if sigma_cutoff > 0 and data.sigmas is None:
+        raise ReflectionsError(f"a cutoff of F/sigma needs sigmas; {data.label} has none")
     sigmas = np.ones(len(data)) if data.sigmas is None else data.sigmas
     # one reason each, the first that applies
     reasons = {
@@ -64,6 +100,8 @@ def usable_reflections(data: Reflections) -> tuple[np.ndarray, tuple[str, ...]]:
         "with F <= 0": data.values <= 0,
         "with sigma <= 0": sigmas <= 0,
     }
+    if sigma_cutoff > 0:
+        reasons[f"with F/sigma <= {sigma_cutoff:g}"] = data.values <= sigma_cutoff * sigmas
     usable = np.ones(len(data), bool)
     notes = []
     for reason, applies in reasons.items():

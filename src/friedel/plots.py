@@ -8,7 +8,8 @@ import numpy as np
 
 from friedel.atoms import VOIGT
 from friedel.errors import MissingDependencyError, OutputError
-from friedel.fmodel import SOLVENT_DENSITIES, FModel
+from friedel.fmodel import FModel
+from friedel.report import UNITS
 from friedel.shells import Shell
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#7B3294"
@@ -123,14 +124,15 @@ def _draw_scales(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
     stol2 = 0.25 * np.linspace(0.0, 1.0 / shells[-1].d_min ** 2, 200)
     scales = fmodel.scales
     lowest, _, highest = np.linalg.eigvalsh(np.array(scales.b_overall)[VOIGT])
-    low, mean, high = (np.exp(-b * stol2) for b in (highest, scales.b_iso, lowest))
+    mean = scales.isotropic_scale(stol2) / scales.k_overall
+    low, high = (mean * np.exp((scales.b_iso - b) * stol2) for b in (highest, lowest))
     label = rf"$k_{{overall}}(s)$ / {scales.k_overall:.3g}"
     axes.plot(4 * stol2, mean, "--", color=GREEN, label=label)
     axes.fill_between(
         4 * stol2, low, high, color=GREEN, alpha=0.2, lw=0, label="its range over directions"
     )
     if fmodel.has_solvent:
-        unit = SOLVENT_DENSITIES[fmodel.source][1].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
+        unit = UNITS[fmodel.source].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
         k_mask = scales.solvent_scale(stol2)
         axes.plot(4 * stol2, k_mask, "-.", color=PURPLE, label=rf"$k_{{mask}}(s)$, {unit}")
     axes.set_ylabel("scale")

@@ -17,7 +17,7 @@ class Shell:
     used of the unique reflections possible; R-factors, NaN where there are no reflections;
     means of the overall scale (anisotropy included) and of k_sol exp(-B_sol stol2), the
     scale of F_mask relative to F_calc; mean amplitudes. F_calc, of the atoms alone, is not on
-    the scale of the others.
+    the scale of the others. Correlation of F_obs with |F_model|, and mean figure of merit.
     """
 
     d_max: float
@@ -32,6 +32,8 @@ class Shell:
     mean_f_obs: float
     mean_f_model: float
     mean_f_calc: float
+    cc: float = float("nan")
+    fom: float = float("nan")
 
 
 def table_text(shells: list[Shell]) -> str:
@@ -39,6 +41,7 @@ def table_text(shells: list[Shell]) -> str:
     numbers = {
         "R_work": "r_work", "R_free": "r_free", "k_overall": "k_overall", "k_mask": "k_mask",
         "<Fobs>": "mean_f_obs", "<Fmodel>": "mean_f_model",
+        "CC": "cc", "FOM": "fom",
     }  # fmt: skip
     columns = {
         "d range, A": [f"{s.d_max:.2f} - {s.d_min:5.2f}" for s in shells],

@@ -1,28 +1,57 @@
 """``friedel fmodel``: bulk solvent, scaling to observed amplitudes, R-factors, map coefficients."""
 
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import click
 
 from friedel.cli.options import OVERWRITE
+from friedel.errors import ParameterError
+
+SOURCES = ("xray", "electron", "neutron", "mott-bethe")
+
+FILES = ("to_mtz", "plot", "to_json", "write_mask")
+"""Options that name files to be written."""
+
+
+def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any]:
+    return click.option(*names, type=float, metavar=metavar, help=text)
 
 
 @click.command("fmodel", short_help="solvent, scaling to F_obs, R-factors, map coefficients")
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
-@click.option("--dmin", type=float, metavar="NUM", help="Use data to this resolution, A.")
+@_number("--dmin", "d_min", text="Use data to this resolution, A.")
+@_number("--sigma-cutoff", text="Use only data with F/sigma above this.")
 @click.option(
     "--for",
     "source",
-    type=click.Choice(["xray", "electron", "neutron", "mott-bethe"]),
+    type=click.Choice(SOURCES),
     default="xray",
     show_default=True,
     help="What is scattered.",
 )
 @click.option(
-    "--solvent",
-    type=click.Choice(["flat", "none"]),
-    default="flat",
+    "--target",
+    type=click.Choice(["l1", "huber", "student-t", "ls"]),
+    default="l1",
     show_default=True,
-    help="Bulk-solvent model.",
+    help="What the fit minimises; all but ls (least squares) are robust against outliers.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["none", "sigma"]),
+    default="none",
+    show_default=True,
+    help="Weights of the residuals.",
+)
+@click.option(
+    "--solvent",
+    type=click.Choice(["auto", "smooth", "flat", "babinet", "none"]),
+    default="auto",
+    show_default=True,
+    help="Bulk solvent; auto chooses by the likelihood of reflections left out.",
 )
 @click.option(
     "--radii-set",
@@ -32,26 +61,34 @@ from friedel.cli.options import OVERWRITE
     show_default=True,
     help="Atomic radii of the solvent mask.",
 )
+@_number("--r-probe", text="Added to the radii, A.")
+@_number("--r-shrink", text="How far the solvent grows back, A.")
+@_number("--island-volume", text="Smaller pockets of solvent are none, A^3.")
+@click.option("--search-mask", is_flag=True, help="Search r-probe and r-shrink.")
+@_number("--d-mask", text="Spacing of the mask's grid, A.")
+@click.option("--solvent-mask", type=click.Path(), metavar="FILE", help="Take the mask from a map.")
+@_number("--ksolv", text="Solvent density: start of the fit.")
+@_number("--bsolv", text="B of the solvent, A^2: start of the fit.")
+@_number("--kov", text="Overall scale: start of the fit.")
+@click.option(
+    "--baniso", metavar="B11:B22:B33:B12:B13:B23", help="Overall B, A^2: start of the fit."
+)
+@click.option(
+    "--fix",
+    multiple=True,
+    type=click.Choice(["ksolv", "bsolv", "kov", "baniso"]),
+    help="Keep this one as it starts; can be repeated.",
+)
 @click.option(
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R and scales (png, pdf).")
+@click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
+@click.option("--write-mask", type=click.Path(), metavar="FILE", help="Write the mask as a map.")
 @OVERWRITE
-def command(
-    model: str,
-    data: str,
-    dmin: float | None,
-    source: str,
-    solvent: str,
-    radii: str,
-    rtol: float,
-    fit_all: bool,
-    to_mtz: str | None,
-    plot: str | None,
-    overwrite: bool,
-) -> None:
+def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
     DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP.
@@ -59,16 +96,92 @@ def command(
     from friedel import FModel
     from friedel.io.writers import check_output
 
-    for path in filter(None, (to_mtz, plot)):
+    overwrite = options.pop("overwrite")
+    files = {name: path for name in FILES if (path := options.pop(name))}
+    for path in files.values():
         check_output(path, overwrite=overwrite)
-    options = {"source": source, "solvent": solvent, "radii": radii, "d_min": dmin, "rtol": rtol}
-    fitted = FModel(model, data, use_free=not fit_all, **options).fit()
-    click.echo(fitted.summary())
-    if to_mtz:
-        fitted.to_mtz(to_mtz, overwrite=overwrite)
-        click.echo(f"wrote {to_mtz}", err=True)
-    if plot:
+    start, fixed = _start_and_fixed(options)
+    use_free = not options.pop("fit_all")
+    known = {name: value for name, value in options.items() if value is not None}
+    fmodel = FModel(model, data, use_free=use_free, progress=_progress, **_with_mask(known))
+    if "write_mask" in files and fmodel.masked is None:
+        raise ParameterError(f"there is no mask to write with --solvent {options['solvent']}")
+    fmodel.fit(_full_start(fmodel, start), fixed)
+    click.echo(fmodel.summary())
+    for name, path in files.items():
+        _write(fmodel, name, path, overwrite)
+        click.echo(f"wrote {path}", err=True)
+
+
+def _with_mask(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of FModel, those of the mask made one."""
+    from friedel.mask import MaskParameters
+
+    lengths = [options.pop(name, None) for name in ("r_probe", "r_shrink", "island_volume")]
+    radii = MaskParameters.for_radii(options.pop("radii"), *lengths)
+    return options | {"radii": radii}
+
+
+def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Parameters of the scale that were given, and names of those to keep.
+
+    Raises
+    ------
+    ParameterError
+        When one is to be kept that was not given.
+    """
+    names = {"ksolv": "k_sol", "bsolv": "b_sol", "kov": "k_overall", "baniso": "b_overall"}
+    given = {option: options.pop(option) for option in names}
+    start = {names[option]: value for option, value in given.items() if value is not None}
+    if "b_overall" in start:
+        start["b_overall"] = parse_tensor(start["b_overall"])
+    fixed = options.pop("fix")
+    for option in fixed:
+        if given[option] is None:
+            raise ParameterError(f"--fix {option} needs a value: give --{option} as well")
+    return start, [names[option] for option in fixed]
+
+
+def _full_start(fmodel: Any, start: dict[str, Any]) -> Any:
+    """The start given, completed by a quick fit; None when nothing is given."""
+    return fmodel.quick_start(**start) if start else None
+
+
+def parse_tensor(text: str) -> tuple[float, ...]:
+    """``"1:2:3:0:0:0"`` -> six numbers.
+
+    Raises
+    ------
+    ParameterError
+        When the text is anything else.
+    """
+    try:
+        values = tuple(float(part) for part in text.split(":"))
+    except ValueError:
+        values = ()
+    if len(values) != 6:
+        raise ParameterError(f"got --baniso {text!r}, expected B11:B22:B33:B12:B13:B23")
+    return values
+
+
+def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
+    if name == "to_mtz":
+        fmodel.to_mtz(path, overwrite=overwrite)
+    elif name == "to_json":
+        fmodel.to_json(path, overwrite=overwrite)
+    elif name == "write_mask":
+        from friedel.io.writers import write_ccp4_map
+
+        write_ccp4_map(path, fmodel.crystal, fmodel.masked.mask, overwrite=overwrite)
+    else:
         from friedel.plots import plot_fmodel
 
-        plot_fmodel(fitted, plot, overwrite=overwrite)
-        click.echo(f"wrote {plot}", err=True)
+        plot_fmodel(fmodel, path, overwrite=overwrite)
+
+
+def _progress(steps: Iterable[Any]) -> Iterable[Any]:
+    """A bar on a terminal, nothing elsewhere."""
+    from tqdm import tqdm
+
+    bar: Iterable[Any] = tqdm(steps, desc="fit", leave=False, disable=not sys.stderr.isatty())
+    return bar

@@ -1,0 +1,199 @@
+"""R-factors on reflections left out of the fit: friedel against gemmi and cctbx.
+
+    python benchmarks/scaling.py FOLDER [--cctbx PYTHON] [--seeds 1]
+
+FOLDER holds the models and data of `PAIRS`. In each pair 10 % of the reflections, drawn with a
+seed, are left out of every fit, besides the file's own free set. PYTHON is an interpreter that has
+cctbx; without it, as without gemmi, that peer is left out with a word. Every program fits the same
+reflections. Times include F_calc, mask and fit, one thread.
+"""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+import friedel
+from friedel.reflections import Reflections, match
+
+PAIRS = {
+    "5e5z": ("5e5z.pdb", "5e5z.mtz:FP,SIGFP"),
+    "1dur": ("1dur.pdb", "1dur.mtz:FP,SIGFP"),
+    "5a3h": ("5a3h.pdb", "5a3h_sigmaa.mtz:FP,SIGFP"),
+    "rnase": ("rnase.pdb", "rnase.mtz:FGMP18,SIGFGMP18"),
+    "lyso_c2": ("lyso_c2.pdb", "lyso_c2.mtz:F,SIGF"),
+    "pka_start": ("pka_start.pdb", "pka_data.mtz:F-obs-filtered,SIGF-obs-filtered"),
+}
+
+OURS = {
+    "page (ls, flat)": {"target": "ls", "solvent": "flat"},
+    "l1, flat": {"solvent": "flat"},
+    "student-t, auto": {"target": "student-t"},
+    "default": {},
+    "default + mask search": {"search_mask": True},
+}
+
+
+@dataclass
+class Task:
+    """One pair with its division into fitted and left out."""
+
+    model: Path
+    data: Reflections
+    left_out: np.ndarray
+    free: np.ndarray
+
+    @property
+    def fitted_to(self) -> Reflections:
+        return replace(self.data, free=self.left_out | self.free)
+
+
+@dataclass
+class Outcome:
+    f_obs: np.ndarray
+    f_model: np.ndarray
+    seconds: float
+    n_parameters: str = ""
+
+    def r(self, chosen: np.ndarray) -> float:
+        difference = np.abs(self.f_obs - self.f_model)[chosen]
+        return float(difference.sum() / self.f_obs[chosen].sum()) if chosen.any() else np.nan
+
+
+def read_task(folder: Path, name: str, seed: int) -> Task:
+    model, data = PAIRS[name]
+    read = friedel.as_reflections(f"{folder / data}")
+    usable = (read.values > 0) & (read.sigmas > 0) & ~read.crystal.is_absent(read.hkl)
+    read = read.select(usable)
+    free = np.zeros(len(read), bool) if read.free is None else read.free.astype(bool)
+    drawn = np.random.default_rng(seed).random(len(read)) < 0.1
+    return Task(folder / model, read, drawn & ~free, free)
+
+
+def run_friedel(task: Task, **options: object) -> Outcome:
+    start = time.perf_counter()
+    fitted = friedel.FModel(task.model, task.fitted_to, **options).fit()
+    f_model = fitted.f_model.amplitudes
+    seconds = time.perf_counter() - start
+    return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters))
+
+
+def run_gemmi(task: Task) -> Outcome:
+    """The recipe of gemmi's page."""
+    import gemmi
+
+    structure = gemmi.read_structure(str(task.model))
+    start = time.perf_counter()
+    d_min = float(task.data.d_spacing.min()) - 1e-9
+    calculator = gemmi.DensityCalculatorX()
+    calculator.d_min = d_min
+    calculator.set_refmac_compatible_blur(structure[0])
+    calculator.grid.setup_from(structure)
+    calculator.put_model_density_on_grid(structure[0])
+    transform = gemmi.transform_map_to_f_phi(calculator.grid, half_l=True)
+    f_calc = transform.prepare_asu_data(dmin=d_min, unblur=calculator.blur)
+    grid = gemmi.FloatGrid()
+    grid.setup_from(structure, spacing=min(0.6, d_min / 2 - 1e-9))
+    gemmi.SolventMasker(gemmi.AtomicRadiiSet.Refmac).put_mask_on_float_grid(grid, structure[0])
+    f_mask = gemmi.transform_map_to_f_phi(grid, half_l=True).prepare_asu_data(dmin=d_min)
+    work = ~(task.left_out | task.free)
+    f_obs = gemmi.ValueSigmaAsuData(
+        structure.cell,
+        structure.find_spacegroup(),
+        task.data.hkl[work],
+        np.column_stack([task.data.values, task.data.sigmas])[work].astype(np.float32),
+    )
+    scaling = gemmi.Scaling(structure.cell, structure.find_spacegroup())
+    scaling.use_solvent = True
+    scaling.prepare_points(f_calc, f_obs, f_mask)
+    scaling.fit_isotropic_b_approximately()
+    scaling.fit_parameters()
+    scaling.scale_data(f_calc, f_mask)
+    seconds = time.perf_counter() - start
+    amplitudes = np.full(len(task.data), np.nan)
+    i, j = match(task.data.hkl, f_calc.miller_array)
+    amplitudes[i] = np.abs(f_calc.value_array[j])
+    return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)))
+
+
+def run_cctbx(task: Task, python: str) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+        left_out = task.left_out | task.free
+        np.savez(
+            source,
+            hkl=task.data.hkl,
+            f_obs=task.data.values,
+            sigmas=task.data.sigmas,
+            left_out=left_out,
+        )
+        script = Path(__file__).with_name("cctbx_scaling.py")
+        subprocess.run(
+            [python, str(script), str(task.model), str(source), str(target)],
+            check=True,
+            capture_output=True,
+        )
+        found = dict(np.load(target))
+    f_obs, f_model = np.full((2, len(task.data)), np.nan)
+    # cctbx may have moved reflections to its own asymmetric unit
+    i, j = match(task.data.hkl, task.data.crystal.to_asu(found["hkl"])[0])
+    f_obs[i], f_model[i] = found["f_obs"][j], found["f_model"][j]
+    return Outcome(f_obs, f_model, float(found["seconds"]), "by bins")
+
+
+def programs(cctbx: str | None) -> dict[str, Callable[[Task], Outcome]]:
+    found: dict[str, Callable[[Task], Outcome]] = {}
+    if importlib.util.find_spec("gemmi"):
+        found["gemmi"] = run_gemmi
+    else:
+        print("gemmi is not installed: left out", file=sys.stderr)
+    if cctbx:
+        found["cctbx fast"] = lambda task: run_cctbx(task, cctbx)
+    else:
+        print("no interpreter with cctbx given (--cctbx): left out", file=sys.stderr)
+    for name, options in OURS.items():
+        found[name] = lambda task, options=options: run_friedel(task, **options)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="with models and data")
+    parser.add_argument("--cctbx", metavar="PYTHON", help="interpreter that has cctbx")
+    parser.add_argument("--seeds", type=int, default=1, help="how many divisions to average")
+    parser.add_argument("--only", choices=PAIRS, action="append", help="these pairs alone")
+    arguments = parser.parse_args()
+    table: dict[str, list[list[float]]] = {}
+    print(f"{'pair':10s} {'program':22s} {'param.':>7s} {'work':>7s} {'left out':>8s} {'free':>7s} "
+          f"{'all':>7s} {'s':>6s}")  # fmt: skip
+    for name in arguments.only or PAIRS:
+        tasks = [read_task(arguments.folder, name, seed) for seed in range(arguments.seeds)]
+        for program, run in programs(arguments.cctbx).items():
+            rows, outcome = [], None
+            for task in tasks:
+                outcome = run(task)
+                everything = np.isfinite(outcome.f_model)
+                work = everything & ~task.left_out & ~task.free
+                parts = (work, everything & task.left_out, everything & task.free, everything)
+                rows.append([*(outcome.r(part) for part in parts), outcome.seconds])
+            mean = np.mean(rows, axis=0)
+            table.setdefault(program, []).append(list(mean))
+            print(f"{name:10s} {program:22s} {outcome.n_parameters:>7s} {mean[0]:7.4f} "
+                  f"{mean[1]:8.4f} {mean[2]:7.4f} {mean[3]:7.4f} {mean[4]:6.2f}")  # fmt: skip
+            sys.stdout.flush()
+    print("\ngeometric means over the pairs")
+    for program, rows in table.items():
+        mean = np.exp(np.log(rows).mean(axis=0))
+        print(f"{'':10s} {program:22s} {'':7s} {mean[0]:7.4f} {mean[1]:8.4f} {mean[2]:7.4f} "
+              f"{mean[3]:7.4f} {mean[4]:6.2f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

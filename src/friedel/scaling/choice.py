@@ -1,0 +1,220 @@
+"""How rich a scale the data support, by the likelihood of reflections left out of the fit."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from friedel.scaling.data import ScalingData
+from friedel.scaling.fitting import ScalingFit, fit
+from friedel.scaling.parameters import ScaleParameters
+
+N_FOLDS = 5
+"""Each fit of the cross-validation leaves a fifth of the reflections out."""
+
+SEED = 20021
+"""Of the division into folds, so that a choice can be repeated."""
+
+EXACT = 1e-6
+"""Residuals below this fraction of the amplitudes are rounding: a richer scale fits no better."""
+
+ROUGHLY = 1e-5
+"""Nats per reflection to which fits are compared: differences that count are 1e-3 and more."""
+
+REFLECTIONS_PER_PARAMETER = 10
+"""A richer scale is tried only where it leaves this many for each parameter."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a scale has besides k_overall and B.
+
+    Parameters
+    ----------
+    overall_terms, solvent_terms
+        Number of coefficients of the curves.
+    solvent, layer
+        Whether there is solvent, and a layer with a density of its own.
+    """
+
+    overall_terms: int = 0
+    solvent_terms: int = 0
+    solvent: bool = True
+    layer: bool = False
+
+    def of_data(self, data: ScalingData) -> ScalingData:
+        """The data without what this shape has not."""
+        return replace(
+            data,
+            f_mask=data.f_mask if self.solvent else None,
+            f_layer=data.f_layer if self.layer and self.solvent else None,
+        )
+
+    def start(self, data: ScalingData, near: ScaleParameters) -> ScaleParameters:
+        """The start of a fit, from the parameters of a simpler shape."""
+        curved = self.overall_terms or self.solvent_terms
+        return replace(
+            near,
+            k_sol=near.k_sol if self.solvent else 0.0,
+            k_layer=near.k_layer if self.layer else 0.0,
+            overall_curve=_lengthened(near.overall_curve, self.overall_terms),
+            solvent_curve=_lengthened(near.solvent_curve, self.solvent_terms),
+            curve_range=data.curve_range if curved else near.curve_range,
+        )
+
+    def __str__(self) -> str:
+        parts = ["flat solvent" if self.solvent else "no solvent"]
+        if self.layer:
+            parts.append("a layer")
+        if self.overall_terms or self.solvent_terms:
+            parts.append(f"curves of {self.overall_terms} + {self.solvent_terms} terms")
+        return ", ".join(parts)
+
+
+FLAT = Shape()
+NO_SOLVENT = Shape(solvent=False)
+SMOOTH = (Shape(1, 0), Shape(3, 1), Shape(7, 3))
+"""Ever richer curves. Twice the terms of the last gain nothing on real data."""
+
+
+def candidates(data: ScalingData, kind: str, fixed: Collection[str]) -> list[Shape]:
+    """Shapes to choose from, the simplest first.
+
+    Parameters
+    ----------
+    kind
+        ``"none"``, ``"flat"``, ``"smooth"`` (curves as well) or ``"auto"`` (all of these).
+    fixed
+        Curves of scales that are fixed are not fitted.
+    """
+    if kind == "none" or not data.has_solvent:
+        shapes = [NO_SOLVENT]
+    else:
+        shapes = [NO_SOLVENT, FLAT] if kind == "auto" else [FLAT]
+    if kind in ("smooth", "auto"):
+        richer = [_restricted(shape, data, fixed) for shape in SMOOTH]
+        if data.has_layer and "k_layer" not in fixed:
+            richer += [replace(shape, layer=True) for shape in richer[1:]]
+        shapes += richer
+    affordable = len(data) / REFLECTIONS_PER_PARAMETER
+    shapes = list(dict.fromkeys(shapes))
+    return [s for s in shapes if s in shapes[:2] or _n_terms(s) + 9 <= affordable]
+
+
+def choose_shape(
+    data: ScalingData,
+    shapes: Sequence[Shape],
+    first: ScaleParameters,
+    *,
+    target: str,
+    weights: np.ndarray | None = None,
+    progress: Callable[[Sequence[Shape]], Any] = iter,
+    **options: Any,
+) -> tuple[Shape, ScalingFit, tuple[str, ...]]:
+    """The simplest shape that predicts reflections left out as well as any other does.
+
+    As well as: the mean difference of log-likelihoods to the best, reflection by
+    reflection, is less than its own standard error [Hastie2009].
+
+    Parameters
+    ----------
+    data
+        Reflections to fit to.
+    shapes
+        To choose from, the simplest first.
+    first
+        Where the fit of the simplest shape starts.
+    target, weights, options
+        See :func:`fit`.
+    progress
+        Wraps the sequence of shapes, to show how far the work is.
+
+    Returns
+    -------
+    shape, fit, notes
+        The choice, its fit to all of `data`, and what to say of it.
+    """
+    rough: dict[str, Any] = options | {"target": target, "tolerance": ROUGHLY}
+    fits: dict[Shape, ScalingFit] = {}
+    surprises: dict[Shape, np.ndarray] = {}
+    near = first
+    for shape in progress(shapes):
+        shaped = shape.of_data(data)
+        start = shape.start(shaped, near)
+        if shape.solvent and start.k_sol == 0.0:
+            start = replace(start, k_sol=first.k_sol, b_sol=first.b_sol)
+        fits[shape] = fit(shaped, start=start, weights=weights, **rough)
+        near = fits[shape].parameters
+        if len(shapes) > 1:
+            surprises[shape] = left_out_surprise(shaped, fits[shape], weights, **rough)
+        if _is_exact(fits[shape], data):
+            break
+    chosen, notes = shape, fits[shape].notes
+    if len(fits) > 1:
+        best = min(surprises, key=lambda s: surprises[s].mean())
+        chosen = next(s for s in fits if _as_good(surprises[s], surprises[best]))
+        text = f"{chosen}, chosen of {len(fits)} scales by the likelihood of reflections left out"
+        notes = (*fits[chosen].notes, text)
+    start = fits[chosen].parameters
+    final = fit(chosen.of_data(data), target=target, start=start, weights=weights, **options)
+    # what was decided for the rough fit need not be decided, and said, again
+    return chosen, replace(final, notes=()), tuple(dict.fromkeys((*notes, *final.notes)))
+
+
+def left_out_surprise(
+    data: ScalingData,
+    near: ScalingFit,
+    weights: np.ndarray | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """(n,) nats: negative log-likelihood of each reflection by a fit that left it out.
+
+    Parameters
+    ----------
+    near
+        Where the fits start.
+    weights, options
+        See :func:`friedel.scaling.fit`.
+    """
+    fold = np.random.default_rng(SEED).permutation(len(data)) % N_FOLDS
+    surprise = np.empty(len(data))
+    for i in range(N_FOLDS):
+        fitted, left_out = fold != i, fold == i
+        part = None if weights is None else weights[fitted]
+        result = fit(data.select(fitted), start=near.parameters, weights=part, **options)
+        rest = data.select(left_out)
+        residuals = rest.amplitudes(result.parameters) - rest.f_obs
+        if weights is not None:
+            residuals = residuals * weights[left_out]
+        surprise[left_out] = result.target.surprise(residuals)
+    return surprise
+
+
+def _as_good(surprise: np.ndarray, best: np.ndarray) -> bool:
+    difference = surprise - best
+    error = float(difference.std()) / np.sqrt(len(difference))
+    return bool(difference.mean() <= error)
+
+
+def _is_exact(result: ScalingFit, data: ScalingData) -> bool:
+    return result.target.scale < EXACT * float(np.mean(data.f_obs))
+
+
+def _restricted(shape: Shape, data: ScalingData, fixed: Collection[str]) -> Shape:
+    """Without curves of fixed scales, and without solvent where there is none."""
+    if {"k_overall", "b_overall", "overall_curve"} & set(fixed):
+        shape = replace(shape, overall_terms=0)
+    if not data.has_solvent:
+        return replace(shape, solvent=False, solvent_terms=0)
+    if {"k_sol", "b_sol", "solvent_curve"} & set(fixed):
+        shape = replace(shape, solvent_terms=0)
+    return shape
+
+
+def _n_terms(shape: Shape) -> int:
+    return shape.overall_terms + shape.solvent_terms + shape.layer
+
+
+def _lengthened(curve: tuple[float, ...], n: int) -> tuple[float, ...]:
+    return (*curve, *(0.0,) * n)[:n]

@@ -1,0 +1,198 @@
+"""The fit: least squares, and robust targets by iteratively reweighted least squares."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from friedel.errors import ParameterError, ReflectionsError
+from friedel.scaling.data import ScalingData
+from friedel.scaling.parameters import PARAMETERS, ScaleParameters
+from friedel.scaling.problem import Problem
+from friedel.scaling.reweighting import ENOUGH, reweighted_fit
+from friedel.scaling.start import fit_isotropic_b
+from friedel.scaling.targets import TARGETS, Target
+
+NEGLIGIBLE_K_SOL = 1e-4
+"""Solvent this much thinner than water (0.33 electrons/A^3) is none; its B_sol means nothing."""
+
+FTOL = 1e-10
+"""Least squares end when the target falls by less than this fraction of itself."""
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """The outcome of a fit.
+
+    Attributes
+    ----------
+    value
+        The target at its minimum; for ``"ls"`` the sum of squared residuals, else the negative
+        logarithm of the likelihood of all residuals.
+    parameters
+        At the minimum.
+    n_parameters
+        How many numbers were fitted.
+    n_reflections
+        How many reflections they were fitted to.
+    converged
+        Whether the minimiser was content.
+    target
+        The distribution of residuals at the minimum.
+    notes
+        What was decided on the way, for people to read.
+    stats
+        ``"evaluations"`` of the residuals, ``"message"`` of the minimiser.
+    """
+
+    value: float
+    parameters: ScaleParameters
+    n_parameters: int
+    n_reflections: int
+    converged: bool
+    target: Target = field(default_factory=Target)
+    notes: tuple[str, ...] = ()
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(
+    data: ScalingData,
+    *,
+    target: str = "ls",
+    start: ScaleParameters | None = None,
+    fixed: Collection[str] = (),
+    weights: np.ndarray | None = None,
+    k_sol_min: float = 0.0,
+    tolerance: float = ENOUGH,
+) -> ScalingFit:
+    """Fit the parameters to F_obs.
+
+    Parameters
+    ----------
+    data
+        Reflections to fit to.
+    target
+        ``"ls"``: least sum of (|F_total| - F_obs)^2. Robust against outliers: ``"huber"``,
+        ``"l1"`` (nearest to the R-factor) and ``"student-t"``; see
+        :mod:`friedel.scaling.targets`.
+    start
+        Where to start; by default the average solvent and :func:`fit_isotropic_b`. The
+        lengths of its curves say how many of their coefficients are fitted.
+    fixed
+        Which of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``, ``"k_layer"``,
+        ``"overall_curve"``, ``"solvent_curve"`` stay as they start.
+        Those of the solvent also stay where there is no solvent.
+    weights
+        (n,) factors of the residuals, such as 1/sigma; 1 by default.
+    k_sol_min
+        Least k_sol allowed. 0 suits X-rays and electrons; for neutrons light water has a
+        negative density. B_sol is never negative, unless there is a curve to go with it.
+    tolerance
+        A robust fit ends when a step gains less than this, in nats per reflection.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown target or parameter, or a start with k_overall <= 0.
+    ReflectionsError
+        When there are not more reflections than parameters.
+    """
+    if target not in TARGETS:
+        raise ParameterError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
+    held, notes = _held_parameters(data, fixed)
+    start = start or fit_isotropic_b(data, fixed=held)
+    if start.k_overall <= 0:
+        raise ParameterError(f"k_overall starts at {start.k_overall:g}, expected more than 0")
+    if start.k_sol == 0.0 and "k_sol" in held:
+        held |= {"b_sol"}
+    result = _minimise(Problem(data, start, held, weights), target, k_sol_min, tolerance)
+    limited = "k_sol" not in held and not start.solvent_curve
+    if limited and result.parameters.k_sol - k_sol_min < NEGLIGIBLE_K_SOL:
+        # B_sol of no solvent is undetermined and would be reported as if it were known
+        notes += (f"k_sol falls to its lower limit and is set to {k_sol_min:g}",)
+        start = replace(result.parameters, k_sol=k_sol_min, b_sol=start.b_sol, k_layer=0.0)
+        held |= {"k_sol", "k_layer"} if k_sol_min else {"k_sol", "b_sol", "k_layer"}
+        result = _minimise(Problem(data, start, held, weights), target, k_sol_min, tolerance)
+    return replace(result, notes=notes)
+
+
+def _held_parameters(
+    data: ScalingData, fixed: Collection[str]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Those fixed by the caller or for want of solvent, and what to say of it."""
+    unknown = set(fixed) - set(PARAMETERS)
+    if unknown:
+        raise ParameterError(
+            f"cannot fix {', '.join(sorted(unknown))}: the parameters are {', '.join(PARAMETERS)}"
+        )
+    held = frozenset(fixed)
+    if not data.has_layer:
+        held |= {"k_layer"}
+    if data.has_solvent:
+        return held, ()
+    empty = "the solvent mask is empty: k_sol and B_sol are not fitted"
+    notes = () if data.f_mask is None else (empty,)
+    return held | {"k_sol", "b_sol", "solvent_curve"}, notes
+
+
+def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float) -> ScalingFit:
+    """Least squares, and from there the robust target."""
+    n, free = len(problem.data), problem.free
+    if n <= free.sum():
+        raise ReflectionsError(f"got {n} reflections to fit {free.sum()} parameters, expected more")
+    limits = problem.lower_limits(k_sol_min)[free]
+    x = problem.start_vector[free]
+    is_plain = not (problem.start.overall_curve or problem.start.solvent_curve)
+    if target == "ls" and is_plain:
+        return _least_squares(problem, x, limits)
+    return _reweighted(problem, TARGETS[target], x, limits, tolerance)
+
+
+def _least_squares(problem: Problem, x0: np.ndarray, limits: np.ndarray) -> ScalingFit:
+    """Levenberg-Marquardt, or trust regions where the limits of the solvent ask for it."""
+    import scipy.optimize
+
+    n = len(problem.data)
+    if not len(x0):
+        value = float((problem.residuals(x0) ** 2).sum())
+        return ScalingFit(value, problem.start, 0, n, True)
+    options = {"jac": problem.jacobian, "x_scale": "jac", "ftol": FTOL}
+    solution = scipy.optimize.least_squares(problem.residuals, x0, method="lm", **options)
+    if (solution.x < limits).any():
+        inside = np.maximum(x0, limits + NEGLIGIBLE_K_SOL)
+        solution = scipy.optimize.least_squares(
+            problem.residuals, inside, method="trf", bounds=(limits, np.inf), **options
+        )
+    return ScalingFit(
+        value=2.0 * float(solution.cost),  # scipy halves the sum of squares
+        parameters=problem.parameters(solution.x),
+        n_parameters=len(x0),
+        n_reflections=n,
+        converged=bool(solution.success),
+        target=TARGETS["ls"].adapted(problem.residuals(solution.x)),
+        stats={"evaluations": int(solution.nfev), "message": str(solution.message)},
+    )
+
+
+def _reweighted(
+    problem: Problem, target: Target, x0: np.ndarray, limits: np.ndarray, tolerance: float
+) -> ScalingFit:
+    """Any target, also of curves; see :mod:`friedel.scaling.reweighting`."""
+    x, adapted, evaluations, converged = reweighted_fit(
+        problem.residuals, problem.jacobian, target, x0, limits, problem.prior, tolerance
+    )
+    residuals = problem.residuals(x)
+    surprise = float(adapted.surprise(residuals).sum())
+    return ScalingFit(
+        value=float((residuals**2).sum()) if target.name == "ls" else surprise,
+        parameters=problem.parameters(x),
+        n_parameters=len(x0),
+        n_reflections=len(problem.data),
+        converged=converged,
+        target=adapted,
+        stats={
+            "evaluations": evaluations,
+            "message": "the target falls no more" if converged else "too many steps",
+        },
+    )

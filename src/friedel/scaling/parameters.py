@@ -1,0 +1,162 @@
+"""The parameters of the scale, and the tensors that the symmetry allows."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from friedel.atoms import VOIGT
+from friedel.crystal import Crystal
+
+MEAN_K_SOL = 0.35
+"""Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
+MEAN_B_SOL = 46.0
+"""Average fall-off of the solvent contribution, A^2 [Fokine2002]."""
+
+PARAMETERS = (
+    "k_overall",
+    "b_overall",
+    "k_sol",
+    "b_sol",
+    "k_layer",
+    "overall_curve",
+    "solvent_curve",
+)
+"""In the order of the vector that is fitted."""
+
+UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
+"""Row and column of the tensor elements 11, 22, 33, 12, 13, 23."""
+
+
+@dataclass(frozen=True)
+class ScaleParameters:
+    """The parameters of the scale, and the scale that they make.
+
+    Parameters
+    ----------
+    k_overall
+        Factor from the units of F_calc to those of F_obs.
+    b_overall
+        B11, B22, B33, B12, B13, B23 (A^2), Cartesian (x along a, z along c*).
+    k_sol
+        Density of the solvent, in units of F_calc per A^3.
+    b_sol
+        A^2.
+    k_layer
+        Density of the layer next to the model, relative to k_sol; 0 for none.
+    overall_curve, solvent_curve
+        Coefficients of smooth curves in the logarithms of the overall and the solvent scale,
+        see :func:`curve_terms`; empty for none.
+    curve_range
+        Least and greatest 1/d (1/A) for which the curves hold; beyond, they are constant.
+    """
+
+    k_overall: float = 1.0
+    b_overall: tuple[float, ...] = (0.0,) * 6
+    k_sol: float = MEAN_K_SOL
+    b_sol: float = MEAN_B_SOL
+    k_layer: float = 0.0
+    overall_curve: tuple[float, ...] = ()
+    solvent_curve: tuple[float, ...] = ()
+    curve_range: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def b_iso(self) -> float:
+        """The isotropic part of B, A^2."""
+        return sum(self.b_overall[:3]) / 3.0
+
+    def overall_scale(self, crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
+        """(n,) k_overall exp(-s^T B s / 4), times its curve, at reflections (n, 3)."""
+        exponent = -quadratic_terms(crystal, hkl) @ np.array(self.b_overall)
+        if self.overall_curve:
+            exponent += self._curve(self.overall_curve, crystal.stol2(hkl))
+        return self.k_overall * np.exp(exponent)
+
+    def isotropic_scale(self, stol2: np.ndarray) -> np.ndarray:
+        """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/A^2."""
+        stol2 = np.asarray(stol2)
+        return self.k_overall * np.exp(self._curve(self.overall_curve, stol2) - self.b_iso * stol2)
+
+    def solvent_scale(self, stol2: np.ndarray) -> np.ndarray:
+        """(n,) k_sol exp(-B_sol stol2), times its curve: the factor of F_mask."""
+        exponent = -self.b_sol * np.asarray(stol2)
+        if self.solvent_curve:
+            exponent = exponent + self._curve(self.solvent_curve, np.asarray(stol2))
+        return self.k_sol * np.exp(exponent)
+
+    def _curve(self, coefficients: tuple[float, ...], stol2: np.ndarray) -> np.ndarray:
+        return curve_terms(stol2, self.curve_range, len(coefficients)) @ np.array(coefficients)
+
+    def f_total(
+        self,
+        crystal: Crystal,
+        hkl: np.ndarray,
+        f_calc: np.ndarray,
+        f_mask: np.ndarray | None = None,
+        f_layer: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(n,) complex, on the scale of F_obs; without `f_mask` there is no solvent."""
+        if f_mask is not None:
+            if f_layer is not None:
+                f_mask = f_mask + self.k_layer * f_layer
+            f_calc = f_calc + self.solvent_scale(crystal.stol2(hkl)) * f_mask
+        return self.overall_scale(crystal, hkl) * f_calc
+
+
+def quadratic_terms(crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
+    """(n, 6) coefficients such that s^T B s / 4 = terms @ (B11, B22, B33, B12, B13, B23)."""
+    x, y, z = (np.asarray(hkl, np.float64) @ crystal.fractionalization).T
+    return np.column_stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z]) / 4.0
+
+
+def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
+    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/A).
+
+    Chebyshev polynomials T1, T3, T4, T5, .. of 1/d scaled to -1..1, less the straight line in
+    stol2 that is nearest to each: that line is the factor and the B of the scale, which so keep
+    their meaning beside a curve. T2 would be nothing but T1 and a line. In 1/d rather than
+    1/d^2, low resolution, where solvent matters, gets its share.
+    """
+    inverse_d = np.clip(2.0 * np.sqrt(stol2), *limits)
+    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
+    return _polynomials(inverse_d, limits, n) - line @ _nearest_lines(limits, n)
+
+
+def _polynomials(inverse_d: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
+    low, high = limits
+    x = 2.0 * (inverse_d - low) / max(high - low, 1e-12) - 1.0
+    chosen = [1, *range(3, n + 2)][:n]
+    return np.polynomial.chebyshev.chebvander(x, max(n + 1, 2))[..., chosen]
+
+
+@lru_cache(maxsize=64)
+def _nearest_lines(limits: tuple[float, float], n: int) -> np.ndarray:
+    """(2, n) constant and slope in stol2, with reflections evenly spread in reciprocal space."""
+    inverse_d = np.linspace(*limits, 1000)
+    root_weight = inverse_d[:, None]  # the volume of a shell goes with 1/d^2
+    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
+    terms = _polynomials(inverse_d, limits, n)
+    return np.linalg.lstsq(line * root_weight, terms * root_weight, rcond=None)[0]
+
+
+def symmetric_tensors(crystal: Crystal) -> np.ndarray:
+    """(m, 6) orthonormal Cartesian tensors that span those invariant under the symmetry.
+
+    m is 6 in triclinic crystals, 4 in monoclinic, 3 in orthorhombic, 2 in tetragonal,
+    trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means: the
+    products of the full 3 x 3 tensors, summed over their elements, are 1 or 0.
+    """
+    rotations, _ = crystal.primitive_operations
+    # In the basis of the cell the rotations are integers, so that the average over the group,
+    # a projection on what it leaves invariant, is exact whatever the rounding of the cell.
+    full = np.eye(6)[:, VOIGT]
+    averaged = np.einsum("nij,ajk,nlk->ail", rotations, full, rotations) / len(rotations)
+    cartesian = crystal.orthogonalization @ averaged @ crystal.orthogonalization.T
+    rank = round(float(np.trace(averaged[:, *UPPER])))  # of a projection, its trace
+    _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))
+    return rows[:rank].reshape(-1, 3, 3)[:, *UPPER]
+
+
+def as_floats(values: np.ndarray) -> tuple[float, ...]:
+    """A tuple of plain floats."""
+    return tuple(float(v) for v in values)

@@ -1,0 +1,63 @@
+"""Quick starts for the fit: straight lines through logarithms of amplitudes."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from friedel.scaling.data import ScalingData
+from friedel.scaling.parameters import ScaleParameters, as_floats
+
+
+def fit_isotropic_b(
+    data: ScalingData, start: ScaleParameters | None = None, fixed: Collection[str] = ()
+) -> ScaleParameters:
+    """k_overall and one B from a straight line through log(F_obs / |F_model|) against stol2.
+
+    The solvent is as in `start`. A quick start for :func:`friedel.scaling.fit`.
+    """
+    # all invariant tensors include the unit tensor, whatever the symmetry
+    unit = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+    return _fit_log_ratio(data, start or ScaleParameters(), fixed, unit[None], data.stol2[:, None])
+
+
+def fit_anisotropic_b(
+    data: ScalingData, start: ScaleParameters | None = None, fixed: Collection[str] = ()
+) -> ScaleParameters:
+    """The same with all of the tensor that the symmetry allows, by linear least squares."""
+    return _fit_log_ratio(data, start or ScaleParameters(), fixed, data.b_basis, data.exponents)
+
+
+def _fit_log_ratio(
+    data: ScalingData,
+    start: ScaleParameters,
+    fixed: Collection[str],
+    tensors: np.ndarray,
+    exponents: np.ndarray,
+) -> ScaleParameters:
+    unscaled = data.unscaled_amplitudes(start.solvent_scale(data.stol2))
+    usable = (data.f_obs > 0) & (unscaled > 0)
+    f_obs, unscaled, hkl = data.f_obs[usable], unscaled[usable], data.hkl[usable]
+    fixed_scale = ScaleParameters(
+        start.k_overall if "k_overall" in fixed else 1.0,
+        start.b_overall if "b_overall" in fixed else (0.0,) * 6,
+    ).overall_scale(data.crystal, hkl)
+    columns = []
+    if "k_overall" not in fixed:
+        columns.append(np.ones((len(f_obs), 1)))
+    if "b_overall" not in fixed:
+        columns.append(-exponents[usable])
+    if not columns or len(f_obs) < 1 + len(tensors):
+        return start
+    # A logarithm is as uncertain as its argument is small. Both amplitudes weigh, for either
+    # alone would favour reflections where it happens to be the larger.
+    weights = np.sqrt(f_obs * unscaled)
+    logs = np.log(f_obs / (fixed_scale * unscaled))
+    solution = np.linalg.lstsq(np.hstack(columns) * weights[:, None], logs * weights, rcond=None)[0]
+    result = start
+    if "k_overall" not in fixed:
+        result = replace(result, k_overall=float(np.exp(solution[0])))
+        solution = solution[1:]
+    if "b_overall" not in fixed:
+        result = replace(result, b_overall=as_floats(solution @ tensors))
+    return result

@@ -1,0 +1,157 @@
+"""Targets: how residuals |F_total| - F_obs are taken to be distributed.
+
+Each target is the negative logarithm of a probability density of r = residual / scale, whose
+`scale` is estimated from the residuals themselves. Its weight w(r) = loss'(r) / r turns the fit
+into least squares with weights that are renewed until they stay: iterative reweighting
+[Holland1977]. A weight that falls off with |r| is what keeps outliers from pulling.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+MAD_TO_SIGMA = 1.482602218505602
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+HUBER_CORNER = 1.345
+"""Where Huber's loss turns linear: 95 % efficiency for normal errors [Holland1977]."""
+
+L1_ROUNDING = 0.05
+"""Width of the rounded tip of |r|, in units of the mean |r|; a sharp one has no derivative."""
+
+TAIL_RANGE = (1.0, 200.0)
+"""Degrees of freedom tried for Student's t: from Cauchy's distribution to a normal one."""
+
+LEAST_SCALE = 1e-12
+"""Of the greatest residual; so that residuals of an exact fit can be divided by their scale."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A distribution of residuals; this one is the normal distribution of least squares.
+
+    Attributes
+    ----------
+    scale
+        Width of the distribution, in the units of the residuals.
+    """
+
+    scale: float = 1.0
+    name: ClassVar[str] = "ls"
+
+    def adapted(self, residuals: np.ndarray) -> Self:
+        """The same kind of distribution with its width (and shape) fitted to residuals."""
+        return replace(self, scale=_positive(math.sqrt(np.mean(residuals**2)), residuals))
+
+    def weights(self, residuals: np.ndarray) -> np.ndarray:
+        """(n,) loss'(r) / r, positive."""
+        return np.ones_like(residuals)
+
+    def loss(self, residuals: np.ndarray) -> np.ndarray:
+        """(n,) negative logarithms of the density, without the constant of the scale."""
+        return 0.5 * (residuals / self.scale) ** 2 + 0.5 * math.log(2.0 * math.pi)
+
+    def surprise(self, residuals: np.ndarray) -> np.ndarray:
+        """(n,) negative logarithms of the density of the residuals, in nats."""
+        return self.loss(residuals) + math.log(self.scale)
+
+
+class Huber(Target):
+    """Normal in the middle, exponential beyond [Holland1977]."""
+
+    name = "huber"
+
+    def adapted(self, residuals: np.ndarray) -> Self:
+        """With the width from the median absolute residual."""
+        width = MAD_TO_SIGMA * float(np.median(np.abs(residuals)))
+        return replace(self, scale=_positive(width, residuals))
+
+    def weights(self, residuals: np.ndarray) -> np.ndarray:
+        """1 to the corner, falling as 1/|r| beyond."""
+        r = np.abs(residuals) / self.scale
+        return HUBER_CORNER / np.maximum(r, HUBER_CORNER)
+
+    def loss(self, residuals: np.ndarray) -> np.ndarray:
+        """Quadratic to the corner, linear beyond; normalised."""
+        c, r = HUBER_CORNER, np.abs(residuals) / self.scale
+        inside = math.sqrt(2.0 * math.pi) * math.erf(c / math.sqrt(2.0))
+        norm = inside + 2.0 / c * math.exp(-0.5 * c * c)
+        return np.where(r < c, 0.5 * r * r, c * r - 0.5 * c * c) + math.log(norm)
+
+
+class L1(Target):
+    """Laplace's distribution: the sum of absolute residuals, as in the R-factor."""
+
+    name = "l1"
+
+    def adapted(self, residuals: np.ndarray) -> Self:
+        """With the width from the mean absolute residual."""
+        return replace(self, scale=_positive(float(np.abs(residuals).mean()), residuals))
+
+    def weights(self, residuals: np.ndarray) -> np.ndarray:
+        """1/|r|, finite at the tip."""
+        return 1.0 / self._rounded(residuals)
+
+    def loss(self, residuals: np.ndarray) -> np.ndarray:
+        """|r| with a rounded tip; normalised but for that."""
+        return self._rounded(residuals) + math.log(2.0)
+
+    def _rounded(self, residuals: np.ndarray) -> np.ndarray:
+        return np.sqrt((residuals / self.scale) ** 2 + L1_ROUNDING**2)
+
+
+@dataclass(frozen=True)
+class StudentT(Target):
+    """Student's t, with the weight of its tails estimated: outliers lose nearly all influence.
+
+    Attributes
+    ----------
+    tail
+        Degrees of freedom: small for heavy tails [Lange1989].
+    """
+
+    tail: float = 4.0
+    name: ClassVar[str] = "student-t"
+
+    def adapted(self, residuals: np.ndarray) -> Self:
+        """With width and tail at maximum likelihood, by one step of ECM [Lange1989]."""
+        import scipy.optimize
+
+        scale, tail = self.scale, self.tail
+        if scale == 1.0:  # not adapted yet
+            scale = _positive(MAD_TO_SIGMA * float(np.median(np.abs(residuals))), residuals)
+        squares = residuals**2
+        weights = (tail + 1.0) / (tail + squares / scale**2)
+        scale = _positive(math.sqrt(float(np.mean(weights * squares))), residuals)
+        # 2000 residuals tell the tail well enough; taken evenly, so that the result is repeatable
+        few = residuals[:: max(1, len(residuals) // 2000)]
+        found = scipy.optimize.minimize_scalar(
+            lambda log_tail: float(StudentT(scale, math.exp(log_tail)).loss(few).mean()),
+            bounds=tuple(math.log(limit) for limit in TAIL_RANGE),
+            method="bounded",
+            options={"xatol": 1e-2},
+        )
+        tail = math.exp(float(found.x))
+        return replace(self, scale=scale, tail=tail)
+
+    def weights(self, residuals: np.ndarray) -> np.ndarray:
+        """(tail + 1) / (tail + r^2)."""
+        return (self.tail + 1.0) / (self.tail + (residuals / self.scale) ** 2)
+
+    def loss(self, residuals: np.ndarray) -> np.ndarray:
+        """Logarithmic in the tails; normalised."""
+        tail = self.tail
+        norm = math.lgamma(tail / 2) - math.lgamma((tail + 1) / 2) + 0.5 * math.log(tail * math.pi)
+        return 0.5 * (tail + 1) * np.log1p((residuals / self.scale) ** 2 / tail) + norm
+
+
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (Target(), Huber(), L1(), StudentT())
+}
+"""By name."""
+
+
+def _positive(scale: float, residuals: np.ndarray) -> float:
+    return max(scale, LEAST_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)

@@ -1,0 +1,96 @@
+"""The command ``friedel fmodel``: its options reach the fit; what it refuses."""
+
+import json
+
+import gemmi
+import numpy as np
+import pytest
+
+from friedel.cli import main
+from friedel.cli.fmodel import parse_tensor
+from friedel.errors import ParameterError
+
+
+@pytest.fixture
+def pair(shared_data) -> list[str]:
+    models = shared_data / "models"
+    return [str(models / "1dur.pdb"), f"{models / '1dur.mtz'}:FP,SIGFP"]
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = 0
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def numbers(capsys, tmp_path, *arguments: object) -> dict:
+    path = tmp_path / "out.json"
+    code, _, err = run(capsys, "fmodel", *arguments, "--json", path, "--overwrite")
+    assert code == 0, err
+    return json.loads(path.read_text())
+
+
+def test_page_recipe_and_its_options(capsys, tmp_path, pair):
+    flat = [*pair, "--target", "ls", "--solvent", "flat"]
+    page = numbers(capsys, tmp_path, *flat)
+    assert page["n_parameters"] == 6
+    assert page["target"] == "ls"
+    other = numbers(capsys, tmp_path, *flat, "--r-probe", 1.3, "--r-shrink", 1.0)
+    assert (other["mask"]["r_probe"], other["mask"]["r_shrink"]) == (1.3, 1.0)
+    cut = numbers(capsys, tmp_path, *flat, "--sigma-cutoff", 4, "--dmin", 2.5)
+    assert cut["n_reflections"] < page["n_reflections"]
+
+
+def test_start_and_fixed(capsys, tmp_path, pair):
+    given = ["--ksolv", 0.3, "--bsolv", 60, "--kov", 1.1, "--baniso", "1:2:3:0:0:0"]
+    free = numbers(capsys, tmp_path, *pair, "--solvent", "flat", *given)
+    assert free["scales"]["k_sol"] != 0.3
+    kept = [x for name in ("ksolv", "bsolv", "kov", "baniso") for x in ("--fix", name)]
+    fixed = numbers(capsys, tmp_path, *pair, *given, *kept)
+    assert fixed["scales"]["k_sol"] == 0.3
+    assert fixed["scales"]["b_overall"] == [1, 2, 3, 0, 0, 0]
+    assert fixed["scales"]["overall_curve"] == []
+
+
+def test_mask_written_and_read(capsys, tmp_path, pair):
+    path = tmp_path / "mask.ccp4"
+    code, out, err = run(capsys, "fmodel", *pair, "--solvent", "flat", "--write-mask", path)
+    assert code == 0, err
+    mask = np.array(gemmi.read_ccp4_map(str(path)).grid.array)
+    assert set(np.unique(mask)) == {0.0, 1.0}
+    code, again, _ = run(capsys, "fmodel", *pair, "--solvent", "flat", "--solvent-mask", path)
+    assert code == 0
+    assert again.splitlines()[3] == out.splitlines()[3]  # R_work
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--fix", "ksolv"],
+        ["--baniso", "1:2:3"],
+        ["--r-probe", "-1"],
+        ["--target", "ml"],
+        ["--solvent-mask", "missing.ccp4"],
+        ["--solvent", "none", "--write-mask", "mask.ccp4"],
+        ["--kov", "-1"],
+        ["--sigma-cutoff", "1e9"],
+    ],
+)
+def test_refused(capsys, tmp_path, monkeypatch, pair, arguments):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "fmodel", *pair, *arguments)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "1:2:3:4:5", "1:2:3:4:5:x"])
+def test_tensor(text):
+    assert parse_tensor("1:2:3:4:5:6") == (1, 2, 3, 4, 5, 6)
+    with pytest.raises(ParameterError, match="expected B11"):
+        parse_tensor(text)
