@@ -21,7 +21,8 @@ from friedel.density import GaussianGroups, radius_at_level
 from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
 from friedel.kernels.density import BOX, GROUP
-from friedel.kernels.sampling import alias_power, power_curve, truncation_power
+from friedel.kernels.sampling import alias_power, truncation_power
+from friedel.wilson import atom_classes, wilson_curves
 
 N_SHELLS = 10
 SAFETY = 2.2
@@ -233,12 +234,12 @@ class AccuracyModel:
         self, crystal: Crystal, atoms: Atoms, a: np.ndarray, b: np.ndarray, d_min: float
     ) -> None:
         self.crystal, self.d_min = crystal, d_min
-        self.classes = _classes(atoms)
+        self.classes = atom_classes(atoms)
         groups = GaussianGroups.from_sums(a, b)
         self.a, self.b = (groups.groups_of(x)[self.classes.kind] for x in (groups.a, groups.b))
         self.s = _shell_points(d_min)
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
-        self._log_power, denominator = _wilson_curves(self.classes, a, b, self._s2)
+        self._log_power, denominator = wilson_curves(self.classes, a, b, self._s2)
         self.power = np.exp(np.interp(self.s**2, self._s2, denominator))
         narrowest = self.classes.eigenvalues[:, 0] + self.b.min(axis=(1, 2))
         self.min_blur = MIN_WIDTH - float(narrowest.min())
@@ -425,79 +426,8 @@ class AccuracyModel:
         return amplitude, factor, radius_at_level(amplitude, factor, cutoff)
 
 
-@dataclass(frozen=True)
-class _AtomClasses:
-    """Atoms that are alike: kind, occupancy, eigenvalues of B, and how many there are."""
-
-    kind: np.ndarray
-    occ: np.ndarray
-    eigenvalues: np.ndarray
-    count: np.ndarray
-
-
-def _classes(atoms: Atoms) -> _AtomClasses:
-    present = atoms.occ != 0
-    if not present.any():
-        raise AccuracyError("all atoms have zero occupancy: there is nothing to sample")
-    kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present]
-    # The three eigenvalues of isotropic atoms are one number
-    n_eigenvalues = 3 if atoms.is_aniso.any() else 1
-    eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
-    # 5 % of B + 5 A^2: the curves change by much less than they can be predicted
-    coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
-    inverse = _group_alike(kind, np.rint(10.0 * occ).astype(np.int64), *coarse_b.T)
-    count = np.bincount(inverse).astype(np.float64)
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(inverse, values) / count
-
-    means = np.column_stack([mean(column) for column in eigenvalues.T])
-    return _AtomClasses(
-        np.rint(mean(kind)).astype(int),
-        np.sqrt(mean(occ**2)),
-        np.broadcast_to(means, (len(count), 3)).copy(),
-        count,
-    )
-
-
-def _group_alike(*columns: np.ndarray) -> np.ndarray:
-    """(n,) number of the group that each row of some integer columns belongs to."""
-    key = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        key = key * (int(np.ptp(column)) + 1) + (column - column.min())
-    if key.max(initial=0) > 16 * len(key) + 10**6:
-        return np.unique(key, return_inverse=True)[1]
-    # Counting is faster than sorting
-    occurs = np.bincount(key) > 0
-    return (np.cumsum(occurs) - 1)[key]
-
-
 def _shell_points(d_min: float) -> np.ndarray:
     """(10, 2) s = 1/d at two Gauss points of each of ten equal-volume shells."""
     edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0) / d_min
     middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
     return middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)
-
-
-def _wilson_curves(
-    classes: _AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ln P(s) with the average over directions overestimated, and estimated.
-
-    For an anisotropic atom the mean of exp(-B s^2/2) over the three principal directions is
-    never below the mean over the sphere; 0.4 of it and 0.6 of the value at the mean B is the
-    fourteen-point rule of the sphere.
-    """
-    f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * s2)).sum(axis=1)
-    # A form factor that passes through zero must not hide what its neighbours scatter
-    f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
-    weight = classes.count * classes.occ**2
-    eigenvalues = classes.eigenvalues
-    vertex = np.mean(
-        [power_curve(weight, f2, classes.kind, np.ascontiguousarray(e), s2) for e in eigenvalues.T],
-        axis=0,
-    )
-    if np.ptp(eigenvalues, axis=1).any():
-        central = power_curve(weight, f2, classes.kind, eigenvalues.mean(axis=1), s2)
-        return np.log(vertex), np.log(0.4 * vertex + 0.6 * central)
-    return np.log(vertex), np.log(vertex)
