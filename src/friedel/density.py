@@ -117,6 +117,13 @@ def row_padding(radii: "RadiusTable", extent: np.ndarray) -> int:
     return min(int(np.ceil(2.0 * radii.largest * extent[2])) + LANES, kernels.BOX)
 
 
+def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: "RadiusTable") -> bool:
+    """Whether the kernel for isotropic atoms and right angles takes these atoms on this grid."""
+    orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
+    widest = 2.0 * radii.largest / np.diag(step).min() + LANES + 2
+    return bool(orthogonal and widest < kernels.BOX)
+
+
 def _plan_fill(
     grid: np.ndarray,
     nw: int,
@@ -128,9 +135,7 @@ def _plan_fill(
 ) -> Callable[[int, int], None]:
     """What fills the planes first <= x < last: the faster kernel where it applies."""
     table = radii.arguments(groups, blur)
-    orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
-    widest = 2.0 * radii.largest / np.diag(step).min() + LANES + 2
-    if orthogonal and widest < kernels.BOX:
+    if is_for_orthogonal_kernel(step, atoms, radii):
         spacing = np.diag(step).copy()
         position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
 

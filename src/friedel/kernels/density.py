@@ -335,21 +335,23 @@ def _add_exact_group(grid, nw, cx, cy, cz, wx, wy, form, peak, limit, first, las
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _group_forms(b_tensor, occ, a, b, blur, step, group, form, peak, work):
-    """Forms Q_t (GROUP, 6) in grid axes and peak densities A_t of one atom's group.
+def group_forms(b_tensor, b, blur, step, group, form, peak, inverse):
+    """Forms Q_t in grid axes, peaks (4 pi)^(3/2) det^(-1/2), inverses of B + b_t + blur.
 
-    Returns det(B + b + blur) of the broadest, the last.
+    `form` and `inverse` are (GROUP, 6), Cartesian the latter. Returns det(B + b + blur) of the
+    broadest, the last.
     """
     det = 1.0
+    tensor = np.empty(6)
     for t in range(GROUP):
         width = b[GROUP * group + t] + blur
-        det = gaussian_form(b_tensor, width, step, work[0], work[1], form[t])
-        peak[t] = occ * a[GROUP * group + t] * FOUR_PI**1.5 / math.sqrt(det)
+        det = gaussian_form(b_tensor, width, step, inverse[t], tensor, form[t])
+        peak[t] = FOUR_PI**1.5 / math.sqrt(det)
     return det
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _ellipsoid(broad, radius, width, det, covariance, half):
+def ellipsoid(broad, radius, width, det, covariance, half):
     """Half-widths along the grid axes of the ellipsoid d Q d <= limit, which is returned.
 
     `radius` is where a round Gaussian of this `width` (B + b + blur) in all directions falls
@@ -364,7 +366,7 @@ def _ellipsoid(broad, radius, width, det, covariance, half):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _is_factorable(q, half):
+def is_factorable(q, half):
     """Whether the factors of the narrowest form stay within the range of float32."""
     x = math.sqrt(q[0]) * half[0]
     y = math.sqrt(q[1]) * half[1]
@@ -401,7 +403,7 @@ def add_oblique(
     xy = np.empty(GROUP * BOX * BOX, grid.dtype)
     ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    form, peak, work = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((2, 6))
+    form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
@@ -413,11 +415,11 @@ def add_oblique(
             radius = _table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            det = _group_forms(
-                b_tensor[atom], occ[atom], a_row, b_row, blur, step, group, form, peak, work
-            )
+            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
+            for t in range(GROUP):
+                peak[t] *= occ[atom] * a_row[GROUP * group + t]
             broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
-            limit = _ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
             i0, ni = _span(cx, half[0])
             if not _touches(i0, ni, nu, first, last):
                 continue
@@ -427,7 +429,7 @@ def add_oblique(
             k0 -= (_whole_vectors(nk) - nk) // 2
             nk = _whole_vectors(nk)
             too_large = max(ni, nj_table, nk) > BOX or nk > width - nw
-            if too_large or not _is_factorable(form[0], half):
+            if too_large or not is_factorable(form[0], half):
                 _add_exact_group(
                     grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last
                 )
@@ -461,7 +463,7 @@ def add_exact(
 ):  # fmt: skip
     """Any atoms in any cell, the exact way; arguments as in `add_oblique`."""
     nu, nv = grid.shape[:2]
-    form, peak, work = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((2, 6))
+    form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
@@ -473,9 +475,9 @@ def add_exact(
             radius = _table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            det = _group_forms(
-                b_tensor[atom], occ[atom], a_row, b_row, blur, step, group, form, peak, work
-            )
+            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
+            for t in range(GROUP):
+                peak[t] *= occ[atom] * a_row[GROUP * group + t]
             broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
-            limit = _ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
             _add_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last)
