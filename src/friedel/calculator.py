@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from friedel import density, direct, fourier, sampling
+from friedel import adjoint, density, direct, fourier, sampling
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import AccuracyError, AtomsError, ParameterError
 from friedel.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
 from friedel.formfactors.refits import with_fewest_gaussians
 from friedel.formfactors.scattering import CustomFormFactor
+from friedel.gradients import Gradients, checked_weights
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
 from friedel.workspace import check_memory
@@ -185,8 +186,18 @@ class Calculator:
         AtomsError
             When the atoms are of other kinds.
         """
+        return self.at(atoms).forward()
+
+    def at(self, atoms: Atoms | None = None) -> "Evaluation":
+        """Structure factors and derivatives at one set of parameters, with the plan for it.
+
+        Unlike the calculator it never changes: several may be at work in threads. Arguments
+        and errors are those of :meth:`forward`.
+        """
         atoms = self._checked(atoms)
-        plan = self._plan_for(atoms)
+        return Evaluation(self, atoms, self._plan_for(atoms))
+
+    def _forward(self, atoms: Atoms, plan: sampling.Plan | None) -> np.ndarray:
         f = self._sum(atoms, plan, *self._gaussians(plan))
         if self.factors.f_double_prime.any():
             imaginary = self.factors.f_double_prime[:, None]
@@ -197,6 +208,52 @@ class Calculator:
         if at_origin.any():
             f[at_origin] = self._forward_scattering(atoms)
         return f
+
+    def adjoint(self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
+        """Derivatives of a target by the atoms' parameters, from those by the structure factors.
+
+        The transpose of what :meth:`forward` does, with the radii of the atoms held fixed.
+
+        Parameters
+        ----------
+        atoms
+            As for :meth:`forward`.
+        w
+            (n,) complex: dT/dRe F + i dT/dIm F at each reflection.
+        anomalous
+            Derivatives by f' and f'' in any case. By default they are left out (None)
+            where they take another transform.
+
+        Raises
+        ------
+        AtomsError
+            When the atoms are of other kinds.
+        ReflectionsError
+            When there is not one finite number for each reflection.
+        """
+        return self.at(atoms).adjoint(w, anomalous=anomalous)
+
+    def _adjoint(
+        self, atoms: Atoms, plan: sampling.Plan | None, w: np.ndarray, anomalous: bool
+    ) -> Gradients:
+        w = checked_weights(w, len(self.hkl))
+        at_origin = self.stol2 == 0.0
+        inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
+        transposed: adjoint.DensityAdjoint | adjoint.DirectAdjoint
+        if plan is None:
+            transposed = adjoint.DirectAdjoint(
+                self.crystal, atoms, self.hkl, self.stol2, self._absent, self.threads
+            )
+        else:
+            a, b = self._gaussians(plan)
+            transposed = adjoint.DensityAdjoint(
+                self.crystal, atoms, self.hkl, plan, a, b, self._absent, self.threads
+            )
+        gradients = transposed.gradients(inner, self.factors, anomalous)
+        if at_origin.any():
+            origin = complex(w[at_origin].sum())
+            return adjoint.add_forward_scattering(gradients, origin, atoms, self.factors)
+        return gradients
 
     def _sum(
         self, atoms: Atoms, plan: sampling.Plan | None, a: np.ndarray, b: np.ndarray
@@ -299,6 +356,31 @@ class Calculator:
             nu, nv, nw = plan.shape
             check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")
             self.method, self.plan = "fft", plan
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A calculator at one set of parameters; see :meth:`Calculator.at`.
+
+    Attributes
+    ----------
+    calculator, atoms
+        As given.
+    plan
+        Sampling of the density for these atoms, None for direct summation.
+    """
+
+    calculator: Calculator
+    atoms: Atoms
+    plan: sampling.Plan | None
+
+    def forward(self) -> np.ndarray:
+        """(n,) complex128 structure factors."""
+        return self.calculator._forward(self.atoms, self.plan)
+
+    def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
+        """Derivatives by the atoms' parameters; see :meth:`Calculator.adjoint`."""
+        return self.calculator._adjoint(self.atoms, self.plan, w, anomalous)
 
 
 def checked_threads(threads: int | None) -> int:

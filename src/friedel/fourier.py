@@ -9,9 +9,9 @@ import numpy as np
 from friedel.constants import MOTT_BETHE
 from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError, ResolutionError
-from friedel.fft import pruned_transform
+from friedel.fft import pruned_inverse, pruned_transform
 from friedel.grid import FloatGrid
-from friedel.kernels.fourier import gather, largest_indices
+from friedel.kernels.fourier import gather, largest_indices, scatter
 from friedel.parallel import in_stretches
 from friedel.reflections import Reflections
 
@@ -73,6 +73,54 @@ def structure_factors(
     in_stretches(gather_some, len(hkl), min(threads, len(hkl) * len(rotations) // SUMS_PER_THREAD))
     if symmetry_sum:
         out[crystal.is_absent(hkl) if absent is None else absent] = 0.0
+    return out
+
+
+def density_gradient(
+    w: np.ndarray,
+    crystal: Crystal,
+    hkl: np.ndarray,
+    shape: tuple[int, int, int],
+    *,
+    dtype: np.dtype | type = np.float32,
+    blur: float = 0.0,
+    absent: np.ndarray | None = None,
+    padding: int = 0,
+    threads: int = 1,
+) -> np.ndarray:
+    """(nu, nv, nw + padding) derivative of a target by a density: adjoint of `structure_factors`.
+
+    Exactly the transpose of :func:`structure_factors` with the symmetry sum, for real densities.
+    The last `padding` points of each row are not set.
+
+    Parameters
+    ----------
+    w
+        (n,) derivative of the target by Re F(hkl) plus i times that by Im F(hkl).
+    shape
+        (nu, nv, nw) of the density.
+    dtype
+        float32 or float64.
+    """
+    nu, nv, nw = shape
+    rotations, translations = crystal.primitive_operations
+    hkl = np.ascontiguousarray(hkl, np.int32)
+    _, k_max, l_max = largest_indices(hkl, rotations)
+    half = np.zeros((nu, min(2 * k_max + 1, nv), l_max + 1), np.result_type(dtype, np.complex64))
+    scatter(
+        np.ascontiguousarray(w, np.complex128),
+        crystal.is_absent(hkl) if absent is None else absent,
+        hkl,
+        rotations,
+        translations,
+        crystal.reciprocal_metric,
+        blur,
+        crystal.volume / (nu * nv * nw) * len(crystal.centring_translations),
+        nw,
+        half,
+    )
+    out = np.empty((nu, nv, nw + padding), dtype)
+    pruned_inverse(half, nv, nw, out[:, :, :nw], threads)
     return out
 
 

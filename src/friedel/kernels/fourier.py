@@ -64,3 +64,50 @@ def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
         )
         factor = scale * math.exp(blur * stol2)
         out[i] = complex(factor * re, factor * im)
+
+
+@njit(cache=True, nogil=True)
+def scatter(w, absent, hkl, rotations, translations, metric, blur, scale, nw, transform):
+    """The transpose of `gather` in real arithmetic: w[i] goes to all places that it is made of.
+
+    Parameters
+    ----------
+    w
+        (n,) derivative by Re F plus i times the derivative by Im F.
+    absent
+        (n,) bool: reflections that are zero whatever the density is.
+    nw
+        Points of the grid along z.
+    transform
+        (nu, nv, >= largest l + 1), added to. Its inverse transform with the sign
+        exp(+2 pi i h.x), real, not scaled, is the derivative by the density.
+    """
+    nu, nv, _ = transform.shape
+    for i in range(len(hkl)):
+        if absent[i]:
+            continue
+        h0, k0, l0 = hkl[i]
+        stol2 = 0.25 * (
+            metric[0, 0] * h0 * h0
+            + metric[1, 1] * k0 * k0
+            + metric[2, 2] * l0 * l0
+            + 2.0 * (metric[0, 1] * h0 * k0 + metric[0, 2] * h0 * l0 + metric[1, 2] * k0 * l0)
+        )
+        factor = scale * math.exp(blur * stol2)
+        re, im = factor * w[i].real, factor * w[i].imag
+        for o in range(len(rotations)):
+            r = rotations[o]
+            h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
+            k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
+            l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
+            turn = (
+                h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
+            ) % 24
+            c, s = COS24[turn], SIN24[turn]
+            x, y = c * re + s * im, c * im - s * re
+            sign = -1.0
+            if l < 0:
+                h, k, l, sign = -h, -k, -l, 1.0
+            # A real inverse transform counts planes twice, except l = 0 and the Nyquist plane
+            weight = 1.0 if l == 0 or 2 * l == nw else 0.5
+            transform[h % nu, k % nv, l] += complex(weight * x, sign * weight * y)

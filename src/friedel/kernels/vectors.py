@@ -108,3 +108,13 @@ def multiply_add(typing_context, x, y, z):
         return builder.call(function, arguments)
 
     return x(x, y, z), generate
+
+
+@intrinsic
+def add(typing_context, x, y):
+    """The sum x + y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fadd(*arguments)
+
+    return x(x, y), generate

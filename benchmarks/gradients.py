@@ -1,0 +1,107 @@
+"""Time of gradients beside that of structure factors, and beside cctbx's gradients by FFT.
+
+    python benchmarks/gradients.py [MODEL ...]
+
+For each model: one thread, all parameters (xyz, B or U, occupancy, f'), float32; the error is the
+relative rms of the Cartesian gradients against direct summation. cctbx, by FFT with its defaults,
+runs with the interpreter named by FRIEDEL_CCTBX_PYTHON and is left out where it is absent;
+friedel is asked for two errors, its default and the one that cctbx has.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import gemmi
+import numpy as np
+from common import MACROMOLECULES, load, run_peer, seconds
+
+from friedel.atoms import Atoms
+from friedel.calculator import Calculator
+from friedel.crystal import Crystal
+from friedel.io.models import Model
+from friedel.io.writers import find_gemmi_spacegroup
+
+NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")
+REPEATS = 5
+LARGE = "synthetic"
+
+
+def synthetic():
+    """150,000 atoms at random in a large orthorhombic cell."""
+    rng = np.random.default_rng(0)
+    n = 150_000
+    labels = rng.choice(["C", "N", "O", "S"], n, p=[0.62, 0.17, 0.2, 0.01])
+    triplets = ["-x+1/2,-y,z+1/2", "-x,y+1/2,-z+1/2"]
+    crystal = Crystal.from_triplets((150, 310, 450, 90, 90, 90), triplets)
+    b_iso = 20 + 30 * rng.random(n)
+    return Model(crystal, Atoms.from_labels(labels, rng.random((n, 3)), 1.0, b_iso))
+
+
+def run_cctbx(model, hkl, w, d_min):
+    """The peer on the same atoms and the same w, or None."""
+    python = os.environ.get("FRIEDEL_CCTBX_PYTHON")
+    group = find_gemmi_spacegroup(model.crystal)
+    if python is None or not isinstance(group, gemmi.SpaceGroup):
+        return None
+    atoms = model.atoms
+    u_cart = np.zeros((len(atoms), 6)) if atoms.u_aniso is None else atoms.u_aniso
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "atoms.npz"
+        np.savez(
+            path, cell=model.crystal.cell, hall=group.hall, frac=atoms.frac, occ=atoms.occ,
+            b_iso=atoms.b_iso, u_cart=u_cart, labels=np.array(atoms.symbols)[atoms.kind],
+            hkl=hkl, w=w,
+        )  # fmt: skip
+        return run_peer("peer_cctbx_gradients.py", path, d_min, REPEATS, python=python)
+
+
+def relative_rms(found, exact):
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+
+def ours(model, hkl, w, rtol, method="fft"):
+    calculator = Calculator.from_model(model, hkl=hkl, method=method, rtol=rtol)
+    repeats = REPEATS if method == "fft" else 1
+    forward = seconds(calculator.forward, repeats)
+    adjoint = seconds(lambda: calculator.adjoint(None, w), repeats)
+    return forward, adjoint, calculator.adjoint(None, w).xyz
+
+
+def line(name, what, forward, adjoint, error, n, beside=""):
+    print(
+        f"{name:14s} {what:16s} {1e3 * forward:9.1f} {1e3 * adjoint:9.1f} {adjoint / forward:6.2f} "
+        f"{1e6 * adjoint / n:9.2f} {error:9.1e}  {beside}"
+    )
+
+
+def main():
+    print(
+        f"{'model':14s} {'':16s} {'F, ms':>9s} {'grad, ms':>9s} {'ratio':>6s} {'us/atom':>9s} "
+        f"{'error':>9s}"
+    )
+    for name in sys.argv[1:] or (*NAMES, LARGE):
+        model = synthetic() if name == LARGE else load(name)
+        d_min = 3.0 if name == LARGE else MACROMOLECULES[name]
+        hkl, n = model.crystal.unique_reflections(d_min), len(model.atoms)
+        rng = np.random.default_rng(1)
+        w = rng.normal(size=len(hkl)) + 1j * rng.normal(size=len(hkl))
+        exact = None
+        if name != LARGE:
+            *times, exact = ours(model, hkl, w, 1e-4, "direct")
+            line(name, "direct", *times, 0.0, n)
+        for rtol in (1e-4, 5e-3):
+            *times, xyz = ours(model, hkl, w, rtol)
+            error = np.nan if exact is None else relative_rms(xyz, exact)
+            line(name, f"fft, rtol {rtol:.0e}", *times, error, n)
+        peer = None if exact is None else run_cctbx(model, hkl, w, d_min)
+        if peer is not None:
+            pair = (peer["seconds_forward"], peer["seconds_gradients"])
+            ratio = sum(pair) / sum(times)
+            text = f"friedel's two together are {ratio:.1f} x faster"
+            line(name, "cctbx fft", *pair, relative_rms(peer["xyz"], exact), n, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Refine coordinates and B of a spoilt model against measured amplitudes: no restraints, no help.
+
+    python examples/refine_b_and_xyz.py MODEL DATA [--torch] [--shake 0.2] [--plot FILE.png]
+
+Coordinates are shaken by random shifts (rms in A along each axis) and every B becomes the mean;
+L-BFGS takes both back, against low orders first. It stops early: without restraints more steps
+lower R_work below that of the deposited model, and fit noise, as R_free tells. Scales and solvent
+mask are found anew before each round, then held. With --torch the optimiser is PyTorch's, and
+the gradients come by autograd.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+from scipy.optimize import minimize
+from tqdm import tqdm
+
+from friedel import Calculator, FModel, as_model, as_reflections, targets
+
+ROUNDS = ((2.5, 4), (0.0, 5), (0.0, 5))
+"""Resolution limit of the target in A, and steps of the optimiser."""
+
+B_UNIT = 20.0
+"""B (A^2) that weighs as much as 1 A: variables of the optimiser should be alike."""
+B_RANGE = (2.0, 120.0)
+
+
+class Round:
+    """A target with fixed scales, solvent and reflections, as a function of all variables."""
+
+    def __init__(self, crystal, atoms, data, d_min):
+        self.model = FModel((crystal, atoms), data, rtol=1e-3).fit()
+        hkl = self.model.f_obs.hkl
+        # F_model = scale F_calc + solvent
+        ones = np.ones(len(hkl), complex)
+        self.scale = self.model.scales.f_total(crystal, hkl, ones, None).real
+        self.solvent = self.model.f_model.values - self.scale * self.model.f_calc.values
+        self.use = self.model.usable & ~self.model.free
+        self.use &= crystal.d_spacing(hkl) >= d_min
+        self.calculator = Calculator.from_model((crystal, atoms), hkl=hkl, method="fft", rtol=1e-3)
+        # so that targets are about the square of R, whatever the scale
+        self.sigma = np.sqrt((self.model.f_obs.values[self.use] ** 2).sum())
+
+    def of_f_calc(self, f_calc):
+        """Target, and w for F_calc."""
+        f_model = self.scale * f_calc + self.solvent
+        value, w = targets.least_squares(f_model, self.model.f_obs.values, self.sigma, use=self.use)
+        return value, self.scale * w
+
+    def of_variables(self, variables):
+        """Target and gradient as scipy wants them."""
+        crystal, start = self.calculator.crystal, self.calculator.atoms
+        xyz, b_iso = unpacked(variables)
+        atoms = start.replace(frac=xyz @ crystal.fractionalization.T, b_iso=b_iso)
+        at = self.calculator.at(atoms)
+        value, w = self.of_f_calc(at.forward())
+        gradients = at.adjoint(w)
+        return value, np.concatenate([gradients.xyz.ravel(), B_UNIT * gradients.b_iso])
+
+
+def packed(crystal, atoms):
+    """All variables in one array."""
+    xyz = atoms.frac @ crystal.orthogonalization.T
+    return np.concatenate([xyz.ravel(), atoms.b_iso / B_UNIT])
+
+
+def unpacked(variables):
+    """Cartesian coordinates (n, 3) and B (n,), of NumPy's or PyTorch's arrays."""
+    n = len(variables) // 4
+    return variables[: 3 * n].reshape(n, 3), B_UNIT * variables[3 * n :]
+
+
+def by_scipy(round_, variables, steps, tick):
+    """The variables after some steps of L-BFGS-B."""
+    n = len(variables) // 4
+    limits = [(None, None)] * (3 * n) + [tuple(b / B_UNIT for b in B_RANGE)] * n
+    options = {"maxiter": steps, "maxcor": 12}
+    return minimize(
+        round_.of_variables, variables, jac=True, method="L-BFGS-B", bounds=limits,
+        options=options, callback=lambda _: tick(),
+    ).x  # fmt: skip
+
+
+def by_torch(round_, variables, steps, tick):
+    """The same by PyTorch's L-BFGS and automatic differentiation."""
+    import torch
+
+    from friedel.bridges.torch import StructureFactors
+
+    module = StructureFactors(round_.calculator)
+    scale, solvent, use, f_obs = (
+        torch.from_numpy(np.array(x))
+        for x in (round_.scale, round_.solvent, round_.use, round_.model.f_obs.values)
+    )
+    x = torch.from_numpy(variables.copy()).requires_grad_()
+    optimizer = torch.optim.LBFGS([x], max_iter=1, history_size=12, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        xyz, b_iso = unpacked(x)
+        f_model = scale * module(xyz, b_iso=b_iso.clamp(*B_RANGE)) + solvent
+        loss = (((f_model.abs() - f_obs)[use] / round_.sigma) ** 2).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        tick()
+    return x.detach().numpy()
+
+
+def main():
+    """Spoil, refine, report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("data")
+    parser.add_argument("--torch", action="store_true", help="PyTorch's optimiser, not scipy's")
+    parser.add_argument("--shake", type=float, default=0.2, help="rms shift, A (default 0.2)")
+    parser.add_argument("--plot", metavar="FILE", help="R-factors against steps, as a picture")
+    options = parser.parse_args()
+    read = as_model(options.model)
+    crystal, deposited = read.crystal, read.atoms.without_aniso()
+    data = as_reflections(options.data)
+    rng = np.random.default_rng(0)
+    shifts = options.shake * rng.normal(size=deposited.frac.shape)
+    b_mean = np.full(len(deposited), deposited.b_iso.mean())
+    atoms = deposited.replace(
+        frac=deposited.frac + shifts @ crystal.fractionalization.T, b_iso=b_mean
+    )
+
+    def report(what, some):
+        model = FModel((crystal, some), data).fit()
+        moved = (some.frac - deposited.frac) @ crystal.orthogonalization.T
+        rms = np.sqrt((moved**2).mean())
+        free = "" if model.r_free is None else f"  R_free {model.r_free:.4f}"
+        tqdm.write(f"{what:22s} R_work {model.r_work:.4f}{free}  rms shift {rms:.3f} A")
+        return model.r_work, model.r_free
+
+    history = [report("deposited", deposited), report("shaken, one B", atoms)]
+    optimise = by_torch if options.torch else by_scipy
+    steps_done, seconds = [0, 0], 0.0
+    with tqdm(total=sum(n for _, n in ROUNDS), desc="steps", disable=None) as bar:
+        for d_min, steps in ROUNDS:
+            start = time.perf_counter()
+            round_ = Round(crystal, atoms, data, d_min)
+            variables = optimise(round_, packed(crystal, atoms), steps, lambda: bar.update())
+            seconds += time.perf_counter() - start
+            xyz, b_iso = unpacked(variables)
+            atoms = atoms.replace(
+                frac=xyz @ crystal.fractionalization.T, b_iso=np.clip(b_iso, *B_RANGE)
+            )
+            steps_done.append(steps_done[-1] + steps)
+            history.append(report(f"to {d_min:g} A" if d_min else "all data", atoms))
+    print(f"{steps_done[-1]} steps of {len(atoms)} atoms in {seconds:.1f} s")
+    if options.plot:
+        plot(options.plot, steps_done[1:], np.array(history[1:], float), history[0])
+
+
+def plot(path, steps, history, deposited):
+    """R-factors against steps."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(layout="constrained")
+    for column, label in enumerate(("R_work", "R_free")):
+        axes.plot(steps, history[:, column], "o-", color=f"C{column}", label=label)
+        axes.axhline(deposited[column], color=f"C{column}", linestyle=":", label="deposited")
+    axes.set(xlabel="steps of L-BFGS", ylabel="R")
+    axes.legend()
+    figure.savefig(path, dpi=120)
+    print(f"plot in {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The engine inside frameworks for automatic differentiation: wiring only."""

@@ -1,0 +1,92 @@
+"""What the bridges share: parameters of any batch shape in, structure factors and gradients out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.calculator import Calculator, Evaluation
+from friedel.ensemble import in_order
+from friedel.errors import AtomsError
+
+TRAILING = {"xyz": (3,), "b_iso": (), "u_aniso": (6,), "occ": ()}
+"""Parameters that bridges take, with the shape that each atom has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Evaluations at each member of a batch.
+
+    Attributes
+    ----------
+    shape
+        Of the batch.
+    members
+        In the order of their flat index.
+    """
+
+    shape: tuple[int, ...]
+    members: list[Evaluation]
+
+    @classmethod
+    def from_parameters(
+        cls, calculator: Calculator, parameters: Mapping[str, np.ndarray | None]
+    ) -> "Batch":
+        """From arrays (..., n_atoms, trailing shape) whose batch shapes can be broadcast.
+
+        Raises
+        ------
+        AtomsError
+            For shapes that do not fit, or numbers that are not finite.
+        """
+        n = len(calculator.atoms)
+        given = {name: np.asarray(x) for name, x in parameters.items() if x is not None}
+        for name, array in given.items():
+            expected = (n, *TRAILING[name])
+            if array.shape[array.ndim - len(expected) :] != expected:
+                raise AtomsError(f"{name} has shape {array.shape}, expected (..., {expected})")
+        leading = {name: batch_shape(name, x.shape) for name, x in given.items()}
+        try:
+            shape = np.broadcast_shapes(*leading.values())
+        except ValueError:
+            raise AtomsError(f"batch shapes do not fit together: {leading}") from None
+        if "xyz" in given:
+            to_frac = calculator.crystal.fractionalization.T
+            given["frac"] = given.pop("xyz").astype(np.float64) @ to_frac
+        wide = {
+            name: np.broadcast_to(x, shape + x.shape[x.ndim - 1 - len(TRAILING.get(name, (3,))) :])
+            for name, x in given.items()
+        }
+        members = [
+            calculator.at(calculator.atoms.replace(**{name: x[i] for name, x in wide.items()}))
+            for i in np.ndindex(shape)
+        ]
+        return cls(shape, members)
+
+    def forward(self, threads: int = 1) -> np.ndarray:
+        """(..., n_hkl) complex128 F."""
+        found = np.array(list(in_order(Evaluation.forward, self.members, threads)))
+        return found.reshape(*self.shape, -1)
+
+    def adjoint(self, w: np.ndarray, threads: int = 1) -> dict[str, np.ndarray]:
+        """Derivatives (..., n_atoms, trailing shape) by all parameters, from w (..., n_hkl)."""
+        flat = np.asarray(w).reshape(len(self.members), -1)
+        pairs = list(zip(self.members, flat, strict=True))
+        every = list(in_order(lambda pair: pair[0].adjoint(pair[1]), pairs, threads))
+        found = {name: np.array([getattr(g, name) for g in every]) for name in TRAILING}
+        return {name: x.reshape(*self.shape, *x.shape[1:]) for name, x in found.items()}
+
+
+def batch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The batch part of the shape of a parameter."""
+    return tuple(shape[: len(shape) - 1 - len(TRAILING[name])])
+
+
+def reduced(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The transpose of broadcasting from `shape`: the sum over what was repeated."""
+    added = gradient.ndim - len(shape)
+    summed = gradient.sum(axis=tuple(range(added)))
+    repeated = tuple(
+        i for i, (n, m) in enumerate(zip(shape, summed.shape, strict=True)) if n == 1 < m
+    )
+    return summed.sum(axis=repeated, keepdims=True)

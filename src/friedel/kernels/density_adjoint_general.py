@@ -1,0 +1,329 @@
+"""A map on a grid to atoms in oblique cells and to anisotropic atoms: transposes as well.
+
+`friedel.kernels.density_adjoint` has the mathematics and the meaning of `out`. Here all ten
+moments S0, S1, S2 are needed for each Gaussian, in grid steps, and turned into derivatives
+by `_add_derivatives`.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from friedel.kernels.density import (
+    BOX,
+    GROUP,
+    _disc_limits,
+    _fill_pair_table,
+    _span,
+    _table_radius,
+    _whole_vectors,
+    ellipsoid,
+    group_forms,
+    is_factorable,
+)
+from friedel.kernels.gaussians import FAST, FOUR_PI2
+from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
+
+MOMENTS = 10
+"""S0; S1 along x, y, z; S2 in the order xx, yy, zz, xy, xz, yz."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_derivatives(out, amplitude, s, form, inverse, step, shape):
+    """Add to `out` (COLUMNS,) what the moments `s` of a term imply.
+
+    `form` (6,) is Q on the grid's axes, `inverse` (6,) is V on Cartesian ones.
+    """
+    out[0] += amplitude * s[0]
+    out[1] += 2.0 * amplitude * shape[0] * (form[0] * s[1] + form[3] * s[2] + form[4] * s[3])
+    out[2] += 2.0 * amplitude * shape[1] * (form[3] * s[1] + form[1] * s[2] + form[5] * s[3])
+    out[3] += 2.0 * amplitude * shape[2] * (form[4] * s[1] + form[5] * s[2] + form[2] * s[3])
+    # rows of V step, so that V S2 V is e S2 e^T; step is upper triangular
+    for column in range(6):
+        i, j = column, column
+        if column > 2:
+            i, j = (0, column - 2) if column < 5 else (1, 2)
+        e0, e1, e2 = _row_of_product(inverse, step, i)
+        f0, f1, f2 = _row_of_product(inverse, step, j)
+        second = e0 * f0 * s[4] + e1 * f1 * s[5] + e2 * f2 * s[6]
+        second += (e0 * f1 + e1 * f0) * s[7] + (e0 * f2 + e2 * f0) * s[8]
+        second += (e1 * f2 + e2 * f1) * s[9]
+        both = 1.0 if column < 3 else 2.0
+        out[4 + column] += amplitude * both * (FOUR_PI2 * second - 0.5 * inverse[column] * s[0])
+
+
+@njit(cache=True, nogil=True)
+def _row_of_product(v, step, i):
+    """Row i of V step, with a symmetric tensor v of six numbers."""
+    if i == 0:
+        p, q, r = v[0], v[3], v[4]
+    elif i == 1:
+        p, q, r = v[3], v[1], v[5]
+    else:
+        p, q, r = v[4], v[5], v[2]
+    return (
+        p * step[0, 0],
+        p * step[0, 1] + q * step[1, 1],
+        p * step[0, 2] + q * step[1, 2] + r * step[2, 2],
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _fold_pair_plane(total, t, xz, at, d, here, s, sy, syy):
+    """Add a plane's sums over y, times the factor of x and z, to the sums of term t.
+
+    `total` holds six vectors for each term: moments 1, dx, dy, dx^2, dx dy, dy^2.
+    `d` holds dx and, BOX further, dx^2.
+    """
+    factor = load(xz, at)
+    d1, d2 = broadcast(d, here), broadcast(d, here + np.uint64(BOX))
+    s, sy = multiply(s, factor), multiply(sy, factor)
+    one = np.uint64(LANES)
+    to = np.uint64(6 * LANES * t)
+    store(total, to, add(s, load(total, to)))
+    to += one
+    store(total, to, multiply_add(s, d1, load(total, to)))
+    to += one
+    store(total, to, add(sy, load(total, to)))
+    to += one
+    store(total, to, multiply_add(s, d2, load(total, to)))
+    to += one
+    store(total, to, multiply_add(sy, d1, load(total, to)))
+    to += one
+    store(total, to, multiply_add(syy, factor, load(total, to)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _gather_factored(
+    grid, width, nu, nv, u, ni, v, nj, nj_table, k, nk, block, low, high, xz, yz, xy, d, total
+):
+    """Sums over x and y of one vector along z times the factors of one group, into `total`."""
+    size_xz, size_yz = np.uint64(ni * nk), np.uint64(nj * nk)
+    size_xy, plane = np.uint64(3 * ni * nj_table), np.uint64(ni * nj_table)
+    total[:] = 0.0
+    zero = load(total, np.uint64(0))
+    for i in range(ni):
+        if u == nu:
+            u = 0
+        s0, s1, s2 = zero, zero, zero
+        sy0, sy1, sy2 = zero, zero, zero
+        syy0, syy1, syy2 = zero, zero, zero
+        row = (v + low[i]) % nv
+        for j in range(low[i], high[i]):
+            if row == nv:
+                row = 0
+            value = load(grid, np.uint64((u * nv + row) * width + k + block))
+            jk, ij = np.uint64(j * nk + block), np.uint64(i * nj_table + j)
+            part = multiply(value, load(yz, jk))
+            s0 = multiply_add(part, broadcast(xy, ij), s0)
+            sy0 = multiply_add(part, broadcast(xy, ij + plane), sy0)
+            syy0 = multiply_add(part, broadcast(xy, ij + plane + plane), syy0)
+            jk, ij = jk + size_yz, ij + size_xy
+            part = multiply(value, load(yz, jk))
+            s1 = multiply_add(part, broadcast(xy, ij), s1)
+            sy1 = multiply_add(part, broadcast(xy, ij + plane), sy1)
+            syy1 = multiply_add(part, broadcast(xy, ij + plane + plane), syy1)
+            jk, ij = jk + size_yz, ij + size_xy
+            part = multiply(value, load(yz, jk))
+            s2 = multiply_add(part, broadcast(xy, ij), s2)
+            sy2 = multiply_add(part, broadcast(xy, ij + plane), sy2)
+            syy2 = multiply_add(part, broadcast(xy, ij + plane + plane), syy2)
+            row += 1
+        if high[i] > low[i]:
+            ik, at = np.uint64(i * nk + block), np.uint64(i)
+            _fold_pair_plane(total, 0, xz, ik, d, at, s0, sy0, syy0)
+            _fold_pair_plane(total, 1, xz, ik + size_xz, d, at, s1, sy1, syy1)
+            _fold_pair_plane(total, 2, xz, ik + size_xz + size_xz, d, at, s2, sy2, syy2)
+        u += 1
+
+
+@njit(cache=True, nogil=True)
+def _add_block_moments(moments, total, dz):
+    """Add a block's sums over x and y to the moments (GROUP, MOMENTS) of each term."""
+    for t in range(GROUP):
+        s = moments[t]
+        at = 6 * LANES * t
+        for lane in range(LANES):
+            d = dz + lane
+            one, x, y = total[at + lane], total[at + LANES + lane], total[at + 2 * LANES + lane]
+            s[0] += one
+            s[1] += x
+            s[2] += y
+            s[3] += d * one
+            s[4] += total[at + 3 * LANES + lane]
+            s[5] += total[at + 5 * LANES + lane]
+            s[6] += d * d * one
+            s[7] += total[at + 4 * LANES + lane]
+            s[8] += d * x
+            s[9] += d * y
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _fill_powers_of_y(xy, start, ni, nj, dy):
+    """Two tables behind that of xy[i, j]: the same times dy, and times dy^2."""
+    n = ni * nj
+    for i in range(ni):
+        for j in range(nj):
+            at = start + i * nj + j
+            value = xy[at] * (dy + j)
+            xy[at + n] = value
+            xy[at + 2 * n] = value * (dy + j)
+
+
+@njit(cache=True, nogil=True)
+def _row_moments(row, origin, first, last, c0, c1, c2):
+    """Sums over first <= k <= last of row[origin + k] exp(-(c0 + c1 k + c2 k^2)) times 1, k, k^2.
+
+    The transpose of `_add_gaussian_row`, by the same recurrence.
+    """
+    nw = len(row)
+    top = min(max(int(np.rint(-0.5 * c1 / c2)), first), last)
+    change = math.exp(-2.0 * c2)
+    peak = math.exp(-(c0 + c1 * top + c2 * top * top))
+    s0, s1, s2 = 0.0, 0.0, 0.0
+    for direction in (1, -1):
+        value = peak
+        ratio = math.exp(-direction * (c1 + c2 * (2 * top + direction)))
+        index = (origin + top) % nw
+        k = top
+        if direction == 1:
+            count = last - top + 1
+        else:
+            count = top - first
+            index = (index - 1) % nw
+            k -= 1
+            value *= ratio
+            ratio *= change
+        for _ in range(count):
+            part = row[index] * value
+            s0 += part
+            s1 += part * k
+            s2 += part * k * k
+            value *= ratio
+            ratio *= change
+            index += direction
+            k += direction
+            if index == nw:
+                index = 0
+            elif index < 0:
+                index = nw - 1
+    return s0, s1, s2
+
+
+@njit(cache=True, nogil=True)
+def _gather_exact_group(grid, nw, cx, cy, cz, wx, wy, form, limit, moments):
+    """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
+    nu, nv = grid.shape[:2]
+    broad = form[GROUP - 1]
+    origin = math.floor(cz)
+    pz = origin - cz
+    i0, ni = _span(cx, wx)
+    j0, nj = _span(cy, wy)
+    for i in range(i0, i0 + ni):
+        px = i - cx
+        for j in range(j0, j0 + nj):
+            py = j - cy
+            middle = -(broad[4] * px + broad[5] * py) / broad[2]
+            flat = broad[0] * px * px + broad[1] * py * py + 2.0 * broad[3] * px * py
+            rest = middle * middle - (flat - limit) / broad[2]
+            if rest < 0.0:
+                continue
+            start = math.ceil(middle - math.sqrt(rest) - pz)
+            stop = math.floor(middle + math.sqrt(rest) - pz)
+            if stop < start:
+                continue
+            row = grid[i % nu, j % nv, :nw]
+            for t in range(GROUP):
+                q = form[t]
+                cross = q[4] * px + q[5] * py
+                flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
+                c0 = flat + pz * (2.0 * cross + q[2] * pz)
+                c1 = 2.0 * (cross + q[2] * pz)
+                s0, s1, s2 = _row_moments(row, origin, start, stop, c0, c1, q[2])
+                s2 += pz * (2.0 * s1 + pz * s0)
+                s1 += pz * s0
+                s = moments[t]
+                s[0] += s0
+                s[1] += px * s0
+                s[2] += py * s0
+                s[3] += s1
+                s[4] += px * px * s0
+                s[5] += py * py * s0
+                s[6] += s2
+                s[7] += px * py * s0
+                s[8] += px * s1
+                s[9] += py * s1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather_oblique(
+    grid, nw, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
+    first, last, out,
+):  # fmt: skip
+    """Atoms in oblique cells and anisotropic atoms; arguments are those of `add_oblique`."""
+    nu, nv, width = grid.shape
+    flat = grid.reshape(-1)
+    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
+    xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
+    # dx of each plane, and dx^2
+    d = np.empty(2 * BOX, grid.dtype)
+    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
+    total = np.empty(6 * GROUP * LANES, grid.dtype)
+    moments = np.empty((GROUP, MOMENTS))
+    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
+    inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
+    covariance, half = np.empty(6), np.empty(3)
+    shape = (nu, nv, nw)
+    for atom in range(first, last):
+        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        b_position = (b_broad[atom] - b_first) / b_step
+        a_row, b_row = a[kind[atom]], b[kind[atom]]
+        for group in range(radius_table.shape[1]):
+            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            if radius <= 0.0:
+                continue
+            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
+            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
+            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            i0, ni = _span(cx, half[0])
+            j0, nj = _span(cy, half[1])
+            k0, nk = _span(cz, half[2])
+            nj_table = _whole_vectors(nj)
+            k0 -= (_whole_vectors(nk) - nk) // 2
+            nk = _whole_vectors(nk)
+            moments[:] = 0.0
+            too_large = max(ni, nj_table, nk) > BOX or nk > width - nw
+            if too_large or not is_factorable(form[0], half):
+                _gather_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, limit, moments)
+            else:
+                dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+                for i in range(ni):
+                    d[i] = dx + i
+                    d[BOX + i] = (dx + i) ** 2
+                for t in range(GROUP):
+                    qx, qy, qz, qxy, qxz, qyz = form[t]
+                    at = t * ni * nk
+                    _fill_pair_table(xz, at, ni, nk, dx, dz, qx, qz, qxz, ratio, shrink)
+                    at = t * nj * nk
+                    _fill_pair_table(yz, at, nj, nk, dy, dz, qy, qz, qyz, ratio, shrink)
+                    at = 3 * t * ni * nj_table
+                    _fill_pair_table(xy, at, ni, nj_table, dx, dy, qx, qy, qxy, ratio, shrink)
+                    _fill_powers_of_y(xy, at, ni, nj_table, dy)
+                q = form[GROUP - 1]
+                disc_xx, disc_yy = q[0] - q[4] ** 2 / q[2], q[1] - q[5] ** 2 / q[2]
+                disc_xy = q[3] - q[4] * q[5] / q[2]
+                _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, limit)
+                for block in range(0, nk, LANES):
+                    _gather_factored(
+                        flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
+                        block, low, high, xz, yz, xy, d, total,
+                    )  # fmt: skip
+                    _add_block_moments(moments, total, dz + block)
+            for t in range(GROUP):
+                term = GROUP * group + t
+                amplitude = a_row[term] * peak[t]
+                _add_derivatives(out[atom], amplitude, moments[t], form[t], inverse[t], step, shape)
+                if term == 0 and b_row[0] == 0.0:
+                    out[atom, 10] = peak[t] * moments[t, 0]
