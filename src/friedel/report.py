@@ -55,7 +55,8 @@ def _heading(fmodel: Any) -> list[str]:
     group = fmodel.crystal.name or f"{fmodel.crystal.n_operations} operations"
     fitted = f"{fmodel.result.n_parameters} parameters fitted, target {fmodel.target}"
     b = " ".join(f"{x + 0.0:.2f}" for x in np.round(scales.b_overall, 2))
-    curve = f", times a curve of {n} terms" if (n := len(scales.overall_curve)) else ""
+    n = len(scales.overall_curve)
+    curve = f", times a curve with {n} coefficient{'s' if n > 1 else ''}" if n else ""
     limits = sigma_a((0.5 * np.array(sigma_a.limits)) ** 2)
     lines = {
         "crystal": f"{group}, {' '.join(f'{x:g}' for x in fmodel.crystal.cell)}",
