@@ -42,7 +42,8 @@ def test_fcalc_prints_reflections(capsys):
 def test_fcalc_writes_mtz(capsys, tmp_path, shared_data):
     model = shared_data / "models" / "1dur.pdb"
     target = tmp_path / "fcalc.mtz"
-    code, out, err = run(capsys, "fcalc", model, "--dmin", 2.5, "--to-mtz", target)
+    options = ["--dmin", 2.5, "--method", "fft", "--to-mtz", target]
+    code, out, err = run(capsys, "fcalc", model, *options)
     assert (code, out) == (0, "")
     assert "FFT: grid" in err
     mtz = gemmi.read_mtz_file(str(target))

@@ -22,13 +22,11 @@ from friedel.workspace import check_memory
 
 METHODS = ("auto", "fft", "direct")
 
-SECONDS_PER_DIRECT_TERM = 27e-9
-"""Time of one (atom, operation, reflection) in direct summation."""
 SECONDS_PER_GATHER = 10e-9
 """Time of one (operation, reflection) in reciprocal space."""
 REFIT_SHARE = 0.2
 """Relative error of form factors on a grid, as a share of rtol."""
-PLAN_SECONDS = 0.02
+PLAN_SECONDS = 0.01
 """Direct summation that takes less than this is not worth a plan."""
 
 
@@ -198,10 +196,13 @@ class Calculator:
         return Evaluation(self, atoms, self._plan_for(atoms))
 
     def _forward(self, atoms: Atoms, plan: sampling.Plan | None) -> np.ndarray:
-        f = self._sum(atoms, plan, *self._gaussians(plan))
-        if self.factors.f_double_prime.any():
-            imaginary = self.factors.f_double_prime[:, None]
-            f = f + 1j * self._sum(atoms, plan, imaginary, np.zeros_like(imaginary))
+        if plan is None:
+            f = self._direct_sum.structure_factors(atoms, self._form_factors)
+        else:
+            f = self._sum(atoms, plan, *self._fewest_gaussians)
+            if self.factors.f_double_prime.any():
+                imaginary = self.factors.f_double_prime[:, None]
+                f = f + 1j * self._sum(atoms, plan, imaginary, np.zeros_like(imaginary))
         if self.factors.mott_bethe:
             f *= self.factors.post_factor(self.stol2)
         at_origin = self.stol2 == 0.0
@@ -245,7 +246,7 @@ class Calculator:
                 self.crystal, atoms, self.hkl, self.stol2, self._absent, self.threads
             )
         else:
-            a, b = self._gaussians(plan)
+            a, b = self._fewest_gaussians
             transposed = adjoint.DensityAdjoint(
                 self.crystal, atoms, self.hkl, plan, a, b, self._absent, self.threads
             )
@@ -255,13 +256,19 @@ class Calculator:
             return adjoint.add_forward_scattering(gradients, origin, atoms, self.factors)
         return gradients
 
-    def _sum(
-        self, atoms: Atoms, plan: sampling.Plan | None, a: np.ndarray, b: np.ndarray
-    ) -> np.ndarray:
-        """Sum over atoms and operations of one set of Gaussian coefficients."""
-        if plan is None:
-            f = (a[:, :, None] * np.exp(-b[:, :, None] * self.stol2)).sum(axis=1)
-            return direct.structure_factors(self.crystal, atoms, self.hkl, f)
+    @cached_property
+    def _direct_sum(self) -> direct.DirectSum:
+        return direct.DirectSum(self.crystal, self.hkl, self.threads)
+
+    @cached_property
+    def _form_factors(self) -> np.ndarray:
+        """(n_kinds, n) form factors at the reflections, complex where there is some f''."""
+        f = self.factors.f(self.stol2)
+        imaginary = self.factors.f_double_prime
+        return f + 1j * imaginary[:, None] if imaginary.any() else f
+
+    def _sum(self, atoms: Atoms, plan: sampling.Plan, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Sum over atoms and operations of one set of Gaussian coefficients, on a grid."""
         sampled = density.sample(
             self.crystal,
             atoms,
@@ -310,10 +317,6 @@ class Calculator:
         self._planned_for = atoms
         return self.plan
 
-    def _gaussians(self, plan: sampling.Plan | None) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients of the real part of f: as tabulated, or on a grid as few as suffice."""
-        return (self.factors.a, self.factors.b) if plan is None else self._fewest_gaussians
-
     @cached_property
     def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
         if self.factors.mott_bethe:  # what is left of f - Z would amplify the error of f
@@ -339,8 +342,7 @@ class Calculator:
 
     def _choose(self, method: str) -> None:
         """Settle on a method and, for the FFT, a plan."""
-        n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
-        direct_seconds = n_terms * len(self.atoms) * SECONDS_PER_DIRECT_TERM
+        direct_seconds = self._direct_sum.seconds(self.atoms)
         self.method, self.plan = "direct", None
         if method == "direct" or not self.stol2.any() or not self.atoms.occ.any():
             return
@@ -352,6 +354,7 @@ class Calculator:
             if method == "fft":
                 raise
             return
+        n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
         if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
             nu, nv, nw = plan.shape
             check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")
