@@ -60,7 +60,8 @@ def test_the_error_asked_for_is_met(rtol):
 
 def test_auto_takes_direct_summation_for_few_terms_and_fft_for_many():
     few = Calculator.from_model((CRYSTAL, some_atoms(3)), d_min=3.0)
-    many = Calculator.from_model((CRYSTAL, some_atoms(5000)), d_min=1.0)
+    large = Crystal((60, 70, 80, 90, 90, 90))
+    many = Calculator.from_model((large, some_atoms(10_000)), d_min=2.0)
     assert (few.method, many.method) == ("direct", "fft")
     assert "FFT: grid" in many.describe()
 
