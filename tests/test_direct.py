@@ -87,7 +87,7 @@ def test_unique_reflections(name, aniso):
 def test_the_definition_itself(name):
     crystal = CRYSTALS[name]
     atoms, hkl = some_atoms(4), random_hkl(20, 9)
-    assert DirectSum(crystal, hkl)._rows_that_pay(4, 3) is None
+    assert DirectSum(crystal, hkl)._rows_that_pay(atoms) is None
     check(crystal, atoms, hkl)
 
 
@@ -142,10 +142,11 @@ def test_what_nearly_vanishes_is_as_exact_as_the_rest(angle):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("least", [1, 5000])
 @pytest.mark.usefixtures("along_rows")
-def test_atoms_that_would_leave_the_range_of_doubles():
+def test_atoms_that_would_leave_the_range_of_doubles(least):
     crystal = Crystal((4, 5, 90, 75, 104, 110))
-    atoms = some_atoms(20, aniso=0.0).replace(b_iso=np.geomspace(1, 9000, 20))
+    atoms = some_atoms(20, aniso=0.0).replace(b_iso=np.geomspace(least, 9000, 20))
     check(crystal, atoms, crystal.unique_reflections(1.0))
 
 
@@ -172,8 +173,8 @@ def test_any_indices_in_any_order():
 def test_few_scattered_reflections_are_not_worth_rows(name, limit):
     crystal, hkl = CRYSTALS[name], random_hkl(3, limit)
     planned = DirectSum(crystal, hkl)
-    assert planned._rows_that_pay(100_000, 3) is None
     sharp = some_atoms().replace(b_iso=np.zeros(30), u_aniso=None)
+    assert planned._rows_that_pay(sharp.select(np.zeros(100_000, int))) is None
     found = planned.structure_factors(sharp, np.ones((3, 3)))
     expected = written_out(crystal, sharp, hkl, np.ones((3, 3)))
     # Large indices magnify the rounding of coordinates
@@ -181,9 +182,9 @@ def test_few_scattered_reflections_are_not_worth_rows(name, limit):
 
 
 def test_many_terms_are_summed_along_rows():
-    hkl = P212121.unique_reflections(1.0)
-    assert DirectSum(P212121, hkl)._rows_that_pay(100, 3) is not None
-    check(P212121, some_atoms(100), hkl)
+    atoms, hkl = some_atoms(100), P212121.unique_reflections(1.0)
+    assert DirectSum(P212121, hkl)._rows_that_pay(atoms) is not None
+    check(P212121, atoms, hkl)
 
 
 @pytest.mark.parametrize("name", ["P212121", "P21/n", "P6122"])
@@ -275,6 +276,17 @@ def test_planned_once_and_called_with_other_atoms():
         np.testing.assert_array_equal(found, structure_factors(P21N, atoms, hkl, f))
         assert error(found, written_out(P21N, atoms, hkl, f)) < TOLERANCE
     assert "reflections of" in repr(planned)
+
+
+def test_prediction_of_time():
+    def seconds(atoms, n, **options):
+        return direct.predicted_seconds(P212121, atoms, n, **options)
+
+    isotropic, anisotropic = (some_atoms(1000, aniso=share) for share in (0.0, 1.0))
+    assert seconds(anisotropic, 10_000) > 2 * seconds(isotropic, 10_000)
+    assert seconds(isotropic, 10_000) > seconds(isotropic, 10_000, planned=True)
+    few = some_atoms(2)
+    assert seconds(few, 5) == pytest.approx(2 * seconds(few.select([0]), 5))
 
 
 @pytest.mark.parametrize("case", ["1dur.pdb", "1pfe.cif.gz", "5e5z.pdb", "epoxide.cif"])

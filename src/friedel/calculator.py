@@ -342,7 +342,7 @@ class Calculator:
 
     def _choose(self, method: str) -> None:
         """Settle on a method and, for the FFT, a plan."""
-        direct_seconds = self._direct_sum.seconds(self.atoms)
+        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, len(self.hkl))
         self.method, self.plan = "direct", None
         if method == "direct" or not self.stol2.any() or not self.atoms.occ.any():
             return

@@ -27,8 +27,8 @@ LARGEST_EXPONENT = 350.0
 BLOCKS_AT_A_TIME = 8
 """Blocks of atoms whose tables are in memory together."""
 
-LARGEST_SUMS = 2**25
-"""Numbers in memory together before form factors are applied; beyond, kinds of atoms take turns."""
+LARGEST_SUMS = 2**20
+"""Numbers in memory before form factors are applied; when there are more, kinds take turns."""
 
 PIECES = 60
 """Pieces of work to be shared among threads: many, and a multiple of many numbers."""
@@ -36,12 +36,16 @@ PIECES = 60
 MOST_ROWS_PER_PLACE = 100
 """More rows than this for each h R are not even looked at."""
 
-# Predicted times decide between rows and definition, and need not be exact.
+# Times by which methods are chosen; they need not be exact.
 SECONDS_BY_DEFINITION = 30e-9
 """Of one atom at one reflection and operation."""
-SECONDS_PER_ATOM = 0.2e-9
-"""Of one atom at one point of a row: 0.09e-9 when upright, 0.27e-9 when not."""
-SECONDS_PER_KIND = 4e-9
+SECONDS_UPRIGHT = 0.09e-9
+"""Of one upright atom at one point of a row."""
+SECONDS_TILTED = 0.27e-9
+"""Of one other atom at one point of a row."""
+SHARE_OF_REAL = 0.6
+"""Time taken by real parts alone."""
+SECONDS_PER_KIND = 5e-9
 """Of one kind of atom at one point of a row, however few the atoms."""
 SECONDS_PER_ENTRY = 2e-9
 """Of one atom's entry in a table."""
@@ -57,7 +61,7 @@ class DirectSum:
     """Structure factors at fixed reflections, of any atoms in one crystal, in double precision.
 
     The error is below 1e-12 of the rms F. The time is about 0.1 ns for each isotropic atom,
-    operation and reflection where one of a*, b*, c* is perpendicular to the others, 0.3 ns for
+    operation and reflection where one of a*, b*, c* is perpendicular to the others, 0.4 ns for
     other atoms, and half of it with an inversion at the origin. Where terms are few, or
     reflections few and scattered, they are summed as they are defined, at 30 ns.
 
@@ -114,7 +118,7 @@ class DirectSum:
             np.array(atoms.kind),
         )
         out = np.zeros(len(self.hkl), np.complex128)
-        rows = self._rows_that_pay(len(atoms), len(f))
+        rows = self._rows_that_pay(atoms)
         if rows is None:
             self._add_by_definition(model, f, out)
         else:
@@ -137,25 +141,16 @@ class DirectSum:
         """How many h R there are."""
         return len(self.hkl) * len(self._setting.operations.rotations)
 
-    def seconds(self, atoms: Atoms) -> float:
-        """Predicted time of a call with one thread, the plan included where there is none yet."""
-        by_definition = SECONDS_BY_DEFINITION * self._n_places * len(atoms)
-        upright = 0.5 if not atoms.is_aniso.any() else 1.5
-        planned = SECONDS_OF_CALLS + SECONDS_PER_PLACE * self._n_places
-        along_rows = planned + upright * SECONDS_PER_ATOM * self._n_places * len(atoms)
-        return min(by_definition, along_rows)
-
-    def _rows_that_pay(self, n_atoms: int, n_kinds: int) -> "_Rows | None":
+    def _rows_that_pay(self, atoms: Atoms) -> "_Rows | None":
         """The rows, or None when the definition is predicted to be faster."""
-        by_definition = SECONDS_BY_DEFINITION * self._n_places * n_atoms
+        by_definition = SECONDS_BY_DEFINITION * self._n_places * len(atoms)
         along_rows = SECONDS_OF_CALLS
         if "_rows" not in self.__dict__:
             along_rows += SECONDS_OF_CALLS + SECONDS_PER_PLACE * self._n_places
         if along_rows > by_definition or self._rows is None:
             return None
-        n_points, n_entries = self._rows.n_points, sum(self._rows.table_lengths)
-        along_rows += n_points * (SECONDS_PER_ATOM * n_atoms + SECONDS_PER_KIND * n_kinds)
-        along_rows += SECONDS_PER_ENTRY * n_entries * n_atoms
+        along_rows += _seconds_along_rows(self._setting, atoms, self._rows.n_points)
+        along_rows += SECONDS_PER_ENTRY * len(atoms) * sum(self._rows.table_lengths)
         return self._rows if along_rows < by_definition else None
 
     @cached_property
@@ -184,10 +179,11 @@ class DirectSum:
         order, ends, far = _grouped(model, rows.limits, len(f))
         kinds = [kind for kind in range(len(f)) if ends[2 * kind] < ends[2 * kind + 2]]
         n_numbers = rows.n_points * (1 if self._setting.real else 2)
-        at_a_time = max(1, LARGEST_SUMS // n_numbers)
+        at_a_time = max(1, min(LARGEST_SUMS // n_numbers, len(kinds)))
+        memory = np.empty((at_a_time, n_numbers))
         for i in range(0, len(kinds), at_a_time):
             chosen = kinds[i : i + at_a_time]
-            sums = np.empty((len(chosen), n_numbers))
+            sums = memory[: len(chosen)]
             self._fill_sums(rows, _blocks(order, ends, chosen), model, sums)
             self._combine(rows, sums, f[chosen], out)
         if len(far):
@@ -205,7 +201,7 @@ class DirectSum:
             seconds = SECONDS_PER_ENTRY * n_atoms * sum(rows.table_lengths)
             self._run(kernels.fill_tables, fill, range(len(batch.slot) + 1), seconds)
             add = (rows.table, limit_k, batch, tables, self._setting.real, sums)
-            seconds = SECONDS_PER_ATOM * n_atoms * rows.n_points
+            seconds = SECONDS_UPRIGHT * n_atoms * rows.n_points
             self._run(kernels.sum_rows, add, rows.edges, seconds)
 
     def _combine(self, rows: "_Rows", sums: np.ndarray, f: np.ndarray, out: np.ndarray) -> None:
@@ -247,6 +243,18 @@ def structure_factors(
     return DirectSum(crystal, hkl, threads).structure_factors(atoms, f)
 
 
+def predicted_seconds(
+    crystal: Crystal, atoms: Atoms, n_reflections: int, planned: bool = False
+) -> float:
+    """Time that one thread will take for a call, and for its plan unless that is there."""
+    setting = _setting(crystal)
+    n_places = n_reflections * len(setting.operations.rotations)
+    along_rows = SECONDS_OF_CALLS + _seconds_along_rows(setting, atoms, n_places)
+    if not planned:
+        along_rows += SECONDS_OF_CALLS + SECONDS_PER_PLACE * n_places
+    return min(along_rows, SECONDS_BY_DEFINITION * n_places * len(atoms))
+
+
 def beta_tensors(crystal: Crystal, atoms: Atoms) -> np.ndarray:
     """(n, 6) beta with T(h) = exp(-h beta h): a quarter of the B tensor on the axes a*, b*, c*."""
     return atoms.b_tensor @ _to_beta(crystal.fractionalization)
@@ -267,12 +275,14 @@ class _Operations(NamedTuple):
 class _Setting(NamedTuple):
     """What the symmetry asks a sum to do, with the axes renamed to its convenience.
 
-    `axes` are those of the crystal in the order h, k, l of the rows. The `centring` translations
-    multiply F by their number. `to_beta` turns the six Cartesian components of B into those
-    of beta. Where all h.t are multiples of half a turn the inversion makes the sums `real`.
+    `axes` are those of the crystal in the order h, k, l of the rows, and `upright` whether
+    isotropic atoms are. The `centring` translations multiply F by their number. `to_beta` turns
+    the six Cartesian components of B into those of beta. Where all h.t are multiples of half
+    a turn the inversion makes the sums `real`.
     """
 
     axes: list[int]
+    upright: bool
     operations: _Operations
     centring: np.ndarray
     to_beta: np.ndarray
@@ -353,7 +363,7 @@ class _Tables(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _setting(crystal: Crystal) -> _Setting:
-    axes = _row_axes(crystal)
+    axes, upright = _row_axes(crystal)
     rotations, translations = crystal.primitive_operations
     centring = {tuple(t) for t in crystal.centring_translations.tolist()}
     inversion = (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2))
@@ -371,6 +381,7 @@ def _setting(crystal: Crystal) -> _Setting:
     )
     return _Setting(
         axes,
+        upright,
         operations,
         np.ascontiguousarray(crystal.centring_translations[:, axes]),
         _to_beta(crystal.fractionalization[axes]),
@@ -378,13 +389,21 @@ def _setting(crystal: Crystal) -> _Setting:
     )
 
 
-def _row_axes(crystal: Crystal) -> list[int]:
+def _row_axes(crystal: Crystal) -> tuple[list[int], bool]:
     """Axes for h, k and l: for l one that makes isotropic atoms upright, else the longest."""
     metric = np.abs(crystal.reciprocal_metric)
     upright = np.count_nonzero(metric > 1e-12 * metric.max(), axis=1) == 1
-    return sorted(
-        range(3), key=lambda axis: (upright[axis] and not upright.all(), crystal.cell[axis])
-    )
+    axes = sorted(range(3), key=lambda axis: (bool(upright[axis]), crystal.cell[axis]))
+    return axes, bool(upright[axes[2]])
+
+
+def _seconds_along_rows(setting: _Setting, atoms: Atoms, n_points: int) -> float:
+    """Predicted time, without tables and plan."""
+    n_tilted = np.count_nonzero(atoms.is_aniso) if setting.upright else len(atoms)
+    per_point = SECONDS_UPRIGHT * (len(atoms) - n_tilted) + SECONDS_TILTED * n_tilted
+    if setting.real:
+        per_point *= SHARE_OF_REAL
+    return n_points * (per_point + SECONDS_PER_KIND * len(atoms.scatterers))
 
 
 def _to_beta(axes: np.ndarray) -> np.ndarray:
