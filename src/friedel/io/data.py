@@ -100,6 +100,7 @@ class _MtzTable:
     def __init__(self, mtz: gemmi.Mtz) -> None:
         self.crystal = crystal_from_gemmi(_cell_or_error(mtz.cell), mtz.spacegroup)
         self.columns = {c.label: c for c in mtz.columns}
+        self.types = {c.label: c.type for c in mtz.columns}
         self.hkl = mtz.make_miller_array()
 
     def labels(self) -> list[str]:
@@ -112,9 +113,7 @@ class _MtzTable:
         """Amplitude columns (type F) followed by their uncertainty (type Q)."""
         labels = list(self.columns)
         pairs = pairwise(labels)
-        return [
-            (f, q) for f, q in pairs if self.columns[f].type == "F" and self.columns[q].type == "Q"
-        ]
+        return [(f, q) for f, q in pairs if self.types[f] == "F" and self.types[q] == "Q"]
 
 
 class _CifTable:
