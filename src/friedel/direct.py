@@ -249,7 +249,8 @@ def predicted_seconds(
     """Time that one thread will take for a call, and for its plan unless that is there."""
     setting = _setting(crystal)
     n_places = n_reflections * len(setting.operations.rotations)
-    along_rows = SECONDS_OF_CALLS + _seconds_along_rows(setting, atoms, n_places)
+    n_points = n_places * setting.spacing
+    along_rows = SECONDS_OF_CALLS + _seconds_along_rows(setting, atoms, n_points)
     if not planned:
         along_rows += SECONDS_OF_CALLS + SECONDS_PER_PLACE * n_places
     return min(along_rows, SECONDS_BY_DEFINITION * n_places * len(atoms))
@@ -276,13 +277,14 @@ class _Setting(NamedTuple):
     """What the symmetry asks a sum to do, with the axes renamed to its convenience.
 
     `axes` are those of the crystal in the order h, k, l of the rows, and `upright` whether
-    isotropic atoms are. The `centring` translations multiply F by their number. `to_beta` turns
-    the six Cartesian components of B into those of beta. Where all h.t are multiples of half
-    a turn the inversion makes the sums `real`.
+    isotropic atoms are. The `centring` translations multiply F by their number, and leave one
+    in `spacing` points of a row. `to_beta` turns the six Cartesian components of B into those of
+    beta. Where all h.t are multiples of half a turn the inversion makes the sums `real`.
     """
 
     axes: list[int]
     upright: bool
+    spacing: int
     operations: _Operations
     centring: np.ndarray
     to_beta: np.ndarray
@@ -364,6 +366,7 @@ class _Tables(NamedTuple):
 @lru_cache(maxsize=16)
 def _setting(crystal: Crystal) -> _Setting:
     axes, upright = _row_axes(crystal)
+    n = TRANSLATION_DENOMINATOR
     rotations, translations = crystal.primitive_operations
     centring = {tuple(t) for t in crystal.centring_translations.tolist()}
     inversion = (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2))
@@ -373,7 +376,7 @@ def _setting(crystal: Crystal) -> _Setting:
         if not (with_inverse and (-rotation).tobytes() in kept):
             kept[rotation.tobytes()] = o
     needed = list(kept.values())
-    doubled = (2 * translations[needed] % TRANSLATION_DENOMINATOR).tolist()
+    doubled = (2 * translations[needed] % n).tolist()
     operations = _Operations(
         np.ascontiguousarray(rotations[np.ix_(needed, axes, axes)]),
         np.ascontiguousarray(translations[np.ix_(needed, axes)]),
@@ -382,6 +385,7 @@ def _setting(crystal: Crystal) -> _Setting:
     return _Setting(
         axes,
         upright,
+        int(np.lcm.reduce(n // np.gcd(n, crystal.centring_translations[:, axes[2]]))),
         operations,
         np.ascontiguousarray(crystal.centring_translations[:, axes]),
         _to_beta(crystal.fractionalization[axes]),
