@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test check format bench docs fuzz clean
+.PHONY: demo test check format bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py

@@ -199,3 +199,9 @@ def test_fcalc_test_compares_with_direct_summation(capsys, shared_data):
     code, _, err = run(capsys, "fcalc", model, "--dmin", 2, "--rate", 1.5, "--blur", 30)
     assert "blur 30.0" in err
     assert run(capsys, "fcalc", model, "--dmin", 2, "--rate", 0.1)[0] == 2
+
+
+def test_the_package_runs_as_the_command():
+    command = [sys.executable, "-m", "friedel", "fprime", "Se", "-w", "0.9795"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Se" in done.stdout

@@ -42,7 +42,8 @@ def summary(fmodel: Any, n_shells: int) -> str:
         lines = [f"  {outlier}" for outlier in outliers[:MOST_OUTLIERS]]
         if rest > 0:
             lines.append(f"  and {rest} more")
-        blocks.append("\n".join([f"  {len(outliers)} reflections far from the model:", *lines]))
+        noun = "reflection" if len(outliers) == 1 else "reflections"
+        blocks.append("\n".join([f"  {len(outliers)} {noun} far from the model:", *lines]))
     if fmodel.notes:
         blocks.append("\n".join(f"  note: {note}" for note in fmodel.notes))
     return "\n\n".join(blocks)
