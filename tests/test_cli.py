@@ -6,23 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from friedel.cli import main
+from commands import run
 from friedel.cli.fprime import expand
 from friedel.errors import ParameterError
 
 gemmi = pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
-
-
-def run(capsys, *arguments):
-    """Exit code, standard output and standard error of one command."""
-    code = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_fcalc_prints_reflections(capsys):

@@ -9,22 +9,11 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.cli import main
+from commands import run
 from friedel.dispersion.edges import absorption_edges
 
 gemmi = pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
-
-
-def run(capsys, *arguments):
-    """Exit code, standard output and standard error of one command."""
-    code = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 class TestFprime:

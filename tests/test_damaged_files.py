@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from friedel.cli import main
+from commands import run
 
 pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
@@ -30,12 +30,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 
 def outcome(capsys, *arguments):
     """Exit code; nothing but lines that begin with the name stands on stderr of a failure."""
-    code = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    err = capsys.readouterr().err
+    code, _, err = run(capsys, *arguments)
     assert code in (0, 2)
     if code == 2:
         assert all(line.startswith("friedel: ") for line in err.splitlines()), err

@@ -6,7 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.cli import main
+from commands import run
 from friedel.cli.fmodel import parse_tensor
 from friedel.errors import ParameterError
 
@@ -15,16 +15,6 @@ from friedel.errors import ParameterError
 def pair(shared_data) -> list[str]:
     models = shared_data / "models"
     return [str(models / "1dur.pdb"), f"{models / '1dur.mtz'}:FP,SIGFP"]
-
-
-def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = 0
-    try:
-        main([str(a) for a in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def numbers(capsys, tmp_path, *arguments: object) -> dict:

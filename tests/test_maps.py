@@ -28,31 +28,28 @@ def test_round_trip(mask, tmp_path):
     assert grid.crystal.has_same_symmetry(CRYSTAL)
 
 
-def test_asymmetric_unit_in_another_order_of_axes(mask, tmp_path):
+def write_part(path, mask, spacegroup, mode, end):
+    """A map of the points from the origin to `end`, written by gemmi."""
     ccp4 = gemmi.Ccp4Map()
     ccp4.grid = gemmi.FloatGrid(mask)
     ccp4.grid.set_unit_cell(gemmi.UnitCell(*CRYSTAL.cell))
-    ccp4.grid.spacegroup = gemmi.find_spacegroup_by_name("P 1 1 21")
-    ccp4.update_ccp4_header(0)
+    ccp4.grid.spacegroup = gemmi.find_spacegroup_by_name(spacegroup)
+    ccp4.update_ccp4_header(mode)
     box = gemmi.FractionalBox()
-    box.minimum, box.maximum = gemmi.Fractional(0, 0, 0), gemmi.Fractional(0.99, 0.99, 0.49)
+    box.minimum, box.maximum = gemmi.Fractional(0, 0, 0), gemmi.Fractional(*end)
     ccp4.set_extent(box)
-    path = tmp_path / "asu.ccp4"
     ccp4.write_ccp4_map(str(path))
+
+
+def test_asymmetric_unit_in_another_order_of_axes(mask, tmp_path):
+    path = tmp_path / "asu.ccp4"
+    write_part(path, mask, "P 1 1 21", mode=0, end=(0.99, 0.99, 0.49))
     np.testing.assert_array_equal(read_map(path).array, mask)
 
 
 def test_part_of_an_asymmetric_unit(mask, tmp_path):
-    ccp4 = gemmi.Ccp4Map()
-    ccp4.grid = gemmi.FloatGrid(mask)
-    ccp4.grid.set_unit_cell(gemmi.UnitCell(*CRYSTAL.cell))
-    ccp4.grid.spacegroup = gemmi.SpaceGroup("P 1")
-    ccp4.update_ccp4_header(2)
-    box = gemmi.FractionalBox()
-    box.minimum, box.maximum = gemmi.Fractional(0, 0, 0), gemmi.Fractional(0.5, 0.5, 0.5)
-    ccp4.set_extent(box)
     path = tmp_path / "part.ccp4"
-    ccp4.write_ccp4_map(str(path))
+    write_part(path, mask, "P 1", mode=2, end=(0.5, 0.5, 0.5))
     with pytest.raises(FileFormatError, match="does not cover"):
         read_map(path)
 
