@@ -172,18 +172,14 @@ def checked_hkl(hkl: object) -> np.ndarray:
         array = np.asarray(hkl)
         if array.size == 0:
             return np.empty((0, 3), np.int32)
-        rounded = np.rint(array.astype(np.float64))
+        numbers = np.atleast_2d(array.astype(np.float64))
     except (TypeError, ValueError):
         raise ReflectionsError(f"got hkl {hkl!r}, expected an (n, 3) array of integers") from None
-    if array.ndim == 1:
-        rounded = rounded[None]
-    if rounded.ndim != 2 or rounded.shape[1] != 3:
+    if numbers.ndim != 2 or numbers.shape[1] != 3:
         raise ReflectionsError(f"hkl has shape {array.shape}, expected (n, 3)")
-    if not (np.abs(rounded) < 2**20).all() or not np.array_equal(
-        rounded, np.atleast_2d(array.astype(np.float64))
-    ):
+    if not (np.abs(numbers) < 2**20).all() or not np.array_equal(np.rint(numbers), numbers):
         raise ReflectionsError("hkl must be integers of less than a million, got others")
-    return np.ascontiguousarray(rounded, np.int32)
+    return np.ascontiguousarray(numbers, np.int32)
 
 
 def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
