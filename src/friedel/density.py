@@ -10,6 +10,7 @@ from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
+from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
 from friedel.parallel import in_stretches
@@ -41,7 +42,7 @@ class GaussianGroups:
     @classmethod
     def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
         """Groups from (n_kinds, n_terms) coefficients."""
-        padding = -a.shape[1] % kernels.GROUP
+        padding = -a.shape[1] % GROUP
         order = np.argsort(np.where(a != 0, b, np.inf), axis=1, kind="stable")
         a = np.pad(np.take_along_axis(a, order, axis=1), ((0, 0), (0, padding)))
         b = np.take_along_axis(b, order, axis=1)
@@ -51,11 +52,11 @@ class GaussianGroups:
     @property
     def n_groups(self) -> int:
         """Number of groups of each kind."""
-        return self.a.shape[1] // kernels.GROUP
+        return self.a.shape[1] // GROUP
 
     def groups_of(self, coefficients: np.ndarray) -> np.ndarray:
         """(n_kinds, n_groups, GROUP) view of `a` or `b`."""
-        return coefficients.reshape(len(coefficients), self.n_groups, kernels.GROUP)
+        return coefficients.reshape(len(coefficients), self.n_groups, GROUP)
 
 
 def sample(

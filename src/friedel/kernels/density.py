@@ -20,14 +20,8 @@ import math
 import numpy as np
 from numba import njit
 
-from friedel.kernels.gaussians import (
-    FAST,
-    FOUR_PI,
-    FOUR_PI2,
-    exp_of_quadratic,
-    gaussian_form,
-    inverse_and_det,
-)
+from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
+from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2, exp_of_quadratic
 from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
 
 PROFILE_FLOOR = -35.0
@@ -38,9 +32,6 @@ PAIR_FLOOR = -85.0
 
 PAIR_CEILING = 40.0
 """Highest exponent of such a factor."""
-
-GROUP = 3
-"""Gaussians that are summed in one pass over the grid points."""
 
 BOX = 96
 """Largest number of grid points across an atom along one axis that the fast kernels take."""
@@ -314,55 +305,14 @@ def _add_exact_group(grid, nw, cx, cy, cz, wx, wy, form, peak, limit, first, las
         px = i - cx
         for j in range(j0, j0 + nj):
             py = j - cy
-            # The row enters and leaves the ellipsoid where d Q d = limit, quadratic in z
-            middle = -(broad[4] * px + broad[5] * py) / broad[2]
-            flat = broad[0] * px * px + broad[1] * py * py + 2.0 * broad[3] * px * py
-            rest = middle * middle - (flat - limit) / broad[2]
-            if rest < 0.0:
-                continue
-            start = math.ceil(middle - math.sqrt(rest) - pz)
-            stop = math.floor(middle + math.sqrt(rest) - pz)
+            start, stop = row_in_ellipsoid(broad, px, py, pz, limit)
             if stop < start:
                 continue
             row = grid[i % nu, j % nv, :nw]
             for t in range(GROUP):
                 q = form[t]
-                cross = q[4] * px + q[5] * py
-                flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
-                c0 = flat + pz * (2.0 * cross + q[2] * pz)
-                c1 = 2.0 * (cross + q[2] * pz)
+                c0, c1 = row_exponent(q, px, py, pz)
                 _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], peak[t])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def group_forms(b_tensor, b, blur, step, group, form, peak, inverse):
-    """Forms Q_t in grid axes, peaks (4 pi)^(3/2) det^(-1/2), inverses of B + b_t + blur.
-
-    `form` and `inverse` are (GROUP, 6), Cartesian the latter. Returns det(B + b + blur) of the
-    broadest, the last.
-    """
-    det = 1.0
-    tensor = np.empty(6)
-    for t in range(GROUP):
-        width = b[GROUP * group + t] + blur
-        det = gaussian_form(b_tensor, width, step, inverse[t], tensor, form[t])
-        peak[t] = FOUR_PI**1.5 / math.sqrt(det)
-    return det
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def ellipsoid(broad, radius, width, det, covariance, half):
-    """Half-widths along the grid axes of the ellipsoid d Q d <= limit, which is returned.
-
-    `radius` is where a round Gaussian of this `width` (B + b + blur) in all directions falls
-    to the level; an elongated one has the higher peak, (width^3 / det)^(1/2) times, and ends
-    at the same level.
-    """
-    limit = FOUR_PI2 * radius * radius / width + 0.5 * math.log(width**3 / det)
-    inverse_and_det(broad, covariance)
-    for axis in range(3):
-        half[axis] = math.sqrt(limit * covariance[axis])
-    return limit
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -415,11 +365,12 @@ def add_oblique(
             radius = _table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
+            limit = group_ellipsoids(
+                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
+                form, peak, inverse, covariance, half,
+            )  # fmt: skip
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
-            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
             i0, ni = _span(cx, half[0])
             if not _touches(i0, ni, nu, first, last):
                 continue
@@ -475,9 +426,10 @@ def add_exact(
             radius = _table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
+            limit = group_ellipsoids(
+                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
+                form, peak, inverse, covariance, half,
+            )  # fmt: skip
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
-            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
             _add_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last)

@@ -36,13 +36,13 @@ from numba import njit
 
 from friedel.kernels.density import (
     BOX,
-    GROUP,
     _disc_limits,
     _fill_profile,
     _span,
     _table_radius,
     _whole_vectors,
 )
+from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.vectors import LANES, broadcast, load, multiply_add, store
 

@@ -12,16 +12,14 @@ from numba import njit
 
 from friedel.kernels.density import (
     BOX,
-    GROUP,
     _disc_limits,
     _fill_pair_table,
     _span,
     _table_radius,
     _whole_vectors,
-    ellipsoid,
-    group_forms,
     is_factorable,
 )
+from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
 from friedel.kernels.gaussians import FAST, FOUR_PI2
 from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
 
@@ -224,22 +222,13 @@ def _gather_exact_group(grid, nw, cx, cy, cz, wx, wy, form, limit, moments):
         px = i - cx
         for j in range(j0, j0 + nj):
             py = j - cy
-            middle = -(broad[4] * px + broad[5] * py) / broad[2]
-            flat = broad[0] * px * px + broad[1] * py * py + 2.0 * broad[3] * px * py
-            rest = middle * middle - (flat - limit) / broad[2]
-            if rest < 0.0:
-                continue
-            start = math.ceil(middle - math.sqrt(rest) - pz)
-            stop = math.floor(middle + math.sqrt(rest) - pz)
+            start, stop = row_in_ellipsoid(broad, px, py, pz, limit)
             if stop < start:
                 continue
             row = grid[i % nu, j % nv, :nw]
             for t in range(GROUP):
                 q = form[t]
-                cross = q[4] * px + q[5] * py
-                flat = q[0] * px * px + q[1] * py * py + 2.0 * q[3] * px * py
-                c0 = flat + pz * (2.0 * cross + q[2] * pz)
-                c1 = 2.0 * (cross + q[2] * pz)
+                c0, c1 = row_exponent(q, px, py, pz)
                 s0, s1, s2 = _row_moments(row, origin, start, stop, c0, c1, q[2])
                 s2 += pz * (2.0 * s1 + pz * s0)
                 s1 += pz * s0
@@ -284,9 +273,10 @@ def gather_oblique(
             radius = _table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            det = group_forms(b_tensor[atom], b_row, blur, step, group, form, peak, inverse)
-            broad_width = b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
-            limit = ellipsoid(form[GROUP - 1], radius, broad_width, det, covariance, half)
+            limit = group_ellipsoids(
+                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
+                form, peak, inverse, covariance, half,
+            )  # fmt: skip
             i0, ni = _span(cx, half[0])
             j0, nj = _span(cy, half[1])
             k0, nk = _span(cz, half[2])
