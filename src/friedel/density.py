@@ -10,6 +10,7 @@ from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
 from friedel.kernels import density as kernels
+from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
@@ -100,7 +101,7 @@ def sample(
     nu, nv, nw = shape
     step = crystal.orthogonalization / np.array(shape)
     extent = crystal.reciprocal_lengths * np.array(shape)
-    padded = (nu, nv, nw + row_padding(radii, extent))
+    padded = (nu, nv, nw + row_padding(radii, extent, nw))
     grid = scratch("density", padded, dtype) if reuse else np.empty(padded, dtype)
     fill = _plan_fill(grid, nw, step, atoms, groups, radii, blur)
 
@@ -113,16 +114,22 @@ def sample(
     return grid[:, :, :nw]
 
 
-def row_padding(radii: "RadiusTable", extent: np.ndarray) -> int:
-    """Number of points by which rows must be longer than the cell, so that no atom wraps around."""
-    return min(int(np.ceil(2.0 * radii.largest * extent[2])) + LANES, kernels.BOX)
+def row_padding(radii: "RadiusTable", extent: np.ndarray, nw: int) -> int:
+    """Number of points by which rows must be longer than the cell, so that no atom wraps around.
+
+    Rows are a multiple of LANES, but not of 4 LANES: rows a power of two apart would
+    compete for the same places in the cache.
+    """
+    needed = nw + min(int(np.ceil(2.0 * radii.largest * extent[2])) + 2 * LANES, BOX)
+    vectors = -(-needed // LANES)
+    return (vectors + (vectors % 4 == 0)) * LANES - nw
 
 
 def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: "RadiusTable") -> bool:
     """Whether the kernel for isotropic atoms and right angles takes these atoms on this grid."""
     orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
-    widest = 2.0 * radii.largest / np.diag(step).min() + LANES + 2
-    return bool(orthogonal and widest < kernels.BOX)
+    widest = 2.0 * radii.largest / np.diag(step).min() + 2 * LANES
+    return bool(orthogonal and widest < BOX)
 
 
 def _plan_fill(

@@ -50,7 +50,7 @@ class Gatherer:
         self._table = radii.arguments(groups, blur)
         self._orthogonal = density.is_for_orthogonal_kernel(self._step, atoms, radii)
         extent = crystal.reciprocal_lengths * np.array(shape)
-        self.padding = density.row_padding(radii, extent)
+        self.padding = density.row_padding(radii, extent, shape[2])
 
     def gather(self, padded: np.ndarray, threads: int = 1) -> np.ndarray:
         """(n, 11) derivatives; see :mod:`friedel.kernels.density_adjoint` for the columns.

@@ -16,6 +16,9 @@ from friedel.errors import MemoryLimitError
 LARGEST_KEPT = 512 * 2**20
 """Bytes; larger arrays are made anew, as the cost of their pages is small beside their use."""
 
+CACHE_LINE = 64
+"""Bytes."""
+
 MEMORY_SHARE = 0.9
 """Of the memory that is left, what one calculation may take."""
 
@@ -27,12 +30,19 @@ def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype | type) -> np.nda
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
     if needed > LARGEST_KEPT:
-        return np.empty(shape, dtype)
+        return _aligned(needed).view(dtype).reshape(shape)
     kept: dict[str, np.ndarray] = _local.__dict__.setdefault("kept", {})
     memory = kept.get(name)
     if memory is None or not needed <= memory.size <= 4 * needed + 2**20:
-        memory = kept[name] = np.empty(needed, np.uint8)
+        memory = kept[name] = _aligned(needed)
     return memory[:needed].view(dtype).reshape(shape)
+
+
+def _aligned(n: int) -> np.ndarray:
+    """N bytes that begin where a line of the cache does."""
+    memory = np.empty(n + CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE
+    return memory[first : first + n]
 
 
 def available_memory() -> float:

@@ -7,9 +7,10 @@ A_t = a_t (4 pi)^(3/2) det(B + (b_t + blur))^(-1/2).
 
 The fast kernels use that such a Gaussian is a product of factors that each depend on two of the
 three indices at most: the inner loop multiplies and adds, and evaluates no exponential.
-They take Gaussians in groups of GROUP, narrow ones first, each group with its own radius; they
-work in whole vectors along the last axis, so that the grid's rows are longer than the
-cell (see `fold_rows`) and a few points beyond the radius are filled as well.
+They take Gaussians in groups of GROUP, narrow ones first, each group with its own radius. Of a
+group's box those rows along the last axis are filled, whole, that cross its ellipsoid: first they
+are listed, then one loop without branches runs over the list. It works in whole vectors, so
+that the grid's rows are longer than the cell (see `fold_rows`).
 
 A thread is given the planes `first <= x < last` of the grid and writes nothing else: the
 results do not depend on the number of threads.
@@ -20,21 +21,22 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.boxes import (
+    BOX,
+    ROWS,
+    disc_rows,
+    ellipsoid_rows,
+    fits_tables,
+    list_rows,
+    place_box,
+    span,
+    table_radius,
+    touches,
+)
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
-from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2, exp_of_quadratic
+from friedel.kernels.factors import fill_pair_tables, fill_profile, has_cross_term, is_factorable
+from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
-
-PROFILE_FLOOR = -35.0
-"""Exponent at which the factors of a separable Gaussian end: products stay normal numbers."""
-
-PAIR_FLOOR = -85.0
-"""Lowest exponent, at its centre, of a factor of two indices: exp(-85) is a float32 still."""
-
-PAIR_CEILING = 40.0
-"""Highest exponent of such a factor."""
-
-BOX = 96
-"""Largest number of grid points across an atom along one axis that the fast kernels take."""
 
 
 @njit(cache=True, nogil=True)
@@ -49,99 +51,96 @@ def fold_rows(grid, nw, first, last):
 
 
 @njit(cache=True, nogil=True)
-def _whole_vectors(n):
-    """The smallest multiple of LANES that is not below n."""
-    return (n + LANES - 1) // LANES * LANES
+def _list_products(c, start, low, box, x, y):
+    """c[t, r] = x[t, i] y[t, j] for each row r = (i, j) of the list, for the group's Gaussians."""
+    for i in range(box[0, 1]):
+        if start[i] == start[i + 1]:
+            continue
+        for t in range(GROUP):
+            xi = broadcast(x, np.uint64(t * BOX + i))
+            to, of = t * ROWS + start[i], t * BOX + low[i]
+            for m in range(0, box[1, 1], LANES):
+                store(c, np.uint64(to + m), multiply(xi, load(y, np.uint64(of + m))))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _span(center, half_width):
-    """First grid index and number of indices within `half_width` of `center`."""
-    first = math.ceil(center - half_width)
-    return first, math.floor(center + half_width) - first + 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _touches(start, n, size, first, last):
-    """Whether any of n periodic indices from `start` lies in first <= index < last."""
-    return n >= size or (first - start) % size < n or (start - first) % size < last - first
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _table_radius(radius_table, kind, group, b_position):
-    index = min(int(b_position), radius_table.shape[2] - 2)
-    fraction = b_position - index
-    row = radius_table[kind, group]
-    return row[index] * (1.0 - fraction) + row[index + 1] * fraction
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _disc_limits(low, high, ni, nj, dx, dy, xx, xy, yy, r2):
-    """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
+@njit(cache=True, nogil=True)
+def _list_pairs(c, start, low, box, xy):
+    """c[t, r] = xy[t, i, j] for each row r = (i, j) of the list, for the group's Gaussians."""
+    ni, nj = box[0, 1], box[1, 1]
     for i in range(ni):
-        x = dx + i
-        middle = -xy / yy * x
-        half = math.sqrt(max(r2 / yy - (xx / yy - (xy / yy) ** 2) * x * x, 0.0))
-        low[i] = max(math.ceil(middle - half - dy), 0)
-        high[i] = min(math.floor(middle + half - dy) + 1, nj)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fill_profile(out, first, n, start, q):
-    """out[first + i] = exp(-q (start + i)^2)."""
-    exp_of_quadratic(out, first, n, -q * start * start, -2.0 * q * start, -q, PROFILE_FLOOR)
+        if start[i] == start[i + 1]:
+            continue
+        for t in range(GROUP):
+            to, of = t * ROWS + start[i], (t * ni + i) * nj + low[i]
+            for m in range(0, nj, LANES):
+                store(c, np.uint64(to + m), load(xy, np.uint64(of + m)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_separable(grid, width, nu, nv, u, ni, v, k, low, high, first, last, x, y, z, block):
-    """One vector along z of the product x y z of one group, over the rows of the disc."""
-    z0 = load(z, np.uint64(block))
-    z1 = load(z, np.uint64(BOX + block))
-    z2 = load(z, np.uint64(2 * BOX + block))
-    for i in range(ni):
-        if u == nu:
-            u = 0
-        if first <= u < last:
-            xi = np.uint64(i)
-            xz0 = multiply(z0, broadcast(x, xi))
-            xz1 = multiply(z1, broadcast(x, xi + np.uint64(BOX)))
-            xz2 = multiply(z2, broadcast(x, xi + np.uint64(2 * BOX)))
-            j = low[i]
-            row = (v + j) % nv
-            while j < high[i]:
-                # A stretch of rows up to the periodic boundary
-                stop = min(high[i], j + nv - row)
-                offset = (u * nv + row) * width + k
-                for m in range(j, stop):
-                    yj, here = np.uint64(m), np.uint64(offset)
-                    s = multiply_add(xz0, broadcast(y, yj), load(grid, here))
-                    s = multiply_add(xz1, broadcast(y, yj + np.uint64(BOX)), s)
-                    s = multiply_add(xz2, broadcast(y, yj + np.uint64(2 * BOX)), s)
-                    store(grid, here, s)
-                    offset += width
-                j = stop
-                row = 0
-        u += 1
+def _add_rows(grid, width, k, row_at, first, last, c, z, at, nk, stride):
+    """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows first <= r < last, 0 <= m < nk.
+
+    `z` begins at `at`, with `stride` between Gaussians. Two vectors at a time, whose factors
+    stay in registers.
+    """
+    m = 0
+    while m + LANES < nk:
+        here = np.uint64(at + m)
+        z00, z01 = load(z, here), load(z, here + np.uint64(LANES))
+        here += np.uint64(stride)
+        z10, z11 = load(z, here), load(z, here + np.uint64(LANES))
+        here += np.uint64(stride)
+        z20, z21 = load(z, here), load(z, here + np.uint64(LANES))
+        for row in range(first, last):
+            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + m)
+            there = here + np.uint64(LANES)
+            c0, c1 = broadcast(c, r), broadcast(c, r + np.uint64(ROWS))
+            c2 = broadcast(c, r + np.uint64(2 * ROWS))
+            s = multiply_add(c0, z00, load(grid, here))
+            s = multiply_add(c1, z10, s)
+            store(grid, here, multiply_add(c2, z20, s))
+            s = multiply_add(c0, z01, load(grid, there))
+            s = multiply_add(c1, z11, s)
+            store(grid, there, multiply_add(c2, z21, s))
+        m += 2 * LANES
+    if m < nk:
+        here = np.uint64(at + m)
+        z0, z1 = load(z, here), load(z, here + np.uint64(stride))
+        z2 = load(z, here + np.uint64(2 * stride))
+        for row in range(first, last):
+            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + m)
+            s = multiply_add(broadcast(c, r), z0, load(grid, here))
+            s = multiply_add(broadcast(c, r + np.uint64(ROWS)), z1, s)
+            s = multiply_add(broadcast(c, r + np.uint64(2 * ROWS)), z2, s)
+            store(grid, here, s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _add_crossed_rows(grid, width, k, row_at, first, last, c, xz, at_xz, nk, yz, at_yz, strides):
+    """`_add_rows` for the rows of one plane, where z[t, m] = xz[t, m] yz[t, j, m]."""
+    size_xz, size_yz = strides
+    for block in range(0, nk, LANES):
+        here = np.uint64(at_xz + block)
+        x0, x1 = load(xz, here), load(xz, here + np.uint64(size_xz))
+        x2 = load(xz, here + np.uint64(2 * size_xz))
+        jk = np.uint64(at_yz + block)
+        for row in range(first, last):
+            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + block)
+            z0 = multiply(x0, load(yz, jk))
+            z1 = multiply(x1, load(yz, jk + np.uint64(size_yz)))
+            z2 = multiply(x2, load(yz, jk + np.uint64(2 * size_yz)))
+            s = multiply_add(broadcast(c, r), z0, load(grid, here))
+            s = multiply_add(broadcast(c, r + np.uint64(ROWS)), z1, s)
+            s = multiply_add(broadcast(c, r + np.uint64(2 * ROWS)), z2, s)
+            store(grid, here, s)
+            jk += np.uint64(nk)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_orthogonal(
-    grid,
-    nw,
-    spacing,
-    frac,
-    occ,
-    b_iso,
-    kind,
-    a,
-    b,
-    blur,
-    radius_table,
-    b_first,
-    b_step,
-    first,
-    last,
-):
+    grid, nw, spacing, frac, occ, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
+    first, last,
+):  # fmt: skip
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
     `grid` is (nu, nv, width >= nw + BOX) with rows padded beyond the cell; `spacing` (3,) in A;
@@ -149,109 +148,45 @@ def add_orthogonal(
     B = b_first, b_first + b_step, ...
     """
     nu, nv, width = grid.shape
+    shape = (nu, nv, nw)
     flat = grid.reshape(-1)
     x = np.empty(GROUP * BOX, grid.dtype)
-    y = np.empty(GROUP * BOX, grid.dtype)
+    # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
+    y = np.ones(GROUP * BOX + 2 * LANES, grid.dtype)
     z = np.empty(GROUP * BOX, grid.dtype)
+    c = np.empty(GROUP * ROWS, grid.dtype)
+    row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
+    in_plane = np.empty(2 * BOX, np.int32)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
+    center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
             continue
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
         b_position = (b_iso[atom] - b_first) / b_step
         for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
-            i0, ni = _span(cx, radius / spacing[0])
-            if radius <= 0.0 or not _touches(i0, ni, nu, first, last):
+            radius = table_radius(radius_table, kind[atom], group, b_position)
+            if radius <= 0.0:
                 continue
-            j0, nj = _span(cy, radius / spacing[1])
-            k0, nk = _span(cz, radius / spacing[2])
-            k0 -= (_whole_vectors(nk) - nk) // 2
-            nk = _whole_vectors(nk)
-            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+            for axis in range(3):
+                center[axis] = frac[atom, axis] * shape[axis]
+                half[axis] = radius / spacing[axis]
+            place_box(center, half, nw, box)
+            if not touches(box, nu, first, last):
+                continue
+            yy = (spacing[1] / spacing[0]) ** 2
+            disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
+            n_rows = list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
             for t in range(GROUP):
                 term = GROUP * group + t
                 tensor = b_iso[atom] + b[kind[atom], term] + blur
-                q = FOUR_PI2 / tensor
-                amplitude = occ[atom] * a[kind[atom], term] * (FOUR_PI / tensor) ** 1.5
-                at = BOX * t
-                _fill_profile(x, at, _whole_vectors(ni), dx, q * hx2)
-                _fill_profile(y, at, _whole_vectors(nj), dy, q * hy2)
-                _fill_profile(z, at, nk, dz, q * hz2)
-                for i in range(at, at + ni):
-                    x[i] *= amplitude
-            for block in range(0, nk, LANES):
-                # The sphere's cross section is smaller where all of the block is off centre
-                near = max(dz + block, -(dz + block + LANES - 1), 0.0)
-                r2 = radius * radius - hz2 * near * near
-                _disc_limits(low, high, ni, nj, dx, dy, hx2, 0.0, hy2, r2)
-                _add_separable(
-                    flat, width, nu, nv, i0 % nu, ni, j0 % nv, k0 % nw + block,
-                    low, high, first, last, x, y, z, block,
-                )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fill_pair_table(out, start, rows, columns, row0, column0, rr, cc, rc, ratio, shrink):
-    """out[start + r * columns + c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)).
-
-    dr = row0 + r, dc = column0 + c; `columns` is a multiple of LANES. From the row nearest to
-    dr = 0 outward: the ratio of neighbouring rows is exp of a linear function, and itself
-    shrinks by a constant factor.
-    """
-    middle = min(max(int(np.rint(-row0)), 0), rows - 1)
-    dr = row0 + middle
-    cross = 2.0 * rc * dr
-    base = -0.5 * rr * dr * dr - column0 * (0.5 * cc * column0 + cross)
-    slope = -cc * column0 - cross
-    exp_of_quadratic(out, start + middle * columns, columns, base, slope, -0.5 * cc, PAIR_FLOOR)
-    shrink[0] = math.exp(-rr)
-    shrink_vector = broadcast(shrink, np.uint64(0))
-    for direction in (1, -1):
-        # the exponent of the next row, less that of this one
-        base = -0.5 * rr * (1.0 + 2.0 * direction * dr) - 2.0 * rc * direction * column0
-        exp_of_quadratic(ratio, 0, columns, base, -2.0 * rc * direction, 0.0, PAIR_FLOOR)
-        count = rows - 1 - middle if direction == 1 else middle
-        for c in range(0, columns, LANES):
-            row = start + middle * columns + c
-            value, change = load(out, np.uint64(row)), load(ratio, np.uint64(c))
-            for _ in range(count):
-                row += direction * columns
-                value = multiply(value, change)
-                change = multiply(change, shrink_vector)
-                store(out, np.uint64(row), value)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_factored(
-    grid, width, nu, nv, u, ni, v, nj, nj_table, k, nk, low, high, first, last, xz, yz, xy
-):
-    """The sum over one group of xz[i, k] yz[j, k] xy[i, j], over the rows of the disc."""
-    size_xz, size_yz, size_xy = ni * nk, nj * nk, ni * nj_table
-    for i in range(ni):
-        if u == nu:
-            u = 0
-        if first <= u < last:
-            row = (v + low[i]) % nv
-            for j in range(low[i], high[i]):
-                if row == nv:
-                    row = 0
-                offset = (u * nv + row) * width + k
-                ij = np.uint64(i * nj_table + j)
-                for block in range(0, nk, LANES):
-                    here = np.uint64(offset + block)
-                    ik, jk = np.uint64(i * nk + block), np.uint64(j * nk + block)
-                    s = load(grid, here)
-                    for t in range(GROUP):
-                        pair = multiply(
-                            load(xz, ik + np.uint64(t * size_xz)),
-                            load(yz, jk + np.uint64(t * size_yz)),
-                        )
-                        s = multiply_add(pair, broadcast(xy, ij + np.uint64(t * size_xy)), s)
-                    store(grid, here, s)
-                row += 1
-        u += 1
+                q, peak = FOUR_PI2 / tensor, FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
+                peak *= occ[atom] * a[kind[atom], term]
+                fill_profile(x, BOX * t, box[0], center[0], q * spacing[0] ** 2, 1.0)
+                fill_profile(y, BOX * t, box[1], center[1], q * spacing[1] ** 2, 1.0)
+                fill_profile(z, BOX * t, box[2], center[2], q * spacing[2] ** 2, peak)
+            _list_products(c, start, low, box, x, y)
+            k = box[2, 0] % nw
+            _add_rows(flat, width, k, row_at, 0, n_rows, c, z, 0, box[2, 1], BOX)
 
 
 @njit(cache=True, nogil=True)
@@ -288,17 +223,18 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
 
 
 @njit(cache=True, nogil=True)
-def _add_exact_group(grid, nw, cx, cy, cz, wx, wy, form, peak, limit, first, last):
+def _add_exact_group(grid, nw, center, half, form, peak, limit, first, last):
     """One group of one atom, with an exponential a row and term: always safe, and slow.
 
     Points outside of the ellipsoid of the broadest Gaussian, d Q d <= limit, are left alone.
     """
     nu, nv = grid.shape[:2]
+    cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
     pz = origin - cz
-    i0, ni = _span(cx, wx)
-    j0, nj = _span(cy, wy)
+    i0, ni = span(cx, half[0])
+    j0, nj = span(cy, half[1])
     for i in range(i0, i0 + ni):
         if not first <= i % nu < last:
             continue
@@ -313,21 +249,6 @@ def _add_exact_group(grid, nw, cx, cy, cz, wx, wy, form, peak, limit, first, las
                 q = form[t]
                 c0, c1 = row_exponent(q, px, py, pz)
                 _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], peak[t])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def is_factorable(q, half):
-    """Whether the factors of the narrowest form stay within the range of float32."""
-    x = math.sqrt(q[0]) * half[0]
-    y = math.sqrt(q[1]) * half[1]
-    z = math.sqrt(q[2]) * (half[2] + LANES // 2 + 1)
-    if 0.5 * max(x, y, z) ** 2 > -PAIR_FLOOR:
-        return False
-    # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b for |a| <= x, |b| <= y
-    xy = (2.0 * abs(q[3]) / math.sqrt(q[0] * q[1]) - 1.0) * x * y
-    xz = (2.0 * abs(q[4]) / math.sqrt(q[0] * q[2]) - 1.0) * x * z
-    yz = (2.0 * abs(q[5]) / math.sqrt(q[1] * q[2]) - 1.0) * y * z
-    return max(xy, xz, yz) < PAIR_CEILING
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -347,64 +268,56 @@ def add_oblique(
     arguments are those of `add_orthogonal`.
     """
     nu, nv, width = grid.shape
+    shape = (nu, nv, nw)
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    xy = np.empty(GROUP * BOX * BOX, grid.dtype)
-    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
+    xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
+    c = np.empty(GROUP * ROWS, grid.dtype)
+    ratio = np.empty(BOX, grid.dtype)
+    row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
+    in_plane = np.empty(2 * BOX, np.int32)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
+    center, box = np.empty(3), np.empty((3, 4), np.int64)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
             continue
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
         b_position = (b_broad[atom] - b_first) / b_step
         a_row, b_row = a[kind[atom]], b[kind[atom]]
         for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
             limit = group_ellipsoids(
                 b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
                 form, peak, inverse, covariance, half,
             )  # fmt: skip
+            for axis in range(3):
+                center[axis] = frac[atom, axis] * shape[axis]
+            place_box(center, half, nw, box)
+            if not touches(box, nu, first, last):
+                continue
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            i0, ni = _span(cx, half[0])
-            if not _touches(i0, ni, nu, first, last):
+            crossed = has_cross_term(form)
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
+                _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
                 continue
-            j0, nj = _span(cy, half[1])
-            k0, nk = _span(cz, half[2])
-            nj_table = _whole_vectors(nj)
-            k0 -= (_whole_vectors(nk) - nk) // 2
-            nk = _whole_vectors(nk)
-            too_large = max(ni, nj_table, nk) > BOX or nk > width - nw
-            if too_large or not is_factorable(form[0], half):
-                _add_exact_group(
-                    grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last
-                )
-                continue
-            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+            ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
+            list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
             for t in range(GROUP):
-                q = form[t]
-                at = t * ni * nk
-                _fill_pair_table(xz, at, ni, nk, dx, dz, q[0], q[2], q[4], ratio, shrink)
-                at = t * nj * nk
-                _fill_pair_table(yz, at, nj, nk, dy, dz, q[1], q[2], q[5], ratio, shrink)
-                at = t * ni * nj_table
-                _fill_pair_table(xy, at, ni, nj_table, dx, dy, q[0], q[1], q[3], ratio, shrink)
-                for m in range(at, at + ni * nj_table):
-                    xy[m] *= peak[t]
-            # The ellipsoid seen along z: Schur complement of its form
-            q = form[GROUP - 1]
-            disc_xx, disc_yy = q[0] - q[4] ** 2 / q[2], q[1] - q[5] ** 2 / q[2]
-            disc_xy = q[3] - q[4] * q[5] / q[2]
-            _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, limit)
-            _add_factored(
-                flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
-                low, high, first, last, xz, yz, xy,
-            )  # fmt: skip
+                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed, ratio)
+            _list_pairs(c, start, low, box, xy)
+            ni, nk, k = box[0, 1], box[2, 1], box[2, 0] % nw
+            strides = (ni * nk, box[1, 3] * nk)
+            for i in range(ni):
+                plane = (flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk)
+                if crossed:
+                    _add_crossed_rows(*plane, yz, low[i] * nk, strides)
+                else:
+                    _add_rows(*plane, ni * nk)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -413,17 +326,19 @@ def add_exact(
     b_step, first, last,
 ):  # fmt: skip
     """Any atoms in any cell, the exact way; arguments as in `add_oblique`."""
-    nu, nv = grid.shape[:2]
+    shape = (grid.shape[0], grid.shape[1], nw)
+    center = np.empty(3)
     form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
     for atom in range(len(frac)):
         if occ[atom] == 0.0:
             continue
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        for axis in range(3):
+            center[axis] = frac[atom, axis] * shape[axis]
         b_position = (b_broad[atom] - b_first) / b_step
         a_row, b_row = a[kind[atom]], b[kind[atom]]
         for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
             limit = group_ellipsoids(
@@ -432,4 +347,4 @@ def add_exact(
             )  # fmt: skip
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            _add_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, peak, limit, first, last)
+            _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)

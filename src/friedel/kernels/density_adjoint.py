@@ -31,18 +31,14 @@ unit occupancy, the derivatives by
            kind is a constant (b = 0), otherwise left alone
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
-from friedel.kernels.density import (
-    BOX,
-    _disc_limits,
-    _fill_profile,
-    _span,
-    _table_radius,
-    _whole_vectors,
-)
+from friedel.kernels.boxes import BOX, disc_rows, place_box, table_radius
 from friedel.kernels.ellipsoids import GROUP
+from friedel.kernels.factors import fill_profile
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.vectors import LANES, broadcast, load, multiply_add, store
 
@@ -60,14 +56,14 @@ def unfold_rows(grid, nw, first, last):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fill_moment_profiles(out, start, n, origin, q, h2):
-    """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2; d = origin + i."""
-    _fill_profile(out, start, _whole_vectors(n), origin, q * h2)
-    for i in range(n):
-        d = origin + i
-        value = out[start + i]
-        out[start + BOX + i] = value * d
-        out[start + 2 * BOX + i] = value * (h2 * d * d)
+def _fill_moment_profiles(out, at, line, center, q, h2):
+    """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2; as `fill_profile`."""
+    fill_profile(out, at, line, center, q * h2, 1.0)
+    for i in range(line[1]):
+        d = line[0] + i - center
+        value = out[at + i]
+        out[at + BOX + i] = value * d
+        out[at + 2 * BOX + i] = value * (h2 * d * d)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -179,41 +175,39 @@ def gather_orthogonal(
     total = np.empty(4 * GROUP * LANES, grid.dtype)
     moments = np.empty(5 * GROUP * LANES, grid.dtype)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
+    center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
+    shape = (nu, nv, nw)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
     for atom in range(first, last):
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
         b_position = (b_iso[atom] - b_first) / b_step
         for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            i0, ni = _span(cx, radius / spacing[0])
-            j0, nj = _span(cy, radius / spacing[1])
-            k0, nk = _span(cz, radius / spacing[2])
-            k0 -= (_whole_vectors(nk) - nk) // 2
-            nk = _whole_vectors(nk)
-            dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
+            for axis in range(3):
+                center[axis] = frac[atom, axis] * shape[axis]
+                half[axis] = radius / spacing[axis]
+            place_box(center, half, nw, box)
+            yy = (spacing[1] / spacing[0]) ** 2
+            disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
             for t in range(GROUP):
                 q = FOUR_PI2 / (b_iso[atom] + b[kind[atom], GROUP * group + t] + blur)
                 at = 3 * BOX * t
-                _fill_moment_profiles(x, at, ni, dx, q, hx2)
-                _fill_moment_profiles(y, at, nj, dy, q, hy2)
-                _fill_moment_profiles(z, at, nk, dz, q, hz2)
+                _fill_moment_profiles(x, at, box[0], center[0], q, hx2)
+                _fill_moment_profiles(y, at, box[1], center[1], q, hy2)
+                _fill_moment_profiles(z, at, box[2], center[2], q, hz2)
             moments[:] = 0.0
-            for block in range(0, nk, LANES):
-                near = max(dz + block, -(dz + block + LANES - 1), 0.0)
-                r2 = radius * radius - hz2 * near * near
-                _disc_limits(low, high, ni, nj, dx, dy, hx2, 0.0, hy2, r2)
+            u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
+            for block in range(0, box[2, 1], LANES):
                 _gather_separable(
-                    flat, width, nu, nv, i0 % nu, ni, j0 % nv, k0 % nw + block,
-                    low, high, x, y, total,
-                )  # fmt: skip
+                    flat, width, nu, nv, u, box[0, 1], v, k + block, low, high, x, y, total
+                )
                 _fold_block(moments, total, z, block)
             for t in range(GROUP):
                 term = GROUP * group + t
                 tensor = b_iso[atom] + b[kind[atom], term] + blur
                 q = FOUR_PI2 / tensor
-                peak = (FOUR_PI / tensor) ** 1.5
+                peak = FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
                 amplitude = a[kind[atom], term] * peak
                 s0 = _lane_sum(moments, 5 * t)
                 out[atom, 0] += amplitude * s0

@@ -10,16 +10,16 @@ import math
 import numpy as np
 from numba import njit
 
-from friedel.kernels.density import (
+from friedel.kernels.boxes import (
     BOX,
-    _disc_limits,
-    _fill_pair_table,
-    _span,
-    _table_radius,
-    _whole_vectors,
-    is_factorable,
+    ellipsoid_rows,
+    fits_tables,
+    place_box,
+    span,
+    table_radius,
 )
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
+from friedel.kernels.factors import fill_pair_tables, has_cross_term, is_factorable
 from friedel.kernels.gaussians import FAST, FOUR_PI2
 from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
 
@@ -93,12 +93,12 @@ def _fold_pair_plane(total, t, xz, at, d, here, s, sy, syy):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_factored(
-    grid, width, nu, nv, u, ni, v, nj, nj_table, k, nk, block, low, high, xz, yz, xy, d, total
-):
+def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total):
     """Sums over x and y of one vector along z times the factors of one group, into `total`."""
+    ni, nj, nj_table, nk = box[0, 1], box[1, 3], box[1, 1], box[2, 1]
     size_xz, size_yz = np.uint64(ni * nk), np.uint64(nj * nk)
-    size_xy, plane = np.uint64(3 * ni * nj_table), np.uint64(ni * nj_table)
+    size_xy = np.uint64(ni * nj_table)
+    plane = np.uint64(GROUP) * size_xy
     total[:] = 0.0
     zero = load(total, np.uint64(0))
     for i in range(ni):
@@ -158,15 +158,15 @@ def _add_block_moments(moments, total, dz):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fill_powers_of_y(xy, start, ni, nj, dy):
-    """Two tables behind that of xy[i, j]: the same times dy, and times dy^2."""
-    n = ni * nj
+def _fill_powers_of_y(xy, t, box, center):
+    """The table xy[t, i, j] times dy, and times dy^2, behind the tables of all terms."""
+    ni, nj = box[0, 1], box[1, 1]
     for i in range(ni):
         for j in range(nj):
-            at = start + i * nj + j
-            value = xy[at] * (dy + j)
-            xy[at + n] = value
-            xy[at + 2 * n] = value * (dy + j)
+            at, dy = (t * ni + i) * nj + j, box[1, 0] + j - center[1]
+            value = xy[at] * dy
+            xy[at + GROUP * ni * nj] = value
+            xy[at + 2 * GROUP * ni * nj] = value * dy
 
 
 @njit(cache=True, nogil=True)
@@ -210,14 +210,15 @@ def _row_moments(row, origin, first, last, c0, c1, c2):
 
 
 @njit(cache=True, nogil=True)
-def _gather_exact_group(grid, nw, cx, cy, cz, wx, wy, form, limit, moments):
+def _gather_exact_group(grid, nw, center, half, form, limit, moments):
     """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
     nu, nv = grid.shape[:2]
+    cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
     pz = origin - cz
-    i0, ni = _span(cx, wx)
-    j0, nj = _span(cy, wy)
+    i0, ni = span(cx, half[0])
+    j0, nj = span(cy, half[1])
     for i in range(i0, i0 + ni):
         px = i - cx
         for j in range(j0, j0 + nj):
@@ -258,59 +259,46 @@ def gather_oblique(
     xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
     # dx of each plane, and dx^2
     d = np.empty(2 * BOX, grid.dtype)
-    ratio, shrink = np.empty(BOX, grid.dtype), np.empty(1, grid.dtype)
+    ratio = np.empty(BOX, grid.dtype)
     total = np.empty(6 * GROUP * LANES, grid.dtype)
     moments = np.empty((GROUP, MOMENTS))
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
     covariance, half = np.empty(6), np.empty(3)
+    center, box = np.empty(3), np.empty((3, 4), np.int64)
     shape = (nu, nv, nw)
     for atom in range(first, last):
-        cx, cy, cz = frac[atom, 0] * nu, frac[atom, 1] * nv, frac[atom, 2] * nw
+        for axis in range(3):
+            center[axis] = frac[atom, axis] * shape[axis]
         b_position = (b_broad[atom] - b_first) / b_step
         a_row, b_row = a[kind[atom]], b[kind[atom]]
         for group in range(radius_table.shape[1]):
-            radius = _table_radius(radius_table, kind[atom], group, b_position)
+            radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
             limit = group_ellipsoids(
                 b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
                 form, peak, inverse, covariance, half,
             )  # fmt: skip
-            i0, ni = _span(cx, half[0])
-            j0, nj = _span(cy, half[1])
-            k0, nk = _span(cz, half[2])
-            nj_table = _whole_vectors(nj)
-            k0 -= (_whole_vectors(nk) - nk) // 2
-            nk = _whole_vectors(nk)
+            place_box(center, half, nw, box)
             moments[:] = 0.0
-            too_large = max(ni, nj_table, nk) > BOX or nk > width - nw
-            if too_large or not is_factorable(form[0], half):
-                _gather_exact_group(grid, nw, cx, cy, cz, half[0], half[1], form, limit, moments)
+            crossed = has_cross_term(form)
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
+                _gather_exact_group(grid, nw, center, half, form, limit, moments)
             else:
-                dx, dy, dz = i0 - cx, j0 - cy, k0 - cz
-                for i in range(ni):
-                    d[i] = dx + i
-                    d[BOX + i] = (dx + i) ** 2
+                for i in range(box[0, 1]):
+                    d[i] = box[0, 0] + i - center[0]
+                    d[BOX + i] = d[i] * d[i]
+                ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
                 for t in range(GROUP):
-                    qx, qy, qz, qxy, qxz, qyz = form[t]
-                    at = t * ni * nk
-                    _fill_pair_table(xz, at, ni, nk, dx, dz, qx, qz, qxz, ratio, shrink)
-                    at = t * nj * nk
-                    _fill_pair_table(yz, at, nj, nk, dy, dz, qy, qz, qyz, ratio, shrink)
-                    at = 3 * t * ni * nj_table
-                    _fill_pair_table(xy, at, ni, nj_table, dx, dy, qx, qy, qxy, ratio, shrink)
-                    _fill_powers_of_y(xy, at, ni, nj_table, dy)
-                q = form[GROUP - 1]
-                disc_xx, disc_yy = q[0] - q[4] ** 2 / q[2], q[1] - q[5] ** 2 / q[2]
-                disc_xy = q[3] - q[4] * q[5] / q[2]
-                _disc_limits(low, high, ni, nj, dx, dy, disc_xx, disc_xy, disc_yy, limit)
-                for block in range(0, nk, LANES):
+                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], 1.0, True, ratio)
+                    _fill_powers_of_y(xy, t, box, center)
+                u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
+                for block in range(0, box[2, 1], LANES):
                     _gather_factored(
-                        flat, width, nu, nv, i0 % nu, ni, j0 % nv, nj, nj_table, k0 % nw, nk,
-                        block, low, high, xz, yz, xy, d, total,
-                    )  # fmt: skip
-                    _add_block_moments(moments, total, dz + block)
+                        flat, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total
+                    )
+                    _add_block_moments(moments, total, box[2, 0] + block - center[2])
             for t in range(GROUP):
                 term = GROUP * group + t
                 amplitude = a_row[term] * peak[t]

@@ -11,29 +11,6 @@ FOUR_PI = 4.0 * math.pi
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def exp_of_quadratic(out, first, n, c0, c1, c2, floor):
-    """out[first + i] = exp(c0 + c1 i + c2 i^2) for 0 <= i < n, exponents raised to `floor`.
-
-    exp(x) = exp(x / 1024)^1024, the inner one by its series: this vectorises. For |x| < 160 the
-    relative error is below 1e-12: the series' remainder is 0.16^9 / 9!, rounding 1e-16, 1024 times.
-    """
-    for i in range(n):
-        y = max(c0 + i * (c1 + i * c2), floor) * (1.0 / 1024.0)
-        p = 1.0 / 40320.0
-        p = p * y + 1.0 / 5040.0
-        p = p * y + 1.0 / 720.0
-        p = p * y + 1.0 / 120.0
-        p = p * y + 1.0 / 24.0
-        p = p * y + 1.0 / 6.0
-        p = p * y + 0.5
-        p = p * y + 1.0
-        p = p * y + 1.0
-        for _ in range(10):
-            p = p * p
-        out[first + i] = p
-
-
 @njit(cache=True, nogil=True)
 def radii_at_level(amplitude, factor, level, radius):
     """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`.

@@ -3,17 +3,19 @@
 LLVM does not vectorise a loop that reads and writes through several pointers unless it can
 prove that they do not overlap, and numba has no way to promise that. The operations here say
 it directly. They become vector instructions of whatever width the processor has (LLVM splits
-longer vectors), for float32 and float64 alike: the element type follows from the array.
+longer vectors), for float32, float64 and integers alike: the element type follows from the array.
 Indices are not checked; arrays must be contiguous.
 """
+
+import math
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
-LANES = 8
-"""Elements of one vector."""
+LANES = 16
+"""Elements of one vector: one register of 512 bits in float32."""
 
 _INT32 = ir.IntType(32)
 
@@ -44,6 +46,17 @@ def _splat(builder, vector, scalar):
     one = builder.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
     zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
     return builder.shuffle_vector(one, undefined, zeros)
+
+
+def _constant(kind, value):
+    return ir.Constant(kind, [value] * LANES)
+
+
+def _fused(builder, x, y, z):
+    name = f"llvm.fmuladd.v{LANES}f{32 if isinstance(x.type.element, ir.FloatType) else 64}"
+    function_type = ir.FunctionType(x.type, [x.type] * 3)
+    function = cgutils.get_or_insert_function(builder.module, function_type, name)
+    return builder.call(function, [x, y, z])
 
 
 @intrinsic
@@ -101,11 +114,7 @@ def multiply_add(typing_context, x, y, z):
     """X * y + z, fused where the processor can."""
 
     def generate(context, builder, signature, arguments):
-        kind = context.get_value_type(x)
-        name = f"llvm.fmuladd.v{LANES}f{x.element.bitwidth}"
-        function_type = ir.FunctionType(kind, [kind] * 3)
-        function = cgutils.get_or_insert_function(builder.module, function_type, name)
-        return builder.call(function, arguments)
+        return _fused(builder, *arguments)
 
     return x(x, y, z), generate
 
@@ -115,6 +124,74 @@ def add(typing_context, x, y):
     """The sum x + y."""
 
     def generate(context, builder, signature, arguments):
-        return builder.fadd(*arguments)
+        is_integer = isinstance(x.element, types.Integer)
+        return builder.add(*arguments) if is_integer else builder.fadd(*arguments)
 
     return x(x, y), generate
+
+
+@intrinsic
+def constant(typing_context, array, value):
+    """A vector of the array's type whose elements all are one number."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        number = context.cast(builder, arguments[1], signature.args[1], vector.element)
+        return _splat(builder, context.get_value_type(vector), number)
+
+    return vector(array, value), generate
+
+
+@intrinsic
+def steps(typing_context, array):
+    """The vector 0, 1, 2, ... of the array's type."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_value_type(vector)
+        return ir.Constant(kind, [float(lane) for lane in range(LANES)])
+
+    return vector(array), generate
+
+
+@intrinsic
+def maximum(typing_context, x, y):
+    """The larger of each pair of elements, which are numbers."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return x(x, y), generate
+
+
+@intrinsic
+def exp(typing_context, x):
+    """exp(x) where it and 2^(x / ln 2) are normal numbers: -87 < x < 88 in float32.
+
+    exp(x) = 2^n exp(r), n the integer nearest to x / ln 2. Adding 1.5 * 2^(bits of the mantissa)
+    rounds to an integer and leaves it in the lowest bits, from where it is shifted to the
+    exponent. |r| < 0.35: the series' remainder is below a quarter of an epsilon.
+
+    Not for functions with fastmath, which would undo the rounding.
+    """
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_value_type(x)
+        bits = x.element.bitwidth
+        mantissa, degree = {32: (23, 7), 64: (52, 13)}[bits]
+        # ln 2 in two parts, so that n times the first is exact
+        high = round(math.log(2.0) * 2**10) / 2**10 if bits == 32 else 0.6931471803691238
+        low = math.log(2.0) - high if bits == 32 else 1.9082149292705877e-10
+        integers = ir.VectorType(ir.IntType(bits), LANES)
+        magic = _constant(kind, 1.5 * 2.0**mantissa)
+        shifted = _fused(builder, arguments[0], _constant(kind, 1.0 / math.log(2.0)), magic)
+        n = builder.fsub(shifted, magic)
+        rest = _fused(builder, n, _constant(kind, -high), arguments[0])
+        rest = _fused(builder, n, _constant(kind, -low), rest)
+        series = _constant(kind, 1.0 / math.factorial(degree))
+        for power in range(degree - 1, -1, -1):
+            series = _fused(builder, series, rest, _constant(kind, 1.0 / math.factorial(power)))
+        exponent = builder.shl(builder.bitcast(shifted, integers), _constant(integers, mantissa))
+        return builder.bitcast(builder.add(builder.bitcast(series, integers), exponent), kind)
+
+    return x(x), generate

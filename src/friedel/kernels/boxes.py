@@ -1,0 +1,119 @@
+"""Which grid points an atom reaches: boxes, discs, and lists of rows. Shared with the adjoint.
+
+Distances are in grid steps; a box begins at any integer and has whole vectors along z.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from friedel.kernels.vectors import LANES, add, constant, load, store
+
+BOX = 96
+"""Largest number of grid points across an atom along one axis that the fast kernels take."""
+
+ROWS = BOX * BOX + BOX
+"""Room for the rows of one atom, which are written in whole vectors."""
+
+
+@njit(cache=True, nogil=True)
+def whole_vectors(n):
+    """The smallest multiple of LANES that is not below n."""
+    return (n + LANES - 1) // LANES * LANES
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def span(center, half_width):
+    """First grid index and number of indices within `half_width` of `center`."""
+    first = math.ceil(center - half_width)
+    return first, math.floor(center + half_width) - first + 1
+
+
+@njit(cache=True, nogil=True)
+def touches(box, nu, first, last):
+    """Whether any plane of the box, periodic, lies in first <= u < last."""
+    start, n = box[0, 0], box[0, 1]
+    return n >= nu or (first - start) % nu < n or (start - first) % nu < last - first
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def table_radius(radius_table, kind, group, b_position):
+    """The radius of a group, interpolated in a table of equally spaced B."""
+    index = min(int(b_position), radius_table.shape[2] - 2)
+    fraction = b_position - index
+    row = radius_table[kind, group]
+    return row[index] * (1.0 - fraction) + row[index + 1] * fraction
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def place_box(center, half, nw, box):
+    """Box of grid points within `half` (3,) of `center` (3,), for tables of whole vectors.
+
+    box[axis] = first index, size of the table that begins there, and the range low <= m < high
+    of it that is within `half`. Along y the table ends after whole vectors; along z it also begins
+    at a multiple of LANES in the row of `nw` points: a vector that crosses no boundary of the
+    cache's lines is read and written twice as fast.
+    """
+    for axis in range(3):
+        first, n = span(center[axis], half[axis])
+        shift = (first % nw) % LANES if axis == 2 else 0
+        box[axis, 0], box[axis, 1] = first - shift, n if axis == 0 else whole_vectors(n + shift)
+        box[axis, 2], box[axis, 3] = shift, shift + n
+
+
+@njit(cache=True, nogil=True)
+def fits_tables(box, padding):
+    """Whether tables of BOX points hold the box, and rows that much longer than the cell do."""
+    return max(box[0, 1], box[1, 1], box[2, 1]) <= BOX and box[2, 1] <= padding
+
+
+@njit(cache=True, nogil=True)
+def list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last):
+    """List the rows u * nv + v of the grid that cross a disc, plane by plane.
+
+    Plane i of the box has the rows start[i] <= r < start[i + 1] of the list, those of
+    low[i] <= j < high[i]; none where another thread owns it. The numbers of rows are int32.
+    Returns how many there are.
+    """
+    u, v = box[0, 0] % nu, box[1, 0] % nv
+    for j in range(box[1, 1] + LANES):
+        in_plane[j] = v
+        v += 1
+        if v == nv:
+            v = 0
+    n = 0
+    for i in range(box[0, 1]):
+        start[i] = n
+        if first <= u < last and low[i] < high[i]:
+            # As many for every plane: a loop of changing length would be mispredicted each time
+            for m in range(0, box[1, 1], LANES):
+                rows = load(in_plane, np.uint64(low[i] + m))
+                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * nv)))
+            n += high[i] - low[i]
+        u += 1
+        if u == nu:
+            u = 0
+    start[box[0, 1]] = n
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def disc_rows(low, high, box, center, xx, xy, yy, r2):
+    """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
+    dx, dy = box[0, 0] - center[0], box[1, 0] - center[1]
+    for i in range(box[0, 1]):
+        x = dx + i
+        middle = -xy / yy * x
+        half = math.sqrt(max(r2 / yy - (xx / yy - (xy / yy) ** 2) * x * x, 0.0))
+        low[i] = max(math.ceil(middle - half - dy), 0)
+        high[i] = min(math.floor(middle + half - dy) + 1, box[1, 3])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ellipsoid_rows(low, high, box, center, form, limit):
+    """Rows of the box that cross the ellipsoid d Q d <= limit, by plane: its shadow along z."""
+    xx, yy, zz, xy, xz, yz = form
+    # The Schur complement of the form
+    xx, yy, xy = xx - xz**2 / zz, yy - yz**2 / zz, xy - xz * yz / zz
+    disc_rows(low, high, box, center, xx, xy, yy, limit)
