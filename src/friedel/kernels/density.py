@@ -274,7 +274,6 @@ def add_oblique(
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
-    ratio = np.empty(BOX, grid.dtype)
     row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
     in_plane = np.empty(2 * BOX, np.int32)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
@@ -302,13 +301,13 @@ def add_oblique(
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
             crossed = has_cross_term(form)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
                 _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
             list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
             for t in range(GROUP):
-                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed, ratio)
+                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed)
             _list_pairs(c, start, low, box, xy)
             ni, nk, k = box[0, 1], box[2, 1], box[2, 0] % nw
             strides = (ni * nk, box[1, 3] * nk)

@@ -165,6 +165,17 @@ def maximum(typing_context, x, y):
 
 
 @intrinsic
+def zero_below(typing_context, x, least):
+    """The elements of x, but zero where they are below those of `least`."""
+
+    def generate(context, builder, signature, arguments):
+        zero = _constant(arguments[0].type, 0.0)
+        return builder.select(builder.fcmp_ordered("<", *arguments), zero, arguments[0])
+
+    return x(x, least), generate
+
+
+@intrinsic
 def exp(typing_context, x):
     """exp(x) where it and 2^(x / ln 2) are normal numbers: -87 < x < 88 in float32.
 
