@@ -116,9 +116,10 @@ def _add_rows(grid, width, k, row_at, first, last, c, z, at, nk, stride):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_crossed_rows(grid, width, k, row_at, first, last, c, xz, at_xz, nk, yz, at_yz, strides):
+def _add_crossed_rows(
+    grid, width, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz
+):
     """`_add_rows` for the rows of one plane, where z[t, m] = xz[t, m] yz[t, j, m]."""
-    size_xz, size_yz = strides
     for block in range(0, nk, LANES):
         here = np.uint64(at_xz + block)
         x0, x1 = load(xz, here), load(xz, here + np.uint64(size_xz))
@@ -273,6 +274,7 @@ def add_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
+    ratio = np.empty(BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
     row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
     in_plane = np.empty(2 * BOX, np.int32)
@@ -301,22 +303,25 @@ def add_oblique(
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
             crossed = has_cross_term(form)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
                 _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
             list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
             for t in range(GROUP):
-                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed)
+                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed, ratio)
             _list_pairs(c, start, low, box, xy)
             ni, nk, k = box[0, 1], box[2, 1], box[2, 0] % nw
-            strides = (ni * nk, box[1, 3] * nk)
             for i in range(ni):
-                plane = (flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk)
                 if crossed:
-                    _add_crossed_rows(*plane, yz, low[i] * nk, strides)
+                    _add_crossed_rows(
+                        flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk,
+                        ni * nk, yz, low[i] * nk, box[1, 3] * nk,
+                    )  # fmt: skip
                 else:
-                    _add_rows(*plane, ni * nk)
+                    _add_rows(
+                        flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk
+                    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

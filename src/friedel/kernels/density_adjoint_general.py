@@ -19,7 +19,7 @@ from friedel.kernels.boxes import (
     table_radius,
 )
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
-from friedel.kernels.factors import fill_pair_tables, is_factorable
+from friedel.kernels.factors import fill_pair_tables, has_cross_term, is_factorable
 from friedel.kernels.gaussians import FAST, FOUR_PI2
 from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
 
@@ -257,6 +257,7 @@ def gather_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
+    ratio = np.empty(BOX, grid.dtype)
     # dx of each plane, and dx^2
     d = np.empty(2 * BOX, grid.dtype)
     total = np.empty(6 * GROUP * LANES, grid.dtype)
@@ -281,7 +282,8 @@ def gather_oblique(
             )  # fmt: skip
             place_box(center, half, nw, box)
             moments[:] = 0.0
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
+            crossed = has_cross_term(form)
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
                 _gather_exact_group(grid, nw, center, half, form, limit, moments)
             else:
                 for i in range(box[0, 1]):
@@ -289,7 +291,7 @@ def gather_oblique(
                     d[BOX + i] = d[i] * d[i]
                 ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
                 for t in range(GROUP):
-                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], 1.0, True)
+                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], 1.0, True, ratio)
                     _fill_powers_of_y(xy, t, box, center)
                 u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
                 for block in range(0, box[2, 1], LANES):

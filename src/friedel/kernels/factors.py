@@ -20,7 +20,9 @@ from friedel.kernels.vectors import (
     add,
     constant,
     exp,
+    load,
     maximum,
+    minimum,
     multiply,
     multiply_add,
     steps,
@@ -37,6 +39,12 @@ three: products of denormal numbers, or such products, would be slow."""
 
 PAIR_CEILING = 4.0
 """Highest exponent of such a factor: what is lost below the floors stays below 2e-8 of the peak."""
+
+NEGLIGIBLE = -18.0
+"""Exponent of a Gaussian, relative to its peak, that need not be right."""
+
+HIGHEST_STEP = 60.0
+"""Exponent of a ratio of rows that only occurs where both are zero."""
 
 NO_CROSS_TERM = 1e-12
 """Correlation of two axes that is rounding."""
@@ -55,23 +63,48 @@ def fill_profile(out, at, line, center, q, peak):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_pair_table(out, at, rows, columns, row_center, column_center, rr, cc, rc, peak, floor):
-    """out[at + r, c] = peak exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)), or 0 below the floor.
+def _fill_quadratic(out, at, line, center, c0, c1, c2, floor):
+    """out[at + i] = exp(c0 + d (c1 + c2 d)) with d as in `fill_profile`, and limited exponents."""
+    middle = int(np.rint(center))
+    offset, c0_vector = constant(out, middle - center), constant(out, c0)
+    c1_vector, c2_vector = constant(out, c1), constant(out, c2)
+    lowest, highest = constant(out, floor), constant(out, HIGHEST_STEP)
+    for i in range(0, line[1], LANES):
+        d = add(add(steps(out), constant(out, line[0] - middle + i)), offset)
+        exponent = multiply_add(multiply_add(c2_vector, d, c1_vector), d, c0_vector)
+        store(out, np.uint64(at + i), exp(minimum(maximum(exponent, lowest), highest)))
 
-    `rows` and `columns` are rows of a box, the latter of whole vectors.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_pair_table(out, at, rows, columns, row_center, column_center, rr, cc, rc, ratio, floor):
+    """out[at + r, c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)), or 0 below the floor.
+
+    `rows` and `columns` are rows of a box, the latter of whole vectors. From the row nearest to
+    dr = 0 outward: the ratio of neighbouring rows is exp of a linear function, and itself shrinks
+    by a constant factor. The exponent is concave: what has fallen below the floor stays there.
     """
-    middle = int(np.rint(column_center))
-    offset, factor = constant(out, middle - column_center), constant(out, peak)
-    quadratic = constant(out, -0.5 * cc)
-    lowest, least = constant(out, floor - 1.0), constant(out, math.exp(floor))
-    for r in range(rows[1]):
-        dr = rows[0] + r - row_center
-        level, slope = constant(out, -0.5 * rr * dr * dr), constant(out, -2.0 * rc * dr)
-        for c in range(0, columns[1], LANES):
-            d = add(add(steps(out), constant(out, columns[0] - middle + c)), offset)
-            exponent = multiply_add(multiply_add(quadratic, d, slope), d, level)
-            value = zero_below(exp(maximum(exponent, lowest)), least)
-            store(out, np.uint64(at + r * columns[1] + c), multiply(factor, value))
+    n, size = rows[1], columns[1]
+    middle = min(max(int(np.rint(row_center)) - rows[0], 0), n - 1)
+    dr = rows[0] + middle - row_center
+    first = at + middle * size
+    level, slope = -0.5 * rr * dr * dr, -2.0 * rc * dr
+    _fill_quadratic(out, first, columns, column_center, level, slope, -0.5 * cc, floor - 1.0)
+    shrink, least = constant(out, math.exp(-rr)), constant(out, math.exp(floor))
+    for direction in (1, -1):
+        # the exponent of the next row, less that of this one
+        level, slope = -0.5 * rr * (1.0 + 2.0 * direction * dr), -2.0 * rc * direction
+        _fill_quadratic(ratio, 0, columns, column_center, level, slope, 0.0, floor)
+        count = n - 1 - middle if direction == 1 else middle
+        for c in range(0, size, LANES):
+            row = first + c
+            value = zero_below(load(out, np.uint64(row)), least)
+            store(out, np.uint64(row), value)
+            change = load(ratio, np.uint64(c))
+            for _ in range(count):
+                row += direction * size
+                value = zero_below(multiply(value, change), least)
+                change = maximum(multiply(change, shrink), least)
+                store(out, np.uint64(row), value)
 
 
 @njit(cache=True, nogil=True)
@@ -84,18 +117,31 @@ def has_cross_term(form):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_factorable(q, half):
-    """Whether the factors of the form keep below the ceiling in a box of these half-widths."""
+def is_factorable(q, half, crossed):
+    """Whether factors of the form, in a box of these half-widths, lose nothing that counts.
+
+    None may exceed the ceiling; and where one is zero from its central row on, the whole Gaussian
+    must be below exp(NEGLIGIBLE) of its peak: the form at d is at least its Schur complement's.
+    """
     x, y, z = math.sqrt(q[0]) * half[0], math.sqrt(q[1]) * half[1], math.sqrt(q[2]) * half[2]
     # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b for |a| <= x, |b| <= y
     xy = (2.0 * abs(q[3]) / math.sqrt(q[0] * q[1]) - 1.0) * x * y
     xz = (2.0 * abs(q[4]) / math.sqrt(q[0] * q[2]) - 1.0) * x * z
     yz = (2.0 * abs(q[5]) / math.sqrt(q[1] * q[2]) - 1.0) * y * z
-    return max(xy, xz, yz) < PAIR_CEILING
+    if max(xy, xz, yz) > PAIR_CEILING:
+        return False
+    minor_xx, minor_yy = q[1] * q[2] - q[5] * q[5], q[0] * q[2] - q[4] * q[4]
+    minor_zz = q[0] * q[1] - q[3] * q[3]
+    det = q[0] * minor_xx - q[3] * (q[3] * q[2] - q[5] * q[4])
+    det += q[4] * (q[3] * q[5] - q[1] * q[4])
+    reach = -PAIR_FLOORS[int(crossed)] * (2.0 if crossed else 1.0)
+    y_is_safe = y * y < reach or reach * det > -NEGLIGIBLE * minor_yy * q[1]
+    z_is_safe = z * z < reach or reach * det > -NEGLIGIBLE * minor_zz * q[2]
+    return y_is_safe and z_is_safe
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_pair_tables(xz, yz, xy, t, box, center, form, peak, crossed):
+def fill_pair_tables(xz, yz, xy, t, box, center, form, peak, crossed, ratio):
     """The tables [t, i, k], [t, j, k] and [t, i, j] of Gaussian t of a group, on a box.
 
     `yz` is filled where the group is `crossed`. The whole is `peak` at the centre.
@@ -104,7 +150,9 @@ def fill_pair_tables(xz, yz, xy, t, box, center, form, peak, crossed):
     x, y, z = box
     cx, cy, cz = center
     share, floor = 1.0 if crossed else 2.0, PAIR_FLOORS[int(crossed)]
-    _fill_pair_table(xz, t * x[1] * z[1], x, z, cx, cz, xx, share * zz, qxz, 1.0, floor)
-    _fill_pair_table(xy, t * x[1] * y[1], x, y, cx, cy, xx, share * yy, qxy, peak, floor)
+    _fill_pair_table(xz, t * x[1] * z[1], x, z, cx, cz, xx, share * zz, qxz, ratio, floor)
+    _fill_pair_table(xy, t * x[1] * y[1], x, y, cx, cy, xx, share * yy, qxy, ratio, floor)
+    for i in range(t * x[1] * y[1], (t + 1) * x[1] * y[1]):
+        xy[i] *= peak
     if crossed:
-        _fill_pair_table(yz, t * y[3] * z[1], y, z, cy, cz, yy, zz, qyz, 1.0, floor)
+        _fill_pair_table(yz, t * y[3] * z[1], y, z, cy, cz, yy, zz, qyz, ratio, floor)

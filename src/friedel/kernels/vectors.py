@@ -165,6 +165,16 @@ def maximum(typing_context, x, y):
 
 
 @intrinsic
+def minimum(typing_context, x, y):
+    """The smaller of each pair of elements, which are numbers."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
+
+    return x(x, y), generate
+
+
+@intrinsic
 def zero_below(typing_context, x, least):
     """The elements of x, but zero where they are below those of `least`."""
 
