@@ -22,13 +22,19 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
 class ForEitherKind(click.Command):
     """Hands small structures with a reflection list over to their own command."""
 
-    def make_context(self, info_name: str | None, args: list[str], **extra: Any) -> click.Context:
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
         """The context of whichever command the arguments are for."""
         from friedel.cli import smallmolecule
 
         if smallmolecule.wants_small(args):
-            return smallmolecule.command.make_context(info_name, args, **extra)
-        return super().make_context(info_name, args, **extra)
+            return smallmolecule.command.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
 
 @click.command(

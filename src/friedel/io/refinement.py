@@ -110,7 +110,7 @@ def _extinction(block: gemmi.cif.Block) -> float | None:
 
 
 def parse_weights(text: str) -> tuple[float, float] | None:
-    r"""a and b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``; None for others."""
+    r"""A and b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``; None for others."""
     plain = re.sub(r"[\s\\]", "", text)
     formula = re.search(r"1/\[s\^2\^\(Fo\^2\^\)(.*?)\]", plain)
     if formula is None:

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -92,10 +93,11 @@ def read_text(path: Path) -> str:
     if not path.exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
     try:
-        opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-        with opened as file:
-            return file.read().decode("latin-1")
-    except (OSError, EOFError) as error:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("latin-1")
+    except (OSError, EOFError, zlib.error) as error:
         raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None
 
 
@@ -193,7 +195,7 @@ def _from_table(
         )
     if not used.any():
         raise FileFormatError(f"{name} has no value of {label} that can be used")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not used.all():
         notes = (f"{int((~used).sum())} reflections of {name} without value or left out",)
     f2, sigmas = numbers[used, 3], numbers[used, 4]

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from friedel.crystal import Crystal, checked_d_min
 from friedel.errors import CellError, ParameterError, ReflectionsError
-from friedel.io.models import Model, as_model
-from friedel.io.reflection_lists import ReflectionList, read_reflection_list
+from friedel.io.models import as_model
 from friedel.io.refinement import StatedRefinement, read_refinement
+from friedel.io.reflection_lists import ReflectionList, read_reflection_list
 from friedel.shortcuts import fcalc
-from friedel.smallmolecule.intensities import IntensityModel, extinction_per_x, fit
+from friedel.smallmolecule.intensities import (
+    FittedIntensities,
+    IntensityModel,
+    extinction_per_x,
+    fit,
+)
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
 from friedel.smallmolecule.result import IntensityFit, Parameter
 from friedel.smallmolecule.twinning import (
@@ -25,8 +29,8 @@ from friedel.smallmolecule.twinning import (
     twinned_by_list,
 )
 
-DEFAULT_WEIGHTS = (0.1, 0.0)
-"""a and b with which SHELXL begins."""
+DEFAULT_WEIGHTS = (0.0, 0.0)
+"""a and b where nobody says: 1 / sigma^2."""
 
 CELL_TOLERANCE = 0.02
 """Relative difference between the cells of model and list beyond which they do not belong."""
@@ -71,7 +75,7 @@ def fit_intensities(
         One for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
         A list as HKLF 5 has its domains itself.
     weights
-        a and b of SHELX's WGHT; by default those of the CIF, or else 0.1 and 0.
+        a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, which is 1/sigma^2.
     friedel_mates
         Merge F^2(h) with F^2(-h) in groups without inversion, too.
     d_min
@@ -105,9 +109,7 @@ def fit_intensities(
     notes = (*read.notes, *data.notes, *notes, *more)
 
     if source == "xray" and scattering is not None:
-        options["scattering"] = model if isinstance(model, str | PathLike) else scattering
-        if not isinstance(scattering, str) or scattering != "cif":
-            options["scattering"] = scattering
+        options["scattering"] = model if _is_cif(scattering) else scattering
     elif source == "xray" and anomalous is not None and wavelength is not None:
         options.update(wavelength=wavelength, anomalous=anomalous)
     calculated = fcalc(
@@ -117,33 +119,18 @@ def fit_intensities(
         source=source,
         **options,
     )
-    refines, held = _extinction(extinction, stated)
-    per_x = np.zeros(len(observed.f2))
-    if refines or held:
-        if wavelength is None:
-            raise ParameterError("extinction needs a wavelength, which the CIF does not state")
-        per_x = extinction_per_x(read.crystal.stol2(observed.hkl), wavelength)
-    domains = observed.intensities(np.abs(calculated.values) ** 2)
-    intensity_model = IntensityModel(domains, per_x, refines, held)
-    a_b = _weights(weights, stated)
-    fitted = fit(intensity_model, observed.f2, observed.sigmas, a_b, stated.extinction or 0.0)
-
-    n_total = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
-    residual = float(fitted.weights @ (observed.f2 - fitted.f2_model) ** 2)
-    freedom = len(observed.f2) - n_total
-    variance = residual / freedom if freedom > 0 else float("nan")
-    su = np.sqrt(np.maximum(np.diag(fitted.covariance) * variance, 0.0))
-    scale, x, fractions = intensity_model.split(fitted.parameters)
     how, *remarks = calculated.description.split("; ")
-    notes += tuple(remarks)
-    if not fitted.converged:
-        notes += (f"the fit did not converge in {fitted.n_cycles} cycles",)
-    if refines and x < 1e-9:
-        notes += ("x of the extinction refines to 0: there is none",)
-    if (fractions < -3.0 * su[-1]).any() or (fractions > 1.0 + 3.0 * su[-1]).any():
-        notes += ("a twin fraction lies outside of 0 to 1: the twin law is doubtful",)
-    k = float(np.sqrt(scale))
-    first = 1 + int(refines)
+    refines, held = _extinction(extinction, stated)
+    intensity_model = IntensityModel(
+        observed.intensities(np.abs(calculated.values) ** 2),
+        _extinction_per_x(read.crystal, observed.hkl, wavelength, refines or held > 0),
+        refines,
+        held,
+    )
+    chosen = _weights(weights, stated)
+    fitted = fit(intensity_model, observed.f2, observed.sigmas, chosen, stated.extinction or 0.0)
+    n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
+    scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
     return IntensityFit(
         crystal=read.crystal,
         name=read.name,
@@ -157,18 +144,63 @@ def fit_intensities(
         f2_model=fitted.f2_model,
         weights=fitted.weights,
         f_calc=_of_first_contribution(observed, calculated.values),
-        weighting=a_b,
-        scale=Parameter(k, float(su[0] / (2.0 * k)) if k else float("nan")),
-        extinction=Parameter(x, float(su[1])) if refines else Parameter(x, 0.0) if held else None,
-        twin_fractions=tuple(
-            Parameter(float(f), float(s)) for f, s in zip(fractions[1:], su[first:], strict=True)
-        ),
-        n_parameters=n_total,
+        weighting=chosen,
+        scale=scale,
+        extinction=x if refines or held else None,
+        twin_fractions=fractions,
+        n_parameters=n_parameters,
         n_fitted=intensity_model.n_parameters,
         merging=statistics,
         stated=stated,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys([*notes, *remarks, *_doubts(fitted, x, fractions)])),
     )
+
+
+def _is_cif(scattering: Any) -> bool:
+    return isinstance(scattering, str) and scattering == "cif"
+
+
+def _parameters(
+    model: IntensityModel, fitted: FittedIntensities, observed: Observations, n_parameters: int
+) -> tuple[Parameter, Parameter, tuple[Parameter, ...]]:
+    """k, x and the fractions but the first, with uncertainties that the goodness of fit scales."""
+    freedom = len(observed.f2) - n_parameters
+    residual = float(fitted.weights @ (observed.f2 - fitted.f2_model) ** 2)
+    variance = residual / freedom if freedom > 0 else np.nan
+    su = np.sqrt(np.maximum(np.diag(fitted.covariance) * variance, 0.0))
+    scale, x, fractions = model.split(fitted.parameters)
+    k = float(np.sqrt(scale))
+    first = 1 + int(model.refines_extinction)
+    return (
+        Parameter(k, float(su[0] / (2.0 * k)) if k else np.nan),
+        Parameter(x, float(su[1]) if model.refines_extinction else 0.0),
+        tuple(
+            Parameter(float(f), float(s)) for f, s in zip(fractions[1:], su[first:], strict=True)
+        ),
+    )
+
+
+def _doubts(
+    fitted: FittedIntensities, x: Parameter, fractions: tuple[Parameter, ...]
+) -> tuple[str, ...]:
+    found = []
+    if not fitted.converged:
+        found.append(f"the fit did not converge in {fitted.n_cycles} cycles")
+    if x.su and x.value < 1e-9:
+        found.append("x of the extinction refines to 0: there is none")
+    if any(f.value < -3 * f.su or f.value > 1 + 3 * f.su for f in fractions):
+        found.append("a twin fraction lies outside of 0 to 1: the twin law is doubtful")
+    return tuple(found)
+
+
+def _extinction_per_x(
+    crystal: Crystal, hkl: np.ndarray, wavelength: float | None, needed: bool
+) -> np.ndarray:
+    if not needed:
+        return np.zeros(len(hkl))
+    if wavelength is None:
+        raise ParameterError("extinction needs a wavelength, and the CIF states none")
+    return extinction_per_x(crystal.stol2(hkl), wavelength)
 
 
 def _check_cell(crystal: Crystal, data: ReflectionList) -> None:
@@ -193,7 +225,7 @@ def _usable(
     keep = ~(bad | far)
     if not keep.any():
         raise ReflectionsError(f"no usable reflections among {len(data)} of {data.description}")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if bad.any():
         notes = (f"{int(bad.sum())} reflections with sigma <= 0 are not used",)
     return replace(

@@ -14,7 +14,8 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.io.refinement import StatedRefinement
-from friedel.smallmolecule.merging import MergingStatistics
+from friedel.reflections import match
+from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
 
 OBSERVED = 2.0
 """F^2 above so many sigma count as observed: F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
@@ -31,7 +32,7 @@ class Parameter:
         """As crystallographers write it: 0.0823(17)."""
         if not (self.su > 0 and math.isfinite(self.su)):
             return f"{self.value:.4g}"
-        digits = max(0, 1 - math.floor(math.log10(self.su / 1.95)))
+        digits = max(0, math.ceil(math.log10(1.95 / self.su)))  # 2 to 19 in the brackets
         return f"{self.value:.{digits}f}({round(self.su * 10**digits)})"
 
 
@@ -209,8 +210,6 @@ class IntensityFit:
 
         FP, SIGFP are those of :attr:`f2_of_crystal`; FWT = 2FP - FC and DELFWT = FP - FC.
         """
-        from friedel.smallmolecule.merging import merge_equivalents
-
         known = np.isfinite(self._to_crystal)
         merged = merge_equivalents(
             self.crystal,
@@ -225,8 +224,8 @@ class IntensityFit:
         unique, group, counts = np.unique(folded, axis=0, return_inverse=True, return_counts=True)
         f_calc = np.zeros(len(unique), complex)
         np.add.at(f_calc, group.ravel(), at_asu)
-        present = (unique[:, None] == merged.hkl[None]).all(axis=2).any(axis=1)
-        f_calc = (f_calc / counts)[present]
+        kept, _ = match(unique, merged.hkl)
+        f_calc = (f_calc / counts)[kept]
         f = np.sqrt(np.maximum(merged.f2, 0.0))
         sigma_f = merged.sigmas / np.maximum(2.0 * f, np.sqrt(merged.sigmas))
         phases, amplitudes = np.degrees(np.angle(f_calc)), np.abs(f_calc)
