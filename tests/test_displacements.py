@@ -179,3 +179,26 @@ def test_the_definition_itself(both):
         expected += (f * factors * phase).sum(axis=1)
     # nine digits of U are in the file
     assert relative(f_of(path), expected) < 1e-7
+
+
+@pytest.mark.parametrize("older", ["B", "beta"])
+def test_older_files_with_b_or_beta(both, tmp_path, older):
+    path, structure = both
+    cell = structure.cell
+    lengths = np.linalg.norm(reciprocal(cell), axis=1)
+    # the order of the file: 11 22 33 23 13 12
+    products = np.array(
+        [lengths[i] * lengths[j] for i, j in [*INDICES[:3], (1, 2), (0, 2), (0, 1)]]
+    )
+    factor = 8 * np.pi**2 if older == "B" else 2 * np.pi**2 * products
+    lines = []
+    in_tensors = False
+    for line in path.read_text().replace("aniso_U_", f"aniso_{older}_").splitlines():
+        words = line.split()
+        if in_tensors and len(words) == 7:
+            line = " ".join([words[0], *(f"{x:.12f}" for x in np.array(words[1:], float) * factor)])
+        in_tensors = in_tensors or "aniso" in line
+        lines.append(line)
+    other = tmp_path / "older.cif"
+    other.write_text("\n".join(lines))
+    assert relative(f_of(path), f_of(other)) < 1e-7

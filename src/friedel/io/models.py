@@ -105,8 +105,16 @@ def _from_file(path: Path, strict_ncs: bool) -> Model:
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
-        notes += note
+        notes += note + _disorder_note(read)
     return Model(model.crystal, atoms, path.name, notes)
+
+
+def _disorder_note(small: Any) -> tuple[str, ...]:
+    groups = [site.disorder_group for site in small.sites if site.disorder_group]
+    if not groups:
+        return ()
+    names = ", ".join(str(group) for group in sorted(set(groups)))
+    return (f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy",)
 
 
 def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:

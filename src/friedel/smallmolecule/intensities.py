@@ -9,6 +9,8 @@ from friedel.errors import ParameterError
 
 MAX_CYCLES = 100
 """Of fits with weights held; each takes a few steps."""
+DISTINCT = 1e-6
+"""Relative rms difference of two domains' |F|^2 below which they are the same."""
 CONVERGED = 1e-9
 """Relative change of F^2 from one to the next that ends them."""
 
@@ -130,8 +132,9 @@ def fit(
     Raises
     ------
     ParameterError
-        When the model scatters nothing into these reflections.
+        When the model scatters nothing into these reflections, or two domains the same.
     """
+    _check_distinct(model.domains)
     n_domains = len(model.domains)
     parameters = np.ones(model.n_parameters)
     first = 1 + int(model.refines_extinction)
@@ -173,3 +176,14 @@ def fit(
     jacobian = np.sqrt(w)[:, None] * model.jacobian(parameters)
     covariance = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
     return FittedIntensities(parameters, covariance, f2_model, w, cycle, converged)
+
+
+def _check_distinct(domains: np.ndarray) -> None:
+    for i in range(1, len(domains)):
+        for j in range(i):
+            difference = np.linalg.norm(domains[i] - domains[j])
+            if difference <= DISTINCT * np.linalg.norm(domains[j]):
+                raise ParameterError(
+                    f"twin domains {j + 1} and {i + 1} have the same intensities, as the twin law "
+                    "relates equivalent reflections: their fractions cannot be told apart"
+                )
