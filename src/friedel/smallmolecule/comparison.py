@@ -119,6 +119,8 @@ def fit_intensities(
         source=source,
         **options,
     )
+    if source == "xray" and wavelength is None and scattering is None:
+        notes += ("no wavelength is known: there are no f' and f''",)
     how, *remarks = calculated.description.split("; ")
     refines, held = _extinction(extinction, stated)
     intensity_model = IntensityModel(
@@ -142,6 +144,7 @@ def fit_intensities(
         f2=observed.f2,
         sigmas=observed.sigmas,
         f2_model=fitted.f2_model,
+        correction=fitted.correction,
         weights=fitted.weights,
         f_calc=_of_first_contribution(observed, calculated.values),
         weighting=chosen,

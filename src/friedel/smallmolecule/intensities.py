@@ -50,9 +50,13 @@ class IntensityModel:
 
     def calculate(self, parameters: np.ndarray) -> np.ndarray:
         """(n,) F^2_model."""
+        _, _, fractions = self.split(parameters)
+        return self.correction(parameters) * (fractions @ self.domains)
+
+    def correction(self, parameters: np.ndarray) -> np.ndarray:
+        """(n,) k^2 / sqrt(1 + x e T): what of T is left in the data."""
         scale, x, fractions = self.split(parameters)
-        total = fractions @ self.domains
-        return scale * total / np.sqrt(self._dimming(x, total))
+        return scale / np.sqrt(self._dimming(x, fractions @ self.domains))
 
     def jacobian(self, parameters: np.ndarray) -> np.ndarray:
         """(n, n_parameters) derivatives of :meth:`calculate`."""
@@ -73,11 +77,12 @@ class IntensityModel:
 
 @dataclass(frozen=True, eq=False)
 class FittedIntensities:
-    """Parameters (n_parameters,), their covariance, F^2_model (n,) and weights (n,)."""
+    """Parameters (n_parameters,), their covariance; F^2_model, correction and weights (n,)."""
 
     parameters: np.ndarray
     covariance: np.ndarray
     f2_model: np.ndarray
+    correction: np.ndarray
     weights: np.ndarray
     n_cycles: int
     converged: bool
@@ -101,14 +106,21 @@ def extinction_per_x(stol2: np.ndarray, wavelength: float) -> np.ndarray:
 
 
 def shelx_weights(
-    f2: np.ndarray, sigmas: np.ndarray, f2_model: np.ndarray, scale: float, a: float, b: float
+    f2: np.ndarray,
+    sigmas: np.ndarray,
+    f2_model: np.ndarray,
+    correction: np.ndarray | float,
+    a: float,
+    b: float,
 ) -> np.ndarray:
     """(n,) 1 / (sigma^2 + (a P)^2 + b P) with P = (max(F^2, 0) + 2 F^2_model) / 3.
 
-    b refers to F^2 on the scale of the model; here they are on that of the data.
+    SHELXL divides F^2 and sigma by k^2 and the loss by extinction before. Here they are as
+    measured, with weights such that each w (F^2 - F^2_model)^2 is the same: only b, which is no
+    relative number, takes the correction.
     """
     p = (np.maximum(f2, 0.0) + 2.0 * f2_model) / 3.0
-    return 1.0 / (sigmas**2 + (a * p) ** 2 + b * scale * p)
+    return 1.0 / (sigmas**2 + (a * p) ** 2 + b * correction * p)
 
 
 def fit(
@@ -148,9 +160,13 @@ def fit(
         raise ParameterError("the model scatters nothing into these reflections")
     parameters[0] = f2 @ f2_model / (f2_model @ f2_model)
     f2_model, cycle, converged = parameters[0] * f2_model, 0, False
+
+    def weights_at(f2_model: np.ndarray) -> np.ndarray:
+        correction = model.correction(parameters)
+        return shelx_weights(f2, sigmas, np.maximum(f2_model, 0.0), correction, *weights)
+
     while not converged and cycle < MAX_CYCLES:
-        w = shelx_weights(f2, sigmas, np.maximum(f2_model, 0.0), parameters[0], *weights)
-        root = np.sqrt(w)
+        root = np.sqrt(weights_at(f2_model))
 
         def residuals(p: np.ndarray, root: np.ndarray = root) -> np.ndarray:
             return root * (model.calculate(p) - f2)
@@ -172,10 +188,11 @@ def fit(
         before, f2_model = f2_model, model.calculate(parameters)
         change = np.abs(f2_model - before).max() / np.abs(f2_model).max()
         converged = bool(change < CONVERGED)
-    w = shelx_weights(f2, sigmas, np.maximum(f2_model, 0.0), parameters[0], *weights)
+    w = weights_at(f2_model)
     jacobian = np.sqrt(w)[:, None] * model.jacobian(parameters)
     covariance = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
-    return FittedIntensities(parameters, covariance, f2_model, w, cycle, converged)
+    correction = model.correction(parameters)
+    return FittedIntensities(parameters, covariance, f2_model, correction, w, cycle, converged)
 
 
 def _check_distinct(domains: np.ndarray) -> None:

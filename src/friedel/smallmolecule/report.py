@@ -35,7 +35,7 @@ def _lines(fit: IntensityFit) -> list[tuple[str, str]]:
             _beside(
                 f"{fit.goodness_of_fit:.3f}",
                 stated.goodness_of_fit,
-                f"{fit.n_parameters} parameters, {fit.n_fitted} fitted here",
+                f"{fit.n_parameters} parameters in all, {fit.n_fitted} fitted here",
             ),
         ),
         ("scale k", str(fit.scale)),

@@ -48,6 +48,9 @@ class IntensityFit:
         (n, 3), (n,), (n,) unique reflections and F^2 on the scale of the data.
     f2_model, weights
         (n,) fitted F^2, on the scale of the data, and weights of their differences.
+    correction
+        (n,) k^2 times what extinction leaves. SHELXL divides the measured F^2 by it, and
+        the R-factors refer to that.
     f_calc
         (n,) complex structure factors of `hkl` on their own scale, of a single crystal.
     weighting
@@ -74,6 +77,7 @@ class IntensityFit:
     f2: np.ndarray
     sigmas: np.ndarray
     f2_model: np.ndarray
+    correction: np.ndarray
     weights: np.ndarray
     f_calc: np.ndarray
     weighting: tuple[float, float]
@@ -107,13 +111,13 @@ class IntensityFit:
 
     @cached_property
     def f_obs(self) -> np.ndarray:
-        """(n,) F of the data, 0 where F^2 is negative."""
-        return np.sqrt(np.maximum(self.f2, 0.0))
+        """(n,) measured F over k and without extinction, 0 where F^2 is negative."""
+        return np.sqrt(np.maximum(self.f2, 0.0) / self.correction)
 
     @cached_property
     def f_model(self) -> np.ndarray:
-        """(n,) abs(F) of the fit, with scale, extinction and twinning."""
-        return np.sqrt(np.maximum(self.f2_model, 0.0))
+        """(n,) abs(F) of the fit to compare `f_obs` with: that of all twin domains together."""
+        return np.sqrt(np.maximum(self.f2_model, 0.0) / self.correction)
 
     @property
     def r1(self) -> float:
@@ -270,8 +274,8 @@ class IntensityFit:
         Parameters
         ----------
         list_code
-            4: F^2 calculated and measured, as they are compared, over k^2. 6: F^2 measured as
-            of a single crystal without extinction, and F_calc with its phase.
+            4: F^2 calculated and measured over k^2 and without extinction, of all twin domains
+            together. 6: F^2 measured as of one domain, and F_calc with its phase.
 
         Raises
         ------
@@ -282,7 +286,6 @@ class IntensityFit:
         """
         from friedel.io.fcf import write_fcf
 
-        k2 = self.scale.value**2
         if list_code == 6:
             known = np.isfinite(self._to_crystal)
             values = {
@@ -294,9 +297,9 @@ class IntensityFit:
         else:
             known = np.ones(len(self.f2), bool)
             values = {
-                "F_squared_calc": self.f2_model / k2,
-                "F_squared_meas": self.f2 / k2,
-                "F_squared_sigma": self.sigmas / k2,
+                "F_squared_calc": self.f2_model / self.correction,
+                "F_squared_meas": self.f2 / self.correction,
+                "F_squared_sigma": self.sigmas / self.correction,
             }
         write_fcf(path, self.crystal, self.hkl[known], values, list_code, overwrite=overwrite)
 
