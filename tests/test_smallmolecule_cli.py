@@ -89,6 +89,10 @@ def test_files(capsys, tmp_path, embedded):
     f = np.sqrt([[float(x) for x in list(row)[1:]] for row in table])
     # R1 by whoever reads the file, from six digits
     assert abs(f[:, 1] - f[:, 0]).sum() / f[:, 1].sum() == pytest.approx(0.0162, abs=1e-4)
+    again = numbers(capsys, tmp_path, embedded[0], fcf)
+    assert again["extinction"] is None  # taken out of the list already
+    assert again["r1"] == pytest.approx(0.0162, abs=2e-4)
+    (tmp_path / "out.json").unlink()
     before = mtz.read_bytes()
     code, out, err = run(capsys, "fmodel", *embedded, "--to-mtz", mtz)
     assert (code, out) == (2, "")

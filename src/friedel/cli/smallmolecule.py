@@ -14,9 +14,11 @@ FILES = ("to_mtz", "to_fcf", "to_json")
 
 def wants_small(arguments: list[str]) -> bool:
     """Whether the first two files among the arguments are a small structure and its list."""
+    files = [path for text in arguments if (path := Path(text)).is_file()]
+    if len(files) < 2:
+        return False
     from friedel.io.reflection_lists import is_reflection_list, is_small_structure
 
-    files = [path for text in arguments if (path := Path(text)).is_file()]
     structures = [i for i, path in enumerate(files) if is_small_structure(path)]
     return bool(structures) and any(map(is_reflection_list, files[structures[0] + 1 :]))
 

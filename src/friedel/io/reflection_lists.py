@@ -4,7 +4,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class ReflectionList:
         (n,) int32 twin component as in HKLF 5, or None; see :class:`friedel.io.hklf.HklfLines`.
     cell
         a, b, c (A), alpha, beta, gamma (degrees) that the file states, or None.
+    corrected
+        Whether scale and extinction are taken out already, as in SHELXL's lists.
     description
         What was read, for people to read.
     notes
@@ -53,6 +55,7 @@ class ReflectionList:
     sigmas: np.ndarray
     component: np.ndarray | None = None
     cell: tuple[float, ...] | None = None
+    corrected: bool = False
     description: str = ""
     notes: tuple[str, ...] = ()
 
@@ -206,6 +209,7 @@ def _from_table(
         f2,
         sigmas,
         cell=cell_of(block),
+        corrected=block.find_value("_shelx_refln_list_code") is not None,
         description=f"{label} of {name}, {len(f2)} reflections",
         notes=notes,
     )
@@ -239,9 +243,7 @@ def _from_embedded(
         notes += note
     if block.find_value("_shelx_fab_file"):
         notes += ("a solvent mask (_shelx_fab_file) was used in refinement and is not here",)
-    return ReflectionList(
-        hkl, found.f2, found.sigmas, found.component, cell, found.description, notes
-    )
+    return replace(found, hkl=hkl, cell=cell, notes=notes)
 
 
 def _checked_code(code: int, name: str) -> int:

@@ -70,7 +70,7 @@ def fit_intensities(
         ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`.
     extinction
         True to refine SHELX's x, False for none, a number to hold it there. By default it is
-        refined where the CIF states one.
+        refined where the CIF states one, unless the list is SHELXL's and without it already.
     twin_laws
         One for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
         A list as HKLF 5 has its domains itself.
@@ -122,7 +122,7 @@ def fit_intensities(
     if source == "xray" and wavelength is None and scattering is None:
         notes += ("no wavelength is known: there are no f' and f''",)
     how, *remarks = calculated.description.split("; ")
-    refines, held = _extinction(extinction, stated)
+    refines, held = _extinction(extinction, stated, data.corrected)
     intensity_model = IntensityModel(
         observed.intensities(np.abs(calculated.values) ** 2),
         _extinction_per_x(read.crystal, observed.hkl, wavelength, refines or held > 0),
@@ -265,10 +265,12 @@ def _observations(
     return observed, replace(merged.statistics, n_unique=len(data)), notes
 
 
-def _extinction(wanted: bool | float | None, stated: StatedRefinement) -> tuple[bool, float]:
+def _extinction(
+    wanted: bool | float | None, stated: StatedRefinement, corrected: bool
+) -> tuple[bool, float]:
     """Whether x is refined, and where it is held when it is not."""
     if wanted is None:
-        return stated.extinction is not None, 0.0
+        return stated.extinction is not None and not corrected, 0.0
     if isinstance(wanted, bool):
         return wanted, 0.0
     if not (np.isfinite(wanted) and wanted >= 0):
