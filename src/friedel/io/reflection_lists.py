@@ -112,24 +112,22 @@ def looks_like_cif(text: str) -> bool:
 
 def is_small_structure(path: Path) -> bool:
     """Whether a file is a CIF with the atoms of a small structure (`_atom_site_fract_x`)."""
-    if not path.is_file():
-        return False
-    try:
-        text = read_text(path)
-    except FileFormatError:
-        return False
+    text = _text_if_any(path)
     return looks_like_cif(text) and re.search(r"^\s*_atom_site_fract_x\b", text, re.M) is not None
 
 
 def is_reflection_list(path: Path) -> bool:
     """Whether a file, which is there, may be a list of this kind: text, and not MTZ or mmCIF."""
-    if not path.is_file():
-        return False
+    text = _text_if_any(path)
+    return bool(text) and not text.startswith("MTZ ") and "_refln.F_meas_au" not in text
+
+
+def _text_if_any(path: Path) -> str:
+    """The text of a file, empty where it cannot be read."""
     try:
-        text = read_text(path)
+        return read_text(path)
     except FileFormatError:
-        return False
-    return not text.startswith("MTZ ") and "_refln.F_meas_au" not in text
+        return ""
 
 
 def _from_hklf(
