@@ -347,13 +347,18 @@ class TestResult:
         columns = {c.label: np.array(c.array, float) for c in mtz.columns}
         assert {c.label: c.type for c in mtz.columns}["I"] == "J"
         # Friedel mates averaged: those of f0 + f' to first order; f'' is 1 % of F here
-        expected = friedel.fcalc(model_p3(), hkl=hkl, method="direct", wavelength=WAVELENGTH)
+        calculated = friedel.fcalc(model_p3(), hkl=hkl, method="direct", wavelength=WAVELENGTH)
         mates = friedel.fcalc(model_p3(), hkl=-hkl, method="direct", wavelength=WAVELENGTH)
-        mean = 0.5 * (expected.values + mates.values.conj())
+        mean = 0.5 * (calculated.values + mates.values.conj())
         np.testing.assert_allclose(columns["FC"], np.abs(mean), rtol=1e-4, atol=1e-3)
         phase = np.exp(1j * np.radians(columns["PHIC"]))
         np.testing.assert_allclose(phase * columns["FC"], mean, rtol=1e-4, atol=1e-2)
-        intensity = 0.5 * (np.abs(expected.values) ** 2 + np.abs(mates.values) ** 2)
+        assert min(columns["FWT"].min(), columns["DELFWT"].min()) >= 0
+        difference = columns["DELFWT"] * np.exp(1j * np.radians(columns["PHDELWT"]))
+        expected = (columns["FP"] - columns["FC"]) * phase
+        # float32 in the file, of F up to a few hundred
+        np.testing.assert_allclose(difference, expected, atol=1e-3)
+        intensity = 0.5 * (np.abs(calculated.values) ** 2 + np.abs(mates.values) ** 2)
         # weighted means of two that differ by a few percent
         np.testing.assert_allclose(columns["I"], intensity, rtol=0.2, atol=0.5)
 
@@ -392,6 +397,15 @@ def test_what_cannot_be(options, error, text):
     hkl = model[0].unique_reflections(1.2)
     with pytest.raises(error, match=text):
         friedel.fit_intensities(model, reflection_list(hkl, np.ones(len(hkl))), **options)
+
+
+def test_macromolecular_files_state_nothing(shared_data, tmp_path):
+    path = tmp_path / "list.hkl"
+    path.write_text("   1   2   3  100.00    2.00\n   2   1   1   90.00    2.00\n")
+    for name in ("1orc.pdb", "5i55.cif"):
+        fit = friedel.fit_intensities(shared_data / "models" / name, path)
+        assert fit.stated.wavelength is None
+        assert any("no wavelength" in note for note in fit.notes)
 
 
 def test_cells_that_differ():

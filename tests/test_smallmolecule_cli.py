@@ -1,6 +1,7 @@
 """``friedel fmodel small.cif small.hkl``: recognised, its options, its files, what it refuses."""
 
 import json
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -13,6 +14,9 @@ from friedel.io.writers import write_mtz
 @pytest.fixture
 def models(shared_data):
     return shared_data / "models"
+
+
+QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
 
 
 @pytest.fixture
@@ -152,3 +156,32 @@ def test_malformed_list(capsys, tmp_path, models):
     code, _, err = run(capsys, "fmodel", models / "epoxide.cif", path)
     assert code == 2
     assert "line 2 of bad.hkl" in err
+
+
+@pytest.mark.parametrize("hklf", [3, 4, 5])
+def test_dauphine_twin_of_quartz_in_every_format(capsys, tmp_path, hklf):
+    import friedel
+
+    hkl = friedel.as_crystal(gemmi.read_small_structure(str(QUARTZ))).unique_reflections(0.8)
+    other = hkl * [-1, -1, 1]
+    one, two = (
+        np.abs(friedel.fcalc(QUARTZ, hkl=h, wavelength=0.71073).values) ** 2 for h in (hkl, other)
+    )
+    f2 = 9.0 * (0.65 * one + 0.35 * two)
+    path = tmp_path / "twin.hkl"
+    with path.open("w") as file:
+        for h, o, x in zip(hkl, other, f2, strict=True):
+            value = np.sqrt(x) if hklf == 3 else x
+            columns = f"{value:8.2f}{0.02 * value + 0.1:8.2f}"
+            if hklf == 5:
+                print(*(f"{i:4d}" for i in o), columns, f"{-2:4d}", sep="", file=file)
+            print(*(f"{i:4d}" for i in h), columns, f"{1:4d}", sep="", file=file)
+        print(f"{0:4d}" * 3, file=file)
+    law = [] if hklf == 5 else ["--twin-law", "-h,-k,l"]
+    code = ["--hklf", hklf] if hklf == 3 else []
+    found = numbers(capsys, tmp_path, QUARTZ, path, "-w", 0.71073, *law, *code)
+    # two decimals are written of F^2 of 100 to 10000 and more
+    assert found["twin_fractions"][0]["value"] == pytest.approx(0.35, abs=1e-3)
+    assert found["scale"]["value"] == pytest.approx(3.0, rel=1e-3)
+    assert found["r1"] < 1e-3
+    assert found["data"].startswith(f"twin.hkl (HKLF {hklf}")

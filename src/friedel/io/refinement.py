@@ -72,8 +72,11 @@ def read_refinement(source: Any) -> StatedRefinement:
     if isinstance(source, gemmi.SmallStructure):
         return StatedRefinement(wavelength=source.wavelength or None)
     if isinstance(source, str | PathLike):
-        # the model itself has been read from it before
-        document = gemmi.cif.read(fspath(source))
+        try:
+            document = gemmi.cif.read(fspath(source))
+        # gemmi's reader raises whatever its parser met: what is no CIF states nothing
+        except Exception:
+            return StatedRefinement()
         blocks = [block for block in document if block.find_values("_atom_site_fract_x")]
         return read_refinement(blocks[0]) if blocks else StatedRefinement()
     if not isinstance(source, gemmi.cif.Block):

@@ -8,9 +8,10 @@ import numpy as np
 
 from friedel.crystal import Crystal, checked_d_min
 from friedel.errors import CellError, ParameterError, ReflectionsError
-from friedel.io.models import as_model
+from friedel.io.models import Model, as_model
 from friedel.io.refinement import StatedRefinement, read_refinement
 from friedel.io.reflection_lists import ReflectionList, read_reflection_list
+from friedel.reflections import Reflections
 from friedel.shortcuts import fcalc
 from friedel.smallmolecule.intensities import (
     FittedIntensities,
@@ -107,20 +108,9 @@ def fit_intensities(
     laws = [parse_twin_law(law) for law in twin_laws]
     observed, statistics, more = _observations(read.crystal, used, laws, friedel_mates)
     notes = (*read.notes, *data.notes, *notes, *more)
-
-    if source == "xray" and scattering is not None:
-        options["scattering"] = model if _is_cif(scattering) else scattering
-    elif source == "xray" and anomalous is not None and wavelength is not None:
-        options.update(wavelength=wavelength, anomalous=anomalous)
-    calculated = fcalc(
-        replace(read, notes=()),
-        hkl=observed.contributing,
-        method="direct",
-        source=source,
-        **options,
+    calculated, without = _structure_factors(
+        read, model, observed, source, wavelength, anomalous, scattering, options
     )
-    if source == "xray" and wavelength is None and scattering is None:
-        notes += ("no wavelength is known: there are no f' and f''",)
     how, *remarks = calculated.description.split("; ")
     refines, held = _extinction(extinction, stated, data.corrected)
     intensity_model = IntensityModel(
@@ -155,12 +145,32 @@ def fit_intensities(
         n_fitted=intensity_model.n_parameters,
         merging=statistics,
         stated=stated,
-        notes=tuple(dict.fromkeys([*notes, *remarks, *_doubts(fitted, x, fractions)])),
+        notes=tuple(dict.fromkeys([*notes, *without, *remarks, *_doubts(fitted, x, fractions)])),
     )
 
 
-def _is_cif(scattering: Any) -> bool:
-    return isinstance(scattering, str) and scattering == "cif"
+def _structure_factors(
+    read: Model,
+    origin: Any,
+    observed: Observations,
+    source: str,
+    wavelength: float | None,
+    anomalous: str | None,
+    scattering: Any,
+    options: dict[str, Any],
+) -> tuple[Reflections, tuple[str, ...]]:
+    """F_calc of all that contributes, with f' and f'' where they are known; a note where not."""
+    notes: tuple[str, ...] = ()
+    if scattering is not None:
+        is_own = isinstance(scattering, str) and scattering == "cif"
+        options["scattering"] = origin if is_own else scattering
+    elif source == "xray" and wavelength is None:
+        notes = ("no wavelength is known: there are no f' and f''",)
+    elif source == "xray" and anomalous is not None:
+        options.update(wavelength=wavelength, anomalous=anomalous)
+    # the notes of the model have been taken already
+    read, hkl = replace(read, notes=()), observed.contributing
+    return fcalc(read, hkl=hkl, method="direct", source=source, **options), notes
 
 
 def _parameters(

@@ -232,19 +232,23 @@ class IntensityFit:
         f_calc = (f_calc / counts)[kept]
         f = np.sqrt(np.maximum(merged.f2, 0.0))
         sigma_f = merged.sigmas / np.maximum(2.0 * f, np.sqrt(merged.sigmas))
-        phases, amplitudes = np.degrees(np.angle(f_calc)), np.abs(f_calc)
-        return merged.hkl, {
+        amplitudes = np.abs(f_calc)
+        phased = np.exp(1j * np.angle(f_calc))
+        coefficients = {
+            ("FC", "PHIC"): f_calc,
+            ("FWT", "PHWT"): (2.0 * f - amplitudes) * phased,
+            ("DELFWT", "PHDELWT"): (f - amplitudes) * phased,
+        }
+        columns = {
             "I": merged.f2,
             "SIGI": merged.sigmas,
             "FP": f,
             "SIGFP": sigma_f,
-            "FC": amplitudes,
-            "PHIC": phases,
-            "FWT": 2.0 * f - amplitudes,
-            "PHWT": phases,
-            "DELFWT": f - amplitudes,
-            "PHDELWT": phases,
         }
+        for (amplitude, phase), values in coefficients.items():
+            columns[amplitude] = np.abs(values)
+            columns[phase] = np.degrees(np.angle(values))
+        return merged.hkl, columns
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write :meth:`columns` as MTZ.
