@@ -388,6 +388,7 @@ class TestResult:
         ({"extinction": True}, friedel.ParameterError, "needs a wavelength"),
         ({"extinction": -1.0}, friedel.ParameterError, "not negative"),
         ({"weights": (-1, 0)}, friedel.ParameterError, "weights"),
+        ({"weights": (0, float("nan"))}, friedel.ParameterError, "weights"),
         ({"d_min": 100.0}, friedel.ReflectionsError, "no usable"),
         ({"anomalous": "tea", "wavelength": 1.0}, friedel.FriedelError, "tea"),
     ],

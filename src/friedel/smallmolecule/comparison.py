@@ -290,8 +290,8 @@ def _extinction(
 
 def _weights(wanted: Iterable[float] | None, stated: StatedRefinement) -> tuple[float, float]:
     a, b = wanted or stated.weights or DEFAULT_WEIGHTS
-    if not (np.isfinite([a, b]).all() and a >= 0):
-        raise ParameterError(f"got weights a, b = {a!r}, {b!r}, expected numbers with a >= 0")
+    if not (np.isfinite([a, b]).all() and min(a, b) >= 0):
+        raise ParameterError(f"got weights a, b = {a!r}, {b!r}, expected numbers >= 0")
     return float(a), float(b)
 
 

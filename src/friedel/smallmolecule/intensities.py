@@ -190,9 +190,19 @@ def fit(
         converged = bool(change < CONVERGED)
     w = weights_at(f2_model)
     jacobian = np.sqrt(w)[:, None] * model.jacobian(parameters)
-    covariance = np.linalg.pinv(jacobian.T @ jacobian, hermitian=True)
     correction = model.correction(parameters)
-    return FittedIntensities(parameters, covariance, f2_model, correction, w, cycle, converged)
+    return FittedIntensities(
+        parameters, _covariance(jacobian), f2_model, correction, w, cycle, converged
+    )
+
+
+def _covariance(jacobian: np.ndarray) -> np.ndarray:
+    """Inverse of the normal matrix, whose parameters may differ by many orders of magnitude."""
+    lengths = np.linalg.norm(jacobian, axis=0)
+    lengths[lengths == 0.0] = 1.0
+    unit = jacobian / lengths
+    inverse: np.ndarray = np.linalg.pinv(unit.T @ unit, hermitian=True)
+    return inverse / np.outer(lengths, lengths)
 
 
 def _check_distinct(domains: np.ndarray) -> None:
