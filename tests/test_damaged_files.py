@@ -55,3 +55,15 @@ def test_data(capsys, tmp_path, seed, page_models):
     code = outcome(capsys, "fmodel", model, path, *options)
     assert target.exists() == (code == 0)
     assert {p.name for p in tmp_path.iterdir()} <= {"data.mtz", "out.mtz"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_lists_of_small_structures(capsys, tmp_path, seed, shared_data):
+    rng = random.Random(seed)
+    models = shared_data / "models"
+    for name in ("epoxide.hkl", "2242624.hkl", "4003024.cif"):
+        path, target = tmp_path / name, tmp_path / f"{name}.fcf"
+        path.write_bytes(damaged((models / name).read_bytes(), rng))
+        model = path if name.endswith(".cif") else models / f"{path.stem}.cif"
+        code = outcome(capsys, "fmodel", model, path, "--to-fcf", target)
+        assert target.exists() == (code == 0)

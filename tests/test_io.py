@@ -219,3 +219,12 @@ def test_bad_data_files(tmp_path, content):
         as_reflections(tmp_path / "missing.mtz")
     with pytest.raises(friedel.FileFormatError, match="cannot take reflections"):
         as_reflections(42)
+
+
+def test_atoms_near_special_positions_are_reported(tmp_path):
+    text = QUARTZ.replace("Si 0.4697 0 ", "Si 0.4697 0.025 ")  # 0.2 A from its image
+    on = as_model(write(tmp_path / "on.cif", QUARTZ))
+    near = as_model(write(tmp_path / "near.cif", text))
+    assert not any("only near" in note for note in on.notes)
+    assert near.atoms.occ.tolist() == on.atoms.occ.tolist()
+    assert sum("only near a special position (1)" in note for note in near.notes) == 1

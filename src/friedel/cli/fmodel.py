@@ -19,7 +19,27 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
     return click.option(*names, type=float, metavar=metavar, help=text)
 
 
-@click.command("fmodel", short_help="solvent, scaling to F_obs, R-factors, map coefficients")
+class ForEitherKind(click.Command):
+    """Hands small structures with a reflection list over to their own command."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """The context of whichever command the arguments are for."""
+        from friedel.cli import smallmolecule
+
+        if smallmolecule.wants_small(args):
+            return smallmolecule.command.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    "fmodel", cls=ForEitherKind, short_help="solvent, scaling to F_obs, R-factors, map coefficients"
+)
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
 @_number("--dmin", "d_min", text="Use data to this resolution, A.")
@@ -92,6 +112,7 @@ def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
     DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP.
+    For small structures, small.cif with small.hkl, there are other options: add --help to them.
     """
     from friedel import FModel
     from friedel.io.writers import check_output

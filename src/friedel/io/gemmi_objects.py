@@ -46,8 +46,29 @@ def _read_cif(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
         if block.find_values("_atom_site.Cartn_x"):
             return gemmi.make_structure_from_block(block)
         if block.find_values("_atom_site_fract_x"):
-            return gemmi.make_small_structure_from_block(block)
+            return _with_older_tensors(gemmi.make_small_structure_from_block(block), block)
     raise FileFormatError(f"{fspath(path)} has no atoms: no block with an _atom_site table")
+
+
+def _with_older_tensors(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> Any:
+    """The structure with tensors that an older CIF gives as B or beta, which gemmi passes over.
+
+    B = 8 pi^2 U, and beta_ij = 2 pi^2 a*_i a*_j U_ij.
+    """
+    if block.find_values("_atom_site_aniso_U_11"):
+        return small
+    pairs = ((1, 1), (2, 2), (3, 3), (1, 2), (1, 3), (2, 3))
+    lengths = np.array(small.cell.reciprocal().parameters[:3])
+    products = np.array([lengths[i - 1] * lengths[j - 1] for i, j in pairs])
+    for name, to_u in (("B", 1.0 / U_TO_B), ("beta", 4.0 / (U_TO_B * products))):
+        tags = ["label", *(f"{name}_{i}{j}" for i, j in pairs)]
+        rows = {row.str(0): row for row in block.find("_atom_site_aniso_", tags)}
+        for site in small.sites:
+            if site.label in rows:
+                row = rows[site.label]
+                tensor = np.array([gemmi.cif.as_number(row[i], 0.0) for i in range(1, 7)]) * to_u
+                site.aniso = gemmi.SMat33d(*tensor)
+    return small
 
 
 def crystal_of(source: Any) -> Crystal:

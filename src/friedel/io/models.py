@@ -18,6 +18,9 @@ from friedel.errors import AtomsError, FileFormatError
 SPECIAL_POSITION_TOLERANCE = 0.4
 """Symmetry mates closer than this (A) are the same atom, as in gemmi."""
 
+ON_SPECIAL_POSITION = 0.02
+"""Symmetry mates further apart (A) than rounding in a file makes them are worth a note."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -105,8 +108,16 @@ def _from_file(path: Path, strict_ncs: bool) -> Model:
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
-        notes += note
+        notes += note + _disorder_note(read)
     return Model(model.crystal, atoms, path.name, notes)
+
+
+def _disorder_note(small: Any) -> tuple[str, ...]:
+    groups = [site.disorder_group for site in small.sites if site.disorder_group]
+    if not groups:
+        return ()
+    names = ", ".join(str(group) for group in sorted(set(groups)))
+    return (f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy",)
 
 
 def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
@@ -183,19 +194,31 @@ def with_crystallographic_occupancies(
     Small-molecule files give chemical occupancies, the sum over all operations counts an
     atom on a special position several times.
     """
-    order = site_symmetry_order(crystal, atoms.frac)
+    distances = _distances_to_images(crystal, atoms.frac)
+    same = distances < SPECIAL_POSITION_TOLERANCE
+    order = same.sum(axis=1)
     special = int((order > 1).sum())
     if not special:
         return atoms, ()
-    note = f"atoms on special positions ({special}): occupancy is divided by the site's order"
-    return atoms.replace(occ=atoms.occ / order), (note,)
+    notes = [f"atoms on special positions ({special}): occupancy is divided by the site's order"]
+    near = int((same & (distances > ON_SPECIAL_POSITION)).any(axis=1).sum())
+    if near:
+        notes.append(
+            f"atoms that lie only near a special position ({near}): "
+            "counted as on it, their images are the same atom"
+        )
+    return atoms.replace(occ=atoms.occ / order), tuple(notes)
 
 
 def site_symmetry_order(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
     """(n,) int: how many operations bring each atom back to within 0.4 A of itself."""
+    return (_distances_to_images(crystal, frac) < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
+
+
+def _distances_to_images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
+    """(n, n_operations) A from each atom to its images, the nearest in the lattice."""
     shifts = crystal.translations / TRANSLATION_DENOMINATOR
     images = np.einsum("oij,nj->noi", crystal.rotations, frac) + shifts
     difference = images - frac[:, None, :]
     difference -= np.rint(difference)
-    distance = np.linalg.norm(difference @ crystal.orthogonalization.T, axis=-1)
-    return (distance < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
+    return np.linalg.norm(difference @ crystal.orthogonalization.T, axis=-1)

@@ -114,6 +114,8 @@ def write_mtz(
 def _mtz_type(label: str, values: np.ndarray) -> str:
     if label.startswith("PH"):
         return "P"
+    if label == "I":
+        return "J"
     friedel_mate = label.endswith(("(+)", "(-)"))
     if label.startswith("SIG"):
         return "L" if friedel_mate else "Q"

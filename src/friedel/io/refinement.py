@@ -1,0 +1,127 @@
+"""What the CIF of a small structure states of its refinement: R-factors, weights, extinction."""
+
+import re
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any
+
+import gemmi
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StatedRefinement:
+    """What a CIF says; None for what it does not say.
+
+    Attributes
+    ----------
+    wavelength
+        A.
+    r1, r1_all
+        R1 of the reflections above the threshold and of all.
+    wr2
+        wR2 of all reflections.
+    goodness_of_fit
+        S of all reflections.
+    r_int, r_sigma
+        Of merging.
+    n_parameters, n_observed, n_reflections
+        Numbers of parameters and reflections.
+    weights
+        a and b of SHELX's weights.
+    extinction
+        x of SHELX's extinction formula.
+    """
+
+    wavelength: float | None = None
+    r1: float | None = None
+    r1_all: float | None = None
+    wr2: float | None = None
+    goodness_of_fit: float | None = None
+    r_int: float | None = None
+    r_sigma: float | None = None
+    n_parameters: int | None = None
+    n_observed: int | None = None
+    n_reflections: int | None = None
+    weights: tuple[float, float] | None = None
+    extinction: float | None = None
+
+
+_NUMBERS = {
+    "wavelength": ("_diffrn_radiation_wavelength",),
+    "r1": ("_refine_ls_R_factor_gt", "_refine_ls_R_factor_obs"),
+    "r1_all": ("_refine_ls_R_factor_all",),
+    "wr2": ("_refine_ls_wR_factor_ref", "_refine_ls_wR_factor_all"),
+    "goodness_of_fit": ("_refine_ls_goodness_of_fit_ref", "_refine_ls_goodness_of_fit_all"),
+    "r_int": ("_diffrn_reflns_av_R_equivalents",),
+    "r_sigma": ("_diffrn_reflns_av_unetI/netI", "_diffrn_reflns_av_sigmaI/netI"),
+    "n_parameters": ("_refine_ls_number_parameters",),
+    "n_observed": ("_reflns_number_gt", "_reflns_number_observed"),
+    "n_reflections": ("_refine_ls_number_reflns", "_reflns_number_total"),
+}
+
+
+def read_refinement(source: Any) -> StatedRefinement:
+    """What the CIF of a model states; nothing for anything else than a CIF.
+
+    Parameters
+    ----------
+    source
+        Path of a CIF, ``gemmi.cif.Block`` or ``gemmi.SmallStructure`` (wavelength only).
+    """
+    if isinstance(source, gemmi.SmallStructure):
+        return StatedRefinement(wavelength=source.wavelength or None)
+    if isinstance(source, str | PathLike):
+        try:
+            document = gemmi.cif.read(fspath(source))
+        # gemmi's reader raises whatever its parser met: what is no CIF states nothing
+        except Exception:
+            return StatedRefinement()
+        blocks = [block for block in document if block.find_values("_atom_site_fract_x")]
+        return read_refinement(blocks[0]) if blocks else StatedRefinement()
+    if not isinstance(source, gemmi.cif.Block):
+        return StatedRefinement()
+    found: dict[str, Any] = {}
+    for name, tags in _NUMBERS.items():
+        values = [_number(source, tag) for tag in tags]
+        known = next((value for value in values if value is not None), None)
+        is_count = name.startswith("n_")
+        found[name] = round(known) if is_count and known is not None else known
+    return StatedRefinement(
+        **found,
+        weights=parse_weights(_text(source, "_refine_ls_weighting_details")),
+        extinction=_extinction(source),
+    )
+
+
+def _text(block: gemmi.cif.Block, tag: str) -> str:
+    """The first value of an item, looped or not."""
+    column = block.find_values(tag)
+    return column.str(0) if column else ""
+
+
+def _number(block: gemmi.cif.Block, tag: str) -> float | None:
+    column = block.find_values(tag)
+    value = gemmi.cif.as_number(column[0]) if column else np.nan
+    return float(value) if np.isfinite(value) else None
+
+
+def _extinction(block: gemmi.cif.Block) -> float | None:
+    expression = _text(block, "_refine_ls_extinction_expression").replace(" ", "")
+    is_shelx = "0.001" in expression and "-1/4" in expression
+    return _number(block, "_refine_ls_extinction_coef") if is_shelx else None
+
+
+def parse_weights(text: str) -> tuple[float, float] | None:
+    r"""A and b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``; None for others."""
+    plain = re.sub(r"[\s\\]", "", text)
+    formula = re.search(r"1/\[s\^2\^\(Fo\^2\^\)(.*?)\]", plain)
+    if formula is None:
+        return None
+    match = re.fullmatch(r"(?:\+\(([\d.]+)P?\)\^2\^)?(?:\+([\d.]+)P)?", formula[1])
+    if match is None:
+        return None
+    try:
+        return float(match[1] or 0), float(match[2] or 0)
+    except ValueError:
+        return None

@@ -1,0 +1,305 @@
+"""From a small structure and its reflection list to R-factors: read, merge, calculate, fit."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from friedel.crystal import Crystal, checked_d_min
+from friedel.errors import CellError, ParameterError, ReflectionsError
+from friedel.io.models import Model, as_model
+from friedel.io.refinement import StatedRefinement, read_refinement
+from friedel.io.reflection_lists import ReflectionList, read_reflection_list
+from friedel.reflections import Reflections
+from friedel.shortcuts import fcalc
+from friedel.smallmolecule.intensities import (
+    FittedIntensities,
+    IntensityModel,
+    extinction_per_x,
+    fit,
+)
+from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
+from friedel.smallmolecule.result import IntensityFit, Parameter
+from friedel.smallmolecule.twinning import (
+    Observations,
+    TwinLaw,
+    keeps_equivalents,
+    parse_twin_law,
+    twinned_by_laws,
+    twinned_by_list,
+)
+
+DEFAULT_WEIGHTS = (0.0, 0.0)
+"""a and b where nobody says: 1 / sigma^2."""
+
+CELL_TOLERANCE = 0.02
+"""Relative difference between the cells of model and list beyond which they do not belong."""
+
+
+def fit_intensities(
+    model: Any,
+    data: Any,
+    *,
+    wavelength: float | None = None,
+    anomalous: str | None = "cl",
+    scattering: Any = None,
+    extinction: bool | float | None = None,
+    twin_laws: Sequence[TwinLaw] = (),
+    weights: tuple[float, float] | None = None,
+    friedel_mates: bool = False,
+    d_min: float | None = None,
+    n_parameters: int | None = None,
+    hklf: int | None = None,
+    source: str = "xray",
+    **options: Any,
+) -> IntensityFit:
+    """Compare a small structure with measured F^2 as SHELXL does [Sheldrick2015].
+
+    Parameters
+    ----------
+    model
+        Path of a CIF, ``gemmi.SmallStructure`` or anything that :func:`friedel.as_model` takes.
+    data
+        Path of a list of reflections (HKLF 3, 4, 5, CIF, FCF, or a CIF that embeds one), or a
+        `ReflectionList`.
+    wavelength
+        A; by default that which the model's CIF states. Without any there are no f' and f''.
+    anomalous
+        Source of f' and f'', ``"cl"`` or ``"chantler"``; None for none.
+    scattering
+        ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`.
+    extinction
+        True to refine SHELX's x, False for none, a number to hold it there. By default it is
+        refined where the CIF states one, unless the list is SHELXL's and without it already.
+    twin_laws
+        One for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
+        A list as HKLF 5 has its domains itself.
+    weights
+        a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, which is 1/sigma^2.
+    friedel_mates
+        Merge F^2(h) with F^2(-h) in groups without inversion, too.
+    d_min
+        Use reflections to this resolution only, A.
+    n_parameters
+        Parameters of the whole refinement, for the goodness of fit; by default those of the
+        CIF, or else those fitted here.
+    hklf
+        3, 4 or 5 where the list does not tell.
+    source, **options
+        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`.
+
+    Returns
+    -------
+    IntensityFit
+
+    Raises
+    ------
+    FriedelError
+        Of the kind that fits, for input that cannot be used.
+    """
+    read = as_model(model)
+    stated = read_refinement(model)
+    if not isinstance(data, ReflectionList):
+        data = read_reflection_list(data, hklf)
+    _check_cell(read.crystal, data)
+    wavelength = stated.wavelength if wavelength is None else wavelength
+    used, notes = _usable(read.crystal, data, d_min)
+    laws = [parse_twin_law(law) for law in twin_laws]
+    observed, statistics, more = _observations(read.crystal, used, laws, friedel_mates)
+    notes = (*read.notes, *data.notes, *notes, *more)
+    calculated, without = _structure_factors(
+        read, model, observed, source, wavelength, anomalous, scattering, options
+    )
+    how, *remarks = calculated.description.split("; ")
+    refines, held = _extinction(extinction, stated, data.corrected)
+    intensity_model = IntensityModel(
+        observed.intensities(np.abs(calculated.values) ** 2),
+        _extinction_per_x(read.crystal, observed.hkl, wavelength, refines or held > 0),
+        refines,
+        held,
+    )
+    chosen = _weights(weights, stated)
+    fitted = fit(intensity_model, observed.f2, observed.sigmas, chosen, stated.extinction or 0.0)
+    n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
+    scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
+    return IntensityFit(
+        crystal=read.crystal,
+        name=read.name,
+        data=data.description,
+        source=source,
+        calculated=how,
+        wavelength=wavelength,
+        hkl=observed.hkl,
+        f2=observed.f2,
+        sigmas=observed.sigmas,
+        f2_model=fitted.f2_model,
+        correction=fitted.correction,
+        weights=fitted.weights,
+        f_calc=_of_first_contribution(observed, calculated.values),
+        weighting=chosen,
+        scale=scale,
+        extinction=x if refines or held else None,
+        twin_fractions=fractions,
+        n_parameters=n_parameters,
+        n_fitted=intensity_model.n_parameters,
+        merging=statistics,
+        stated=stated,
+        notes=tuple(dict.fromkeys([*notes, *without, *remarks, *_doubts(fitted, x, fractions)])),
+    )
+
+
+def _structure_factors(
+    read: Model,
+    origin: Any,
+    observed: Observations,
+    source: str,
+    wavelength: float | None,
+    anomalous: str | None,
+    scattering: Any,
+    options: dict[str, Any],
+) -> tuple[Reflections, tuple[str, ...]]:
+    """F_calc of all that contributes, with f' and f'' where they are known; a note where not."""
+    notes: tuple[str, ...] = ()
+    if scattering is not None:
+        is_own = isinstance(scattering, str) and scattering == "cif"
+        options["scattering"] = origin if is_own else scattering
+    elif source == "xray" and wavelength is None:
+        notes = ("no wavelength is known: there are no f' and f''",)
+    elif source == "xray" and anomalous is not None:
+        options.update(wavelength=wavelength, anomalous=anomalous)
+    # the notes of the model have been taken already
+    read, hkl = replace(read, notes=()), observed.contributing
+    return fcalc(read, hkl=hkl, method="direct", source=source, **options), notes
+
+
+def _parameters(
+    model: IntensityModel, fitted: FittedIntensities, observed: Observations, n_parameters: int
+) -> tuple[Parameter, Parameter, tuple[Parameter, ...]]:
+    """k, x and the fractions but the first, with uncertainties that the goodness of fit scales."""
+    freedom = len(observed.f2) - n_parameters
+    residual = float(fitted.weights @ (observed.f2 - fitted.f2_model) ** 2)
+    variance = residual / freedom if freedom > 0 else np.nan
+    su = np.sqrt(np.maximum(np.diag(fitted.covariance) * variance, 0.0))
+    scale, x, fractions = model.split(fitted.parameters)
+    k = float(np.sqrt(scale))
+    first = 1 + int(model.refines_extinction)
+    return (
+        Parameter(k, float(su[0] / (2.0 * k)) if k else np.nan),
+        Parameter(x, float(su[1]) if model.refines_extinction else 0.0),
+        tuple(
+            Parameter(float(f), float(s)) for f, s in zip(fractions[1:], su[first:], strict=True)
+        ),
+    )
+
+
+def _doubts(
+    fitted: FittedIntensities, x: Parameter, fractions: tuple[Parameter, ...]
+) -> tuple[str, ...]:
+    found = []
+    if not fitted.converged:
+        found.append(f"the fit did not converge in {fitted.n_cycles} cycles")
+    if x.su and x.value < 1e-9:
+        found.append("x of the extinction refines to 0: there is none")
+    if any(f.value < -3 * f.su or f.value > 1 + 3 * f.su for f in fractions):
+        found.append("a twin fraction lies outside of 0 to 1: the twin law is doubtful")
+    return tuple(found)
+
+
+def _extinction_per_x(
+    crystal: Crystal, hkl: np.ndarray, wavelength: float | None, needed: bool
+) -> np.ndarray:
+    if not needed:
+        return np.zeros(len(hkl))
+    if wavelength is None:
+        raise ParameterError("extinction needs a wavelength, and the CIF states none")
+    return extinction_per_x(crystal.stol2(hkl), wavelength)
+
+
+def _check_cell(crystal: Crystal, data: ReflectionList) -> None:
+    if data.cell is not None and not crystal.is_similar(Crystal(data.cell), CELL_TOLERANCE):  # type: ignore[arg-type]
+        cells = ["(" + ", ".join(f"{x:g}" for x in c) + ")" for c in (crystal.cell, data.cell)]
+        raise CellError(f"the cell of the model {cells[0]} is not that of the data {cells[1]}")
+
+
+def _usable(
+    crystal: Crystal, data: ReflectionList, d_min: float | None
+) -> tuple[ReflectionList, tuple[str, ...]]:
+    """Lines with a positive sigma inside the resolution, and notes on the others."""
+    good = data.sigmas > 0
+    bad = ~good
+    far = np.zeros(len(data), bool)
+    if d_min is not None:
+        far = crystal.d_spacing(data.hkl) < checked_d_min(d_min) * (1.0 - 1e-9)
+    if data.component is not None:  # what becomes of the last line becomes of all
+        last = data.component > 0
+        owner = np.concatenate([[0], np.cumsum(last)[:-1]])
+        bad, far = bad[last][owner], far[last][owner]
+    keep = ~(bad | far)
+    if not keep.any():
+        raise ReflectionsError(f"no usable reflections among {len(data)} of {data.description}")
+    notes: tuple[str, ...] = ()
+    if bad.any():
+        notes = (f"{int(bad.sum())} reflections with sigma <= 0 are not used",)
+    return replace(
+        data,
+        hkl=data.hkl[keep],
+        f2=data.f2[keep],
+        sigmas=data.sigmas[keep],
+        component=None if data.component is None else data.component[keep],
+    ), notes
+
+
+def _observations(
+    crystal: Crystal, data: ReflectionList, laws: Sequence[np.ndarray], friedel_mates: bool
+) -> tuple[Observations, MergingStatistics, tuple[str, ...]]:
+    """What is fitted to: merged unless that would mix what differs; statistics; notes."""
+    if data.component is not None:
+        if laws:
+            raise ParameterError("the list has twin components itself: twin laws do not apply")
+        observed = twinned_by_list(data.hkl, data.f2, data.sigmas, data.component)
+        statistics = MergingStatistics(
+            len(observed.f2), len(observed.f2), 0, None, r_sigma(observed.f2, observed.sigmas)
+        )
+        return observed, statistics, ("a list as HKLF 5 is not merged",)
+    merged = merge_equivalents(crystal, data.hkl, data.f2, data.sigmas, friedel_mates=friedel_mates)
+    if not len(merged.f2):
+        raise ReflectionsError(f"all reflections of {data.description} are absent by symmetry")
+    notes: tuple[str, ...] = ()
+    if merged.statistics.n_absent:
+        notes = (f"{merged.statistics.n_absent} systematically absent reflections are not used",)
+    if all(keeps_equivalents(crystal, law) for law in laws):
+        return twinned_by_laws(merged.hkl, merged.f2, merged.sigmas, laws), merged.statistics, notes
+    observed = twinned_by_laws(data.hkl, data.f2, data.sigmas, laws)
+    notes = ("a twin law mixes what is equivalent in one domain: the list is not merged",)
+    return observed, replace(merged.statistics, n_unique=len(data)), notes
+
+
+def _extinction(
+    wanted: bool | float | None, stated: StatedRefinement, corrected: bool
+) -> tuple[bool, float]:
+    """Whether x is refined, and where it is held when it is not."""
+    if wanted is None:
+        return stated.extinction is not None and not corrected, 0.0
+    if isinstance(wanted, bool):
+        return wanted, 0.0
+    if not (np.isfinite(wanted) and wanted >= 0):
+        raise ParameterError(f"got extinction {wanted!r}, expected a number that is not negative")
+    return False, float(wanted)
+
+
+def _weights(wanted: Iterable[float] | None, stated: StatedRefinement) -> tuple[float, float]:
+    a, b = wanted or stated.weights or DEFAULT_WEIGHTS
+    if not (np.isfinite([a, b]).all() and min(a, b) >= 0):
+        raise ParameterError(f"got weights a, b = {a!r}, {b!r}, expected numbers >= 0")
+    return float(a), float(b)
+
+
+def _of_first_contribution(observed: Observations, f_calc: np.ndarray) -> np.ndarray:
+    """(n,) complex F_calc of each observation's own indices in the domain that has them."""
+    own = np.flatnonzero((observed.contributing == observed.hkl[observed.owner]).all(axis=1))
+    values = np.zeros(len(observed.f2), complex)
+    # the last assignment stays: that of the lowest domain
+    order = own[np.argsort(-observed.domain[own], kind="stable")]
+    values[observed.owner[order]] = f_calc[order]
+    return values

@@ -1,0 +1,216 @@
+"""F^2 of a model with scale, extinction and twin fractions; derivatives; fit by least squares."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from friedel.errors import ParameterError
+
+MAX_CYCLES = 100
+"""Of fits with weights held; each takes a few steps."""
+DISTINCT = 1e-6
+"""Relative rms difference of two domains' |F|^2 below which they are the same."""
+CONVERGED = 1e-9
+"""Relative change of F^2 from one to the next that ends them."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntensityModel:
+    """F^2_model = k^2 T / sqrt(1 + x e T), T = sum over domains of fraction |F|^2.
+
+    Extinction applies to the sum over domains, whose reflections have the same angle.
+
+    Attributes
+    ----------
+    domains
+        (n_domains, n) |F_calc|^2.
+    extinction_per_x
+        (n,) e = 0.001 lambda^3 / sin(2 theta), A^3.
+    refines_extinction
+        Whether x is a parameter.
+    """
+
+    domains: np.ndarray
+    extinction_per_x: np.ndarray
+    refines_extinction: bool = False
+    held_extinction: float = 0.0
+
+    @property
+    def n_parameters(self) -> int:
+        """k^2, x where it is refined, and all fractions but the first."""
+        return len(self.domains) + int(self.refines_extinction)
+
+    def split(self, parameters: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """k^2, x, and the fractions of all domains."""
+        first = 1 + int(self.refines_extinction)
+        x = parameters[1] if self.refines_extinction else self.held_extinction
+        others = parameters[first:]
+        return float(parameters[0]), float(x), np.concatenate([[1.0 - others.sum()], others])
+
+    def calculate(self, parameters: np.ndarray) -> np.ndarray:
+        """(n,) F^2_model."""
+        _, _, fractions = self.split(parameters)
+        return self.correction(parameters) * (fractions @ self.domains)
+
+    def correction(self, parameters: np.ndarray) -> np.ndarray:
+        """(n,) k^2 / sqrt(1 + x e T): what of T is left in the data."""
+        scale, x, fractions = self.split(parameters)
+        return scale / np.sqrt(self._dimming(x, fractions @ self.domains))
+
+    def jacobian(self, parameters: np.ndarray) -> np.ndarray:
+        """(n, n_parameters) derivatives of :meth:`calculate`."""
+        scale, x, fractions = self.split(parameters)
+        total = fractions @ self.domains
+        dimming = self._dimming(x, total)
+        columns = [total / np.sqrt(dimming)]
+        if self.refines_extinction:
+            columns.append(-0.5 * scale * self.extinction_per_x * total**2 * dimming**-1.5)
+        by_total = scale * (1.0 + 0.5 * x * self.extinction_per_x * total) * dimming**-1.5
+        columns += list(by_total * (self.domains[1:] - self.domains[0]))
+        return np.column_stack(columns)
+
+    def _dimming(self, x: float, total: np.ndarray) -> np.ndarray:
+        # fractions on their way may make a negative sum, of which there is no root
+        return np.maximum(1.0 + x * self.extinction_per_x * total, 1e-3)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedIntensities:
+    """Parameters (n_parameters,), their covariance; F^2_model, correction and weights (n,)."""
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+    f2_model: np.ndarray
+    correction: np.ndarray
+    weights: np.ndarray
+    n_cycles: int
+    converged: bool
+
+
+def extinction_per_x(stol2: np.ndarray, wavelength: float) -> np.ndarray:
+    """(n,) 0.001 lambda^3 / sin(2 theta), A^3, at stol2 (1/A^2).
+
+    Raises
+    ------
+    ParameterError
+        When the wavelength (A) cannot reach one of the reflections.
+    """
+    sin2 = stol2 * wavelength**2
+    if not (wavelength > 0 and (sin2 < 1.0).all()):
+        d = 0.5 / np.sqrt(stol2.max())
+        raise ParameterError(
+            f"wavelength {wavelength:g} A does not reach reflections of d = {d:.3f} A"
+        )
+    return 0.001 * wavelength**3 / (2.0 * np.sqrt(sin2 * (1.0 - sin2)))
+
+
+def shelx_weights(
+    f2: np.ndarray,
+    sigmas: np.ndarray,
+    f2_model: np.ndarray,
+    correction: np.ndarray | float,
+    a: float,
+    b: float,
+) -> np.ndarray:
+    """(n,) 1 / (sigma^2 + (a P)^2 + b P) with P = (max(F^2, 0) + 2 F^2_model) / 3.
+
+    SHELXL divides F^2 and sigma by k^2 and the loss by extinction before. Here they are as
+    measured, with weights such that each w (F^2 - F^2_model)^2 is the same: only b, which is no
+    relative number, takes the correction.
+    """
+    p = (np.maximum(f2, 0.0) + 2.0 * f2_model) / 3.0
+    return 1.0 / (sigmas**2 + (a * p) ** 2 + b * correction * p)
+
+
+def fit(
+    model: IntensityModel,
+    f2: np.ndarray,
+    sigmas: np.ndarray,
+    weights: tuple[float, float],
+    extinction: float = 0.0,
+) -> FittedIntensities:
+    """Least squares with weights held in each cycle and made anew from the fit, until it stands.
+
+    Parameters
+    ----------
+    f2, sigmas
+        (n,) measured F^2.
+    weights
+        a and b of :func:`shelx_weights`.
+    extinction
+        Start of x.
+
+    Raises
+    ------
+    ParameterError
+        When the model scatters nothing into these reflections, or two domains the same.
+    """
+    _check_distinct(model.domains)
+    n_domains = len(model.domains)
+    parameters = np.ones(model.n_parameters)
+    first = 1 + int(model.refines_extinction)
+    parameters[first:] = 1.0 / n_domains
+    lower = np.full(len(parameters), -np.inf)
+    lower[0] = 0.0
+    if model.refines_extinction:
+        parameters[1], lower[1] = max(extinction, 1e-6), 0.0
+    f2_model = model.calculate(parameters)
+    if not (f2_model @ f2_model > 0 and f2 @ f2_model > 0):
+        raise ParameterError("the model scatters nothing into these reflections")
+    parameters[0] = f2 @ f2_model / (f2_model @ f2_model)
+    f2_model, cycle, converged = parameters[0] * f2_model, 0, False
+
+    def weights_at(f2_model: np.ndarray) -> np.ndarray:
+        correction = model.correction(parameters)
+        return shelx_weights(f2, sigmas, np.maximum(f2_model, 0.0), correction, *weights)
+
+    while not converged and cycle < MAX_CYCLES:
+        root = np.sqrt(weights_at(f2_model))
+
+        def residuals(p: np.ndarray, root: np.ndarray = root) -> np.ndarray:
+            return root * (model.calculate(p) - f2)
+
+        def derivatives(p: np.ndarray, root: np.ndarray = root) -> np.ndarray:
+            return root[:, None] * model.jacobian(p)
+
+        found = least_squares(
+            residuals,
+            parameters,
+            derivatives,
+            bounds=(lower, np.inf),
+            x_scale="jac",
+            xtol=1e-14,
+            ftol=1e-14,
+            gtol=1e-14,
+        )
+        parameters, cycle = found.x, cycle + 1
+        before, f2_model = f2_model, model.calculate(parameters)
+        change = np.abs(f2_model - before).max() / np.abs(f2_model).max()
+        converged = bool(change < CONVERGED)
+    w = weights_at(f2_model)
+    jacobian = np.sqrt(w)[:, None] * model.jacobian(parameters)
+    correction = model.correction(parameters)
+    return FittedIntensities(
+        parameters, _covariance(jacobian), f2_model, correction, w, cycle, converged
+    )
+
+
+def _covariance(jacobian: np.ndarray) -> np.ndarray:
+    """Inverse of the normal matrix, whose parameters may differ by many orders of magnitude."""
+    lengths = np.linalg.norm(jacobian, axis=0)
+    lengths[lengths == 0.0] = 1.0
+    unit = jacobian / lengths
+    inverse: np.ndarray = np.linalg.pinv(unit.T @ unit, hermitian=True)
+    return inverse / np.outer(lengths, lengths)
+
+
+def _check_distinct(domains: np.ndarray) -> None:
+    for i in range(1, len(domains)):
+        for j in range(i):
+            difference = np.linalg.norm(domains[i] - domains[j])
+            if difference <= DISTINCT * np.linalg.norm(domains[j]):
+                raise ParameterError(
+                    f"twin domains {j + 1} and {i + 1} have the same intensities, as the twin law "
+                    "relates equivalent reflections: their fractions cannot be told apart"
+                )

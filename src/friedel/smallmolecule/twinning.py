@@ -1,0 +1,160 @@
+"""Which reflections of which twin domains make up each measured F^2."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.crystal import Crystal
+from friedel.errors import FileFormatError, ParameterError, ReflectionsError
+
+TwinLaw = str | Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Measured F^2, each with the reflections of domains that fall on one another.
+
+    Attributes
+    ----------
+    hkl, f2, sigmas
+        (n, 3), (n,), (n,): indices in the first domain that contributes (for a list as HKLF 5
+        in that of its last line), value, standard uncertainty.
+    contributing
+        (m, 3) reflections that contribute.
+    owner, domain
+        (m,) the observation to which they contribute, and the domain from which they come.
+    n_domains
+        Number of domains.
+    """
+
+    hkl: np.ndarray
+    f2: np.ndarray
+    sigmas: np.ndarray
+    contributing: np.ndarray
+    owner: np.ndarray
+    domain: np.ndarray
+    n_domains: int
+
+    def intensities(self, squared_amplitudes: np.ndarray) -> np.ndarray:
+        """(n_domains, n) |F|^2 of each domain for each observation from those (m,) of all."""
+        table = np.zeros((self.n_domains, len(self.f2)))
+        np.add.at(table, (self.domain, self.owner), squared_amplitudes)
+        return table
+
+
+def parse_twin_law(law: TwinLaw) -> np.ndarray:
+    """(3, 3) matrix R of a law: the second domain adds the reflection R h to h.
+
+    Parameters
+    ----------
+    law
+        ``"k,h,-l"``, or nine numbers by rows as in SHELX's TWIN instruction, as text or not.
+
+    Raises
+    ------
+    ParameterError
+        When it is neither, or the matrix does not keep the volume.
+    """
+    message = f"got twin law {law!r}, expected three parts as in 'k,h,-l' or nine numbers"
+    if isinstance(law, str) and re.search("[hkl]", law, re.IGNORECASE):
+        parts = law.lower().replace(" ", "").split(",")
+        if len(parts) != 3:
+            raise ParameterError(message)
+        matrix = np.array([_law_row(part, message) for part in parts])
+    else:
+        try:
+            numbers = re.split(r"[\s,;]+", law.strip()) if isinstance(law, str) else law
+            matrix = np.array(numbers, np.float64).reshape(3, 3)
+        except (TypeError, ValueError):
+            raise ParameterError(message) from None
+    if not np.isfinite(matrix).all() or abs(abs(np.linalg.det(matrix)) - 1.0) > 0.01:
+        raise ParameterError(f"twin law {law!r} changes the volume of the cell")
+    return matrix
+
+
+def _law_row(part: str, message: str) -> np.ndarray:
+    term = re.compile(r"([+-]?)(?:(\d+(?:\.\d+)?)(?:/(\d+))?\*?)?([hkl])")
+    row, end = np.zeros(3), 0
+    for match in term.finditer(part):
+        if match.start() != end or (end and not match[1]):
+            raise ParameterError(message)
+        end = match.end()
+        size = float(match[2] or 1) / float(match[3] or 1)
+        row["hkl".index(match[4])] += -size if match[1] == "-" else size
+    if end != len(part) or not end:
+        raise ParameterError(message)
+    return row
+
+
+def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:
+    """Whether equivalent reflections stay equivalent in the other domain: R g R^-1 in the group."""
+    rotations, _ = crystal.primitive_operations
+    inverse = np.linalg.inv(law)
+    # h is a column here, and an operation turns it by its transpose
+    turned = np.array([law @ g.T @ inverse for g in rotations])
+    distances = np.abs(turned[:, None] - rotations.transpose(0, 2, 1)[None]).max(axis=(2, 3))
+    return bool((distances.min(axis=1) < 0.01).all())
+
+
+def twinned_by_laws(
+    hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, laws: Sequence[np.ndarray]
+) -> Observations:
+    """Observations to which every domain contributes one reflection: none or merohedral twins.
+
+    Raises
+    ------
+    ParameterError
+        When a law makes indices that are no integers.
+    """
+    parts = [hkl]
+    for law in laws:
+        turned = hkl @ law.T
+        if np.abs(turned - np.rint(turned)).max(initial=0.0) > 0.1:
+            raise ParameterError(
+                "a twin law makes indices that are no integers: such twins need a list as HKLF 5"
+            )
+        parts.append(np.rint(turned).astype(np.int32))
+    n, n_domains = len(hkl), len(parts)
+    return Observations(
+        hkl,
+        f2,
+        sigmas,
+        np.concatenate(parts),
+        np.tile(np.arange(n), n_domains),
+        np.repeat(np.arange(n_domains), n),
+        n_domains,
+    )
+
+
+def twinned_by_list(
+    hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, component: np.ndarray
+) -> Observations:
+    """Observations of a list as HKLF 5: lines with negative components belong to the next.
+
+    Raises
+    ------
+    FileFormatError
+        When lines of one observation differ in F^2.
+    ReflectionsError
+        When a component in between has no reflections.
+    """
+    last = component > 0
+    owner = np.concatenate([[0], np.cumsum(last)[:-1]])
+    differing = ~np.isclose(f2, f2[last][owner], rtol=1e-4, atol=1e-2)
+    if differing.any():
+        i = int(np.flatnonzero(differing)[0])
+        indices = " ".join(str(x) for x in hkl[i])
+        raise FileFormatError(
+            f"{indices} has F^2 {f2[i]:g} and shares it with a reflection that has "
+            f"{f2[last][owner][i]:g}, expected the same"
+        )
+    domain = np.abs(component) - 1
+    n_domains = int(domain.max()) + 1
+    missing = set(range(n_domains)) - set(domain.tolist())
+    if missing:
+        raise ReflectionsError(
+            f"{n_domains} twin components, but no reflections of component {min(missing) + 1}"
+        )
+    return Observations(hkl[last], f2[last], sigmas[last], hkl, owner, domain, n_domains)
