@@ -23,6 +23,10 @@ FEW_ATOMS = 20
 POINTS_PER_THREAD = 250_000
 """Grid points below which another thread costs more than it saves."""
 
+BACKGROUND = 1e-30
+"""Density of the empty grid, in F(000) only: sums with the tails of atoms are normal numbers. With
+zero they would be denormal far from all atoms, where that made the sum several times slower."""
+
 RADIUS_POINTS = 48
 """Values of B at which radii are tabulated; between them they are interpolated."""
 
@@ -106,7 +110,7 @@ def sample(
     fill = _plan_fill(grid, nw, step, atoms, groups, radii, blur)
 
     def fill_slab(first: int, last: int) -> None:
-        grid[first:last] = 0.0
+        grid[first:last] = BACKGROUND
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 

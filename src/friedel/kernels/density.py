@@ -36,7 +36,7 @@ from friedel.kernels.boxes import (
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
 from friedel.kernels.factors import fill_pair_tables, fill_profile, has_cross_term, is_factorable
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
-from friedel.kernels.vectors import LANES, broadcast, load, multiply, multiply_add, store
+from friedel.kernels.vectors import LANES, broadcast, constant, load, multiply, multiply_add, store
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +52,7 @@ def fold_rows(grid, nw, first, last):
 
 @njit(cache=True, nogil=True)
 def _list_products(c, start, low, box, x, y):
-    """c[t, r] = x[t, i] y[t, j] for each row r = (i, j) of the list, for the group's Gaussians."""
+    """c[t, r] = x[t, i] y[t, j] for each row r = (i, j) of the list, by Gaussian."""
     for i in range(box[0, 1]):
         if start[i] == start[i + 1]:
             continue
@@ -64,16 +64,17 @@ def _list_products(c, start, low, box, x, y):
 
 
 @njit(cache=True, nogil=True)
-def _list_pairs(c, start, low, box, xy):
-    """c[t, r] = xy[t, i, j] for each row r = (i, j) of the list, for the group's Gaussians."""
+def _list_pairs(c, start, low, box, xy, peak):
+    """c[t, r] = peak[t] xy[t, i, j] for each row r = (i, j) of the list, by Gaussian."""
     ni, nj = box[0, 1], box[1, 1]
     for i in range(ni):
         if start[i] == start[i + 1]:
             continue
         for t in range(GROUP):
             to, of = t * ROWS + start[i], (t * ni + i) * nj + low[i]
+            factor = constant(c, peak[t])
             for m in range(0, nj, LANES):
-                store(c, np.uint64(to + m), load(xy, np.uint64(of + m)))
+                store(c, np.uint64(to + m), multiply(factor, load(xy, np.uint64(of + m))))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -274,7 +275,7 @@ def add_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
-    ratio = np.empty(BOX, grid.dtype)
+    lines = np.empty((5, BOX), grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
     row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
     in_plane = np.empty(2 * BOX, np.int32)
@@ -303,20 +304,20 @@ def add_oblique(
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
             crossed = has_cross_term(form)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
                 _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
             list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
             for t in range(GROUP):
-                fill_pair_tables(xz, yz, xy, t, box, center, form[t], peak[t], crossed, ratio)
-            _list_pairs(c, start, low, box, xy)
+                fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
+            _list_pairs(c, start, low, box, xy, peak)
             ni, nk, k = box[0, 1], box[2, 1], box[2, 0] % nw
             for i in range(ni):
                 if crossed:
                     _add_crossed_rows(
                         flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk,
-                        ni * nk, yz, low[i] * nk, box[1, 3] * nk,
+                        ni * nk, yz, low[i] * nk, box[1, 1] * nk,
                     )  # fmt: skip
                 else:
                     _add_rows(

@@ -95,9 +95,9 @@ def _fold_pair_plane(total, t, xz, at, d, here, s, sy, syy):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total):
     """Sums over x and y of one vector along z times the factors of one group, into `total`."""
-    ni, nj, nj_table, nk = box[0, 1], box[1, 3], box[1, 1], box[2, 1]
+    ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
     size_xz, size_yz = np.uint64(ni * nk), np.uint64(nj * nk)
-    size_xy = np.uint64(ni * nj_table)
+    size_xy = np.uint64(ni * nj)
     plane = np.uint64(GROUP) * size_xy
     total[:] = 0.0
     zero = load(total, np.uint64(0))
@@ -112,7 +112,7 @@ def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz
             if row == nv:
                 row = 0
             value = load(grid, np.uint64((u * nv + row) * width + k + block))
-            jk, ij = np.uint64(j * nk + block), np.uint64(i * nj_table + j)
+            jk, ij = np.uint64(j * nk + block), np.uint64(i * nj + j)
             part = multiply(value, load(yz, jk))
             s0 = multiply_add(part, broadcast(xy, ij), s0)
             sy0 = multiply_add(part, broadcast(xy, ij + plane), sy0)
@@ -257,7 +257,7 @@ def gather_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
-    ratio = np.empty(BOX, grid.dtype)
+    lines = np.empty((5, BOX), grid.dtype)
     # dx of each plane, and dx^2
     d = np.empty(2 * BOX, grid.dtype)
     total = np.empty(6 * GROUP * LANES, grid.dtype)
@@ -283,7 +283,7 @@ def gather_oblique(
             place_box(center, half, nw, box)
             moments[:] = 0.0
             crossed = has_cross_term(form)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half, crossed):
+            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
                 _gather_exact_group(grid, nw, center, half, form, limit, moments)
             else:
                 for i in range(box[0, 1]):
@@ -291,8 +291,10 @@ def gather_oblique(
                     d[BOX + i] = d[i] * d[i]
                 ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
                 for t in range(GROUP):
-                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], 1.0, True, ratio)
+                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
                     _fill_powers_of_y(xy, t, box, center)
+                if not crossed:
+                    yz[: GROUP * box[1, 1] * box[2, 1]] = 1.0
                 u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
                 for block in range(0, box[2, 1], LANES):
                     _gather_factored(

@@ -18,33 +18,36 @@ from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.vectors import (
     LANES,
     add,
+    broadcast,
     constant,
     exp,
     load,
     maximum,
     minimum,
     multiply,
-    multiply_add,
     steps,
     store,
-    zero_below,
+    zero_where_less,
 )
 
 PROFILE_FLOOR = -35.0
 """Exponent at which the factors of a separable Gaussian end: products stay normal numbers."""
 
-PAIR_FLOORS = (-40.0, -26.0)
-"""Exponents below which a factor of two indices is zero, where a Gaussian has two of them and where
-three: products of denormal numbers, or such products, would be slow."""
+PAIR_FLOOR = -42.0
+"""Exponent below which a factor of two indices is zero, in float32: products of two are normal
+numbers; denormal ones would be slow."""
 
-PAIR_CEILING = 4.0
-"""Highest exponent of such a factor: what is lost below the floors stays below 2e-8 of the peak."""
+HALF_FLOOR = -80.0
+"""Lowest exponent of what such a factor is made of, in float32."""
 
-NEGLIGIBLE = -18.0
-"""Exponent of a Gaussian, relative to its peak, that need not be right."""
+WIDER = 8.0
+"""The range of exponents of float64 in that of float32."""
 
-HIGHEST_STEP = 60.0
-"""Exponent of a ratio of rows that only occurs where both are zero."""
+PAIR_CEILING = 12.0
+"""Highest exponent of such a factor: times what another loses below its floor it is still small."""
+
+HIGHEST_TILT = 50.0
+"""Highest exponent of the part of such a factor that grows: exp(50) is a float32 still."""
 
 NO_CROSS_TERM = 1e-12
 """Correlation of two axes that is rounding."""
@@ -63,48 +66,57 @@ def fill_profile(out, at, line, center, q, peak):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_quadratic(out, at, line, center, c0, c1, c2, floor):
-    """out[at + i] = exp(c0 + d (c1 + c2 d)) with d as in `fill_profile`, and limited exponents."""
+def _fill_half(out, line, center, q):
+    """out[i] = exp(-q d^2) with d as in `fill_profile`, but 0 outside of the box."""
     middle = int(np.rint(center))
-    offset, c0_vector = constant(out, middle - center), constant(out, c0)
-    c1_vector, c2_vector = constant(out, c1), constant(out, c2)
-    lowest, highest = constant(out, floor), constant(out, HIGHEST_STEP)
+    offset, minus_q = constant(out, middle - center), constant(out, -q)
+    floor = constant(out, HALF_FLOOR * (1.0 if out.itemsize == 4 else WIDER))
+    low, high = constant(out, line[2]), constant(out, line[3] - 1)
     for i in range(0, line[1], LANES):
-        d = add(add(steps(out), constant(out, line[0] - middle + i)), offset)
-        exponent = multiply_add(multiply_add(c2_vector, d, c1_vector), d, c0_vector)
-        store(out, np.uint64(at + i), exp(minimum(maximum(exponent, lowest), highest)))
+        number = add(steps(out), constant(out, i))
+        d = add(add(number, constant(out, line[0] - middle)), offset)
+        value = exp(maximum(multiply(multiply(minus_q, d), d), floor))
+        value = zero_where_less(zero_where_less(value, number, low), high, number)
+        store(out, np.uint64(i), value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_pair_table(out, at, rows, columns, row_center, column_center, rr, cc, rc, ratio, floor):
-    """out[at + r, c] = exp(-(rr dr^2 / 2 + cc dc^2 / 2 + 2 rc dr dc)), or 0 below the floor.
+def _fill_tilt(out, line, center, slope):
+    """out[i] = exp(slope d), d as in `fill_profile`, but not beyond the box: it may grow there."""
+    middle = int(np.rint(center))
+    offset, slope_vector = constant(out, middle - center), constant(out, slope)
+    low, high = constant(out, line[2]), constant(out, line[3] - 1)
+    for i in range(0, line[1], LANES):
+        number = minimum(maximum(add(steps(out), constant(out, i)), low), high)
+        d = add(add(number, constant(out, line[0] - middle)), offset)
+        store(out, np.uint64(i), exp(multiply(slope_vector, d)))
 
-    `rows` and `columns` are rows of a box, the latter of whole vectors. From the row nearest to
-    dr = 0 outward: the ratio of neighbouring rows is exp of a linear function, and itself shrinks
-    by a constant factor. The exponent is concave: what has fallen below the floor stays there.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_pair_table(
+    out, at, rows, columns, row_center, column_center, rc, half_row, half_column, tilt, ratio, least
+):
+    """out[at + r, c] = half_row[r] half_column[c] exp(-2 rc dr dc), or 0 below `least`.
+
+    `rows` and `columns` are rows of a box, the latter of whole vectors. The exponential, from the
+    row nearest to dr = 0 outward, changes by the same factor from row to row.
     """
     n, size = rows[1], columns[1]
     middle = min(max(int(np.rint(row_center)) - rows[0], 0), n - 1)
     dr = rows[0] + middle - row_center
-    first = at + middle * size
-    level, slope = -0.5 * rr * dr * dr, -2.0 * rc * dr
-    _fill_quadratic(out, first, columns, column_center, level, slope, -0.5 * cc, floor - 1.0)
-    shrink, least = constant(out, math.exp(-rr)), constant(out, math.exp(floor))
+    least_vector = constant(out, least)
+    _fill_tilt(tilt, columns, column_center, -2.0 * rc * dr)
     for direction in (1, -1):
-        # the exponent of the next row, less that of this one
-        level, slope = -0.5 * rr * (1.0 + 2.0 * direction * dr), -2.0 * rc * direction
-        _fill_quadratic(ratio, 0, columns, column_center, level, slope, 0.0, floor)
-        count = n - 1 - middle if direction == 1 else middle
+        _fill_tilt(ratio, columns, column_center, -2.0 * rc * direction)
+        end = n if direction == 1 else -1
         for c in range(0, size, LANES):
-            row = first + c
-            value = zero_below(load(out, np.uint64(row)), least)
-            store(out, np.uint64(row), value)
             change = load(ratio, np.uint64(c))
-            for _ in range(count):
-                row += direction * size
-                value = zero_below(multiply(value, change), least)
-                change = maximum(multiply(change, shrink), least)
-                store(out, np.uint64(row), value)
+            power = multiply(load(tilt, np.uint64(c)), load(half_column, np.uint64(c)))
+            for r in range(middle, end, direction):
+                value = multiply(power, broadcast(half_row, np.uint64(r)))
+                value = zero_where_less(value, value, least_vector)
+                store(out, np.uint64(at + r * size + c), value)
+                power = multiply(power, change)
 
 
 @njit(cache=True, nogil=True)
@@ -117,42 +129,39 @@ def has_cross_term(form):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_factorable(q, half, crossed):
-    """Whether factors of the form, in a box of these half-widths, lose nothing that counts.
-
-    None may exceed the ceiling; and where one is zero from its central row on, the whole Gaussian
-    must be below exp(NEGLIGIBLE) of its peak: the form at d is at least its Schur complement's.
-    """
+def is_factorable(q, half):
+    """Whether the factors of the form keep in range in a box of these half-widths."""
     x, y, z = math.sqrt(q[0]) * half[0], math.sqrt(q[1]) * half[1], math.sqrt(q[2]) * half[2]
-    # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b for |a| <= x, |b| <= y
-    xy = (2.0 * abs(q[3]) / math.sqrt(q[0] * q[1]) - 1.0) * x * y
-    xz = (2.0 * abs(q[4]) / math.sqrt(q[0] * q[2]) - 1.0) * x * z
-    yz = (2.0 * abs(q[5]) / math.sqrt(q[1] * q[2]) - 1.0) * y * z
-    if max(xy, xz, yz) > PAIR_CEILING:
+    xy = abs(q[3]) / math.sqrt(q[0] * q[1])
+    xz = abs(q[4]) / math.sqrt(q[0] * q[2])
+    yz = abs(q[5]) / math.sqrt(q[1] * q[2])
+    if 2.0 * max(xy * x * y, xz * x * z, yz * y * z) > HIGHEST_TILT:
         return False
-    minor_xx, minor_yy = q[1] * q[2] - q[5] * q[5], q[0] * q[2] - q[4] * q[4]
-    minor_zz = q[0] * q[1] - q[3] * q[3]
-    det = q[0] * minor_xx - q[3] * (q[3] * q[2] - q[5] * q[4])
-    det += q[4] * (q[3] * q[5] - q[1] * q[4])
-    reach = -PAIR_FLOORS[int(crossed)] * (2.0 if crossed else 1.0)
-    y_is_safe = y * y < reach or reach * det > -NEGLIGIBLE * minor_yy * q[1]
-    z_is_safe = z * z < reach or reach * det > -NEGLIGIBLE * minor_zz * q[2]
-    return y_is_safe and z_is_safe
+    # a^2/2 + b^2/2 - 2 rho a b >= -(2 rho - 1) a b for |a| <= x, |b| <= y
+    highest = max((2.0 * xy - 1.0) * x * y, (2.0 * xz - 1.0) * x * z, (2.0 * yz - 1.0) * y * z)
+    return highest < PAIR_CEILING
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_pair_tables(xz, yz, xy, t, box, center, form, peak, crossed, ratio):
+def fill_pair_tables(xz, yz, xy, t, box, center, form, crossed, lines):
     """The tables [t, i, k], [t, j, k] and [t, i, j] of Gaussian t of a group, on a box.
 
-    `yz` is filled where the group is `crossed`. The whole is `peak` at the centre.
+    `yz` is filled where the group is `crossed`. The whole is 1 at the centre. `lines` is
+    for (5, BOX) numbers.
     """
     xx, yy, zz, qxy, qxz, qyz = form
-    x, y, z = box
+    x, y, z = box[0], box[1], box[2]
     cx, cy, cz = center
-    share, floor = 1.0 if crossed else 2.0, PAIR_FLOORS[int(crossed)]
-    _fill_pair_table(xz, t * x[1] * z[1], x, z, cx, cz, xx, share * zz, qxz, ratio, floor)
-    _fill_pair_table(xy, t * x[1] * y[1], x, y, cx, cy, xx, share * yy, qxy, ratio, floor)
-    for i in range(t * x[1] * y[1], (t + 1) * x[1] * y[1]):
-        xy[i] *= peak
+    half_x, half_y, half_z, tilt, ratio = lines[0], lines[1], lines[2], lines[3], lines[4]
+    share = 0.5 if crossed else 1.0
+    _fill_half(half_x, x, cx, 0.5 * xx)
+    _fill_half(half_y, y, cy, share * yy)
+    _fill_half(half_z, z, cz, share * zz)
+    least = math.exp(PAIR_FLOOR * (1.0 if xz.itemsize == 4 else WIDER))
+    at = t * x[1] * z[1]
+    _fill_pair_table(xz, at, x, z, cx, cz, qxz, half_x, half_z, tilt, ratio, least)
+    at = t * x[1] * y[1]
+    _fill_pair_table(xy, at, x, y, cx, cy, qxy, half_x, half_y, tilt, ratio, least)
     if crossed:
-        _fill_pair_table(yz, t * y[3] * z[1], y, z, cy, cz, yy, zz, qyz, ratio, floor)
+        at = t * y[1] * z[1]
+        _fill_pair_table(yz, at, y, z, cy, cz, qyz, half_y, half_z, tilt, ratio, least)

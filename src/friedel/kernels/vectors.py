@@ -175,14 +175,14 @@ def minimum(typing_context, x, y):
 
 
 @intrinsic
-def zero_below(typing_context, x, least):
-    """The elements of x, but zero where they are below those of `least`."""
+def zero_where_less(typing_context, value, x, y):
+    """The elements of `value`, but zero where those of x are less than those of y."""
 
     def generate(context, builder, signature, arguments):
         zero = _constant(arguments[0].type, 0.0)
-        return builder.select(builder.fcmp_ordered("<", *arguments), zero, arguments[0])
+        return builder.select(builder.fcmp_ordered("<", *arguments[1:]), zero, arguments[0])
 
-    return x(x, least), generate
+    return value(value, x, y), generate
 
 
 @intrinsic
