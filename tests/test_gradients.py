@@ -8,6 +8,7 @@ from friedel.calculator import Calculator
 from friedel.crystal import Crystal
 from friedel.density_adjoint import Gatherer
 from friedel.formfactors import scattering_factors
+from friedel.grid import Patch
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))
@@ -142,8 +143,9 @@ def test_transform_and_its_adjoint(shape):
     hkl = np.array(list(np.ndindex(7, 7, 7))) - 3
     hkl = hkl[(np.abs(hkl @ crystal.rotations) * 2 <= shape).all(axis=(0, 2))]
     values, w = rng.normal(size=shape), some_weights(len(hkl))
-    f = fourier.structure_factors(values, crystal, hkl, blur=2.0)
-    back = fourier.density_gradient(w, crystal, hkl, shape, dtype=np.float64, blur=2.0, padding=3)
+    terms = fourier.SymmetrySum(crystal, hkl, shape)
+    f = terms.structure_factors(Patch.whole(values), blur=2.0)
+    back = terms.density_gradient(w, blur=2.0, dtype=np.float64, padding=3)
     assert back.shape == (*shape[:2], shape[2] + 3)
     backward = (back[:, :, : shape[2]] * values).sum()
     assert backward == pytest.approx(np.vdot(w, f).real, rel=1e-12)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel import fourier
 from friedel.atoms import VOIGT, Atoms
 from friedel.crystal import Crystal
 from friedel.density_adjoint import Gatherer
 from friedel.direct import beta_tensors
 from friedel.formfactors import ScatteringFactors
+from friedel.fourier import SymmetrySum
 from friedel.gradients import Gradients
 from friedel.kernels import direct_adjoint as kernels
 from friedel.kernels.fourier import largest_indices
@@ -29,25 +29,24 @@ class DensityAdjoint:
 
     Attributes
     ----------
-    crystal, atoms, hkl
-        The model and its reflections (n, 3).
+    crystal, atoms
+        The model.
     plan
         As the density was sampled.
     a, b
         (n_kinds, n_terms) Gaussian coefficients that were sampled.
-    absent
-        (n,) bool: ``crystal.is_absent(hkl)``.
+    terms
+        From densities to the reflections.
     threads
         The result is the same bits for any number.
     """
 
     crystal: Crystal
     atoms: Atoms
-    hkl: np.ndarray
     plan: Plan
     a: np.ndarray
     b: np.ndarray
-    absent: np.ndarray
+    terms: SymmetrySum
     threads: int = 1
 
     def gradients(
@@ -96,16 +95,8 @@ class DensityAdjoint:
             cutoff=plan.cutoff,
             reach_of=reach_of,
         )
-        padded = fourier.density_gradient(
-            w,
-            self.crystal,
-            self.hkl,
-            plan.shape,
-            dtype=plan.dtype,
-            blur=plan.blur,
-            absent=self.absent,
-            padding=gatherer.padding,
-            threads=self.threads,
+        padded = self.terms.density_gradient(
+            w, plan.blur, dtype=plan.dtype, padding=gatherer.padding, threads=self.threads
         )
         return gatherer.gather(padded, self.threads)
 

@@ -67,6 +67,7 @@ class Calculator:
     fixed: sampling.Fixed = sampling.FREE
     threads: int = 1
     _planned_for: Atoms = field(init=False, repr=False)
+    _terms: fourier.SymmetrySum | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         self._planned_for = self.atoms
@@ -167,9 +168,12 @@ class Calculator:
     def _absent(self) -> np.ndarray:
         return self.crystal.is_absent(self.hkl)
 
-    @cached_property
-    def _index_limits(self) -> tuple[int, int, int]:
-        return fourier.index_limits(self.crystal, self.hkl)
+    def _symmetry_sum(self, plan: sampling.Plan) -> fourier.SymmetrySum:
+        terms = self._terms
+        if terms is None or terms.shape != plan.shape:
+            terms = fourier.SymmetrySum(self.crystal, self.hkl, plan.shape, absent=self._absent)
+            self._terms = terms
+        return terms
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex128 structure factors.
@@ -248,7 +252,7 @@ class Calculator:
         else:
             a, b = self._fewest_gaussians
             transposed = adjoint.DensityAdjoint(
-                self.crystal, atoms, self.hkl, plan, a, b, self._absent, self.threads
+                self.crystal, atoms, plan, a, b, self._symmetry_sum(plan), self.threads
             )
         gradients = transposed.gradients(inner, self.factors, anomalous)
         if at_origin.any():
@@ -269,7 +273,7 @@ class Calculator:
 
     def _sum(self, atoms: Atoms, plan: sampling.Plan, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Sum over atoms and operations of one set of Gaussian coefficients, on a grid."""
-        sampled = density.sample(
+        sampled = density.sample_patch(
             self.crystal,
             atoms,
             a,
@@ -281,15 +285,7 @@ class Calculator:
             threads=self.threads,
             reuse=True,
         )
-        return fourier.structure_factors(
-            sampled,
-            self.crystal,
-            self.hkl,
-            blur=plan.blur,
-            absent=self._absent,
-            limits=self._index_limits,
-            threads=self.threads,
-        )
+        return self._symmetry_sum(plan).structure_factors(sampled, plan.blur, self.threads)
 
     def _forward_scattering(self, atoms: Atoms) -> complex:
         """F(000), which a truncated density would underestimate."""

@@ -9,8 +9,9 @@ import numpy as np
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import ParameterError
+from friedel.grid import Patch
 from friedel.kernels import density as kernels
-from friedel.kernels.boxes import BOX
+from friedel.kernels.boxes import BOX, mark_occupied
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.gaussians import radii_at_level
 from friedel.kernels.vectors import LANES
@@ -19,6 +20,9 @@ from friedel.workspace import scratch
 
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
+
+CROPPING_PAYS = 0.8
+"""Part of an axis beyond which the whole of it is as well."""
 
 POINTS_PER_THREAD = 250_000
 """Grid points below which another thread costs more than it saves."""
@@ -99,23 +103,84 @@ def sample(
     ParameterError
         When some atom has a Gaussian that is not positive definite even with the blur.
     """
+    patch = sample_patch(
+        crystal,
+        atoms,
+        a,
+        b,
+        shape,
+        dtype=dtype,
+        blur=blur,
+        cutoff=cutoff,
+        threads=threads,
+        reuse=reuse,
+        crop=False,
+    )
+    return patch.values
+
+
+def sample_patch(
+    crystal: Crystal,
+    atoms: Atoms,
+    a: np.ndarray,
+    b: np.ndarray,
+    shape: tuple[int, int, int],
+    *,
+    dtype: np.dtype | type = np.float32,
+    blur: float = 0.0,
+    cutoff: float = 1e-5,
+    threads: int = 1,
+    reuse: bool = False,
+    crop: bool = True,
+) -> Patch:
+    """The part of the grid that the atoms reach; parameters and errors are those of `sample`.
+
+    In high symmetry the atoms of one asymmetric unit leave most of the cell empty. With `crop`
+    off the patch is the whole grid.
+    """
     check_widths(atoms, b, blur)
     groups = GaussianGroups.from_sums(a, b)
     radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
-    nu, nv, nw = shape
+    nw = shape[2]
     step = crystal.orthogonalization / np.array(shape)
     extent = crystal.reciprocal_lengths * np.array(shape)
-    padded = (nu, nv, nw + row_padding(radii, extent, nw))
+    origin, size = (0, 0), shape[:2]
+    # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
+    if crop and not atoms.is_aniso.any():
+        (u, n_u), (v, n_v) = (
+            occupied_range(atoms.frac[:, axis], shape[axis], radii.largest * extent[axis])
+            for axis in (0, 1)
+        )
+        origin, size = (u, v), (n_u, n_v)
+        if origin != (0, 0):
+            shift = np.array([u / shape[0], v / shape[1], 0.0])
+            atoms = atoms.replace(frac=atoms.frac - shift)
+    padded = (*size, nw + row_padding(radii, extent, nw))
     grid = scratch("density", padded, dtype) if reuse else np.empty(padded, dtype)
-    fill = _plan_fill(grid, nw, step, atoms, groups, radii, blur)
+    fill = _plan_fill(grid, shape, step, atoms, groups, radii, blur)
 
     def fill_slab(first: int, last: int) -> None:
         grid[first:last] = BACKGROUND
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
-    in_stretches(fill_slab, nu, min(threads, nu * nv * nw // POINTS_PER_THREAD))
-    return grid[:, :, :nw]
+    in_stretches(fill_slab, size[0], min(threads, size[0] * size[1] * nw // POINTS_PER_THREAD))
+    return Patch(grid[:, :, :nw], origin, shape)
+
+
+def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[int, int]:
+    """First index and number of points of a periodic axis that are within `reach` of any atom."""
+    occupied = np.zeros(size, np.bool_)
+    mark_occupied(coordinates, size, occupied)
+    indices = np.flatnonzero(occupied)
+    gaps = np.diff(indices, append=indices[0] + size)
+    widest = int(np.argmax(gaps))
+    # An atom lies anywhere between its index and the next
+    margin = int(np.ceil(reach)) + 1
+    n = size - int(gaps[widest]) + 2 * margin + 2
+    if n > CROPPING_PAYS * size:
+        return 0, size
+    return int(indices[(widest + 1) % len(indices)] - margin) % size, n
 
 
 def row_padding(radii: "RadiusTable", extent: np.ndarray, nw: int) -> int:
@@ -138,7 +203,7 @@ def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: "RadiusTable
 
 def _plan_fill(
     grid: np.ndarray,
-    nw: int,
+    shape: tuple[int, int, int],
     step: np.ndarray,
     atoms: Atoms,
     groups: GaussianGroups,
@@ -152,14 +217,14 @@ def _plan_fill(
         position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
 
         def fill_orthogonal(first: int, last: int) -> None:
-            kernels.add_orthogonal(grid, nw, spacing, *position, *table, first, last)
+            kernels.add_orthogonal(grid, shape, spacing, *position, *table, first, last)
 
         return fill_orthogonal
 
     any_position = positions(atoms)
 
     def fill_oblique(first: int, last: int) -> None:
-        kernels.add_oblique(grid, nw, step, *any_position, *table, first, last)
+        kernels.add_oblique(grid, shape, step, *any_position, *table, first, last)
 
     return fill_oblique
 
@@ -252,7 +317,7 @@ def add_atoms(
 
     A few atoms are added where they are, without passing over the whole grid.
     """
-    nu, nv, nw = grid.shape
+    nu, nv, nw = shape = grid.shape
     if len(atoms) > FEW_ATOMS:
         grid += sample(
             crystal, atoms, a, b, (nu, nv, nw), dtype=grid.dtype, blur=blur, cutoff=cutoff
@@ -262,7 +327,8 @@ def add_atoms(
     groups = GaussianGroups.from_sums(a, b)
     radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
     step = crystal.orthogonalization / np.array(grid.shape)
-    kernels.add_exact(grid, nw, step, *positions(atoms), *radii.arguments(groups, blur), 0, nu)
+    table = radii.arguments(groups, blur)
+    kernels.add_exact(grid, shape, step, *positions(atoms), *table, 0, nu)
 
 
 def positions(atoms: Atoms) -> tuple[np.ndarray, ...]:

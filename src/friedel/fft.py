@@ -8,7 +8,14 @@ from types import ModuleType
 
 import numpy as np
 
+from friedel.parallel import in_stretches
 from friedel.workspace import scratch
+
+POINTS_AT_A_TIME = 2**17
+"""Grid points that are transformed along two axes before the next ones."""
+
+POINTS_PER_THREAD = 250_000
+"""Grid points below which another thread costs more than it saves."""
 
 
 @cache
@@ -20,45 +27,104 @@ def _ducc_fft() -> ModuleType | None:
     return ducc0.fft
 
 
-def pruned_transform(density: np.ndarray, k_max: int, l_max: int, threads: int = 1) -> np.ndarray:
+def pruned_transform(
+    density: np.ndarray,
+    origin: tuple[int, int],
+    shape: tuple[int, int, int],
+    k_max: int,
+    l_max: int,
+    threads: int = 1,
+) -> np.ndarray:
     """Discrete Fourier transform with the sign exp(-2 pi i h.x), not scaled, of part of its size.
 
     Parameters
     ----------
     density
-        (nu, nv, nw) real.
+        (n_u, n_v, nw) real, the part of the grid that is not empty.
+    origin
+        Indices (u, v) of its first point, from which it extends periodically.
+    shape
+        (nu, nv, nw) of the whole grid.
     k_max, l_max
         Largest |k| and l that are wanted, below half of nv and nw.
 
     Returns
     -------
-    (nu, 2 k_max + 1, l_max + 1) complex, overwritten by the next call in this thread
-        At [h, k, l] with negative h and k counted from the end. What lies beyond is never
-        transformed along the axes that come after.
+    (nu, n_k, l_max + 1) complex, overwritten by the next call in this thread
+        n_k = min(2 k_max + 1, nv). At [h, k, l] with negative h and k counted from the end. What
+        is empty or lies beyond is never transformed along the axes that come after.
     """
-    nu, nv, _ = density.shape
+    nu, nv, nw = shape
+    n_u = len(density)
     n_k, n_l = min(2 * k_max + 1, nv), l_max + 1
+    dtype = np.result_type(density.dtype, np.complex64)
+    kept = scratch("kept", (nu, n_k, n_l), dtype)
+    of_u = _periodic_parts(origin[0], n_u, nu)
+    for part in _gaps(of_u, nu):
+        kept[part] = 0.0
+
+    def transform_planes(first: int, last: int) -> None:
+        # Few planes at a time: they stay in the cache between the axes
+        step = max(1, POINTS_AT_A_TIME // (nv * nw))
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            planes = _transformed_planes(density[begin:end], origin[1], nv, n_l, dtype)
+            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+                kept[there, : k_max + 1] = planes[here, : k_max + 1]
+                kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
+
+    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+    return _along_first_axis(kept, threads)
+
+
+def _transformed_planes(
+    planes: np.ndarray, v: int, nv: int, n_l: int, dtype: np.dtype
+) -> np.ndarray:
+    """(n, nv, n_l) transform along the last two axes of planes whose rows begin at index v."""
+    n, n_v, nw = planes.shape
+    rows = scratch("rows", (n, nv, nw // 2 + 1), dtype)
+    parts = _periodic_parts(v, n_v, nv)
+    ducc = _ducc_fft()
+    for part in _gaps(parts, nv):
+        rows[:, part] = 0.0
+    for there, here in parts:
+        if ducc is None:
+            import scipy.fft
+
+            rows[:, there] = scipy.fft.rfft(planes[:, here], axis=2)
+        else:
+            ducc.r2c(planes[:, here], axes=(2,), out=rows[:, there])
+    rows = rows[:, :, :n_l]
+    if ducc is None:
+        return scipy.fft.fft(rows, axis=1, overwrite_x=True)
+    return ducc.c2c(rows, axes=(1,), out=rows)
+
+
+def _along_first_axis(kept: np.ndarray, threads: int) -> np.ndarray:
     ducc = _ducc_fft()
     if ducc is None:
         import scipy.fft
 
-        rows = scipy.fft.rfft(density, axis=2, workers=threads)[:, :, :n_l]
-        planes = scipy.fft.fft(rows, axis=1, overwrite_x=True, workers=threads)
-        kept = np.empty((nu, n_k, n_l), planes.dtype)
-        kept[:, : k_max + 1] = planes[:, : k_max + 1]
-        kept[:, k_max + 1 :] = planes[:, nv - (n_k - k_max - 1) :]
         return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
-    dtype = np.result_type(density.dtype, np.complex64)
-    rows = scratch("rows", (nu, nv, density.shape[2] // 2 + 1), dtype)
-    ducc.r2c(density, axes=(2,), out=rows, nthreads=threads)
-    rows = rows[:, :, :n_l]
-    ducc.c2c(rows, axes=(1,), out=rows, nthreads=threads)
-    kept = scratch("kept", (nu, n_k, n_l), dtype)
-    ducc.c2c(rows[:, : k_max + 1], axes=(0,), out=kept[:, : k_max + 1], nthreads=threads)
-    negative = rows[:, nv - (n_k - k_max - 1) :]
-    if negative.shape[1]:
-        ducc.c2c(negative, axes=(0,), out=kept[:, k_max + 1 :], nthreads=threads)
-    return kept
+    return ducc.c2c(kept, axes=(0,), out=kept, nthreads=threads)
+
+
+def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
+    """Where n items from `first` on lie on a periodic axis, and which of the items are there."""
+    first %= size
+    until_end = min(n, size - first)
+    parts = [(slice(first, first + until_end), slice(0, until_end))]
+    if until_end < n:
+        parts.append((slice(0, n - until_end), slice(until_end, n)))
+    return parts
+
+
+def _gaps(parts: list[tuple[slice, slice]], size: int) -> list[slice]:
+    """What of an axis is not in any of its parts."""
+    edges = sorted((there.start, there.stop) for there, _ in parts)
+    starts = [0, *(stop for _, stop in edges)]
+    stops = [*(start for start, _ in edges), size]
+    return [slice(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
 
 
 def pruned_inverse(
@@ -81,7 +147,7 @@ def pruned_inverse(
     first_negative = nv - (n_k - n_positive)
     ducc = _ducc_fft()
     # Few planes at a time: they stay in the cache between the axes
-    step = max(1, 2**17 // (nv * nw)) * threads
+    step = max(1, POINTS_AT_A_TIME // (nv * nw)) * threads
     rows = np.zeros((min(step, nu), nv, n_l), half.dtype)
     if ducc is None:
         import scipy.fft

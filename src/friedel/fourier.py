@@ -10,8 +10,8 @@ from friedel.constants import MOTT_BETHE
 from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError, ResolutionError
 from friedel.fft import pruned_inverse, pruned_transform
-from friedel.grid import FloatGrid
-from friedel.kernels.fourier import gather, largest_indices, scatter
+from friedel.grid import FloatGrid, Patch
+from friedel.kernels.fourier import gather, largest_indices, map_terms, scatter
 from friedel.parallel import in_stretches
 from friedel.reflections import Reflections
 
@@ -33,95 +33,116 @@ def structure_factors(
     *,
     blur: float = 0.0,
     symmetry_sum: bool = True,
-    absent: np.ndarray | None = None,
-    limits: tuple[int, int, int] | None = None,
     threads: int = 1,
 ) -> np.ndarray:
-    """(n,) complex128 F at `hkl` of a density on a grid.
+    """(n,) complex128 F at `hkl` of a density (nu, nv, nw); see :class:`SymmetrySum`."""
+    nu, nv, nw = density.shape
+    terms = SymmetrySum(crystal, hkl, (nu, nv, nw), symmetry_sum=symmetry_sum)
+    return terms.structure_factors(Patch.whole(density), blur, threads)
+
+
+class SymmetrySum:
+    """From the density of one asymmetric unit to F: what does not depend on the density.
+
+    F(h) = sum_ops exp(2 pi i h.t) F_asu(h R): where in the transform the terms of every
+    reflection are is worked out once.
 
     Parameters
     ----------
-    density
-        (nu, nv, nw) over the whole cell.
-    blur
-        B (A^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
+    hkl
+        (n, 3) reflections.
+    shape
+        (nu, nv, nw) of the grid over the whole cell.
     symmetry_sum
-        Whether the density is of one asymmetric unit's atoms, and the symmetry copies
-        are to be added: F(h) = sum_ops exp(2 pi i h.t) F_asu(h R).
+        Off for a density that has its symmetry copies already.
     absent
         (n,) bool: ``crystal.is_absent(hkl)``, where it is known already.
-    limits
-        :func:`index_limits` of all operations, where they are known already.
     """
-    rotations, translations = crystal.primitive_operations
-    if not symmetry_sum:
-        rotations, translations = rotations[:1], translations[:1]
-    hkl = np.ascontiguousarray(hkl, np.int32)
-    _, k_max, l_max = limits or largest_indices(hkl, rotations)
-    transform = pruned_transform(density, k_max, l_max, threads)
-    scale = crystal.volume / density.size
-    if symmetry_sum:
-        # non-absent reflections have the same phase in each lattice translation
-        scale *= len(crystal.centring_translations)
-    out = np.empty(len(hkl), np.complex128)
-    metric = crystal.reciprocal_metric
 
-    def gather_some(first: int, last: int) -> None:
-        some = slice(first, last)
-        gather(transform, hkl[some], rotations, translations, metric, blur, scale, out[some])
+    def __init__(
+        self,
+        crystal: Crystal,
+        hkl: np.ndarray,
+        shape: tuple[int, int, int],
+        *,
+        symmetry_sum: bool = True,
+        absent: np.ndarray | None = None,
+    ) -> None:
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        rotations, translations = crystal.primitive_operations
+        if not symmetry_sum:
+            rotations, translations = rotations[:1], translations[:1]
+        nu, nv, nw = shape
+        _, self._k_max, self._l_max = largest_indices(hkl, rotations)
+        self.shape = shape
+        self._kept = (nu, min(2 * self._k_max + 1, nv), self._l_max + 1)
+        terms = (len(hkl), len(rotations))
+        small = np.prod(self._kept, dtype=float) < 2**32
+        self._index = np.empty(terms, np.uint32 if small else np.uint64)
+        self._turn = np.empty(terms, np.uint8)
+        map_terms(hkl, rotations, translations, self._kept, nw, self._index, self._turn)
+        self._stol2 = crystal.stol2(hkl)
+        self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
+        if symmetry_sum:
+            # non-absent reflections have the same phase in each lattice translation
+            self._scale *= len(crystal.centring_translations)
+            self._scale[crystal.is_absent(hkl) if absent is None else absent] = 0.0
 
-    in_stretches(gather_some, len(hkl), min(threads, len(hkl) * len(rotations) // SUMS_PER_THREAD))
-    if symmetry_sum:
-        out[crystal.is_absent(hkl) if absent is None else absent] = 0.0
-    return out
+    def _factor(self, blur: float) -> np.ndarray:
+        """(n,) what the sums of terms are multiplied with."""
+        return self._scale * np.exp(blur * self._stol2)
 
+    def structure_factors(self, density: Patch, blur: float = 0.0, threads: int = 1) -> np.ndarray:
+        """(n,) complex128 F.
 
-def density_gradient(
-    w: np.ndarray,
-    crystal: Crystal,
-    hkl: np.ndarray,
-    shape: tuple[int, int, int],
-    *,
-    dtype: np.dtype | type = np.float32,
-    blur: float = 0.0,
-    absent: np.ndarray | None = None,
-    padding: int = 0,
-    threads: int = 1,
-) -> np.ndarray:
-    """(nu, nv, nw + padding) derivative of a target by a density: adjoint of `structure_factors`.
+        Parameters
+        ----------
+        density
+            On the grid that was planned for.
+        blur
+            B (A^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
+        """
+        transform = pruned_transform(
+            density.values, density.origin, self.shape, self._k_max, self._l_max, threads
+        ).reshape(-1)
+        factor = self._factor(blur)
+        out = np.empty(len(factor), np.complex128)
 
-    Exactly the transpose of :func:`structure_factors` with the symmetry sum, for real densities.
-    The last `padding` points of each row are not set.
+        def gather_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            gather(transform, self._index[some], self._turn[some], factor[some], out[some])
 
-    Parameters
-    ----------
-    w
-        (n,) derivative of the target by Re F(hkl) plus i times that by Im F(hkl).
-    shape
-        (nu, nv, nw) of the density.
-    dtype
-        float32 or float64.
-    """
-    nu, nv, nw = shape
-    rotations, translations = crystal.primitive_operations
-    hkl = np.ascontiguousarray(hkl, np.int32)
-    _, k_max, l_max = largest_indices(hkl, rotations)
-    half = np.zeros((nu, min(2 * k_max + 1, nv), l_max + 1), np.result_type(dtype, np.complex64))
-    scatter(
-        np.ascontiguousarray(w, np.complex128),
-        crystal.is_absent(hkl) if absent is None else absent,
-        hkl,
-        rotations,
-        translations,
-        crystal.reciprocal_metric,
-        blur,
-        crystal.volume / (nu * nv * nw) * len(crystal.centring_translations),
-        nw,
-        half,
-    )
-    out = np.empty((nu, nv, nw + padding), dtype)
-    pruned_inverse(half, nv, nw, out[:, :, :nw], threads)
-    return out
+        in_stretches(gather_some, len(out), min(threads, self._index.size // SUMS_PER_THREAD))
+        return out
+
+    def density_gradient(
+        self,
+        w: np.ndarray,
+        blur: float = 0.0,
+        *,
+        dtype: np.dtype | type = np.float32,
+        padding: int = 0,
+        threads: int = 1,
+    ) -> np.ndarray:
+        """(nu, nv, nw + padding) derivative of a target by a density.
+
+        Exactly the transpose of :meth:`structure_factors`, for real densities. The last `padding`
+        points of each row are not set.
+
+        Parameters
+        ----------
+        w
+            (n,) derivative of the target by Re F plus i times that by Im F.
+        dtype
+            float32 or float64.
+        """
+        nu, nv, nw = self.shape
+        half = np.zeros(self._kept, np.result_type(dtype, np.complex64))
+        w = np.ascontiguousarray(w, np.complex128)
+        scatter(w, self._index, self._turn, self._factor(blur), half.reshape(-1))
+        out = np.empty((nu, nv, nw + padding), dtype)
+        pruned_inverse(half, nv, nw, out[:, :, :nw], threads)
+        return out
 
 
 class ReciprocalGrid:
@@ -241,12 +262,6 @@ class ComplexAsuData:
     def make_d_array(self) -> np.ndarray:
         """(n,) d, A."""
         return self.crystal.d_spacing(self.miller_array)
-
-
-def index_limits(crystal: Crystal, hkl: np.ndarray) -> tuple[int, int, int]:
-    """Largest |h|, |k|, |l| of the reflections and their symmetry equivalents."""
-    rotations, _ = crystal.primitive_operations
-    return largest_indices(np.ascontiguousarray(hkl, np.int32), rotations)
 
 
 def transform_map_to_f_phi(

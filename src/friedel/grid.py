@@ -1,5 +1,6 @@
 """Arrays that know their crystal: densities and masks on a grid."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,31 @@ def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
     """Divisors that the grid size along each axis must have for the translations to fit it."""
     factors = [int(np.lcm.reduce(24 // np.gcd(24, column))) for column in crystal.translations.T]
     return factors[0], factors[1], factors[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A density in a part of the grid, beyond which there is nothing.
+
+    Attributes
+    ----------
+    values
+        (n_u, n_v, nw).
+    origin
+        Indices (u, v) of the first point; the patch may extend over the periodic boundary.
+    shape
+        (nu, nv, nw) of the whole grid.
+    """
+
+    values: np.ndarray
+    origin: tuple[int, int]
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def whole(cls, values: np.ndarray) -> "Patch":
+        """All of a grid."""
+        nu, nv, nw = values.shape
+        return cls(values, (0, 0), (nu, nv, nw))
 
 
 class FloatGrid:

@@ -69,8 +69,15 @@ def fits_tables(box, padding):
 
 
 @njit(cache=True, nogil=True)
-def list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last):
-    """List the rows u * nv + v of the grid that cross a disc, plane by plane.
+def mark_occupied(coordinates, size, occupied):
+    """Set occupied[index] where a fractional coordinate is, on a periodic axis of `size` points."""
+    for x in coordinates:
+        occupied[int((x - math.floor(x)) * size) % size] = True
+
+
+@njit(cache=True, nogil=True)
+def list_rows(row_at, start, in_plane, low, high, box, nu, nv, stored, first, last):
+    """List the rows u * stored + v of the grid that cross a disc, plane by plane.
 
     Plane i of the box has the rows start[i] <= r < start[i + 1] of the list, those of
     low[i] <= j < high[i]; none where another thread owns it. The numbers of rows are int32.
@@ -89,7 +96,7 @@ def list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last):
             # As many for every plane: a loop of changing length would be mispredicted each time
             for m in range(0, box[1, 1], LANES):
                 rows = load(in_plane, np.uint64(low[i] + m))
-                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * nv)))
+                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * stored)))
             n += high[i] - low[i]
         u += 1
         if u == nu:

@@ -140,17 +140,19 @@ def _add_crossed_rows(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_orthogonal(
-    grid, nw, spacing, frac, occ, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
+    grid, shape, spacing, frac, occ, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
     first, last,
 ):  # fmt: skip
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
-    `grid` is (nu, nv, width >= nw + BOX) with rows padded beyond the cell; `spacing` (3,) in A;
+    `grid` is (nu, nv, width >= nw + BOX) with rows padded beyond the cell, or the part of it
+    u < grid.shape[0], v < grid.shape[1] that the atoms reach; `shape` is (nu, nv, nw);
+    `spacing` (3,) in A;
     `a`, `b` (n_kinds, n_groups * GROUP); `radius_table` (n_kinds, n_groups, n) at the
     B = b_first, b_first + b_step, ...
     """
-    nu, nv, width = grid.shape
-    shape = (nu, nv, nw)
+    nu, nv, nw = shape
+    width = grid.shape[2]
     flat = grid.reshape(-1)
     x = np.empty(GROUP * BOX, grid.dtype)
     # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
@@ -177,7 +179,9 @@ def add_orthogonal(
                 continue
             yy = (spacing[1] / spacing[0]) ** 2
             disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
-            n_rows = list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
+            n_rows = list_rows(
+                row_at, start, in_plane, low, high, box, nu, nv, grid.shape[1], first, last
+            )
             for t in range(GROUP):
                 term = GROUP * group + t
                 tensor = b_iso[atom] + b[kind[atom], term] + blur
@@ -225,12 +229,12 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
 
 
 @njit(cache=True, nogil=True)
-def _add_exact_group(grid, nw, center, half, form, peak, limit, first, last):
+def _add_exact_group(grid, shape, center, half, form, peak, limit, first, last):
     """One group of one atom, with an exponential a row and term: always safe, and slow.
 
     Points outside of the ellipsoid of the broadest Gaussian, d Q d <= limit, are left alone.
     """
-    nu, nv = grid.shape[:2]
+    nu, nv, nw = shape
     cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
@@ -255,7 +259,7 @@ def _add_exact_group(grid, nw, center, half, form, peak, limit, first, last):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_oblique(
-    grid, nw, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
+    grid, shape, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
     b_step, first, last,
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
@@ -269,8 +273,8 @@ def add_oblique(
     `b_tensor` (n, 6) is Cartesian and `b_broad` (n,) its largest eigenvalue; the other
     arguments are those of `add_orthogonal`.
     """
-    nu, nv, width = grid.shape
-    shape = (nu, nv, nw)
+    nu, nv, nw = shape
+    width = grid.shape[2]
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
@@ -305,10 +309,10 @@ def add_oblique(
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
             crossed = has_cross_term(form)
             if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
-                _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
+                _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
-            list_rows(row_at, start, in_plane, low, high, box, nu, nv, first, last)
+            list_rows(row_at, start, in_plane, low, high, box, nu, nv, grid.shape[1], first, last)
             for t in range(GROUP):
                 fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
             _list_pairs(c, start, low, box, xy, peak)
@@ -327,11 +331,10 @@ def add_oblique(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_exact(
-    grid, nw, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
+    grid, shape, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
     b_step, first, last,
 ):  # fmt: skip
     """Any atoms in any cell, the exact way; arguments as in `add_oblique`."""
-    shape = (grid.shape[0], grid.shape[1], nw)
     center = np.empty(3)
     form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
@@ -352,4 +355,4 @@ def add_exact(
             )  # fmt: skip
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            _add_exact_group(grid, nw, center, half, form, peak, limit, first, last)
+            _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)

@@ -1,12 +1,16 @@
 """Picking structure factors out of the transform of one asymmetric unit's density."""
 
-import math
-
 import numpy as np
 from numba import njit
 
-COS24 = np.cos(2.0 * np.pi * np.arange(24) / 24)
-SIN24 = np.sin(2.0 * np.pi * np.arange(24) / 24)
+CONJUGATE, IN_PLANE = 24, 48
+"""Added to a turn of 24ths; see `map_terms`."""
+
+_TURN = np.arange(96)
+COS = np.cos(2.0 * np.pi * (_TURN % 24) / 24)
+SIN = np.sin(2.0 * np.pi * (_TURN % 24) / 24)
+SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
+"""Of the imaginary part of the transform's value."""
 
 
 @njit(cache=True, nogil=True)
@@ -24,90 +28,65 @@ def largest_indices(hkl, rotations):
 
 
 @njit(cache=True, nogil=True)
-def gather(transform, hkl, rotations, translations, metric, blur, scale, out):
-    """out[i] = scale exp(blur stol2) sum_ops exp(2 pi i h.t) F(hkl[i] @ rotation).
+def map_terms(hkl, rotations, translations, shape, nw, index, turn):
+    """Where in a half transform the terms of each reflection are, and what turns them.
 
-    `transform` is (part of) the half l >= 0 of a discrete Fourier transform with the sign
-    exp(-2 pi i h.x), so F is its conjugate; negative h and k count from the end.
-    `translations` are in 24ths. `out` is (n,) complex128.
-    """
-    nu, nv, _ = transform.shape
-    for i in range(len(hkl)):
-        h0, k0, l0 = hkl[i]
-        re = 0.0
-        im = 0.0
-        for o in range(len(rotations)):
-            r = rotations[o]
-            h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
-            k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
-            l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            turn = h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
-            # Integer division is slow, that by a reciprocal is exact enough
-            turn -= 24 * math.floor(turn * (1.0 / 24.0) + 1e-6)
-            sign = -1.0
-            if l < 0:  # Friedel's law: F(-h) = conj(F(h))
-                h, k, l, sign = -h, -k, -l, 1.0
-            if h < 0:
-                h += nu
-            if k < 0:
-                k += nv
-            value = transform[h, k, l]
-            x, y = value.real, sign * value.imag
-            c, s = COS24[turn], SIN24[turn]
-            re += c * x - s * y
-            im += s * x + c * y
-        stol2 = 0.25 * (
-            metric[0, 0] * h0 * h0
-            + metric[1, 1] * k0 * k0
-            + metric[2, 2] * l0 * l0
-            + 2.0 * (metric[0, 1] * h0 * k0 + metric[0, 2] * h0 * l0 + metric[1, 2] * k0 * l0)
-        )
-        factor = scale * math.exp(blur * stol2)
-        out[i] = complex(factor * re, factor * im)
-
-
-@njit(cache=True, nogil=True)
-def scatter(w, absent, hkl, rotations, translations, metric, blur, scale, nw, transform):
-    """The transpose of `gather` in real arithmetic: w[i] goes to all places that it is made of.
+    F(hkl) = sum_o exp(2 pi i t_o.hkl) F(hkl R_o), and `shape` (nu, n_k, n_l) is that of (part of)
+    the half l >= 0 of a transform with the sign exp(-2 pi i h.x): F is its conjugate. Negative h
+    and k count from the end.
 
     Parameters
     ----------
-    w
-        (n,) derivative by Re F plus i times the derivative by Im F.
-    absent
-        (n,) bool: reflections that are zero whatever the density is.
     nw
         Points of the grid along z.
-    transform
-        (nu, nv, >= largest l + 1), added to. Its inverse transform with the sign
-        exp(+2 pi i h.x), real, not scaled, is the derivative by the density.
+    translations
+        (n_operations, 3) in 24ths.
+    index
+        (n, n_operations) set to positions in the transform, flat.
+    turn
+        (n, n_operations) uint8 set to the turn in 24ths, plus CONJUGATE where the transform's
+        value itself is meant, plus IN_PLANE where l is 0 or nw / 2.
     """
-    nu, nv, _ = transform.shape
+    nu, n_k, n_l = shape
     for i in range(len(hkl)):
-        if absent[i]:
-            continue
         h0, k0, l0 = hkl[i]
-        stol2 = 0.25 * (
-            metric[0, 0] * h0 * h0
-            + metric[1, 1] * k0 * k0
-            + metric[2, 2] * l0 * l0
-            + 2.0 * (metric[0, 1] * h0 * k0 + metric[0, 2] * h0 * l0 + metric[1, 2] * k0 * l0)
-        )
-        factor = scale * math.exp(blur * stol2)
-        re, im = factor * w[i].real, factor * w[i].imag
         for o in range(len(rotations)):
             r = rotations[o]
             h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
             k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
             l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            turn = (
-                h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
-            ) % 24
-            c, s = COS24[turn], SIN24[turn]
-            x, y = c * re + s * im, c * im - s * re
-            sign = -1.0
-            if l < 0:
-                h, k, l, sign = -h, -k, -l, 1.0
-            # A real inverse transform counts planes twice, except l = 0 and the Nyquist plane
-            weight = 1.0 if l == 0 or 2 * l == nw else 0.5
-            transform[h % nu, k % nv, l] += complex(weight * x, sign * weight * y)
+            t = (h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]) % 24
+            if l < 0:  # Friedel's law: F(-h) = conj(F(h))
+                h, k, l, t = -h, -k, -l, t + CONJUGATE
+            index[i, o] = (h % nu * n_k + k % n_k) * n_l + l
+            turn[i, o] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
+
+
+@njit(cache=True, nogil=True)
+def gather(transform, index, turn, factor, out):
+    """out[i] = factor[i] times the sum of what :func:`map_terms` says of reflection i."""
+    for i in range(len(index)):
+        re, im = 0.0, 0.0
+        for o in range(index.shape[1]):
+            value, t = transform[np.uint64(index[i, o])], np.uint64(turn[i, o])
+            x, y = float(value.real), float(value.imag)
+            re += COS[t] * x - SIN[t] * SIGN[t] * y
+            im += SIN[t] * x + COS[t] * SIGN[t] * y
+        out[i] = complex(factor[i] * re, factor[i] * im)
+
+
+@njit(cache=True, nogil=True)
+def scatter(w, index, turn, factor, transform):
+    """The transpose of `gather` in real arithmetic: w[i] goes to all places that it is made of.
+
+    w[i] is the derivative by Re F plus i times that by Im F. The inverse of `transform`, (n,)
+    flat, with the sign exp(+2 pi i h.x), real, not scaled, is the derivative by the density;
+    such an inverse counts planes twice, except l = 0 and l = nw / 2.
+    """
+    for i in range(len(index)):
+        re, im = factor[i] * w[i].real, factor[i] * w[i].imag
+        for o in range(index.shape[1]):
+            t = np.uint64(turn[i, o])
+            weight = 1.0 if t >= IN_PLANE else 0.5
+            x, y = COS[t] * re + SIN[t] * im, COS[t] * im - SIN[t] * re
+            transform[np.uint64(index[i, o])] += complex(weight * x, SIGN[t] * weight * y)
