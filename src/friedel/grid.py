@@ -1,6 +1,7 @@
 """Arrays that know their crystal: densities and masks on a grid."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
 def fast_size(at_least: float, multiple_of: int = 1) -> int:
     """The smallest even 2, 3, 5-smooth size that is not below a number, divisible by another."""
-    size = max(2, int(np.ceil(at_least - 1e-9)))
+    return _fast_size(max(2, int(np.ceil(at_least - 1e-9))), multiple_of)
+
+
+@cache
+def _fast_size(size: int, multiple_of: int) -> int:
     while True:
         rest = size
         for prime in (2, 3, 5):

@@ -26,6 +26,8 @@ from friedel.kernels.sampling import alias_power, truncation_power
 from friedel.wilson import atom_classes, wilson_curves
 
 N_SHELLS = 10
+ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
+"""Aliasing and truncation grow towards the edge: the search looks there, and then everywhere."""
 SAFETY = 2.2
 """Predicted errors are kept below rtol / SAFETY: the prediction's own scatter."""
 ALIAS_SHARE = 0.4
@@ -239,6 +241,7 @@ class AccuracyModel:
         groups = GaussianGroups.from_sums(a, b)
         self.a, self.b = (groups.groups_of(x)[self.classes.kind] for x in (groups.a, groups.b))
         self.s = _shell_points(d_min)
+        self._lattices: dict[tuple[int, int, int], np.ndarray] = {}
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
         self._log_power, denominator = wilson_curves(self.classes, a, b, self._s2)
         self.power = np.exp(np.interp(self.s**2, self._s2, denominator))
@@ -264,14 +267,27 @@ class AccuracyModel:
     ) -> Plan | None:
         """Blur and level for one grid, or None when the grid cannot meet `rtol`."""
         allowed = rtol / SAFETY
-        blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE))
+        plan = self._complete(shape, allowed, dtype, start, OUTER_SHELLS)
+        if plan is not None and plan.error > allowed:
+            plan = self._complete(shape, allowed, dtype, start, ALL_SHELLS)
+        return plan
+
+    def _complete(
+        self,
+        shape: tuple[int, int, int],
+        allowed: float,
+        dtype: np.dtype,
+        start: float,
+        shells: slice,
+    ) -> Plan | None:
+        blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE), shells)
         if blur is None:
             return None
         noise = self.rounding_error(shape, blur, dtype)
         rest = (1.0 - ALIAS_SHARE) * allowed**2 - noise**2
         if rest < 0.1 * allowed**2:
             return None
-        cutoff = self._largest_cutoff(blur, np.sqrt(rest), start)
+        cutoff = self._largest_cutoff(blur, np.sqrt(rest), start, shells)
         error = self.error(shape, blur, cutoff, dtype)
         seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
         return Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
@@ -328,21 +344,25 @@ class AccuracyModel:
         whole_grid = float(np.prod(shape)) * SECONDS_PER_GRID_POINT
         return groups * per_group + points * GROUP * per_term + whole_grid
 
-    def alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
-        """Relative error of the worst shell from aliasing."""
-        power = np.empty(self.s.size)
+    def alias_error(
+        self, shape: tuple[int, int, int], blur: float, shells: slice = ALL_SHELLS
+    ) -> float:
+        """Relative error of the worst of the shells from aliasing."""
+        s = self.s[shells].ravel()
+        power = np.empty(s.size)
         lattice = self._alias_lattice(shape)
-        alias_power(self.s.ravel(), lattice, self._log_power, self._s2[1], blur, *DIRECTIONS, power)
-        return self._worst_shell(power)
+        alias_power(s, lattice, self._log_power, self._s2[1], blur, *DIRECTIONS, power)
+        return self._worst_shell(power, shells)
 
-    def truncation_error(self, blur: float, cutoff: float) -> float:
-        """Relative error of the worst shell from cutting atoms at a density level."""
-        power = np.empty(self.s.size)
+    def truncation_error(self, blur: float, cutoff: float, shells: slice = ALL_SHELLS) -> float:
+        """Relative error of the worst of the shells from cutting atoms at a density level."""
+        s = self.s[shells].ravel()
+        power = np.empty(s.size)
         amplitude, factor, radius = self._tails(blur, cutoff)
         each_group = (x.reshape(-1, GROUP) for x in (amplitude, factor))
         count = np.repeat(self.classes.count, radius.shape[1])
-        truncation_power(self.s.ravel(), *each_group, radius.ravel(), count, blur, power)
-        return self._worst_shell(TAIL_ALIASING * power)
+        truncation_power(s, *each_group, radius.ravel(), count, blur, power)
+        return self._worst_shell(TAIL_ALIASING * power, shells)
 
     def rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
@@ -355,10 +375,10 @@ class AccuracyModel:
         variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
         return self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
 
-    def _worst_shell(self, power: np.ndarray) -> float:
-        weight = self.s**2
-        error2 = (power.reshape(self.s.shape) * weight).sum(axis=1)
-        return float(np.sqrt((error2 / (self.power * weight).sum(axis=1)).max()))
+    def _worst_shell(self, power: np.ndarray, shells: slice = ALL_SHELLS) -> float:
+        weight = self.s[shells] ** 2
+        error2 = (power.reshape(weight.shape) * weight).sum(axis=1)
+        return float(np.sqrt((error2 / (self.power[shells] * weight).sum(axis=1)).max()))
 
     def _shape(self, rate: float) -> tuple[int, int, int]:
         # In oblique cells indices reach beyond what the spacing of planes alone asks for
@@ -372,15 +392,19 @@ class AccuracyModel:
 
     def _alias_lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Lengths of one of each pair of the 26 lattice vectors of the transform around 0."""
-        return np.linalg.norm(
-            (NEIGHBOURS * np.array(shape)) @ self.crystal.fractionalization, axis=1
-        )
+        lengths = self._lattices.get(shape)
+        if lengths is None:
+            vectors = (NEIGHBOURS * np.array(shape)) @ self.crystal.fractionalization
+            lengths = self._lattices[shape] = np.linalg.norm(vectors, axis=1)
+        return lengths
 
-    def _smallest_blur(self, shape: tuple[int, int, int], allowed: float) -> float | None:
+    def _smallest_blur(
+        self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
+    ) -> float | None:
         """Blur at which aliasing falls to `allowed`; its logarithm is nearly linear in blur."""
 
         def excess(blur: float) -> float:
-            return float(np.log(max(self.alias_error(shape, blur), 1e-300) / allowed))
+            return float(np.log(max(self.alias_error(shape, blur, shells), 1e-300) / allowed))
 
         low, high = self.min_blur, self.min_blur + 50.0
         at_low, at_high = excess(low), excess(high)
@@ -402,16 +426,18 @@ class AccuracyModel:
                 high, at_high = middle, at_middle
         return high
 
-    def _largest_cutoff(self, blur: float, allowed: float, start: float) -> float:
+    def _largest_cutoff(
+        self, blur: float, allowed: float, start: float, shells: slice = ALL_SHELLS
+    ) -> float:
         """Density level at which truncation falls to `allowed`; nearly proportional to it."""
         level = start
         for _ in range(12):
-            change = allowed / max(self.truncation_error(blur, level), 1e-300)
+            change = allowed / max(self.truncation_error(blur, level, shells), 1e-300)
             if 1.0 <= change < 1.05:
                 break
             # Below its peak an atom loses everything: steps stay moderate
             level *= min(max(0.98 * change, 1e-6), 1e3)
-        while self.truncation_error(blur, level) > allowed:
+        while self.truncation_error(blur, level, shells) > allowed:
             level *= 0.8
         return level
 
