@@ -1,4 +1,4 @@
-"""Run by scaling.py in an interpreter that has cctbx, never together with gemmi.
+"""Run by rfactors.py in an interpreter that has cctbx, never together with gemmi.
 
 Arguments: model (PDB), input.npz (hkl, f_obs, sigmas, left_out), output.npz (hkl, f_obs, f_model).
 """

@@ -1,6 +1,6 @@
 """R-factors on reflections left out of the fit: friedel against gemmi and cctbx.
 
-    python benchmarks/scaling.py FOLDER [--cctbx PYTHON] [--seeds 1]
+    python benchmarks/rfactors.py FOLDER [--cctbx PYTHON] [--seeds 1]
 
 FOLDER holds the models and data of `PAIRS`. In each pair 10 % of the reflections, drawn with a
 seed, are left out of every fit, besides the file's own free set. PYTHON is an interpreter that has
@@ -134,7 +134,7 @@ def run_cctbx(task: Task, python: str) -> Outcome:
             sigmas=task.data.sigmas,
             left_out=left_out,
         )
-        script = Path(__file__).with_name("cctbx_scaling.py")
+        script = Path(__file__).with_name("cctbx_rfactors.py")
         subprocess.run(
             [python, str(script), str(task.model), str(source), str(target)],
             check=True,
