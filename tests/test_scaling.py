@@ -1,5 +1,6 @@
 """Scales and their fit: derivatives, symmetry, recovery of known parameters, bad input."""
 
+import itertools
 from dataclasses import replace
 
 import gemmi
@@ -60,6 +61,31 @@ def synthetic(
     f_obs = np.abs(truth.f_total(crystal, hkl, f_calc, f_mask))
     f_obs *= np.exp(noise * rng.normal(size=len(hkl)))
     return ScalingData(crystal, hkl, f_obs, f_calc, f_mask)
+
+
+def check_normal_equations(problem: Problem, x: np.ndarray) -> None:
+    """Those of the derivatives by finite differences."""
+    steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
+    numeric = np.array(
+        [
+            (problem.evaluate(x + step).residuals - problem.evaluate(x - step).residuals)
+            / (2 * step.sum())
+            for step in steps
+        ]
+    )
+    at = problem.evaluate(x)
+    weights = np.linspace(0.5, 2.0, len(at.residuals))
+    normal, gradient = problem.normal_equations(at, weights)
+    expected = (numeric * weights) @ numeric.T
+    # rounding of differences, 1e-16 / 1e-6 of amplitudes that are 10 times their derivatives
+    unit = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(
+        normal / np.outer(unit, unit), expected / np.outer(unit, unit), atol=1e-6
+    )
+    size = np.linalg.norm(at.residuals * weights)
+    np.testing.assert_allclose(
+        gradient / unit / size, numeric @ (weights * at.residuals) / unit / size, atol=1e-6
+    )
 
 
 @pytest.fixture
@@ -140,19 +166,27 @@ class TestDerivatives:
     def test_jacobian_against_finite_differences(self, data, fixed, weighted):
         weights = np.linspace(0.5, 2.0, len(data)) if weighted else None
         start = ScaleParameters(2.0, (1.0, 3.0, -2.0, 0.4, 0.5, 0.6), 0.3, 40.0)
-        problem = Problem(data, start, frozenset({*fixed, "k_layer"}), weights)
+        problem = Problem(data, start, frozenset({*fixed, "k_layer", "twin_fraction"}), weights)
         x = problem.start_vector[problem.free]
-        steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
-        numeric = np.array(
-            [
-                (problem.residuals(x + step) - problem.residuals(x - step)) / (2 * step.sum())
-                for step in steps
-            ]
-        ).T
-        analytic = problem.jacobian(x)
-        assert analytic.shape == (len(data), len(x))
-        for column, expected in zip(analytic.T, numeric.T, strict=True):
-            np.testing.assert_allclose(column, expected, atol=1e-6 * np.abs(expected).max())
+        check_normal_equations(problem, x)
+
+    @pytest.mark.parametrize("n_parts", [1, 3])
+    def test_normal_equations_add_up(self, data, n_parts):
+        problem = Problem(data, TRUTH, frozenset({"k_layer", "twin_fraction"}))
+        at = problem.evaluate(problem.start_vector[problem.free])
+        edges = np.linspace(0, len(data), n_parts + 1).astype(int)
+        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        weights = np.linspace(1.0, 2.0, len(data))
+        whole = problem.normal_equations(at, weights)
+        for found, expected in zip(
+            map(sum, zip(*problem.normal_equations_of(at, weights, parts), strict=True)),
+            whole,
+            strict=True,
+        ):
+            # sums in another order: rounding
+            np.testing.assert_allclose(
+                found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()
+            )
 
     def test_where_amplitudes_vanish_there_is_no_slope(self):
         crystal = make_crystal("P 1")
@@ -164,7 +198,14 @@ class TestDerivatives:
             np.array([-2.0 + 0j, 0.0]),
         )
         np.testing.assert_array_equal(data.unscaled_amplitudes(np.array([0.5, 0.5])), [0.0, 2.0])
-        np.testing.assert_array_equal(data.unscaled_slope(np.array([0.5, 0.5])), [0.0, 0.0])
+        problem = Problem(
+            data, ScaleParameters(1.0, k_sol=0.5, b_sol=0.0), frozenset({"twin_fraction"})
+        )
+        at = problem.evaluate(problem.start_vector[problem.free])
+        assert at.unscaled[0] == 0.0
+        normal, gradient = problem.normal_equations(at, np.array([1.0, 0.0]))
+        assert not normal.any()
+        assert not gradient.any()
 
 
 class TestStart:

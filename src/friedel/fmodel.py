@@ -256,10 +256,14 @@ class FModel:
             self._adopt_best_mask(chosen, start, options)
         data = self._scaling_data(chosen)
         kind = "flat" if self.solvent == "babinet" else self.solvent
-        first = self._best_flat_fit(data, start, options).parameters
-        self._shape, fitted, notes = choose_shape(
-            data, candidates(data, kind, fixed), first, progress=self._progress, **options
-        )
+        shapes = candidates(data, kind, fixed)
+        first = self._best_flat_fit(data, start, options)
+        notes: tuple[str, ...] = ()
+        self._shape, fitted = FLAT, first
+        if shapes != [FLAT]:
+            self._shape, fitted, notes = choose_shape(
+                data, shapes, first.parameters, progress=self._progress, **options
+            )
         searched = 2 if self._search_mask and self.masked is not None else 0
         self._fit = dataclasses.replace(
             fitted, notes=fitted.notes + notes, n_parameters=fitted.n_parameters + searched
@@ -285,8 +289,8 @@ class FModel:
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
     ) -> ScalingFit:
         """From the start given, or the best from the usual ones."""
-        data = FLAT.of_data(data)
         starts = [start] if start is not None else self._usual_starts(data, options["fixed"])
+        options = options | {"fixed": FLAT.held | set(options["fixed"])}
         return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
 
     def _usual_starts(self, data: ScalingData, fixed: Collection[str]) -> list[ScaleParameters]:
@@ -317,7 +321,7 @@ class FModel:
         average = BABINET_START if self.solvent == "babinet" else ScaleParameters()
         start = dataclasses.replace(average, **given)
         data = self._scaling_data(self.usable & ~self.free)
-        return scaling.fit_isotropic_b(FLAT.of_data(data), start, fixed=given)
+        return scaling.fit_isotropic_b(data, start, fixed=given)
 
     def _adopt_best_mask(
         self, chosen: np.ndarray, start: ScaleParameters | None, options: dict[str, Any]
