@@ -191,8 +191,7 @@ def solvent_mask(
     solvent = np.zeros_like(protein)
     grow_runs(*runs, keep, ball_rows(form, extent, grow), shape[2], solvent)
     mask = np.empty(shape, np.float32)
-    unpack(solvent, mask)
-    _warn_if_uniform(mask, int(counted.sum()))
+    _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
     return mask
 
 
@@ -214,7 +213,7 @@ def _protein(
     of_grid, of_atoms = divided_operations(crystal, shape)
     for rotation, translation in of_atoms:
         mates = frac @ rotation.T + translation / TRANSLATION_DENOMINATOR
-        mark_spheres(bits, nw, form, extent, mates - np.floor(mates), radius)
+        mark_spheres(bits, nw, form, extent[0], mates - np.floor(mates), radius)
     if len(of_grid) == 1:
         return bits
     runs, everything = find_runs(bits, nw, True), np.zeros_like(bits)
@@ -295,11 +294,10 @@ def solvent_fraction(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-def _warn_if_uniform(mask: np.ndarray, n_atoms: int) -> None:
-    lowest, highest = float(mask.min()), float(mask.max())
-    if highest == 0.0:
+def _warn_if_uniform(n_solvent: int, n_points: int, n_atoms: int) -> None:
+    if n_solvent == 0:
         text = "the cell has no solvent: the mask is empty and F_mask is zero"
-    elif lowest == 1.0:
+    elif n_solvent == n_points:
         text = f"the whole cell is solvent ({n_atoms} atoms are in the mask): F_mask is zero"
     else:
         return

@@ -99,7 +99,7 @@ class MaskedSolvent:
 
     def _transform(self, mask: np.ndarray) -> np.ndarray:
         # A mask without a boundary scatters nothing; its transform would be but rounding
-        if mask.min() == mask.max():
+        if (mask == mask.flat[0]).all():
             return np.zeros(len(self.hkl), np.complex128)
         return fourier.structure_factors(mask, self.crystal, self.hkl, symmetry_sum=False)
 

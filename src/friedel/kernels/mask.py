@@ -87,16 +87,21 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
     """Set the points within radius_j of frac_j, which is in [0, 1].
 
     Radii are in steps along w. `form` is that of squared distances, see :func:`_chord`; `extent`
-    (2,) is the half-width along u and v of a sphere of radius 1.
+    is the half-width along u of a sphere of radius 1.
     """
     nu, nv, _ = bits.shape
+    # Seen along w a sphere is an ellipse a px^2 + 2 b px py + c py^2 < r^2
+    b, c = form[2] - form[3] * form[4], form[1] - form[4] * form[4]
+    a = form[0] - form[3] * form[3]
     for j in range(len(frac)):
         cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
-        wx, wy = radius[j] * extent[0], radius[j] * extent[1]
+        wx, r2 = radius[j] * extent, radius[j] * radius[j]
         for i in range(math.ceil(cx - wx), math.floor(cx + wx) + 1):
-            u = np.uint64(_wrapped(i, nu))
-            for m in range(math.ceil(cy - wy), math.floor(cy + wy) + 1):
-                enters, leaves = _chord(form, i - cx, m - cy, radius[j] * radius[j])
+            u, px = np.uint64(_wrapped(i, nu)), i - cx
+            middle = cy - b / c * px
+            wy = math.sqrt(max(r2 - (a - b * b / c) * px * px, 0.0) / c)
+            for m in range(math.ceil(middle - wy), math.floor(middle + wy) + 1):
+                enters, leaves = _chord(form, px, m - cy, r2)
                 first, last = math.ceil(cz + enters), math.floor(cz + leaves)
                 if first <= last:
                     _set_range(bits, u, np.uint64(_wrapped(m, nv)), nw, first, last)
@@ -232,7 +237,7 @@ def _join_rows(parent, first, last, nw, i, i_end, j, j_end):
 def island_sizes(row_start, first, last, nu, nv, nw):
     """(n_runs,) number of points in the island of each run; islands touch also across corners."""
     n = len(first)
-    parent = np.arange(n)
+    parent = np.arange(n, dtype=np.int32)
     for u in range(nu):
         for v in range(nv):
             row = u * nv + v
@@ -270,11 +275,17 @@ def grow_runs(row_start, first, last, keep, ball, nw, bits):
 
 @njit(cache=True, nogil=True)
 def unpack(bits, out):
-    """out[u, v, w] = 1 where the bit is set, else 0."""
+    """out[u, v, w] = 1 where the bit is set, else 0; how many are 1."""
     nu, nv, nw = out.shape
+    n = 0
     for u in range(nu):
         for v in range(nv):
             for k in range(bits.shape[2]):
                 word, part = bits[u, v, k], out[u, v, 64 * k : min(64 * k + 64, nw)]
+                in_word = np.uint64(0)
                 for i in range(len(part)):
-                    part[i] = np.float32((word >> np.uint64(i)) & ONE)
+                    bit = (word >> np.uint64(i)) & ONE
+                    part[i] = np.float32(bit)
+                    in_word += bit
+                n += np.int64(in_word)
+    return n
