@@ -67,6 +67,14 @@ def observed(truth: ScaleParameters = TRUTH, noise: float = 0.0, **options) -> R
     return Reflections(CRYSTAL, hkl, values, 0.05 * values + 0.1, free, "FP", "synthetic")
 
 
+def assert_same(found: ScaleParameters, expected: ScaleParameters) -> None:
+    """But for rounding in sums, 1e-13, that iterations leave as it is."""
+    assert found.k_overall == pytest.approx(expected.k_overall, rel=1e-9)
+    assert found.k_sol == pytest.approx(expected.k_sol, rel=1e-9)
+    assert found.b_sol == pytest.approx(expected.b_sol, rel=1e-9)
+    np.testing.assert_allclose(found.b_overall, expected.b_overall, atol=1e-9)
+
+
 @pytest.fixture(scope="module")
 def data() -> Reflections:
     return observed(noise=0.1)
@@ -158,7 +166,7 @@ class TestFreeSet:
     def test_is_left_out_of_the_fit(self, data):
         spoilt = replace(data, values=np.where(data.free, 50.0, data.values))
         clean, same = (FModel((CRYSTAL, globule()), d).fit() for d in (data, spoilt))
-        assert same.scales == clean.scales
+        assert_same(same.scales, clean.scales)
         assert same.r_work == clean.r_work
         assert same.r_free > clean.r_free
 
@@ -198,7 +206,7 @@ class TestSelection:
         found = FModel((CRYSTAL, globule()), replace(data, values=values, sigmas=sigmas)).fit()
         kept = FModel((CRYSTAL, globule()), data.select(np.arange(10, len(data)))).fit()
         assert found.usable.sum() == len(data) - 10
-        assert found.scales == kept.scales
+        assert_same(found.scales, kept.scales)
         text = " ".join(found.notes)
         for part in (
             "4 reflections missing",

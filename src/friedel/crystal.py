@@ -180,7 +180,8 @@ class Crystal:
     def epsilon(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
         rotations, _ = self.primitive_operations
-        return sum(fixed.astype(np.int64) for fixed in _are_solutions(rotations - np.eye(3), hkl))
+        fixed = _are_solutions(rotations - np.eye(3), hkl)
+        return np.array(list(fixed)).sum(axis=0, dtype=np.int64)
 
     @cached_property
     def _asu(self) -> tuple[int, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from friedel import report, scaling
 from friedel.calculator import Calculator
-from friedel.errors import FriedelError, ParameterError, ReflectionsError
+from friedel.errors import FriedelError, ParameterError
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
@@ -18,6 +18,7 @@ from friedel.observed import (
     amplitudes_of,
     compare_crystals,
     free_set,
+    sigma_weights,
     usable_reflections,
     within_resolution,
 )
@@ -32,24 +33,14 @@ from friedel.scaling import (
 )
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.shells import Shell
-from friedel.sigmaa import PhaseStatistics, phase_statistics
+from friedel.sigmaa import PhaseStatistics, map_coefficients, phase_statistics
 from friedel.solvent import MaskedSolvent, best_mask, checked_mask
+from friedel.starts import BABINET_START, SOLVENT_DENSITIES, best_fit, usual_starts
+from friedel.twinning import TwinDomain, best_twin
 
 SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
 
 WEIGHTS = ("none", "sigma")
-
-SOLVENT_DENSITIES = {
-    "xray": (scaling.MEAN_K_SOL,),
-    "electron": (0.05, 0.20),
-    "mott-bethe": (0.05, 0.20),
-    "neutron": (-0.056, 0.30, 0.64),
-}
-"""Where k_sol starts, the best fit counting. Water has 0.10 A/A^3 for electrons; for neutrons
-the outer values are those of light and heavy water, fm/A^3."""
-
-BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
-"""Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
 
 LEAST_FREE = 50
 """Smaller free sets cannot tell sigma_A: then all reflections are taken for it."""
@@ -100,6 +91,9 @@ class FModel:
         calculated from the model.
     d_mask
         Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
+    twin
+        Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
+        one that fits best of those that the lattice allows.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -144,6 +138,7 @@ class FModel:
         search_mask: bool = False,
         solvent_mask: FloatGrid | str | PathLike[str] | None = None,
         d_mask: float | None = None,
+        twin: str | None = None,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
@@ -163,14 +158,18 @@ class FModel:
         self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
         self.usable, left_out = usable_reflections(self.f_obs, sigma_cutoff)
         self.free, about_free = free_set(self.f_obs, self.usable, use_free)
-        options |= {"source": source, "rtol": rtol, "method": method}
-        self._calculator = Calculator.from_model(
-            (self.crystal, self.atoms), hkl=self.f_obs.hkl, **options
-        )
+        self._options = options | {"source": source, "rtol": rtol, "method": method}
+        self._calculator = self._calculator_at(self.f_obs.hkl)
+        self._twin_laws: dict[str, np.ndarray] = {}
+        if twin is not None:
+            from friedel.io.twins import twin_laws  # gemmi is needed for this alone
+
+            self._twin_laws = twin_laws(self.crystal, twin)
+        self._twin: TwinDomain | None = None
         self._notes = notes + self._calculator.factors.notes + left_out + about_free
         self._fit: ScalingFit | None = None
         self._shape: Shape = FLAT
-        self._weights = self._sigma_weights() if weights == "sigma" else None
+        self._weights = sigma_weights(self.f_obs, self.usable) if weights == "sigma" else None
         self.masked: MaskedSolvent | None = None
         if solvent not in ("none", "babinet"):
             given = None
@@ -180,12 +179,8 @@ class FModel:
                 self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask
             )
 
-    def _sigma_weights(self) -> np.ndarray:
-        """(n,) 1/sigma relative to its median, so that residuals keep their unit."""
-        if self.f_obs.sigmas is None:
-            raise ReflectionsError(f"weights by sigma need sigmas; {self.f_obs.label} has none")
-        sigmas = np.where(self.usable, self.f_obs.sigmas, 1.0)
-        return float(np.median(sigmas[self.usable])) / sigmas
+    def _calculator_at(self, hkl: np.ndarray) -> Calculator:
+        return Calculator.from_model((self.crystal, self.atoms), hkl=hkl, **self._options)
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"
@@ -217,13 +212,35 @@ class FModel:
 
     @cached_property
     def f_model(self) -> Reflections:
-        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs."""
+        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs.
+
+        Of a twin, that of the first domain.
+        """
         f_mask = self.f_mask.values if self.has_solvent and self.f_mask is not None else None
         f_layer = self.masked.f_layer if self.scales.k_layer and self.masked else None
         values = self.scales.f_total(
             self.crystal, self.f_obs.hkl, self.f_calc.values, f_mask, f_layer
         )
         return self._reflections("FMODEL", values)
+
+    @cached_property
+    def amplitudes(self) -> np.ndarray:
+        """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
+        f_model = self.f_model.values
+        if self._twin is None:
+            return np.abs(f_model)
+        return self._twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+
+    @property
+    def twin_law(self) -> str | None:
+        """The law of twinning fitted with, None without."""
+        return None if self._twin is None else self._twin.law
+
+    @property
+    def _f_obs_of_domain(self) -> np.ndarray:
+        """(n,) F_obs; of a twin the share of the first domain, as the model divides it."""
+        f_obs = np.asarray(self.f_obs.values, np.float64)
+        return f_obs if self._twin is None else f_obs * self.f_model.amplitudes / self.amplitudes
 
     def _reflections(self, label: str, values: np.ndarray) -> Reflections:
         return Reflections(
@@ -258,6 +275,9 @@ class FModel:
         kind = "flat" if self.solvent == "babinet" else self.solvent
         shapes = candidates(data, kind, fixed)
         first = self._best_flat_fit(data, start, options)
+        if self._twin_laws:
+            domains = (self._twin_domain(*law) for law in self._twin_laws.items())
+            self._twin, data, first = best_twin(data, first, domains, chosen, options)
         notes: tuple[str, ...] = ()
         self._shape, fitted = FLAT, first
         if shapes != [FLAT]:
@@ -265,17 +285,20 @@ class FModel:
                 data, shapes, first.parameters, progress=self._progress, **options
             )
         searched = 2 if self._search_mask and self.masked is not None else 0
+        n_parameters = fitted.n_parameters + searched
         self._fit = dataclasses.replace(
-            fitted, notes=fitted.notes + notes, n_parameters=fitted.n_parameters + searched
+            fitted, notes=fitted.notes + notes, n_parameters=n_parameters
         )
-        for name in ("f_model", "phase_statistics"):
+        for name in ("f_model", "amplitudes", "phase_statistics"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
 
+    @property
+    def _has_layer(self) -> bool:
+        return self.solvent in ("auto", "smooth") and self.masked is not None
+
     def _scaling_data(self, chosen: np.ndarray) -> ScalingData:
-        f_layer = None
-        if self.solvent in ("auto", "smooth") and self.masked is not None:
-            f_layer = self.masked.f_layer
+        f_layer = self.masked.f_layer if self._has_layer and self.masked is not None else None
         return ScalingData(
             self.crystal,
             self.f_obs.hkl[chosen],
@@ -285,21 +308,20 @@ class FModel:
             None if f_layer is None else f_layer[chosen],
         )
 
+    def _twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
+        hkl = self.f_obs.hkl @ matrix
+        f_calc = self._calculator_at(hkl).forward()
+        if self.solvent == "babinet":
+            return TwinDomain(law, (f_calc, -f_calc, None))
+        if self.masked is None:
+            return TwinDomain(law, (f_calc, None, None))
+        return TwinDomain(law, (f_calc, *self.masked.at(hkl, layer=self._has_layer)))
+
     def _best_flat_fit(
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
     ) -> ScalingFit:
-        """From the start given, or the best from the usual ones."""
-        starts = [start] if start is not None else self._usual_starts(data, options["fixed"])
-        options = options | {"fixed": FLAT.held | set(options["fixed"])}
-        return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
-
-    def _usual_starts(self, data: ScalingData, fixed: Collection[str]) -> list[ScaleParameters]:
-        averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[self.source]]
-        if self.solvent == "babinet":
-            averages = [BABINET_START]
-        if not data.has_solvent:
-            averages = [ScaleParameters(k_sol=0.0)]
-        return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
+        starts = usual_starts(data, self.source, self.solvent == "babinet", options["fixed"])
+        return best_fit(data, starts if start is None else [start], options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:
         """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
@@ -366,7 +388,7 @@ class FModel:
         return self._r_factor(free) if free.any() else None
 
     def _r_factor(self, chosen: np.ndarray) -> float:
-        return r_factor(self.f_obs.values[chosen], self.f_model.values[chosen])
+        return r_factor(self.f_obs.values[chosen], self.amplitudes[chosen])
 
     @property
     def has_solvent(self) -> bool:
@@ -401,12 +423,8 @@ class FModel:
     def outliers(self) -> list[Outlier]:
         """Reflections far from the model, the farthest first; of all that are used."""
         used = self.usable
-        return find_outliers(
-            self.crystal,
-            self.f_obs.hkl[used],
-            np.asarray(self.f_obs.values[used], np.float64),
-            np.abs(self.f_model.values[used]),
-        )
+        f_obs = np.asarray(self.f_obs.values[used], np.float64)
+        return find_outliers(self.crystal, self.f_obs.hkl[used], f_obs, self.amplitudes[used])
 
     @cached_property
     def phase_statistics(self) -> PhaseStatistics:
@@ -416,7 +434,7 @@ class FModel:
         found = phase_statistics(
             self.crystal,
             self.f_obs.hkl[used],
-            np.asarray(self.f_obs.values[used], np.float64),
+            self._f_obs_of_domain[used],
             np.abs(self.f_model.values[used]),
             free if free.sum() >= LEAST_FREE else np.ones(len(free), bool),
         )
@@ -457,14 +475,14 @@ class FModel:
         fwt, delfwt
             Complex.
         """
-        f_model = self.f_model.values
-        m_f_obs = self.phase_statistics.fom * np.where(self.usable, self.f_obs.values, np.nan)
-        d_f_model = self.phase_statistics.d * np.abs(f_model)
-        unit = np.exp(1j * np.angle(f_model))
-        centric = self.crystal.is_centric(self.f_obs.hkl)
-        fwt = np.where(centric, m_f_obs, 2.0 * m_f_obs - d_f_model) * unit
-        delfwt = (m_f_obs - d_f_model) * unit
-        return self._reflections("FWT", fwt), self._reflections("DELFWT", delfwt)
+        coefficients = map_coefficients(
+            np.where(self.usable, self._f_obs_of_domain, np.nan),
+            self.f_model.values,
+            self.crystal.is_centric(self.f_obs.hkl),
+            self.phase_statistics,
+        )
+        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), coefficients)
+        return fwt, delfwt
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write observed and calculated columns to an MTZ file.
@@ -480,12 +498,7 @@ class FModel:
         """
         from friedel.io.writers import write_mtz
 
-        columns = dataclasses.replace(self.f_obs, label="FP").columns() | self.f_calc.columns()
-        if self.masked is not None and self.f_mask is not None:
-            columns |= {"FMASK": self.f_mask.amplitudes, "PHIMASK": self.f_mask.phases}
-        columns |= self.f_model.columns() | {"FOM": self.phase_statistics.fom}
-        for reflections in self.map_coefficients():
-            columns |= reflections.columns()
+        columns = report.mtz_columns(self)
         write_mtz(path, self.crystal, self.f_obs.hkl, columns, overwrite=overwrite)
 
 

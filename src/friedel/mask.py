@@ -200,7 +200,7 @@ def _protein(
     frac: np.ndarray,
     radius: np.ndarray,
     form: tuple[float, ...],
-    extent: tuple[float, float],
+    extent: tuple[float, ...],
     shape: tuple[int, int, int],
 ) -> np.ndarray:
     """(nu, nv, n_words) bits of the points within reach of an atom of the whole crystal.

@@ -113,6 +113,20 @@ def usable_reflections(
     return usable, tuple(notes)
 
 
+def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
+    """(n,) 1/sigma relative to its median, so that residuals keep their unit.
+
+    Raises
+    ------
+    ReflectionsError
+        When there are no sigmas.
+    """
+    if data.sigmas is None:
+        raise ReflectionsError(f"weights by sigma need sigmas; {data.label} has none")
+    sigmas = np.where(usable, data.sigmas, 1.0)
+    return float(np.median(sigmas[usable])) / sigmas
+
+
 def free_set(
     data: Reflections, usable: np.ndarray, use_free: bool
 ) -> tuple[np.ndarray, tuple[str, ...]]:

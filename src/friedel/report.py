@@ -67,10 +67,13 @@ def _heading(fmodel: Any) -> list[str]:
         "k_overall": f"{scales.k_overall:.4g}{curve}",
         "B_overall": f"{scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}",
         "solvent": _solvent_text(fmodel),
+        "twin": f"{fmodel.twin_law}, fraction {scales.twin_fraction:.4f}",
         "sigma_A": f"{limits[0]:.3f} - {limits[1]:.3f} from {sigma_a.n_reflections} reflections",
     }
     if fmodel.r_free is None:
         del lines["R_free"]
+    if fmodel.twin_law is None:
+        del lines["twin"]
     title = f"{fmodel.name} against {fmodel.f_obs.description or fmodel.f_obs.label}"
     return [title, *(f"  {name:10s} {text}" for name, text in lines.items())]
 
@@ -114,6 +117,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "r_all": fmodel.r_all,
         "r_work": fmodel.r_work,
         "r_free": fmodel.r_free,
+        "twin_law": fmodel.twin_law,
         "scales": dataclasses.asdict(fmodel.scales),
         "mask": None if masked is None else dataclasses.asdict(masked.parameters),
         "solvent_fraction": fmodel.solvent_fraction,
@@ -124,6 +128,17 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
     }
     cleaned: dict[str, Any] = _without_nan(numbers)
     return cleaned
+
+
+def mtz_columns(fmodel: Any) -> dict[str, np.ndarray]:
+    """What :meth:`FModel.to_mtz` writes."""
+    columns = dataclasses.replace(fmodel.f_obs, label="FP").columns() | fmodel.f_calc.columns()
+    if fmodel.masked is not None and fmodel.f_mask is not None:
+        columns |= {"FMASK": fmodel.f_mask.amplitudes, "PHIMASK": fmodel.f_mask.phases}
+    columns |= fmodel.f_model.columns() | {"FOM": fmodel.phase_statistics.fom}
+    for reflections in fmodel.map_coefficients():
+        columns |= reflections.columns()
+    return columns
 
 
 def write_json(fmodel: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
@@ -175,7 +190,7 @@ def _count_possible(fmodel: Any, edges: np.ndarray) -> np.ndarray:
 
 def _shell(fmodel: Any, chosen: np.ndarray, edges: np.ndarray, possible: int) -> Shell:
     hkl, f_obs = fmodel.f_obs.hkl[chosen], fmodel.f_obs.values[chosen]
-    f_model, free = np.abs(fmodel.f_model.values[chosen]), fmodel.free[chosen]
+    f_model, free = fmodel.amplitudes[chosen], fmodel.free[chosen]
     n_unique = len(np.unique(fmodel.crystal.to_asu(hkl)[0], axis=0))
     return Shell(
         d_max=float(0.5 / np.sqrt(edges[0])),

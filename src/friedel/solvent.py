@@ -67,7 +67,7 @@ class MaskedSolvent:
     @cached_property
     def f_mask(self) -> np.ndarray:
         """(n,) complex; zero where the mask has no boundary."""
-        return self._transform(self.mask)
+        return self._transform(self.mask, self.hkl)
 
     @cached_property
     def f_layer(self) -> np.ndarray | None:
@@ -75,13 +75,27 @@ class MaskedSolvent:
 
         None for a mask that was given, as it tells of no other surface.
         """
+        nearer = self._nearer_mask
+        return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
+
+    def at(self, hkl: np.ndarray, *, layer: bool) -> tuple[np.ndarray, np.ndarray | None]:
+        """F_mask, and F_layer where it is wanted and there is one, of other reflections (n, 3).
+
+        They should not reach beyond those of the solvent itself.
+        """
+        f_mask = self._transform(self.mask, hkl)
+        nearer = self._nearer_mask if layer else None
+        return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
+
+    @cached_property
+    def _nearer_mask(self) -> np.ndarray | None:
         if self.given is not None:
             return None
         p, (probe, shrink) = self.parameters, LAYER_WIDTH
         nearer = replace(
             p, r_probe=max(0.0, p.r_probe - probe), r_shrink=max(0.0, p.r_shrink - shrink)
         )
-        return self._transform(self._mask(nearer)) - self.f_mask
+        return self._mask(nearer)
 
     def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
         """The same with another boundary."""
@@ -97,11 +111,11 @@ class MaskedSolvent:
             warnings.simplefilter("ignore", FriedelWarning)
             return solvent_mask(self.crystal, self.atoms, shape, parameters)
 
-    def _transform(self, mask: np.ndarray) -> np.ndarray:
+    def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
         # A mask without a boundary scatters nothing; its transform would be but rounding
         if (mask == mask.flat[0]).all():
-            return np.zeros(len(self.hkl), np.complex128)
-        return fourier.structure_factors(mask, self.crystal, self.hkl, symmetry_sum=False)
+            return np.zeros(len(hkl), np.complex128)
+        return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
 
 
 def best_mask(

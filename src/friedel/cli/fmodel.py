@@ -82,6 +82,7 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
 @click.option(
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
+@click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R and scales (png, pdf).")

@@ -1,0 +1,40 @@
+"""Where fits of a flat solvent start, by what is scattered, and the best of several fits."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from friedel import scaling
+from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
+from friedel.scaling.choice import FLAT
+
+SOLVENT_DENSITIES = {
+    "xray": (scaling.MEAN_K_SOL,),
+    "electron": (0.05, 0.20),
+    "mott-bethe": (0.05, 0.20),
+    "neutron": (-0.056, 0.30, 0.64),
+}
+"""Where k_sol starts, the best fit counting. Water has 0.10 A/A^3 for electrons; for neutrons
+the outer values are those of light and heavy water, fm/A^3."""
+
+BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
+"""Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
+
+
+def usual_starts(
+    data: ScalingData, source: str, babinet: bool, fixed: Collection[str]
+) -> list[ScaleParameters]:
+    """Average solvents, each with k_overall and B from a straight line."""
+    averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[source]]
+    if babinet:
+        averages = [BABINET_START]
+    if not data.has_solvent:
+        averages = [ScaleParameters(k_sol=0.0)]
+    return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
+
+
+def best_fit(
+    data: ScalingData, starts: Sequence[ScaleParameters], options: dict[str, Any]
+) -> ScalingFit:
+    """The best of the fits of a flat solvent; `options` are those of :func:`scaling.fit`."""
+    options = options | {"fixed": FLAT.held | set(options["fixed"])}
+    return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
