@@ -172,11 +172,10 @@ class FModel:
         self._weights = sigma_weights(self.f_obs, self.usable) if weights == "sigma" else None
         self.masked: MaskedSolvent | None = None
         if solvent not in ("none", "babinet"):
-            given = None
-            if solvent_mask is not None:
-                given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            layer = solvent != "flat"
             self.masked = MaskedSolvent(
-                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask
+                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask, layer
             )
 
     def _calculator_at(self, hkl: np.ndarray) -> Calculator:
@@ -293,12 +292,8 @@ class FModel:
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
 
-    @property
-    def _has_layer(self) -> bool:
-        return self.solvent in ("auto", "smooth") and self.masked is not None
-
     def _scaling_data(self, chosen: np.ndarray) -> ScalingData:
-        f_layer = self.masked.f_layer if self._has_layer and self.masked is not None else None
+        f_layer = None if self.masked is None else self.masked.f_layer
         return ScalingData(
             self.crystal,
             self.f_obs.hkl[chosen],
@@ -315,7 +310,7 @@ class FModel:
             return TwinDomain(law, (f_calc, -f_calc, None))
         if self.masked is None:
             return TwinDomain(law, (f_calc, None, None))
-        return TwinDomain(law, (f_calc, *self.masked.at(hkl, layer=self._has_layer)))
+        return TwinDomain(law, (f_calc, *self.masked.at(hkl)))
 
     def _best_flat_fit(
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]

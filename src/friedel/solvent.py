@@ -45,6 +45,8 @@ class MaskedSolvent:
         (nu, nv, nw) mask to use instead of calculating one.
     spacing
         Of the grid, A; by default :func:`friedel.mask.mask_spacing`.
+    with_layer
+        Whether there is a layer next to the model with a density of its own.
     """
 
     crystal: Crystal
@@ -53,6 +55,7 @@ class MaskedSolvent:
     parameters: MaskParameters
     given: np.ndarray | None = None
     spacing: float | None = None
+    with_layer: bool = True
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -73,23 +76,23 @@ class MaskedSolvent:
     def f_layer(self) -> np.ndarray | None:
         """(n,) complex, of the layer between the solvent and a surface nearer to the atoms.
 
-        None for a mask that was given, as it tells of no other surface.
+        None without it, and for a mask that was given, as it tells of no other surface.
         """
         nearer = self._nearer_mask
         return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
 
-    def at(self, hkl: np.ndarray, *, layer: bool) -> tuple[np.ndarray, np.ndarray | None]:
-        """F_mask, and F_layer where it is wanted and there is one, of other reflections (n, 3).
+    def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """F_mask, and F_layer where there is one, of other reflections (n, 3).
 
         They should not reach beyond those of the solvent itself.
         """
         f_mask = self._transform(self.mask, hkl)
-        nearer = self._nearer_mask if layer else None
+        nearer = self._nearer_mask
         return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
 
     @cached_property
     def _nearer_mask(self) -> np.ndarray | None:
-        if self.given is not None:
+        if self.given is not None or not self.with_layer:
             return None
         p, (probe, shrink) = self.parameters, LAYER_WIDTH
         nearer = replace(
@@ -164,9 +167,9 @@ def neighbours(
 
 
 def checked_mask(
-    grid: FloatGrid | str | PathLike[str], crystal: Crystal, hkl: np.ndarray
-) -> np.ndarray:
-    """The values of a mask that was given, if it fits the crystal and the reflections.
+    grid: FloatGrid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
+) -> np.ndarray | None:
+    """The values of a mask that was given, or None; it must fit crystal and reflections.
 
     Parameters
     ----------
@@ -182,6 +185,8 @@ def checked_mask(
     FileFormatError
         When a file is no map.
     """
+    if grid is None:
+        return None
     if not isinstance(grid, FloatGrid):
         from friedel.io.maps import read_map
 
