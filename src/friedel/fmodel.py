@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel import report, scaling
+from friedel import report, scaling, starts
 from friedel.calculator import Calculator
 from friedel.errors import FriedelError, ParameterError
 from friedel.grid import FloatGrid
@@ -33,9 +33,10 @@ from friedel.scaling import (
 )
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.shells import Shell
+from friedel.shortcuts import addends_of
 from friedel.sigmaa import PhaseStatistics, map_coefficients, phase_statistics
-from friedel.solvent import MaskedSolvent, best_mask, checked_mask
-from friedel.starts import BABINET_START, SOLVENT_DENSITIES, best_fit, usual_starts
+from friedel.solvent import MaskedSolvent, checked_mask
+from friedel.starts import BABINET_START, SOLVENT_DENSITIES
 from friedel.twinning import TwinDomain, best_twin
 
 SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
@@ -94,6 +95,10 @@ class FModel:
     twin
         Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
         one that fits best of those that the lattice allows.
+    wavelength
+        A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
+    free_label, free_value
+        Of the free set; see :func:`friedel.as_reflections`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -139,6 +144,9 @@ class FModel:
         solvent_mask: FloatGrid | str | PathLike[str] | None = None,
         d_mask: float | None = None,
         twin: str | None = None,
+        wavelength: float | None = None,
+        free_label: str | None = None,
+        free_value: int | None = None,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
@@ -153,11 +161,13 @@ class FModel:
         strict_ncs = options.pop("strict_ncs", True)
         read = as_model(model, strict_ncs=strict_ncs)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
-        observed = amplitudes_of(data)
+        observed = amplitudes_of(data, free_label, free_value)
         notes = read.notes + compare_crystals(self.crystal, observed.crystal)
         self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
         self.usable, left_out = usable_reflections(self.f_obs, sigma_cutoff)
         self.free, about_free = free_set(self.f_obs, self.usable, use_free)
+        if wavelength is not None:
+            options["addends"] = addends_of(source, self.atoms.symbols, wavelength)
         self._options = options | {"source": source, "rtol": rtol, "method": method}
         self._calculator = self._calculator_at(self.f_obs.hkl)
         self._twin_laws: dict[str, np.ndarray] = {}
@@ -268,9 +278,13 @@ class FModel:
             "k_sol_min": k_sol_min,
             "weights": None if self._weights is None else self._weights[chosen],
         }
-        if self._search_mask and self.masked is not None:
-            self._adopt_best_mask(chosen, start, options)
         data = self._scaling_data(chosen)
+        if self._search_mask and self.masked is not None:
+            near = self._best_flat_fit(data, start, options).parameters
+            self.masked = starts.mask_that_fits(
+                self.masked, data, chosen, near, options, self._progress
+            )
+            data = self._scaling_data(chosen)
         kind = "flat" if self.solvent == "babinet" else self.solvent
         shapes = candidates(data, kind, fixed)
         first = self._best_flat_fit(data, start, options)
@@ -306,17 +320,19 @@ class FModel:
     def _twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
         hkl = self.f_obs.hkl @ matrix
         f_calc = self._calculator_at(hkl).forward()
+        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
         if self.solvent == "babinet":
-            return TwinDomain(law, (f_calc, -f_calc, None))
-        if self.masked is None:
-            return TwinDomain(law, (f_calc, None, None))
-        return TwinDomain(law, (f_calc, *self.masked.at(hkl)))
+            solvent = -f_calc, None
+        return TwinDomain(law, (f_calc, *solvent))
 
     def _best_flat_fit(
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
     ) -> ScalingFit:
-        starts = usual_starts(data, self.source, self.solvent == "babinet", options["fixed"])
-        return best_fit(data, starts if start is None else [start], options)
+        if start is not None:
+            return starts.best_fit(data, [start], options)
+        is_babinet, fixed = self.solvent == "babinet", options["fixed"]
+        usual = starts.usual_starts(data, self.source, is_babinet, fixed)
+        return starts.best_fit(data, usual, options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:
         """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
@@ -339,20 +355,6 @@ class FModel:
         start = dataclasses.replace(average, **given)
         data = self._scaling_data(self.usable & ~self.free)
         return scaling.fit_isotropic_b(data, start, fixed=given)
-
-    def _adopt_best_mask(
-        self, chosen: np.ndarray, start: ScaleParameters | None, options: dict[str, Any]
-    ) -> None:
-        """Replace the mask by the one whose flat solvent fits best."""
-        assert self.masked is not None
-        data = dataclasses.replace(self._scaling_data(chosen), f_layer=None)
-        first = self._best_flat_fit(data, start, options).parameters
-
-        def misfit(masked: MaskedSolvent) -> float:
-            tried = dataclasses.replace(data, f_mask=masked.f_mask[chosen])
-            return scaling.fit(tried, start=first, **options).value
-
-        self.masked = best_mask(self.masked, misfit, self._progress)
 
     @property
     def result(self) -> ScalingFit:
@@ -484,7 +486,8 @@ class FModel:
 
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
         FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; see :meth:`map_coefficients`. The cell is the model's.
+        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. Of Friedel mates
+        one is written in these, and both in F(+), SIGF(+), F(-), SIGF(-).
 
         Raises
         ------
@@ -493,8 +496,7 @@ class FModel:
         """
         from friedel.io.writers import write_mtz
 
-        columns = report.mtz_columns(self)
-        write_mtz(path, self.crystal, self.f_obs.hkl, columns, overwrite=overwrite)
+        write_mtz(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

@@ -15,7 +15,9 @@ NOTED_CELL_DIFFERENCE = 1e-3
 """A larger relative difference between the cells of model and data is worth a note."""
 
 
-def amplitudes_of(data: Any) -> Reflections:
+def amplitudes_of(
+    data: Any, free_label: str | None = None, free_value: int | None = None
+) -> Reflections:
     """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
 
     Raises
@@ -23,10 +25,11 @@ def amplitudes_of(data: Any) -> Reflections:
     ReflectionsError
         For complex values.
     """
-    if not isinstance(data, Reflections):
+    is_ready = isinstance(data, Reflections) and free_label is None and free_value is None
+    if not is_ready:
         from friedel.io.data import as_reflections
 
-        data = as_reflections(data)
+        data = as_reflections(data, free_label=free_label, free_value=free_value)
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"

@@ -1,11 +1,15 @@
 """Where fits of a flat solvent start, by what is scattered, and the best of several fits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from friedel import scaling
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 from friedel.scaling.choice import FLAT
+from friedel.solvent import MaskedSolvent, best_mask
 
 SOLVENT_DENSITIES = {
     "xray": (scaling.MEAN_K_SOL,),
@@ -38,3 +42,29 @@ def best_fit(
     """The best of the fits of a flat solvent; `options` are those of :func:`scaling.fit`."""
     options = options | {"fixed": FLAT.held | set(options["fixed"])}
     return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
+
+
+def mask_that_fits(
+    masked: MaskedSolvent,
+    data: ScalingData,
+    chosen: np.ndarray,
+    near: ScaleParameters,
+    options: dict[str, Any],
+    progress: Callable[[Sequence[Any]], Any],
+) -> MaskedSolvent:
+    """The mask near one whose flat solvent fits best.
+
+    Parameters
+    ----------
+    chosen
+        (m,) bool: which reflections of the solvent are those of `data`.
+    near
+        Where each fit starts.
+    """
+    data = replace(data, f_layer=None)
+
+    def misfit(tried: MaskedSolvent) -> float:
+        with_it = replace(data, f_mask=tried.f_mask[chosen])
+        return scaling.fit(with_it, start=near, **options).value
+
+    return best_mask(masked, misfit, progress)

@@ -83,6 +83,9 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
 @click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
+@_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
+@click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
+@click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R and scales (png, pdf).")
@@ -92,7 +95,8 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
-    DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP.
+    DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP or
+    "data.mtz:F(+),SIGF(+),F(-),SIGF(-)".
     """
     from friedel import FModel
     from friedel.io.writers import check_output
