@@ -271,11 +271,10 @@ class FModel:
             When there are not more reflections than parameters.
         """
         chosen = self.usable & ~self.free
-        k_sol_min = -np.inf if self.source == "neutron" else 0.0
         options: dict[str, Any] = {
             "target": self.target,
             "fixed": fixed,
-            "k_sol_min": k_sol_min,
+            "k_sol_min": -np.inf if self.source == "neutron" else 0.0,
             "weights": None if self._weights is None else self._weights[chosen],
         }
         data = self._scaling_data(chosen)
@@ -285,23 +284,19 @@ class FModel:
                 self.masked, data, chosen, near, options, self._progress
             )
             data = self._scaling_data(chosen)
-        kind = "flat" if self.solvent == "babinet" else self.solvent
-        shapes = candidates(data, kind, fixed)
+        shapes = candidates(data, "flat" if self.solvent == "babinet" else self.solvent, fixed)
         first = self._best_flat_fit(data, start, options)
         if self._twin_laws:
             domains = (self._twin_domain(*law) for law in self._twin_laws.items())
             self._twin, data, first = best_twin(data, first, domains, chosen, options)
-        notes: tuple[str, ...] = ()
-        self._shape, fitted = FLAT, first
+        self._shape, fitted, notes = FLAT, first, tuple[str, ...]()
         if shapes != [FLAT]:
             self._shape, fitted, notes = choose_shape(
                 data, shapes, first.parameters, progress=self._progress, **options
             )
         searched = 2 if self._search_mask and self.masked is not None else 0
-        n_parameters = fitted.n_parameters + searched
-        self._fit = dataclasses.replace(
-            fitted, notes=fitted.notes + notes, n_parameters=n_parameters
-        )
+        n, notes = fitted.n_parameters + searched, fitted.notes + notes
+        self._fit = dataclasses.replace(fitted, notes=notes, n_parameters=n)
         for name in ("f_model", "amplitudes", "phase_statistics"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
@@ -330,8 +325,8 @@ class FModel:
     ) -> ScalingFit:
         if start is not None:
             return starts.best_fit(data, [start], options)
-        is_babinet, fixed = self.solvent == "babinet", options["fixed"]
-        usual = starts.usual_starts(data, self.source, is_babinet, fixed)
+        solvent = "babinet" if self.solvent == "babinet" else self.source
+        usual = starts.usual_starts(data, solvent, options["fixed"])
         return starts.best_fit(data, usual, options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:

@@ -24,13 +24,12 @@ BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
 """Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
 
 
-def usual_starts(
-    data: ScalingData, source: str, babinet: bool, fixed: Collection[str]
-) -> list[ScaleParameters]:
-    """Average solvents, each with k_overall and B from a straight line."""
-    averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[source]]
-    if babinet:
+def usual_starts(data: ScalingData, source: str, fixed: Collection[str]) -> list[ScaleParameters]:
+    """Average solvents of a source, or ``"babinet"``; k_overall and B from a straight line."""
+    if source == "babinet":
         averages = [BABINET_START]
+    else:
+        averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[source]]
     if not data.has_solvent:
         averages = [ScaleParameters(k_sol=0.0)]
     return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]

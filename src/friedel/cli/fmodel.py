@@ -11,7 +11,8 @@ from friedel.errors import ParameterError
 
 SOURCES = ("xray", "electron", "neutron", "mott-bethe")
 
-FILES = ("to_mtz", "plot", "to_json", "write_mask")
+PLOTS = ("plot", "plot_wilson", "plot_outliers", "plot_map")
+FILES = ("to_mtz", *PLOTS, "to_json", "write_mask")
 """Options that name files to be written."""
 
 
@@ -88,7 +89,10 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
 @click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
-@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R and scales (png, pdf).")
+@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R, CC, scales (png, pdf).")
+@click.option("--plot-wilson", type=click.Path(), metavar="FILE", help="Draw a Wilson plot.")
+@click.option("--plot-outliers", type=click.Path(), metavar="FILE", help="Draw the residuals.")
+@click.option("--plot-map", type=click.Path(), metavar="FILE", help="Draw a section of the maps.")
 @click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
 @click.option("--write-mask", type=click.Path(), metavar="FILE", help="Write the mask as a map.")
 @OVERWRITE
@@ -179,9 +183,10 @@ def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
 
         write_ccp4_map(path, fmodel.crystal, fmodel.masked.mask, overwrite=overwrite)
     else:
-        from friedel.plots import plot_fmodel
+        import friedel
 
-        plot_fmodel(fmodel, path, overwrite=overwrite)
+        draw = friedel.plot_fmodel if name == "plot" else getattr(friedel, name)
+        draw(fmodel, path, overwrite=overwrite)
 
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:

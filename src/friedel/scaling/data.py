@@ -12,6 +12,9 @@ from friedel.errors import ReflectionsError
 from friedel.kernels.scaling import unscaled_amplitudes
 from friedel.scaling.parameters import ScaleParameters, quadratic_terms, symmetric_tensors
 
+BEYOND_CURVES = 20
+"""Reflections at either end of the resolution that curves, constant there, do not follow."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScalingData:
@@ -96,8 +99,11 @@ class ScalingData:
 
     @property
     def curve_range(self) -> tuple[float, float]:
-        """Least and greatest 1/d, 1/A."""
-        return float(2.0 * np.sqrt(self.stol2.min())), float(2.0 * np.sqrt(self.stol2.max()))
+        """1/d (1/A) between which curves are determined: some reflections lie beyond either."""
+        n_beyond = min(BEYOND_CURVES, len(self) // 50)
+        at = [n_beyond, len(self) - 1 - n_beyond]
+        low, high = 2.0 * np.sqrt(np.partition(self.stol2, at)[at])
+        return float(low), float(high)
 
     @cached_property
     def b_basis(self) -> np.ndarray:
