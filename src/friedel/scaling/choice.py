@@ -33,6 +33,10 @@ EXACT = 1e-6
 ROUGHLY = 1e-5
 """Nats per reflection to which fits are compared: differences that count are 1e-3 and more."""
 
+AS_GOOD = 0.5
+"""Standard errors. On real data, reflections that neither fit nor choice has seen are predicted
+better with this than with one, which takes too simple scales."""
+
 REFLECTIONS_PER_PARAMETER = 10
 """A richer scale is tried only where it leaves this many for each parameter."""
 
@@ -125,7 +129,7 @@ def choose_shape(
     """The simplest shape that predicts reflections left out as well as any other does.
 
     As well as: the mean difference of log-likelihoods to the best, reflection by
-    reflection, is less than its own standard error [Hastie2009].
+    reflection, is less than half of its own standard error [Hastie2009].
 
     Parameters
     ----------
@@ -219,7 +223,7 @@ def left_out_surprise(
 def _as_good(surprise: np.ndarray, best: np.ndarray) -> bool:
     difference = surprise - best
     error = float(difference.std()) / np.sqrt(len(difference))
-    return bool(difference.mean() <= error)
+    return bool(difference.mean() <= AS_GOOD * error)
 
 
 def _is_exact(result: ScalingFit, data: ScalingData) -> bool:
