@@ -61,6 +61,8 @@ class Outcome:
     f_model: np.ndarray
     seconds: float
     n_parameters: str = ""
+    flat: tuple[float, ...] = ()
+    """k_sol, B_sol and the elements of B, of programs that have them."""
 
     def r(self, chosen: np.ndarray) -> float:
         difference = np.abs(self.f_obs - self.f_model)[chosen]
@@ -82,7 +84,9 @@ def run_friedel(task: Task, **options: object) -> Outcome:
     fitted = friedel.FModel(task.model, task.fitted_to, **options).fit()
     f_model = fitted.f_model.amplitudes
     seconds = time.perf_counter() - start
-    return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters))
+    scales = fitted.scales
+    flat = scales.k_sol, scales.b_sol, *scales.b_overall
+    return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters), flat)
 
 
 def run_gemmi(task: Task) -> Outcome:
@@ -120,7 +124,8 @@ def run_gemmi(task: Task) -> Outcome:
     amplitudes = np.full(len(task.data), np.nan)
     i, j = match(task.data.hkl, f_calc.miller_array)
     amplitudes[i] = np.abs(f_calc.value_array[j])
-    return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)))
+    flat = scaling.k_sol, scaling.b_sol, *scaling.b_overall.elements_pdb()
+    return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)), flat)
 
 
 def run_cctbx(task: Task, python: str) -> Outcome:

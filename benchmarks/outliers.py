@@ -1,0 +1,77 @@
+"""How far outliers move fitted scales: friedel against gemmi and cctbx.
+
+    python benchmarks/outliers.py FOLDER [--cctbx PYTHON]
+
+Of a random 1 % of F_obs ten times the value is taken, or, in a second run, a thousandth (zeros,
+which friedel leaves out, are no test). Printed is how far, relative to the fit of the
+clean data, k_sol and B_sol move, how far the elements of B do, and the rms change of F_model.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rfactors import PAIRS, read_task, run_cctbx, run_friedel, run_gemmi
+
+SHARE = 0.01
+KINDS = {"x 10": 10.0, "x 0.001": 0.001}
+
+
+def programs(cctbx):
+    found = {
+        f"friedel {target}, flat": lambda task, target=target: run_friedel(
+            task, target=target, solvent="flat"
+        )
+        for target in ("ls", "huber", "student-t", "l1")
+    }
+    found["friedel default"] = run_friedel
+    found["gemmi"] = run_gemmi
+    if cctbx:
+        found["cctbx fast"] = lambda task: run_cctbx(task, cctbx)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="with models and data")
+    parser.add_argument("--cctbx", metavar="PYTHON", help="interpreter that has cctbx")
+    arguments = parser.parse_args()
+    table = {}
+    for name in PAIRS:
+        task = read_task(arguments.folder, name, 0)
+        spoilt = np.random.default_rng(1).random(len(task.data)) < SHARE
+        clean = {program: run(task) for program, run in programs(arguments.cctbx).items()}
+        for kind, factor in KINDS.items():
+            values = np.where(spoilt, factor, 1.0) * task.data.values
+            dirty = replace(task, data=replace(task.data, values=values))
+            for program, run in programs(arguments.cctbx).items():
+                found, before = run(dirty), clean[program]
+                both = np.isfinite(found.f_model) & np.isfinite(before.f_model)
+                change = (found.f_model - before.f_model)[both]
+                moved = float(np.sqrt((change**2).sum() / (before.f_model[both] ** 2).sum()))
+                row = [np.nan] * 3
+                if found.flat and "default" not in program and before.flat[0] > 0:
+                    new, old = np.array(found.flat), np.array(before.flat)
+                    row = [*np.abs(new[:2] / old[:2] - 1.0), np.abs(new[2:] - old[2:]).max()]
+                table.setdefault((kind, program), []).append([*row, moved])
+                print(f"{name:10s} {kind:8s} {program:24s}", *_texts([*row, moved]), flush=True)
+    print("\nmedian and worst of the pairs: k_sol, B_sol, B (A^2), F_model")
+    for (kind, program), rows in table.items():
+        known = np.array(rows)
+        if np.isnan(known[:, 0]).all():
+            known = np.where(np.isnan(known), np.inf, known)
+        for text, row in (("median", np.nanmedian(known, 0)), ("worst", np.nanmax(known, 0))):
+            print(f"{kind:8s} {program:24s} {text:7s}", *_texts(row))
+
+
+def _texts(row):
+    units = (100.0, 100.0, 1.0, 100.0)
+    return [
+        f"{unit * x:8.2f}{' ' if unit == 1.0 else '%'}" if np.isfinite(x) else f"{'-':>8s} "
+        for unit, x in zip(units, row)
+    ]
+
+
+if __name__ == "__main__":
+    main()
