@@ -510,6 +510,15 @@ class TestErrors:
         with pytest.raises(ReflectionsError, match="got 6 reflections to fit 6 parameters"):
             FModel((CRYSTAL, globule()), few).fit()
 
+    def test_sigmas_of_zero(self, data):
+        zero = np.zeros(len(data))
+        with pytest.raises(ReflectionsError, match="1144 reflections with sigma <= 0"):
+            FModel((CRYSTAL, globule()), replace(data, sigmas=zero))
+        zero[-200:] = 1.0
+        few = FModel((CRYSTAL, globule()), replace(data, sigmas=zero)).fit()
+        assert few.usable.sum() == 200
+        assert "944 reflections with sigma <= 0 are not used" in few.notes
+
     def test_no_occupied_atom(self, data):
         empty = globule().replace(occ=np.zeros(60))
         with pytest.raises(ReflectionsError, match="F_calc is zero"):

@@ -116,6 +116,37 @@ class TestSymmetricTensors:
                 scales.overall_scale(crystal, hkl @ rotation), expected, rtol=1e-12
             )
 
+    def test_every_setting_of_every_space_group(self):
+        parameters = {
+            "triclinic": 6, "monoclinic": 4, "orthorhombic": 3, "tetragonal": 2, "trigonal": 2,
+            "hexagonal": 2, "cubic": 1,
+        }  # fmt: skip
+        rng = np.random.default_rng(0)
+        hkl = rng.integers(-9, 10, (20, 3))
+        # rotations alone matter: one group stands for all that have the same
+        settings = {
+            frozenset(str(op.rot) for op in group.operations().sym_ops): group
+            for group in gemmi.spacegroup_table()
+        }
+        for group in settings.values():
+            rotations = np.array([op.rot for op in group.operations().sym_ops]) // gemmi.Op.DEN
+            # some cell that the group allows: the mean of a general one over its operations
+            axes = np.array([[31.0, -4.0, 3.0], [0.0, 37.0, -5.0], [0.0, 0.0, 43.0]])
+            metric = np.mean([r.T @ axes.T @ axes @ r for r in rotations], axis=0)
+            lengths = np.sqrt(np.diag(metric))
+            cosines = metric / np.outer(lengths, lengths)
+            angles = np.degrees(np.arccos(cosines[[1, 0, 0], [2, 2, 1]]))
+            no_shifts = np.zeros((len(rotations), 3), int)
+            crystal = Crystal((*lengths, *angles), rotations, no_shifts)
+            basis = symmetric_tensors(crystal)
+            assert len(basis) == parameters[group.crystal_system_str()], group.xhm()
+            b = rng.normal(size=len(basis)) @ basis
+            of_one = quadratic_terms(crystal, hkl) @ b
+            for rotation in crystal.primitive_operations[0]:
+                of_mate = quadratic_terms(crystal, hkl @ rotation) @ b
+                # |h|^2 |B| / 4 is 0.1 and more; rounding is 1e-16 of it, the cell's 1e-14
+                np.testing.assert_allclose(of_mate, of_one, atol=1e-12, err_msg=group.xhm())
+
     def test_constraint_is_exact_for_a_rounded_cell(self):
         crystal = Crystal.from_triplets((25, 25.02, 40, 90, 90, 120), CRYSTALS["P 31 2 1"][1])
         terms = [

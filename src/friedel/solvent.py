@@ -118,7 +118,10 @@ class MaskedSolvent:
         # A mask without a boundary scatters nothing; its transform would be but rounding
         if (mask == mask.flat[0]).all():
             return np.zeros(len(hkl), np.complex128)
-        return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
+        h, k, l = np.abs(hkl).max(axis=0).tolist()
+        return fourier.structure_factors(
+            mask, self.crystal, hkl, symmetry_sum=False, limits=(h, k, l)
+        )
 
 
 def best_mask(
