@@ -7,13 +7,11 @@ friedel and gemmi, in one of its own for cctbx.
 """
 
 import argparse
-import tempfile
-from pathlib import Path
 
 import gemmi
 import numpy as np
-from common import models_folder, run_peer, seconds
-from rfactors import PAIRS, Task, run_gemmi
+from common import models_folder, seconds
+from rfactors import PAIRS, Task, run_cctbx, run_gemmi
 
 from friedel import FModel, as_model, as_reflections
 from friedel.grid import grid_shape
@@ -37,14 +35,6 @@ def mask_times(path, crystal, atoms, d_min):
     return ours, seconds(lambda: masker.put_mask_on_float_grid(grid, structure[0]))
 
 
-def cctbx_seconds(path, data, python):
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "in.npz")
-        np.savez(source, hkl=data.hkl, f_obs=data.values, sigmas=data.sigmas)
-        found = run_peer("peer_cctbx_page.py", path, source, python=python)
-    return np.nan if found is None else found["seconds"]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cctbx", metavar="PYTHON", help="interpreter that has cctbx")
@@ -62,7 +52,7 @@ def main():
         nothing = np.zeros(len(data), bool)
         task = Task(folder / model, data, nothing, nothing)
         theirs = min(run_gemmi(task).seconds for _ in range(4))
-        cctbx = cctbx_seconds(folder / model, data, python) if python else np.nan
+        cctbx = run_cctbx(task, python).seconds if python else np.nan
         masks = mask_times(folder / model, read.crystal, read.atoms, float(data.d_spacing.min()))
         print(f"{name:10s} {1e3 * ours:7.1f} {1e3 * theirs:7.1f} {theirs / ours:5.1f} "
               f"{1e3 * cctbx:7.1f} {cctbx / ours:5.1f}   {1e3 * masks[0]:6.1f} "

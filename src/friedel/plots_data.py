@@ -35,23 +35,7 @@ def plot_wilson(
     F_calc is put on the scale of the others by k_overall, without its B and curve, so that what
     solvent and B do to the model can be seen.
 
-    Parameters
-    ----------
-    fmodel
-        Fitted.
-    path
-        File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    MissingDependencyError
-        When matplotlib is not installed.
-    OutputError
-        When the file exists and `overwrite` is false, or cannot be written.
+    Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
     used = fmodel.usable
     inverse_d2 = 4.0 * fmodel.f_obs.stol2[used]
@@ -88,7 +72,7 @@ def plot_outliers(
 
     Reflections that are far from the model, see :attr:`FModel.outliers`, are marked.
 
-    Parameters and errors are those of :func:`plot_wilson`.
+    Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
     from friedel.scaling.outliers import FAR, local_scale
 
@@ -145,7 +129,7 @@ def plot_map(
     width
         Of the section, A.
     path, overwrite
-        As for :func:`plot_wilson`, and so are the errors.
+        As for :func:`friedel.plot_fmodel`, and so are the errors.
     """
     from scipy.ndimage import map_coordinates
 
