@@ -23,6 +23,7 @@ from friedel.errors import (
 )
 from friedel.fmodel import FModel
 from friedel.grid import FloatGrid
+from friedel.io.data import as_reflections
 from friedel.io.writers import write_ccp4_map
 from friedel.mask import MaskParameters
 from friedel.reflections import Reflections, match
@@ -575,6 +576,22 @@ class TestGold:
 
 
 class TestRealData:
+    @pytest.mark.parametrize("name", ["1dur", "5a3h", "pka_start"])
+    def test_outliers_hardly_move_the_solvent(self, shared_data, name):
+        model, path = PAIRS[name]
+        clean = as_reflections(f"{shared_data / 'models' / path}")
+        spoilt = np.random.default_rng(1).random(len(clean)) < 0.01
+        values = np.where(spoilt, 10.0 * clean.values, clean.values)
+        scales, moved = (
+            FModel(shared_data / "models" / model, data, solvent="flat").fit().scales
+            for data in (clean, replace(clean, values=values))
+        )
+        # the demand on the default target; least squares move B_sol by half
+        assert moved.k_sol == pytest.approx(scales.k_sol, rel=0.02)
+        assert moved.b_sol == pytest.approx(scales.b_sol, rel=0.02)
+        # 0.2 A^2 of B are 2 % of F at 1.6 A
+        np.testing.assert_allclose(moved.b_overall, scales.b_overall, atol=0.2)
+
     """The default against gemmi's R-factors, on all reflections and on those left out."""
 
     @pytest.mark.parametrize("name", PAIRS)

@@ -142,7 +142,7 @@ def _held_parameters(
         held |= {"twin_fraction"}
     if data.has_solvent:
         return held, ()
-    empty = "the solvent mask is empty: k_sol and B_sol are not fitted"
+    empty = "F_mask is zero: k_sol and B_sol are not fitted"
     notes = () if data.f_mask is None else (empty,)
     return held | {"k_sol", "b_sol", "solvent_curve"}, notes
 
