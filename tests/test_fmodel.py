@@ -576,7 +576,7 @@ class TestGold:
 
 
 class TestRealData:
-    @pytest.mark.parametrize("name", ["1dur", "5a3h", "pka_start"])
+    @pytest.mark.parametrize("name", ["5a3h", "pka_start"])
     def test_outliers_hardly_move_the_solvent(self, shared_data, name):
         model, path = PAIRS[name]
         clean = as_reflections(f"{shared_data / 'models' / path}")

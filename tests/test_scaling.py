@@ -326,7 +326,7 @@ class TestFit:
         none = replace(data, f_mask=None)
         result = fit(empty)
         assert result.n_parameters == 5
-        assert "mask is empty" in result.notes[0]
+        assert "F_mask is zero" in result.notes[0]
         assert fit(none).notes == ()
         np.testing.assert_allclose(
             result.parameters.b_overall, fit(none).parameters.b_overall, rtol=1e-6, atol=1e-8
