@@ -151,7 +151,7 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
     n, free = len(problem.data), problem.free
     if n <= free.sum():
         raise ReflectionsError(f"got {n} reflections to fit {free.sum()} parameters, expected more")
-    x, adapted, evaluations, converged = reweighted_fit(
+    x, at, adapted, evaluations, converged = reweighted_fit(
         problem,
         TARGETS[target],
         problem.start_vector[free],
@@ -159,10 +159,9 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
         problem.prior,
         tolerance,
     )
-    residuals = problem.evaluate(x).residuals
-    surprise = float(adapted.surprise(residuals).sum())
+    surprise = float(adapted.surprise(at.residuals).sum())
     return ScalingFit(
-        value=float((residuals**2).sum()) if target == "ls" else surprise,
+        value=float((at.residuals**2).sum()) if target == "ls" else surprise,
         parameters=problem.parameters(x),
         n_parameters=len(x),
         n_reflections=n,

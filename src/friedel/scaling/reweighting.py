@@ -74,7 +74,7 @@ def reweighted_fit(
     limits: np.ndarray,
     prior: Prior,
     tolerance: float = ENOUGH,
-) -> tuple[np.ndarray, Target, int, bool]:
+) -> tuple[np.ndarray, Evaluated, Target, int, bool]:
     """The minimum of a target and a prior near `x`.
 
     Parameters
@@ -94,9 +94,9 @@ def reweighted_fit(
 
     Returns
     -------
-    x, target, evaluations, converged
-        Parameters, the adapted target, how often residuals were evaluated, whether the
-        target stopped falling.
+    x, at, target, evaluations, converged
+        Parameters, the model there, the adapted target, how often residuals were evaluated,
+        whether the target stopped falling.
     """
     x = np.clip(x, *limits)
     at = problem.evaluate(x)
@@ -104,7 +104,7 @@ def reweighted_fit(
     damping, evaluations, settled = FIRST_DAMPING, 1, 0
     for step in range(MAX_STEPS):
         if not len(x):
-            return x, target, evaluations, True
+            return x, at, target, evaluations, True
         before = _surprise(at, x, target, prior)
         adapts = step < ADAPTATIONS or step % ADAPTATIONS == 0 or settled > 0
         if adapts:
@@ -118,14 +118,14 @@ def reweighted_fit(
         )
         evaluations += tried
         if moved is None and adapts:
-            return x, target, evaluations, True
+            return x, at, target, evaluations, True
         x = x if moved is None else moved
         gain = abs(before - _surprise(at, x, target, prior))
         # twice, as the scale and the parameters take turns
         settled = settled + 1 if gain < tolerance else 0
         if settled == (1 if target.name == "ls" else 2):
-            return x, target.adapted(at.residuals), evaluations, True
-    return x, target, evaluations, False
+            return x, at, target.adapted(at.residuals), evaluations, True
+    return x, at, target, evaluations, False
 
 
 def step_weights(target: Target, residuals: np.ndarray) -> np.ndarray:
