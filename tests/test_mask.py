@@ -5,6 +5,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -13,8 +14,14 @@ from friedel.crystal import Crystal
 from friedel.errors import FriedelWarning, ParameterError, ResolutionError
 from friedel.fourier import structure_factors
 from friedel.grid import grid_shape
-from friedel.kernels.mask import find_runs, island_sizes, paint_runs
-from friedel.mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
+from friedel.kernels.mask import find_runs, grow_runs, island_sizes, unpack
+from friedel.mask import (
+    MaskParameters,
+    divided_operations,
+    mask_spacing,
+    solvent_fraction,
+    solvent_mask,
+)
 
 GEMMI_SETS = {"vdw": "VanDerWaals", "cctbx": "Cctbx", "refmac": "Refmac"}
 MACROMOLECULES = [
@@ -187,6 +194,53 @@ def test_mask_is_as_defined(kind, island_min_volume):
     np.testing.assert_array_equal(mask, brute_force_mask(crystal, atoms, shape, parameters))
 
 
+def as_bits(region: np.ndarray) -> np.ndarray:
+    """(nu, nv, n_words) uint64 with bit w of each row from (nu, nv, nw) bool."""
+    *rows, nw = region.shape
+    padded = np.zeros((*rows, -(-nw // 64) * 64), bool)
+    padded[..., :nw] = region
+    return np.packbits(padded, axis=-1, bitorder="little").view(np.uint64)
+
+
+@pytest.mark.parametrize("nw", [1, 3, 63, 64, 65, 127, 128, 150])
+@pytest.mark.parametrize("value", [True, False])
+def test_runs_are_those_of_the_points(nw, value):
+    rng = np.random.default_rng(nw)
+    region = rng.random((6, 5, nw)) < np.array([0.0, 0.05, 0.5, 0.5, 0.95, 1.0])[:, None, None]
+    row_start, first, last = find_runs(as_bits(region), nw, value)
+    found = np.zeros((30, nw), bool)
+    for row in range(30):
+        for run in range(row_start[row], row_start[row + 1]):
+            assert run == row_start[row] or first[run] > last[run - 1] + 1
+            found[row, first[run] : last[run] + 1] = True
+    np.testing.assert_array_equal(found.reshape(region.shape), region == value)
+
+
+@pytest.mark.parametrize(
+    "name", ["P 21 21 21", "C 1 2 1", "P 61 2 2", "R 3 2:R", "I 21 3", "F d -3 m:2"]
+)
+@pytest.mark.parametrize("multiple", [True, False])
+def test_divided_operations_make_the_whole_group(name, multiple):
+    group = gemmi.SpaceGroup(name)
+    gamma = 120.0 if "6" in name else 90.0
+    crystal = Crystal.from_triplets(
+        (50.0, 50.0, 50.0, 90.0, 90.0, gamma), [op.triplet() for op in group.operations()]
+    )
+    shape = (24, 24, 24) if multiple else (7, 11, 13)
+    of_grid, of_atoms = divided_operations(crystal, shape)
+    assert len(of_grid) * len(of_atoms) == crystal.n_operations
+    products = {
+        (*(matrix @ rotation).ravel(), *((matrix @ translation + shift) % 24))
+        for matrix, shift in of_grid
+        for rotation, translation in of_atoms
+    }
+    whole = {
+        (*rotation.ravel(), *(translation % 24))
+        for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True)
+    }
+    assert products == whole
+
+
 @pytest.mark.parametrize(
     "shape", [(7, 6, 9), (4, 5, 3), (1, 5, 8), (2, 2, 2), (6, 1, 3), (4, 5, 1)]
 )
@@ -194,11 +248,12 @@ def test_islands_are_connected_regions_of_the_periodic_grid(shape):
     point_itself = np.array([[0, 0, 0, 0]])
     for seed, density in product(range(10), (0.06, 0.15, 0.9)):
         solvent = np.random.default_rng(seed).random(shape) < density
-        runs = find_runs((~solvent).astype(np.uint8))
+        runs = find_runs(as_bits(solvent), shape[2], True)
         size = island_sizes(*runs, *shape)
         for limit in (0, 1, 3, 10):
-            kept = np.empty(shape, np.float32)
-            paint_runs(*runs, size > limit, point_itself, kept)
+            bits, kept = as_bits(np.zeros(shape, bool)), np.empty(shape, np.float32)
+            grow_runs(*runs, size > limit, point_itself, shape[2], bits)
+            unpack(bits, kept)
             np.testing.assert_array_equal(kept, without_islands(solvent, limit))
 
 

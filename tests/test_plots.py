@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from friedel.crystal import Crystal
 from friedel.errors import FriedelError, OutputError
 from friedel.fmodel import FModel
 from friedel.plots import plot_fmodel
+from friedel.plots_data import density_map, plot_map, plot_outliers, plot_wilson
 from friedel.reflections import Reflections
+from friedel.shortcuts import fcalc
+from test_fmodel import CRYSTAL, globule, observed
 
 pytest.importorskip("matplotlib")
 
@@ -37,7 +41,8 @@ def labels(figure) -> set[str]:
 
 def test_panels_and_labels(fmodel):
     figure = plot_fmodel(fmodel)
-    top, bottom, right = figure.axes
+    top, bottom, correlation, right = figure.axes
+    assert "correlation" in correlation.get_ylabel()
     assert top.get_ylabel() == "R-factor"
     assert "mean amplitude" in bottom.get_ylabel()
     assert right.get_ylabel() == "scale"
@@ -105,3 +110,53 @@ def test_not_fitted():
 def test_matplotlib_is_not_loaded_before_it_is_needed():
     code = "import sys, friedel.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_wilson_plot_shows_the_means():
+    fmodel = FModel((CRYSTAL, globule()), observed(noise=0.05)).fit()
+    axes = plot_wilson(fmodel).axes[0]
+    observed_means, of_model, _ = axes.lines
+    assert [line.get_label() for line in axes.lines][:2] == ["$F_{obs}$", "$F_{model}$"]
+    intensity = (fmodel.f_obs.values**2 / fmodel.crystal.epsilon(fmodel.f_obs.hkl))[fmodel.usable]
+    n = len(observed_means.get_ydata())
+    # shells are of nearly equal numbers: their mean is nearly the mean of all
+    assert np.exp(observed_means.get_ydata()).sum() / n == pytest.approx(intensity.mean(), rel=0.02)
+    np.testing.assert_allclose(of_model.get_ydata(), observed_means.get_ydata(), atol=0.1)
+
+
+def test_outliers_are_marked():
+    data = observed(noise=0.05)
+    values = data.values.copy()
+    strongest = int(np.argmax(values))
+    values[strongest] *= 5.0
+    spoilt = FModel((CRYSTAL, globule()), replace(data, values=values)).fit()
+    left, right = plot_outliers(spoilt).axes
+    marked = left.collections[1].get_offsets()
+    assert len(marked) == len(spoilt.outliers) >= 1
+    assert values[strongest] in marked[:, 1]
+    assert "({} {} {})".format(*data.hkl[strongest]) in [t.get_text() for t in right.texts]
+
+
+def test_map_section(fmodel, tmp_path):
+    axes = plot_map(fmodel, tmp_path / "map.png", width=10.0).axes[0]
+    assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(10.0)
+    assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["P 21 21 21", "C 1 2 1", "P 31 2 1"])
+def test_map_is_the_fourier_sum(name):
+    gemmi = pytest.importorskip("gemmi")
+    gamma = 120.0 if "31" in name else 90.0
+    operations = [op.triplet() for op in gemmi.SpaceGroup(name).operations()]
+    crystal = Crystal.from_triplets((12.0, 12.0, 15.0, 90, 90, gamma), operations)
+    hkl = crystal.unique_reflections(2.5)
+    rng = np.random.default_rng(0)
+    atoms = Atoms.from_labels(["C"] * 3, rng.random((3, 3)), b_iso=20.0)
+    f = fcalc((crystal, atoms), hkl=hkl, method="direct")
+    density = density_map(f)
+    everything = Crystal(crystal.cell).unique_reflections(2.5)
+    values = fcalc((crystal, atoms), hkl=everything, method="direct").values
+    point = np.array([3, 5, 7])
+    turn = everything @ (point / density.shape)
+    expected = 2.0 * (values * np.exp(-2j * np.pi * turn)).real.sum() / crystal.volume
+    assert density[tuple(point)] == pytest.approx(expected, abs=1e-6 * density.std())

@@ -1,5 +1,6 @@
 """Scales and their fit: derivatives, symmetry, recovery of known parameters, bad input."""
 
+import itertools
 from dataclasses import replace
 
 import gemmi
@@ -62,6 +63,31 @@ def synthetic(
     return ScalingData(crystal, hkl, f_obs, f_calc, f_mask)
 
 
+def check_normal_equations(problem: Problem, x: np.ndarray) -> None:
+    """Those of the derivatives by finite differences."""
+    steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
+    numeric = np.array(
+        [
+            (problem.evaluate(x + step).residuals - problem.evaluate(x - step).residuals)
+            / (2 * step.sum())
+            for step in steps
+        ]
+    )
+    at = problem.evaluate(x)
+    weights = np.linspace(0.5, 2.0, len(at.residuals))
+    normal, gradient = problem.normal_equations(at, weights)
+    expected = (numeric * weights) @ numeric.T
+    # rounding of differences, 1e-16 / 1e-6 of amplitudes that are 10 times their derivatives
+    unit = np.sqrt(np.diag(expected))
+    np.testing.assert_allclose(
+        normal / np.outer(unit, unit), expected / np.outer(unit, unit), atol=1e-6
+    )
+    size = np.linalg.norm(at.residuals * weights)
+    np.testing.assert_allclose(
+        gradient / unit / size, numeric @ (weights * at.residuals) / unit / size, atol=1e-6
+    )
+
+
 @pytest.fixture
 def data() -> ScalingData:
     crystal = make_crystal("C 2")
@@ -89,6 +115,37 @@ class TestSymmetricTensors:
             np.testing.assert_allclose(
                 scales.overall_scale(crystal, hkl @ rotation), expected, rtol=1e-12
             )
+
+    def test_every_setting_of_every_space_group(self):
+        parameters = {
+            "triclinic": 6, "monoclinic": 4, "orthorhombic": 3, "tetragonal": 2, "trigonal": 2,
+            "hexagonal": 2, "cubic": 1,
+        }  # fmt: skip
+        rng = np.random.default_rng(0)
+        hkl = rng.integers(-9, 10, (20, 3))
+        # rotations alone matter: one group stands for all that have the same
+        settings = {
+            frozenset(str(op.rot) for op in group.operations().sym_ops): group
+            for group in gemmi.spacegroup_table()
+        }
+        for group in settings.values():
+            rotations = np.array([op.rot for op in group.operations().sym_ops]) // gemmi.Op.DEN
+            # some cell that the group allows: the mean of a general one over its operations
+            axes = np.array([[31.0, -4.0, 3.0], [0.0, 37.0, -5.0], [0.0, 0.0, 43.0]])
+            metric = np.mean([r.T @ axes.T @ axes @ r for r in rotations], axis=0)
+            lengths = np.sqrt(np.diag(metric))
+            cosines = metric / np.outer(lengths, lengths)
+            angles = np.degrees(np.arccos(cosines[[1, 0, 0], [2, 2, 1]]))
+            no_shifts = np.zeros((len(rotations), 3), int)
+            crystal = Crystal((*lengths, *angles), rotations, no_shifts)
+            basis = symmetric_tensors(crystal)
+            assert len(basis) == parameters[group.crystal_system_str()], group.xhm()
+            b = rng.normal(size=len(basis)) @ basis
+            of_one = quadratic_terms(crystal, hkl) @ b
+            for rotation in crystal.primitive_operations[0]:
+                of_mate = quadratic_terms(crystal, hkl @ rotation) @ b
+                # |h|^2 |B| / 4 is 0.1 and more; rounding is 1e-16 of it, the cell's 1e-14
+                np.testing.assert_allclose(of_mate, of_one, atol=1e-12, err_msg=group.xhm())
 
     def test_constraint_is_exact_for_a_rounded_cell(self):
         crystal = Crystal.from_triplets((25, 25.02, 40, 90, 90, 120), CRYSTALS["P 31 2 1"][1])
@@ -140,19 +197,27 @@ class TestDerivatives:
     def test_jacobian_against_finite_differences(self, data, fixed, weighted):
         weights = np.linspace(0.5, 2.0, len(data)) if weighted else None
         start = ScaleParameters(2.0, (1.0, 3.0, -2.0, 0.4, 0.5, 0.6), 0.3, 40.0)
-        problem = Problem(data, start, frozenset({*fixed, "k_layer"}), weights)
+        problem = Problem(data, start, frozenset({*fixed, "k_layer", "twin_fraction"}), weights)
         x = problem.start_vector[problem.free]
-        steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
-        numeric = np.array(
-            [
-                (problem.residuals(x + step) - problem.residuals(x - step)) / (2 * step.sum())
-                for step in steps
-            ]
-        ).T
-        analytic = problem.jacobian(x)
-        assert analytic.shape == (len(data), len(x))
-        for column, expected in zip(analytic.T, numeric.T, strict=True):
-            np.testing.assert_allclose(column, expected, atol=1e-6 * np.abs(expected).max())
+        check_normal_equations(problem, x)
+
+    @pytest.mark.parametrize("n_parts", [1, 3])
+    def test_normal_equations_add_up(self, data, n_parts):
+        problem = Problem(data, TRUTH, frozenset({"k_layer", "twin_fraction"}))
+        at = problem.evaluate(problem.start_vector[problem.free])
+        edges = np.linspace(0, len(data), n_parts + 1).astype(int)
+        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        weights = np.linspace(1.0, 2.0, len(data))
+        whole = problem.normal_equations(at, weights)
+        for found, expected in zip(
+            map(sum, zip(*problem.normal_equations_of(at, weights, parts), strict=True)),
+            whole,
+            strict=True,
+        ):
+            # sums in another order: rounding
+            np.testing.assert_allclose(
+                found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()
+            )
 
     def test_where_amplitudes_vanish_there_is_no_slope(self):
         crystal = make_crystal("P 1")
@@ -164,7 +229,14 @@ class TestDerivatives:
             np.array([-2.0 + 0j, 0.0]),
         )
         np.testing.assert_array_equal(data.unscaled_amplitudes(np.array([0.5, 0.5])), [0.0, 2.0])
-        np.testing.assert_array_equal(data.unscaled_slope(np.array([0.5, 0.5])), [0.0, 0.0])
+        problem = Problem(
+            data, ScaleParameters(1.0, k_sol=0.5, b_sol=0.0), frozenset({"twin_fraction"})
+        )
+        at = problem.evaluate(problem.start_vector[problem.free])
+        assert at.unscaled[0] == 0.0
+        normal, gradient = problem.normal_equations(at, np.array([1.0, 0.0]))
+        assert not normal.any()
+        assert not gradient.any()
 
 
 class TestStart:
@@ -254,7 +326,7 @@ class TestFit:
         none = replace(data, f_mask=None)
         result = fit(empty)
         assert result.n_parameters == 5
-        assert "mask is empty" in result.notes[0]
+        assert "F_mask is zero" in result.notes[0]
         assert fit(none).notes == ()
         np.testing.assert_allclose(
             result.parameters.b_overall, fit(none).parameters.b_overall, rtol=1e-6, atol=1e-8

@@ -1,6 +1,7 @@
 """Robust targets: their laws, and that outliers do not move what they fit."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,15 @@ class TestLaws:
         step = 1e-6
         slope = (target.loss(r + step) - target.loss(r - step)) / (2 * step)
         np.testing.assert_allclose(slope, r * target.weights(r) / target.scale**2, rtol=1e-6)
+
+    def test_curvature_is_the_slope_of_the_slope(self, name):
+        target = replace(TARGETS[name], scale=2.0)
+        # away from Huber's corner
+        r = np.array([-9.0, -1.0, 0.03, 0.3, 1.0, 4.0, 30.0])
+        step = 1e-5
+        ahead, behind = ((r + s) * target.weights(r + s) for s in (step, -step))
+        slope = (ahead - behind) / (2 * step)
+        np.testing.assert_allclose(target.curvature(r), slope, rtol=1e-6, atol=1e-9)
 
     def test_density_is_normalised(self, name):
         target = replace(TARGETS[name], scale=0.7)
@@ -119,16 +129,32 @@ class TestStudentT:
         assert target.tail > 15.0
 
 
+class Linear:
+    """Residuals a @ x - y."""
+
+    def __init__(self, a: np.ndarray, y: np.ndarray) -> None:
+        self.a, self.y = a, y
+
+    def evaluate(self, x: np.ndarray) -> SimpleNamespace:
+        return SimpleNamespace(residuals=self.a @ x - self.y)
+
+    def normal_equations(self, at, weights) -> tuple[np.ndarray, np.ndarray]:
+        weighted = self.a.T * weights
+        return weighted @ self.a, weighted @ at.residuals
+
+
+UNLIMITED = np.array([[-np.inf], [np.inf]])
+
+
 class TestReweighting:
     def test_linear_problem_in_one_step(self):
         rng = np.random.default_rng(1)
         a, y = rng.normal(size=(50, 3)), rng.normal(size=50)
-        x, _, _, converged = reweighted_fit(
-            lambda x: a @ x - y,
-            lambda x: a,
+        x, _, _, _, converged = reweighted_fit(
+            Linear(a, y),
             TARGETS["ls"],
             np.zeros(3),
-            np.full(3, -np.inf),
+            UNLIMITED,
             Prior(np.zeros(3), np.full(3, np.inf)),
         )
         assert converged
@@ -137,12 +163,11 @@ class TestReweighting:
     def test_prior_pulls_where_data_say_nothing(self):
         prior = Prior(np.array([0.0, 7.0]), np.array([np.inf, 1.0]))
         a = np.column_stack([np.ones(30), np.zeros(30)])
-        x, _, _, _ = reweighted_fit(
-            lambda x: a @ x - np.linspace(1.0, 3.0, 30),
-            lambda x: a,
+        x, _, _, _, _ = reweighted_fit(
+            Linear(a, np.linspace(1.0, 3.0, 30)),
             TARGETS["ls"],
             np.array([0.0, -5.0]),
-            np.full(2, -np.inf),
+            UNLIMITED,
             prior,
         )
         np.testing.assert_allclose(x, [2.0, 7.0], atol=1e-3)

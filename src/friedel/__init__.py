@@ -42,6 +42,9 @@ _SHORT_DOOR = {
     "plot_dispersion": "friedel.plots_elements",
     "plot_fmodel": "friedel.plots",
     "plot_form_factors": "friedel.plots_elements",
+    "plot_map": "friedel.plots_data",
+    "plot_outliers": "friedel.plots_data",
+    "plot_wilson": "friedel.plots_data",
 }
 
 _ERRORS = (

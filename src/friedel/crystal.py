@@ -4,7 +4,7 @@ Knows nothing of files and nothing of gemmi: a cell and triplets such as ``"-x,y
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -151,7 +151,7 @@ class Crystal:
     def stol2(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
         h = np.asarray(hkl, dtype=np.float64)
-        return 0.25 * np.einsum("...i,ij,...j->...", h, self.reciprocal_metric, h)
+        return 0.25 * np.einsum("...i,...i->...", h @ self.reciprocal_metric, h)
 
     def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) spacing d in A; infinite for (0, 0, 0)."""
@@ -162,25 +162,26 @@ class Crystal:
         """(n,) bool: systematically absent, F = 0 by symmetry."""
         hkl = np.asarray(hkl, np.int64)
         absent = np.zeros(len(hkl), bool)
-        for rotation, translation in zip(self.rotations, self.translations, strict=True):
-            fixed = (hkl @ rotation == hkl).all(axis=1)
-            absent |= fixed & ((hkl @ translation) % TRANSLATION_DENOMINATOR != 0)
+        shifting = (self.translations % TRANSLATION_DENOMINATOR).any(axis=1)
+        fixed = _are_solutions(self.rotations[shifting] - np.eye(3), hkl)
+        for is_fixed, translation in zip(fixed, self.translations[shifting], strict=True):
+            chosen = np.flatnonzero(is_fixed)
+            absent[chosen] |= (hkl[chosen] @ translation) % TRANSLATION_DENOMINATOR != 0
         return absent
 
     def is_centric(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: the phase is restricted to two values by symmetry."""
-        hkl = np.asarray(hkl, np.int64)
         rotations, _ = self.primitive_operations
         centric = np.zeros(len(hkl), bool)
-        for rotation in rotations:
-            centric |= (hkl @ rotation == -hkl).all(axis=1)
+        for is_reversed in _are_solutions(rotations + np.eye(3), hkl):
+            centric |= is_reversed
         return centric
 
     def epsilon(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
-        hkl = np.asarray(hkl, np.int64)
         rotations, _ = self.primitive_operations
-        return sum((hkl @ rotation == hkl).all(axis=1).astype(np.int64) for rotation in rotations)
+        fixed = _are_solutions(rotations - np.eye(3), hkl)
+        return np.array(list(fixed)).sum(axis=0, dtype=np.int64)
 
     @cached_property
     def _asu(self) -> tuple[int, np.ndarray]:
@@ -249,6 +250,13 @@ class Crystal:
     def has_same_symmetry(self, other: "Crystal") -> bool:
         """Whether both have the same set of operations."""
         return _operation_set(self) == _operation_set(other)
+
+
+def _are_solutions(matrices: np.ndarray, hkl: np.ndarray) -> Iterator[np.ndarray]:
+    """(n,) bool for each matrix: whether hkl @ matrix is zero."""
+    by_index = np.ascontiguousarray(np.asarray(hkl, np.float64).T)  # integers, exact as floats
+    for matrix in matrices:
+        yield (matrix.T @ by_index == 0.0).all(axis=0)
 
 
 def _operation_set(crystal: Crystal) -> set[bytes]:

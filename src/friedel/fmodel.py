@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from friedel import report, scaling
+from friedel import report, scaling, starts
 from friedel.calculator import Calculator
-from friedel.errors import FriedelError, ParameterError, ReflectionsError
+from friedel.errors import FriedelError, ParameterError
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
@@ -18,6 +18,7 @@ from friedel.observed import (
     amplitudes_of,
     compare_crystals,
     free_set,
+    sigma_weights,
     usable_reflections,
     within_resolution,
 )
@@ -32,24 +33,15 @@ from friedel.scaling import (
 )
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.shells import Shell
-from friedel.sigmaa import PhaseStatistics, phase_statistics
-from friedel.solvent import MaskedSolvent, best_mask, checked_mask
+from friedel.shortcuts import addends_of
+from friedel.sigmaa import PhaseStatistics, map_coefficients, phase_statistics
+from friedel.solvent import MaskedSolvent, checked_mask
+from friedel.starts import BABINET_START, SOLVENT_DENSITIES
+from friedel.twinning import TwinDomain, best_twin
 
 SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
 
 WEIGHTS = ("none", "sigma")
-
-SOLVENT_DENSITIES = {
-    "xray": (scaling.MEAN_K_SOL,),
-    "electron": (0.05, 0.20),
-    "mott-bethe": (0.05, 0.20),
-    "neutron": (-0.056, 0.30, 0.64),
-}
-"""Where k_sol starts, the best fit counting. Water has 0.10 A/A^3 for electrons; for neutrons
-the outer values are those of light and heavy water, fm/A^3."""
-
-BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
-"""Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
 
 LEAST_FREE = 50
 """Smaller free sets cannot tell sigma_A: then all reflections are taken for it."""
@@ -100,6 +92,13 @@ class FModel:
         calculated from the model.
     d_mask
         Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
+    twin
+        Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
+        one that fits best of those that the lattice allows.
+    wavelength
+        A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
+    free_label, free_value
+        Of the free set; see :func:`friedel.as_reflections`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -144,6 +143,10 @@ class FModel:
         search_mask: bool = False,
         solvent_mask: FloatGrid | str | PathLike[str] | None = None,
         d_mask: float | None = None,
+        twin: str | None = None,
+        wavelength: float | None = None,
+        free_label: str | None = None,
+        free_value: int | None = None,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
@@ -158,34 +161,35 @@ class FModel:
         strict_ncs = options.pop("strict_ncs", True)
         read = as_model(model, strict_ncs=strict_ncs)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
-        observed = amplitudes_of(data)
+        observed = amplitudes_of(data, free_label, free_value)
         notes = read.notes + compare_crystals(self.crystal, observed.crystal)
         self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
         self.usable, left_out = usable_reflections(self.f_obs, sigma_cutoff)
         self.free, about_free = free_set(self.f_obs, self.usable, use_free)
-        options |= {"source": source, "rtol": rtol, "method": method}
-        self._calculator = Calculator.from_model(
-            (self.crystal, self.atoms), hkl=self.f_obs.hkl, **options
-        )
+        if wavelength is not None:
+            options["addends"] = addends_of(source, self.atoms.symbols, wavelength)
+        self._options = options | {"source": source, "rtol": rtol, "method": method}
+        self._calculator = self._calculator_at(self.f_obs.hkl)
+        self._twin_laws: dict[str, np.ndarray] = {}
+        if twin is not None:
+            from friedel.io.twins import twin_laws  # gemmi is needed for this alone
+
+            self._twin_laws = twin_laws(self.crystal, twin)
+        self._twin: TwinDomain | None = None
         self._notes = notes + self._calculator.factors.notes + left_out + about_free
         self._fit: ScalingFit | None = None
         self._shape: Shape = FLAT
-        self._weights = self._sigma_weights() if weights == "sigma" else None
+        self._weights = sigma_weights(self.f_obs, self.usable) if weights == "sigma" else None
         self.masked: MaskedSolvent | None = None
         if solvent not in ("none", "babinet"):
-            given = None
-            if solvent_mask is not None:
-                given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            layer = solvent != "flat"
             self.masked = MaskedSolvent(
-                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask
+                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask, layer
             )
 
-    def _sigma_weights(self) -> np.ndarray:
-        """(n,) 1/sigma relative to its median, so that residuals keep their unit."""
-        if self.f_obs.sigmas is None:
-            raise ReflectionsError(f"weights by sigma need sigmas; {self.f_obs.label} has none")
-        sigmas = np.where(self.usable, self.f_obs.sigmas, 1.0)
-        return float(np.median(sigmas[self.usable])) / sigmas
+    def _calculator_at(self, hkl: np.ndarray) -> Calculator:
+        return Calculator.from_model((self.crystal, self.atoms), hkl=hkl, **self._options)
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"
@@ -217,13 +221,35 @@ class FModel:
 
     @cached_property
     def f_model(self) -> Reflections:
-        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs."""
+        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs.
+
+        Of a twin, that of the first domain.
+        """
         f_mask = self.f_mask.values if self.has_solvent and self.f_mask is not None else None
         f_layer = self.masked.f_layer if self.scales.k_layer and self.masked else None
         values = self.scales.f_total(
             self.crystal, self.f_obs.hkl, self.f_calc.values, f_mask, f_layer
         )
         return self._reflections("FMODEL", values)
+
+    @cached_property
+    def amplitudes(self) -> np.ndarray:
+        """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
+        f_model = self.f_model.values
+        if self._twin is None:
+            return np.abs(f_model)
+        return self._twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+
+    @property
+    def twin_law(self) -> str | None:
+        """The law of twinning fitted with, None without."""
+        return None if self._twin is None else self._twin.law
+
+    @property
+    def _f_obs_of_domain(self) -> np.ndarray:
+        """(n,) F_obs; of a twin the share of the first domain, as the model divides it."""
+        f_obs = np.asarray(self.f_obs.values, np.float64)
+        return f_obs if self._twin is None else f_obs * self.f_model.amplitudes / self.amplitudes
 
     def _reflections(self, label: str, values: np.ndarray) -> Reflections:
         return Reflections(
@@ -245,33 +271,38 @@ class FModel:
             When there are not more reflections than parameters.
         """
         chosen = self.usable & ~self.free
-        k_sol_min = -np.inf if self.source == "neutron" else 0.0
         options: dict[str, Any] = {
             "target": self.target,
             "fixed": fixed,
-            "k_sol_min": k_sol_min,
+            "k_sol_min": -np.inf if self.source == "neutron" else 0.0,
             "weights": None if self._weights is None else self._weights[chosen],
         }
-        if self._search_mask and self.masked is not None:
-            self._adopt_best_mask(chosen, start, options)
         data = self._scaling_data(chosen)
-        kind = "flat" if self.solvent == "babinet" else self.solvent
-        first = self._best_flat_fit(data, start, options).parameters
-        self._shape, fitted, notes = choose_shape(
-            data, candidates(data, kind, fixed), first, progress=self._progress, **options
-        )
+        if self._search_mask and self.masked is not None:
+            near = self._best_flat_fit(data, start, options).parameters
+            self.masked = starts.mask_that_fits(
+                self.masked, data, chosen, near, options, self._progress
+            )
+            data = self._scaling_data(chosen)
+        shapes = candidates(data, "flat" if self.solvent == "babinet" else self.solvent, fixed)
+        first = self._best_flat_fit(data, start, options)
+        if self._twin_laws:
+            domains = (self._twin_domain(*law) for law in self._twin_laws.items())
+            self._twin, data, first = best_twin(data, first, domains, chosen, options)
+        self._shape, fitted, notes = FLAT, first, tuple[str, ...]()
+        if shapes != [FLAT]:
+            self._shape, fitted, notes = choose_shape(
+                data, shapes, first.parameters, progress=self._progress, **options
+            )
         searched = 2 if self._search_mask and self.masked is not None else 0
-        self._fit = dataclasses.replace(
-            fitted, notes=fitted.notes + notes, n_parameters=fitted.n_parameters + searched
-        )
-        for name in ("f_model", "phase_statistics"):
+        n, notes = fitted.n_parameters + searched, fitted.notes + notes
+        self._fit = dataclasses.replace(fitted, notes=notes, n_parameters=n)
+        for name in ("f_model", "amplitudes", "phase_statistics"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
 
     def _scaling_data(self, chosen: np.ndarray) -> ScalingData:
-        f_layer = None
-        if self.solvent in ("auto", "smooth") and self.masked is not None:
-            f_layer = self.masked.f_layer
+        f_layer = None if self.masked is None else self.masked.f_layer
         return ScalingData(
             self.crystal,
             self.f_obs.hkl[chosen],
@@ -281,21 +312,22 @@ class FModel:
             None if f_layer is None else f_layer[chosen],
         )
 
+    def _twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
+        hkl = self.f_obs.hkl @ matrix
+        f_calc = self._calculator_at(hkl).forward()
+        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
+        if self.solvent == "babinet":
+            solvent = -f_calc, None
+        return TwinDomain(law, (f_calc, *solvent))
+
     def _best_flat_fit(
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
     ) -> ScalingFit:
-        """From the start given, or the best from the usual ones."""
-        data = FLAT.of_data(data)
-        starts = [start] if start is not None else self._usual_starts(data, options["fixed"])
-        return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
-
-    def _usual_starts(self, data: ScalingData, fixed: Collection[str]) -> list[ScaleParameters]:
-        averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[self.source]]
-        if self.solvent == "babinet":
-            averages = [BABINET_START]
-        if not data.has_solvent:
-            averages = [ScaleParameters(k_sol=0.0)]
-        return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
+        if start is not None:
+            return starts.best_fit(data, [start], options)
+        solvent = "babinet" if self.solvent == "babinet" else self.source
+        usual = starts.usual_starts(data, solvent, options["fixed"])
+        return starts.best_fit(data, usual, options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:
         """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
@@ -317,21 +349,7 @@ class FModel:
         average = BABINET_START if self.solvent == "babinet" else ScaleParameters()
         start = dataclasses.replace(average, **given)
         data = self._scaling_data(self.usable & ~self.free)
-        return scaling.fit_isotropic_b(FLAT.of_data(data), start, fixed=given)
-
-    def _adopt_best_mask(
-        self, chosen: np.ndarray, start: ScaleParameters | None, options: dict[str, Any]
-    ) -> None:
-        """Replace the mask by the one whose flat solvent fits best."""
-        assert self.masked is not None
-        data = dataclasses.replace(self._scaling_data(chosen), f_layer=None)
-        first = self._best_flat_fit(data, start, options).parameters
-
-        def misfit(masked: MaskedSolvent) -> float:
-            tried = dataclasses.replace(data, f_mask=masked.f_mask[chosen])
-            return scaling.fit(tried, start=first, **options).value
-
-        self.masked = best_mask(self.masked, misfit, self._progress)
+        return scaling.fit_isotropic_b(data, start, fixed=given)
 
     @property
     def result(self) -> ScalingFit:
@@ -362,7 +380,7 @@ class FModel:
         return self._r_factor(free) if free.any() else None
 
     def _r_factor(self, chosen: np.ndarray) -> float:
-        return r_factor(self.f_obs.values[chosen], self.f_model.values[chosen])
+        return r_factor(self.f_obs.values[chosen], self.amplitudes[chosen])
 
     @property
     def has_solvent(self) -> bool:
@@ -397,12 +415,8 @@ class FModel:
     def outliers(self) -> list[Outlier]:
         """Reflections far from the model, the farthest first; of all that are used."""
         used = self.usable
-        return find_outliers(
-            self.crystal,
-            self.f_obs.hkl[used],
-            np.asarray(self.f_obs.values[used], np.float64),
-            np.abs(self.f_model.values[used]),
-        )
+        f_obs = np.asarray(self.f_obs.values[used], np.float64)
+        return find_outliers(self.crystal, self.f_obs.hkl[used], f_obs, self.amplitudes[used])
 
     @cached_property
     def phase_statistics(self) -> PhaseStatistics:
@@ -412,7 +426,7 @@ class FModel:
         found = phase_statistics(
             self.crystal,
             self.f_obs.hkl[used],
-            np.asarray(self.f_obs.values[used], np.float64),
+            self._f_obs_of_domain[used],
             np.abs(self.f_model.values[used]),
             free if free.sum() >= LEAST_FREE else np.ones(len(free), bool),
         )
@@ -453,21 +467,22 @@ class FModel:
         fwt, delfwt
             Complex.
         """
-        f_model = self.f_model.values
-        m_f_obs = self.phase_statistics.fom * np.where(self.usable, self.f_obs.values, np.nan)
-        d_f_model = self.phase_statistics.d * np.abs(f_model)
-        unit = np.exp(1j * np.angle(f_model))
-        centric = self.crystal.is_centric(self.f_obs.hkl)
-        fwt = np.where(centric, m_f_obs, 2.0 * m_f_obs - d_f_model) * unit
-        delfwt = (m_f_obs - d_f_model) * unit
-        return self._reflections("FWT", fwt), self._reflections("DELFWT", delfwt)
+        coefficients = map_coefficients(
+            np.where(self.usable, self._f_obs_of_domain, np.nan),
+            self.f_model.values,
+            self.crystal.is_centric(self.f_obs.hkl),
+            self.phase_statistics,
+        )
+        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), coefficients)
+        return fwt, delfwt
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write observed and calculated columns to an MTZ file.
 
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
         FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; see :meth:`map_coefficients`. The cell is the model's.
+        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. Of Friedel mates
+        one is written in these, and both in F(+), SIGF(+), F(-), SIGF(-).
 
         Raises
         ------
@@ -476,13 +491,7 @@ class FModel:
         """
         from friedel.io.writers import write_mtz
 
-        columns = dataclasses.replace(self.f_obs, label="FP").columns() | self.f_calc.columns()
-        if self.masked is not None and self.f_mask is not None:
-            columns |= {"FMASK": self.f_mask.amplitudes, "PHIMASK": self.f_mask.phases}
-        columns |= self.f_model.columns() | {"FOM": self.phase_statistics.fom}
-        for reflections in self.map_coefficients():
-            columns |= reflections.columns()
-        write_mtz(path, self.crystal, self.f_obs.hkl, columns, overwrite=overwrite)
+        write_mtz(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

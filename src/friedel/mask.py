@@ -17,7 +17,15 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal, checked_d_min
 from friedel.data import table
 from friedel.errors import FriedelWarning, ParameterError
-from friedel.kernels.mask import ball_rows, find_runs, island_sizes, mark_spheres, paint_runs
+from friedel.kernels.mask import (
+    ball_rows,
+    find_runs,
+    grow_runs,
+    island_sizes,
+    map_runs,
+    mark_spheres,
+    unpack,
+)
 
 RADII_SETS = ("vdw", "cctbx", "refmac")
 """Columns of the table of radii."""
@@ -35,6 +43,9 @@ MAX_SPACING = 0.6
 
 MAX_LENGTH = 100.0
 """Radii and distances beyond this (A) are refused as mistakes."""
+
+BITS = 64
+"""Points in one word of the kernels."""
 
 TIE_TOLERANCE = 1e-9
 """Radii are larger by this fraction, so that rounding cannot tell symmetry mates apart."""
@@ -171,20 +182,82 @@ def solvent_mask(
     grow = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
     counted = parameters.counts(atoms)
     radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
-    protein = np.zeros(shape, np.uint8)
-    shifts = crystal.translations / TRANSLATION_DENOMINATOR
-    for rotation, shift in zip(crystal.rotations, shifts, strict=True):
-        mates = atoms.frac[counted] @ rotation.T + shift
-        mark_spheres(protein, form, extent, mates - np.floor(mates), radius)
-    runs = find_runs(protein)
+    protein = _protein(crystal, atoms.frac[counted], radius, form, extent, shape)
+    runs = find_runs(protein, shape[2], False)
     keep = np.ones(len(runs[1]), bool)
     if parameters.island_min_volume > 0:
-        limit = math.floor(parameters.island_min_volume * protein.size / crystal.volume)
+        limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
         keep = island_sizes(*runs, *shape) > limit
+    solvent = np.zeros_like(protein)
+    grow_runs(*runs, keep, ball_rows(form, extent, grow), shape[2], solvent)
     mask = np.empty(shape, np.float32)
-    paint_runs(*runs, keep, ball_rows(form, extent, grow), mask)
-    _warn_if_uniform(mask, int(counted.sum()))
+    _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
     return mask
+
+
+def _protein(
+    crystal: Crystal,
+    frac: np.ndarray,
+    radius: np.ndarray,
+    form: tuple[float, ...],
+    extent: tuple[float, ...],
+    shape: tuple[int, int, int],
+) -> np.ndarray:
+    """(nu, nv, n_words) bits of the points within reach of an atom of the whole crystal.
+
+    Operations that take rows of the grid to rows act on runs of points, which are far fewer than
+    those of all mates' spheres; the others act on the atoms.
+    """
+    nu, nv, nw = shape
+    bits = np.zeros((nu, nv, -(-nw // BITS)), np.uint64)
+    of_grid, of_atoms = divided_operations(crystal, shape)
+    for rotation, translation in of_atoms:
+        mates = frac @ rotation.T + translation / TRANSLATION_DENOMINATOR
+        mark_spheres(bits, nw, form, extent[0], mates - np.floor(mates), radius)
+    if len(of_grid) == 1:
+        return bits
+    runs, everything = find_runs(bits, nw, True), np.zeros_like(bits)
+    for matrix, shift in of_grid:
+        map_runs(*runs, matrix, shift, nw, everything)
+    return everything
+
+
+Operation = tuple[np.ndarray, np.ndarray]
+
+
+def divided_operations(
+    crystal: Crystal, shape: tuple[int, int, int]
+) -> tuple[list[Operation], list[Operation]]:
+    """Operations on points of a grid, and on atoms, whose products are all of the crystal's.
+
+    Returns
+    -------
+    of_grid
+        Matrices and shifts in grid steps, of the operations that take rows along w to rows.
+    of_atoms
+        Rotations, and translations in 24ths: one of each coset of these.
+    """
+    steps = np.array(shape)
+    scaled = crystal.rotations * steps[:, None]
+    moved = crystal.translations * steps
+    fits = (scaled % steps == 0).all(axis=(1, 2)) & (moved % TRANSLATION_DENOMINATOR == 0).all(1)
+    fits &= (crystal.rotations[:, :2, 2] == 0).all(axis=1)
+    of_grid = list(zip(scaled[fits] // steps, moved[fits] // TRANSLATION_DENOMINATOR, strict=True))
+    group = crystal.rotations[fits], crystal.translations[fits]
+    seen: set[bytes] = set()
+    of_atoms = []
+    for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):
+        products = group[0] @ rotation, group[0] @ translation + group[1]
+        keys = _operation_keys(*products)
+        if not seen.intersection(keys):
+            of_atoms.append((rotation, translation))
+        seen.update(keys)
+    return of_grid, of_atoms
+
+
+def _operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[bytes]:
+    flat = np.hstack([rotations.reshape(-1, 9), translations % TRANSLATION_DENOMINATOR])
+    return [row.tobytes() for row in flat]
 
 
 def _grid_geometry(
@@ -221,11 +294,10 @@ def solvent_fraction(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-def _warn_if_uniform(mask: np.ndarray, n_atoms: int) -> None:
-    lowest, highest = float(mask.min()), float(mask.max())
-    if highest == 0.0:
+def _warn_if_uniform(n_solvent: int, n_points: int, n_atoms: int) -> None:
+    if n_solvent == 0:
         text = "the cell has no solvent: the mask is empty and F_mask is zero"
-    elif lowest == 1.0:
+    elif n_solvent == n_points:
         text = f"the whole cell is solvent ({n_atoms} atoms are in the mask): F_mask is zero"
     else:
         return

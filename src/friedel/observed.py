@@ -15,7 +15,9 @@ NOTED_CELL_DIFFERENCE = 1e-3
 """A larger relative difference between the cells of model and data is worth a note."""
 
 
-def amplitudes_of(data: Any) -> Reflections:
+def amplitudes_of(
+    data: Any, free_label: str | None = None, free_value: int | None = None
+) -> Reflections:
     """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
 
     Raises
@@ -23,10 +25,11 @@ def amplitudes_of(data: Any) -> Reflections:
     ReflectionsError
         For complex values.
     """
-    if not isinstance(data, Reflections):
+    is_ready = isinstance(data, Reflections) and free_label is None and free_value is None
+    if not is_ready:
         from friedel.io.data import as_reflections
 
-        data = as_reflections(data)
+        data = as_reflections(data, free_label=free_label, free_value=free_value)
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"
@@ -111,6 +114,20 @@ def usable_reflections(
     if not usable.any():
         raise ReflectionsError(f"no usable reflections among {len(data)}: {'; '.join(notes)}")
     return usable, tuple(notes)
+
+
+def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
+    """(n,) 1/sigma relative to its median, so that residuals keep their unit.
+
+    Raises
+    ------
+    ReflectionsError
+        When there are no sigmas.
+    """
+    if data.sigmas is None:
+        raise ReflectionsError(f"weights by sigma need sigmas; {data.label} has none")
+    sigmas = np.where(usable, data.sigmas, 1.0)
+    return float(np.median(sigmas[usable])) / sigmas
 
 
 def free_set(

@@ -1,5 +1,7 @@
 """Figures for what a person would rather look at; matplotlib is imported only when called."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -61,26 +63,40 @@ def plot_fmodel(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
+    shells = fmodel.table(n_shells or _suitable_number_of_shells(fmodel))
+    with new_figure((6.0, 6.2)) as figure:
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        figure.suptitle(title(fmodel), fontsize=10)
+        _draw_r_factors(top, fmodel, shells)
+        right = top.twinx()
+        _draw_correlations(right, shells)
+        _legend_above(top, right)
+        _draw_amplitudes(bottom, shells)
+        right = bottom.twinx()
+        _draw_scales(right, fmodel, shells)
+        _legend_above(bottom, right)
+        label_resolution(bottom, shells[0].d_max, shells[-1].d_min)
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+@contextmanager
+def new_figure(size: tuple[float, float]) -> Iterator[Any]:
+    """A figure (size in inches) of its own, not pyplot's: needs no display, leaves no state.
+
+    Raises
+    ------
+    MissingDependencyError
+        When matplotlib is not installed.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
-    shells = fmodel.table(n_shells or _suitable_number_of_shells(fmodel))
     with matplotlib.rc_context(STYLE):
-        # A figure of its own, not pyplot's: needs no display and leaves no state behind
-        figure = Figure(figsize=(6.0, 6.2), layout="constrained")
-        top, bottom = figure.subplots(2, 1, sharex=True)
-        figure.suptitle(_title(fmodel), fontsize=10)
-        _draw_r_factors(top, fmodel, shells)
-        _draw_amplitudes(bottom, shells)
-        right = bottom.twinx()
-        _draw_scales(right, fmodel, shells)
-        _legend_above(bottom, right)
-        _label_resolution(bottom, shells)
-        if path is not None:
-            _save(figure, path, overwrite)
-    return figure
+        yield Figure(figsize=size, layout="constrained")
 
 
 def _suitable_number_of_shells(fmodel: FModel) -> int:
@@ -90,7 +106,8 @@ def _suitable_number_of_shells(fmodel: FModel) -> int:
     return int(np.clip(enough, 5, 20))
 
 
-def _title(fmodel: FModel) -> str:
+def title(fmodel: FModel) -> str:
+    """Name and R-factors."""
     free = "" if fmodel.r_free is None else f", $R_{{free}}$ = {fmodel.r_free:.4f}"
     return f"{fmodel.name.replace('$', '')}: $R_{{work}}$ = {fmodel.r_work:.4f}{free}"
 
@@ -104,8 +121,16 @@ def _draw_r_factors(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
         )
     axes.set_ylabel("R-factor")
     axes.set_ylim(bottom=0.0)
-    axes.spines["right"].set_visible(False)
-    _legend_above(axes)
+
+
+def _draw_correlations(axes: Any, shells: list[Shell]) -> None:
+    """Of F_obs with F_model."""
+    x = _middles(shells)
+    axes.plot(x, [s.cc for s in shells], "^:", color=PURPLE, ms=3, lw=1, label="CC")
+    axes.set_ylabel(r"correlation of $F_{obs}$ and $F_{model}$", color=PURPLE)
+    axes.tick_params(axis="y", colors=PURPLE)
+    axes.set_ylim(0.0, 1.0)
+    axes.spines["right"].set_visible(True)
 
 
 def _draw_amplitudes(axes: Any, shells: list[Shell]) -> None:
@@ -148,12 +173,12 @@ def _legend_above(*several: Any) -> None:
     several[0].legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def _label_resolution(axes: Any, shells: list[Shell]) -> None:
-    """Ticks at round spacings d, not too close to each other, along an axis of 1/d^2."""
-    end = shells[-1].d_min ** -2
+def label_resolution(axes: Any, d_max: float, d_min: float) -> None:
+    """Ticks at round spacings d (A), not too close to each other, along an axis of 1/d^2."""
+    end = d_min**-2
     ticks: list[float] = []
     for d in (d for some in TICKS_D for d in some):
-        in_range = shells[-1].d_min <= d <= shells[0].d_max
+        in_range = d_min <= d <= d_max
         if in_range and all(abs(d**-2 - other**-2) > end / 14 for other in ticks):
             ticks.append(d)
     axes.set_xlim(0.0, end * 1.01)
@@ -165,7 +190,14 @@ def _middles(shells: list[Shell]) -> np.ndarray:
     return np.array([0.5 * (s.d_max**-2 + s.d_min**-2) for s in shells])
 
 
-def _save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
+def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
+    """Write a figure.
+
+    Raises
+    ------
+    OutputError
+        When the file exists and `overwrite` is false, cannot be written or has an unknown ending.
+    """
     from friedel.io.writers import write_atomically
 
     known = figure.canvas.get_supported_filetypes()

@@ -12,7 +12,7 @@ from friedel.dispersion.edges import absorption_edges
 from friedel.elements import element_record
 from friedel.errors import ElementError, EnergyError, MissingDependencyError, ParameterError
 from friedel.formfactors import FormFactorTable, form_factor_table
-from friedel.plots import BLUE, GREEN, ORANGE, PURPLE, STYLE, _save
+from friedel.plots import BLUE, GREEN, ORANGE, PURPLE, STYLE, save
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#A6761D", "#E7298A", "0.3", "0.6")
 DASHES = ("-", "--", ":", "-.")
@@ -75,7 +75,7 @@ def plot_dispersion(
     with _style():
         figure = _draw_dispersion(curves, low, high)
         if path is not None:
-            _save(figure, path, overwrite)
+            save(figure, path, overwrite)
     return figure
 
 
@@ -133,7 +133,7 @@ def plot_form_factors(
             panel.set_ylabel(f"$f$, {RADIATION[radiation]} ({UNITS[radiation]})")
         panels[-1].set_xlabel(r"$\sin\theta/\lambda$ ($\rm\AA^{-1}$)")
         if path is not None:
-            _save(figure, path, overwrite)
+            save(figure, path, overwrite)
     return figure
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.bijvoet import difference_correlation, one_of_each
 from friedel.errors import ParameterError
 from friedel.scaling import r_factor
 from friedel.shells import Shell, table_text
@@ -67,12 +68,29 @@ def _heading(fmodel: Any) -> list[str]:
         "k_overall": f"{scales.k_overall:.4g}{curve}",
         "B_overall": f"{scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}",
         "solvent": _solvent_text(fmodel),
+        "Friedel": _pairs_text(fmodel),
+        "twin": f"{fmodel.twin_law}, fraction {scales.twin_fraction:.4f}",
         "sigma_A": f"{limits[0]:.3f} - {limits[1]:.3f} from {sigma_a.n_reflections} reflections",
     }
     if fmodel.r_free is None:
         del lines["R_free"]
+    if not lines["Friedel"]:
+        del lines["Friedel"]
+    if fmodel.twin_law is None:
+        del lines["twin"]
     title = f"{fmodel.name} against {fmodel.f_obs.description or fmodel.f_obs.label}"
     return [title, *(f"  {name:10s} {text}" for name, text in lines.items())]
+
+
+def _pairs_text(fmodel: Any) -> str:
+    used = fmodel.usable
+    hkl, f_obs = fmodel.f_obs.hkl[used], fmodel.f_obs.values[used]
+    n, correlation = difference_correlation(hkl, f_obs, fmodel.amplitudes[used])
+    if not n:
+        return ""
+    if math.isnan(correlation):
+        return f"{n} pairs; the model has no differences, for want of f''"
+    return f"{n} pairs, correlation of differences {correlation:.3f}"
 
 
 def _solvent_text(fmodel: Any) -> str:
@@ -114,6 +132,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "r_all": fmodel.r_all,
         "r_work": fmodel.r_work,
         "r_free": fmodel.r_free,
+        "twin_law": fmodel.twin_law,
         "scales": dataclasses.asdict(fmodel.scales),
         "mask": None if masked is None else dataclasses.asdict(masked.parameters),
         "solvent_fraction": fmodel.solvent_fraction,
@@ -124,6 +143,34 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
     }
     cleaned: dict[str, Any] = _without_nan(numbers)
     return cleaned
+
+
+def mtz_columns(fmodel: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Reflections and columns that :meth:`FModel.to_mtz` writes; of Friedel mates one."""
+    observed = dataclasses.replace(fmodel.f_obs, label="FP")
+    columns = observed.columns() | fmodel.f_calc.columns()
+    if fmodel.masked is not None and fmodel.f_mask is not None:
+        columns |= {"FMASK": fmodel.f_mask.amplitudes, "PHIMASK": fmodel.f_mask.phases}
+    columns |= fmodel.f_model.columns() | {"FOM": fmodel.phase_statistics.fom}
+    for reflections in fmodel.map_coefficients():
+        columns |= reflections.columns()
+    hkl = observed.hkl
+    chosen, partner = one_of_each(hkl)
+    if not (partner >= 0).any():
+        return hkl, columns
+    # mates alone are written as their partners, which have the opposite phase
+    _, _, is_mate = fmodel.crystal.to_asu(hkl[chosen])
+    sign = np.where(is_mate, -1, 1)
+    measured = {"F": observed.values, "SIGF": observed.sigmas}
+    measured = {name: values for name, values in measured.items() if values is not None}
+    one = {name: values[chosen] for name, values in columns.items()}
+    phases = {name: sign * values for name, values in one.items() if name.startswith("PH")}
+    both = {}
+    for name, values in measured.items():
+        first, second = values[chosen], np.where(partner >= 0, values[partner], np.nan)
+        both[f"{name}(+)"] = np.where(is_mate, second, first)
+        both[f"{name}(-)"] = np.where(is_mate, first, second)
+    return hkl[chosen] * sign[:, None], one | phases | both
 
 
 def write_json(fmodel: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
@@ -175,7 +222,7 @@ def _count_possible(fmodel: Any, edges: np.ndarray) -> np.ndarray:
 
 def _shell(fmodel: Any, chosen: np.ndarray, edges: np.ndarray, possible: int) -> Shell:
     hkl, f_obs = fmodel.f_obs.hkl[chosen], fmodel.f_obs.values[chosen]
-    f_model, free = np.abs(fmodel.f_model.values[chosen]), fmodel.free[chosen]
+    f_model, free = fmodel.amplitudes[chosen], fmodel.free[chosen]
     n_unique = len(np.unique(fmodel.crystal.to_asu(hkl)[0], axis=0))
     return Shell(
         d_max=float(0.5 / np.sqrt(edges[0])),

@@ -90,9 +90,7 @@ def fcalc(
         options.update(given)
         notes.append(note)
     if wavelength is not None or energy is not None:
-        if source != "xray":
-            raise ParameterError(f"f' and f'' apply to X-rays only; got source={source!r}")
-        options["addends"] = anomalous_addends(read.atoms.symbols, wavelength, energy, anomalous)
+        options["addends"] = addends_of(source, read.atoms.symbols, wavelength, energy, anomalous)
     elif anomalous is not None:
         raise ParameterError("anomalous scattering needs a wavelength or an energy")
     n = 0
@@ -119,18 +117,30 @@ def fcalc(
     return Reflections(calculator.crystal, wanted, f, label="FC", description=description)
 
 
-def anomalous_addends(
-    symbols: tuple[str, ...], wavelength: float | None, energy: float | None, source: str | None
+def addends_of(
+    source: str,
+    symbols: tuple[str, ...],
+    wavelength: float | None,
+    energy: float | None = None,
+    table: str | None = None,
 ) -> dict[str, complex]:
-    """F' + i f'' by element symbol; Cromer and Liberman have none of hydrogen and helium."""
+    """F' + i f'' by element symbol; Cromer and Liberman have none of hydrogen and helium.
+
+    Raises
+    ------
+    ParameterError
+        When something else than X-rays is scattered.
+    """
     from friedel.dispersion import anomalous
     from friedel.elements import element_record
 
-    lightest = 1 if source == "chantler" else 3
+    if source != "xray":
+        raise ParameterError(f"f' and f'' apply to X-rays only; got source={source!r}")
+    lightest = 1 if table == "chantler" else 3
     heavy = {s for s in symbols if element_record(s).atomic_number >= lightest}
     return {
         symbol: complex(
-            *anomalous(symbol, wavelength=wavelength, energy=energy, source=source or "cl")
+            *anomalous(symbol, wavelength=wavelength, energy=energy, source=table or "cl")
         )
         for symbol in heavy
     }

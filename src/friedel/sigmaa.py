@@ -119,6 +119,19 @@ def phase_statistics(
     return PhaseStatistics(sigma_a, fom, value * np.sqrt(mean_obs / mean_model))
 
 
+def map_coefficients(
+    f_obs: np.ndarray, f_model: np.ndarray, centric: np.ndarray, statistics: PhaseStatistics
+) -> tuple[np.ndarray, np.ndarray]:
+    """Complex 2 m F_obs - D F_model (m F_obs for centric reflections), and m F_obs - D F_model.
+
+    With the phases of `f_model` [Read1986].
+    """
+    m_f_obs, d_f_model = statistics.fom * f_obs, statistics.d * np.abs(f_model)
+    unit = np.exp(1j * np.angle(f_model))
+    fwt = np.where(centric, m_f_obs, 2.0 * m_f_obs - d_f_model) * unit
+    return fwt, (m_f_obs - d_f_model) * unit
+
+
 def estimate(
     e_obs: np.ndarray,
     e_model: np.ndarray,

@@ -45,6 +45,8 @@ class MaskedSolvent:
         (nu, nv, nw) mask to use instead of calculating one.
     spacing
         Of the grid, A; by default :func:`friedel.mask.mask_spacing`.
+    with_layer
+        Whether there is a layer next to the model with a density of its own.
     """
 
     crystal: Crystal
@@ -53,6 +55,7 @@ class MaskedSolvent:
     parameters: MaskParameters
     given: np.ndarray | None = None
     spacing: float | None = None
+    with_layer: bool = True
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -67,21 +70,35 @@ class MaskedSolvent:
     @cached_property
     def f_mask(self) -> np.ndarray:
         """(n,) complex; zero where the mask has no boundary."""
-        return self._transform(self.mask)
+        return self._transform(self.mask, self.hkl)
 
     @cached_property
     def f_layer(self) -> np.ndarray | None:
         """(n,) complex, of the layer between the solvent and a surface nearer to the atoms.
 
-        None for a mask that was given, as it tells of no other surface.
+        None without it, and for a mask that was given, as it tells of no other surface.
         """
-        if self.given is not None:
+        nearer = self._nearer_mask
+        return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
+
+    def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """F_mask, and F_layer where there is one, of other reflections (n, 3).
+
+        They should not reach beyond those of the solvent itself.
+        """
+        f_mask = self._transform(self.mask, hkl)
+        nearer = self._nearer_mask
+        return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
+
+    @cached_property
+    def _nearer_mask(self) -> np.ndarray | None:
+        if self.given is not None or not self.with_layer:
             return None
         p, (probe, shrink) = self.parameters, LAYER_WIDTH
         nearer = replace(
             p, r_probe=max(0.0, p.r_probe - probe), r_shrink=max(0.0, p.r_shrink - shrink)
         )
-        return self._transform(self._mask(nearer)) - self.f_mask
+        return self._mask(nearer)
 
     def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
         """The same with another boundary."""
@@ -97,11 +114,14 @@ class MaskedSolvent:
             warnings.simplefilter("ignore", FriedelWarning)
             return solvent_mask(self.crystal, self.atoms, shape, parameters)
 
-    def _transform(self, mask: np.ndarray) -> np.ndarray:
+    def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
         # A mask without a boundary scatters nothing; its transform would be but rounding
-        if mask.min() == mask.max():
-            return np.zeros(len(self.hkl), np.complex128)
-        return fourier.structure_factors(mask, self.crystal, self.hkl, symmetry_sum=False)
+        if (mask == mask.flat[0]).all():
+            return np.zeros(len(hkl), np.complex128)
+        h, k, l = np.abs(hkl).max(axis=0).tolist()
+        return fourier.structure_factors(
+            mask, self.crystal, hkl, symmetry_sum=False, limits=(h, k, l)
+        )
 
 
 def best_mask(
@@ -150,9 +170,9 @@ def neighbours(
 
 
 def checked_mask(
-    grid: FloatGrid | str | PathLike[str], crystal: Crystal, hkl: np.ndarray
-) -> np.ndarray:
-    """The values of a mask that was given, if it fits the crystal and the reflections.
+    grid: FloatGrid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
+) -> np.ndarray | None:
+    """The values of a mask that was given, or None; it must fit crystal and reflections.
 
     Parameters
     ----------
@@ -168,6 +188,8 @@ def checked_mask(
     FileFormatError
         When a file is no map.
     """
+    if grid is None:
+        return None
     if not isinstance(grid, FloatGrid):
         from friedel.io.maps import read_map
 

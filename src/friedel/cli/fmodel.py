@@ -11,7 +11,8 @@ from friedel.errors import ParameterError
 
 SOURCES = ("xray", "electron", "neutron", "mott-bethe")
 
-FILES = ("to_mtz", "plot", "to_json", "write_mask")
+PLOTS = ("plot", "plot_wilson", "plot_outliers", "plot_map")
+FILES = ("to_mtz", *PLOTS, "to_json", "write_mask")
 """Options that name files to be written."""
 
 
@@ -102,17 +103,25 @@ class ForEitherKind(click.Command):
 @click.option(
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
+@click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
+@_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
+@click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
+@click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
-@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R and scales (png, pdf).")
+@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R, CC, scales (png, pdf).")
+@click.option("--plot-wilson", type=click.Path(), metavar="FILE", help="Draw a Wilson plot.")
+@click.option("--plot-outliers", type=click.Path(), metavar="FILE", help="Draw the residuals.")
+@click.option("--plot-map", type=click.Path(), metavar="FILE", help="Draw a section of the maps.")
 @click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
 @click.option("--write-mask", type=click.Path(), metavar="FILE", help="Write the mask as a map.")
 @OVERWRITE
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
-    DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP.
-    For small structures, small.cif with small.hkl, there are other options: add --help to them.
+    DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP or
+    "data.mtz:F(+),SIGF(+),F(-),SIGF(-)". For small structures, small.cif with small.hkl, there
+    are other options: add --help to them.
     """
     from friedel import FModel
     from friedel.io.writers import check_output
@@ -195,9 +204,10 @@ def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
 
         write_ccp4_map(path, fmodel.crystal, fmodel.masked.mask, overwrite=overwrite)
     else:
-        from friedel.plots import plot_fmodel
+        import friedel
 
-        plot_fmodel(fmodel, path, overwrite=overwrite)
+        draw = friedel.plot_fmodel if name == "plot" else getattr(friedel, name)
+        draw(fmodel, path, overwrite=overwrite)
 
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:

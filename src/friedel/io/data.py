@@ -10,7 +10,7 @@ import gemmi
 import numpy as np
 
 from friedel.crystal import Crystal
-from friedel.errors import FileFormatError
+from friedel.errors import FileFormatError, ParameterError
 from friedel.io.gemmi_objects import crystal_from_gemmi, crystal_of
 from friedel.reflections import Reflections
 
@@ -24,7 +24,9 @@ FREE_LABELS = (
 """Labels under which R-free flags are usually found."""
 
 
-def as_reflections(data: Any) -> Reflections:
+def as_reflections(
+    data: Any, *, free_label: str | None = None, free_value: int | None = None
+) -> Reflections:
     """Observed amplitudes from any of the forms in which people hold them.
 
     Parameters
@@ -32,7 +34,12 @@ def as_reflections(data: Any) -> Reflections:
     data
         ``"file.mtz"``, ``"file.mtz:FP,SIGFP"``, ``"file-sf.cif"`` (also with ``:labels``),
         ``gemmi.Mtz``, ``gemmi.ValueSigmaAsuData`` or ``gemmi.FloatAsuData``, or `Reflections`.
-        Without labels the usual ones are looked for; the choice is in `description`.
+        Without labels the usual ones are looked for; the choice is in `description`. Four labels,
+        as in ``"file.mtz:F(+),SIGF(+),F(-),SIGF(-)"``, are Friedel mates measured apart: F(-) is
+        then at -hkl.
+    free_label, free_value
+        Column of a file with R-free flags, and its value in the free set; by default the
+        usual columns and conventions.
 
     Returns
     -------
@@ -45,13 +52,16 @@ def as_reflections(data: Any) -> Reflections:
     FileFormatError
         When the source cannot be read or lacks the columns.
     """
-    if isinstance(data, Reflections):
+    if isinstance(data, Reflections) and free_label is None and free_value is None:
         return data
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
-        return _from_table(_read_table(Path(path)), labels, Path(path).name)
+        table, name = _read_table(Path(path)), Path(path).name
+        return _from_table(table, labels, name, free_label, free_value)
     if isinstance(data, gemmi.Mtz):
-        return _from_table(_MtzTable(data), (), "gemmi.Mtz")
+        return _from_table(_MtzTable(data), (), "gemmi.Mtz", free_label, free_value)
+    if free_label is not None or free_value is not None:
+        raise ParameterError("R-free flags can be chosen in files and gemmi.Mtz only")
     if isinstance(data, gemmi.ValueSigmaAsuData):
         pairs = _value_sigma_pairs(data)
         return _merged(
@@ -173,26 +183,50 @@ def _read_table(path: Path) -> _MtzTable | _CifTable:
         raise FileFormatError(f"cannot read {fspath(path)} as reflections: {reason}") from None
 
 
-def _from_table(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -> Reflections:
+def _from_table(
+    table: _MtzTable | _CifTable,
+    labels: tuple[str, ...],
+    name: str,
+    free_label: str | None = None,
+    free_value: int | None = None,
+) -> Reflections:
+    free, convention = _free_flags(table, name, free_label, free_value)
+    if len(labels) == 4:  # F(+), SIGF(+), F(-), SIGF(-)
+        columns = [table.array(label) for label in _present(table, labels, name)]
+        description = f"{', '.join(labels)} from {name}; {convention}"
+        return _merged(
+            table.crystal,
+            np.concatenate([table.hkl, -table.hkl]),
+            np.concatenate(columns[::2]),
+            np.concatenate(columns[1::2]),
+            None if free is None else np.concatenate([free, free]),
+            labels[0],
+            description,
+            pairs_apart=True,
+        )
     label, sigma = _choose_labels(table, labels, name)
     values = table.array(label)
     sigmas = table.array(sigma) if sigma else None
-    free, convention = _free_flags(table)
     source = ", ".join(filter(None, [label, sigma]))
     description = f"{source} from {name}; {convention}"
     return _merged(table.crystal, table.hkl, values, sigmas, free, label, description)
 
 
-def _choose_labels(
-    table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str
-) -> tuple[str, str | None]:
+def _present(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -> tuple[str, ...]:
     present = table.labels()
     missing = [label for label in labels if label not in present]
     if missing:
         raise FileFormatError(
             f"{name} has no column {', '.join(missing)}; it has {', '.join(present)}"
         )
-    if labels:
+    return labels
+
+
+def _choose_labels(
+    table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str
+) -> tuple[str, str | None]:
+    present = table.labels()
+    if _present(table, labels, name):
         label = labels[0]
         sigma = labels[1] if len(labels) > 1 else _sigma_label(label)
         return label, sigma if sigma in present else None
@@ -209,15 +243,23 @@ def _choose_labels(
     )
 
 
-def _free_flags(table: _MtzTable | _CifTable) -> tuple[np.ndarray | None, str]:
+def _free_flags(
+    table: _MtzTable | _CifTable, name: str, label: str | None, value: int | None
+) -> tuple[np.ndarray | None, str]:
     """(n,) bool True where free, and which convention was recognised.
 
     CCP4 numbers the sets from 0 and 0 is free; Phenix and mmCIF's status mark the free set with 1.
+    A label and a value that are given are taken as they are.
     """
-    label = next((known for known in FREE_LABELS if known in table.labels()), None)
+    if label is not None:
+        _present(table, (label,), name)
+    else:
+        label = next((known for known in FREE_LABELS if known in table.labels()), None)
     if label is None:
         return None, "no R-free flags"
     flags = table.array(label)
+    if value is not None:
+        return flags == value, f"free set is {label} = {value} (as asked)"
     known = flags[np.isfinite(flags)]
     if not len(known) or known.min() == known.max():
         return None, f"R-free flags {label} are all the same and not used"
@@ -236,15 +278,22 @@ def _merged(
     free: np.ndarray | None,
     label: str,
     description: str,
+    *,
+    pairs_apart: bool = False,
 ) -> Reflections:
-    """Present reflections mapped to the asymmetric unit, sorted, equivalent ones averaged."""
+    """Present reflections mapped to the asymmetric unit, sorted, equivalent ones averaged.
+
+    With `pairs_apart` h and -h are not equivalent, unless by symmetry.
+    """
     present = np.isfinite(values)
     if sigmas is not None:
         present &= np.isfinite(sigmas)
     present &= ~crystal.is_absent(hkl) & np.asarray(hkl).any(axis=1)
     if not present.any():
         raise FileFormatError(f"no observed values of {label} ({description})")
-    folded, _, _ = crystal.to_asu(np.asarray(hkl)[present])
+    folded, _, friedel = crystal.to_asu(np.asarray(hkl)[present])
+    if pairs_apart:
+        folded[friedel & ~crystal.is_centric(folded)] *= -1
     unique, group, counts = np.unique(folded, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
 

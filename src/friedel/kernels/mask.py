@@ -1,14 +1,25 @@
 """Spheres on a periodic grid, and what is left between them as runs of points along w.
 
-A mask is held by rows: row u * nv + v consists of the points (u, v, 0..nw-1). `row_start`
-(n_rows + 1,) says where the runs of each row stand in `first` and `last`, the first and last
-point of each run. A run ends at the end of its row even when it goes on at the start.
+A region is held as bits, (nu, nv, n_words) uint64 whose bit w is the point (u, v, w), or by rows:
+row u * nv + v consists of the points (u, v, 0..nw-1), and `row_start` (n_rows + 1,) says where
+the runs of each row stand in `first` and `last`, the first and last point of each run. A run ends
+at the end of its row even when it goes on at the start.
 """
 
 import math
 
 import numpy as np
 from numba import njit
+
+ONE, SIX, LOW_SIX = np.uint64(1), np.uint64(6), np.uint64(63)
+"""Shifts and masks; all unsigned, as numba turns a mixture with signed numbers into floats."""
+ALL, NONE = np.uint64(2**64 - 1), np.uint64(0)
+
+DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+BIT_OF_PRODUCT = np.zeros(64, np.int64)
+for _bit in range(64):
+    BIT_OF_PRODUCT[((1 << _bit) * int(DE_BRUIJN) % 2**64) >> 58] = _bit
+"""The number of a single bit, by the six highest bits of its product with De Bruijn's number."""
 
 
 @njit(cache=True, nogil=True)
@@ -38,37 +49,85 @@ def _wrapped(i, n):
 
 
 @njit(cache=True, nogil=True)
-def _fill(row, first, last, value):
-    """row[first .. last] = value with periodic indices."""
-    nw = len(row)
-    n = min(last - first + 1, nw)
-    start = _wrapped(first, nw)
-    # Unsigned: numba need not ask whether an index counts from the end, three times the speed
-    for k in range(np.uint64(start), np.uint64(min(start + n, nw))):
-        row[k] = value
-    if start + n > nw:
-        for k in range(np.uint64(start + n - nw)):
-            row[k] = value
+def _set_bits(bits, u, v, first, last):
+    """Set points first .. last of row (u, v), which are in range."""
+    a, b = np.uint64(first), np.uint64(last)
+    i, j = a >> SIX, b >> SIX
+    low, high = ALL << (a & LOW_SIX), ALL >> (LOW_SIX - (b & LOW_SIX))
+    if i == j:
+        bits[u, v, i] |= low & high
+        return
+    bits[u, v, i] |= low
+    for k in range(i + ONE, j):
+        bits[u, v, k] = ALL
+    bits[u, v, j] |= high
 
 
 @njit(cache=True, nogil=True)
-def mark_spheres(protein, form, extent, frac, radius):
-    """Set to 1 the points of `protein` (nu, nv, nw) within radius_j of frac_j, which is in [0, 1].
+def _set_range(bits, u, v, nw, first, last):
+    """Set points first .. last of row (u, v) with periodic indices."""
+    if first >= 0 and last < nw:
+        _set_bits(bits, u, v, first, last)
+        return
+    n = last - first + 1
+    if n >= nw:
+        _set_bits(bits, u, v, 0, nw - 1)
+        return
+    start = _wrapped(first, nw)
+    end = start + n - 1
+    if end < nw:
+        _set_bits(bits, u, v, start, end)
+    else:
+        _set_bits(bits, u, v, start, nw - 1)
+        _set_bits(bits, u, v, 0, end - nw)
+
+
+@njit(cache=True, nogil=True)
+def mark_spheres(bits, nw, form, extent, frac, radius):
+    """Set the points within radius_j of frac_j, which is in [0, 1].
 
     Radii are in steps along w. `form` is that of squared distances, see :func:`_chord`; `extent`
-    (2,) is the half-width along u and v of a sphere of radius 1.
+    is the half-width along u of a sphere of radius 1.
     """
-    nu, nv, nw = protein.shape
+    nu, nv, _ = bits.shape
+    # Seen along w a sphere is an ellipse a px^2 + 2 b px py + c py^2 < r^2
+    b, c = form[2] - form[3] * form[4], form[1] - form[4] * form[4]
+    a = form[0] - form[3] * form[3]
     for j in range(len(frac)):
         cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
-        wx, wy = radius[j] * extent[0], radius[j] * extent[1]
+        wx, r2 = radius[j] * extent, radius[j] * radius[j]
         for i in range(math.ceil(cx - wx), math.floor(cx + wx) + 1):
-            plane = protein[_wrapped(i, nu)]
-            for m in range(math.ceil(cy - wy), math.floor(cy + wy) + 1):
-                enters, leaves = _chord(form, i - cx, m - cy, radius[j] * radius[j])
+            u, px = np.uint64(_wrapped(i, nu)), i - cx
+            middle = cy - b / c * px
+            wy = math.sqrt(max(r2 - (a - b * b / c) * px * px, 0.0) / c)
+            for m in range(math.ceil(middle - wy), math.floor(middle + wy) + 1):
+                enters, leaves = _chord(form, px, m - cy, r2)
                 first, last = math.ceil(cz + enters), math.floor(cz + leaves)
                 if first <= last:
-                    _fill(plane[_wrapped(m, nv)], first, last, 1)
+                    _set_range(bits, u, np.uint64(_wrapped(m, nv)), nw, first, last)
+
+
+@njit(cache=True, nogil=True)
+def map_runs(row_start, first, last, matrix, shift, nw, bits):
+    """Set the images of runs under an operation that takes rows to rows.
+
+    In grid steps the operation is p -> matrix p + shift, with matrix[0, 2] = matrix[1, 2] = 0 and
+    matrix[2, 2] = 1 or -1.
+    """
+    nu, nv, _ = bits.shape
+    for u in range(nu):
+        for v in range(nv):
+            row = u * nv + v
+            if row_start[row] == row_start[row + 1]:
+                continue
+            to_u = np.uint64((matrix[0, 0] * u + matrix[0, 1] * v + shift[0]) % nu)
+            to_v = np.uint64((matrix[1, 0] * u + matrix[1, 1] * v + shift[1]) % nv)
+            offset = (matrix[2, 0] * u + matrix[2, 1] * v + shift[2]) % nw
+            for run in range(row_start[row], row_start[row + 1]):
+                if matrix[2, 2] > 0:
+                    _set_range(bits, to_u, to_v, nw, offset + first[run], offset + last[run])
+                else:
+                    _set_range(bits, to_u, to_v, nw, offset - last[run], offset - first[run])
 
 
 @njit(cache=True, nogil=True)
@@ -88,32 +147,51 @@ def ball_rows(form, extent, radius):
 
 
 @njit(cache=True, nogil=True)
-def _count_runs(row):
-    """Number of runs of zeros in a row, written without branches so that it vectorizes."""
-    n = int(row[0] == 0)
-    for k in range(1, len(row)):
-        n += int(row[k] == 0) & int(row[k - 1] != 0)
-    return n
+def _changes(words, k, flip):
+    """Bits of word k of a row that differ from the point before; before the first stands a 0."""
+    word = words[k] ^ flip
+    before = (words[k - 1] ^ flip) >> LOW_SIX if k > 0 else NONE
+    return word ^ ((word << ONE) | before)
 
 
 @njit(cache=True, nogil=True)
-def find_runs(protein):
-    """Runs of zeros of `protein` (nu, nv, nw): `row_start`, `first`, `last`."""
-    nu, nv, nw = protein.shape
+def _inside(k, nw):
+    """The bits of word k that are points of a row of nw."""
+    rest = nw - 64 * k
+    return ALL if rest >= 64 else ALL >> np.uint64(64 - rest)
+
+
+@njit(cache=True, nogil=True)
+def find_runs(bits, nw, value):
+    """Runs of points whose bit is `value`: `row_start`, `first`, `last`."""
+    nu, nv, n_words = bits.shape
+    flip = NONE if value else ALL
     row_start = np.zeros(nu * nv + 1, np.int64)
     for row in range(nu * nv):
-        row_start[row + 1] = row_start[row] + _count_runs(protein[row // nv, row % nv])
+        words, n = bits[row // nv, row % nv], 0
+        for k in range(n_words):
+            starts = _changes(words, k, flip) & (words[k] ^ flip) & _inside(k, nw)
+            while starts != NONE:
+                starts &= starts - ONE
+                n += 1
+        row_start[row + 1] = row_start[row] + n
     first, last = np.empty(row_start[-1], np.int32), np.empty(row_start[-1], np.int32)
     for row in range(nu * nv):
-        points = protein[row // nv, row % nv]
-        k = 0
-        for run in range(row_start[row], row_start[row + 1]):
-            while points[k] != 0:
-                k += 1
-            first[run] = k
-            while k < nw and points[k] == 0:
-                k += 1
-            last[run] = k - 1
+        words, run, is_open = bits[row // nv, row % nv], row_start[row], False
+        for k in range(n_words):
+            changes = _changes(words, k, flip) & _inside(k, nw)
+            while changes != NONE:
+                lowest = changes & (NONE - changes)
+                point = 64 * k + BIT_OF_PRODUCT[(lowest * DE_BRUIJN) >> np.uint64(58)]
+                if is_open:
+                    last[run] = point - 1
+                    run += 1
+                else:
+                    first[run] = point
+                is_open = not is_open
+                changes &= changes - ONE
+        if is_open:
+            last[run] = nw - 1
     return row_start, first, last
 
 
@@ -127,6 +205,8 @@ def _root(parent, i):
 
 @njit(cache=True, nogil=True)
 def _join(parent, i, j):
+    if parent[i] == parent[j]:
+        return
     i, j = _root(parent, i), _root(parent, j)
     parent[max(i, j)] = min(i, j)
 
@@ -157,7 +237,7 @@ def _join_rows(parent, first, last, nw, i, i_end, j, j_end):
 def island_sizes(row_start, first, last, nu, nv, nw):
     """(n_runs,) number of points in the island of each run; islands touch also across corners."""
     n = len(first)
-    parent = np.arange(n)
+    parent = np.arange(n, dtype=np.int32)
     for u in range(nu):
         for v in range(nv):
             row = u * nv + v
@@ -176,19 +256,36 @@ def island_sizes(row_start, first, last, nu, nv, nw):
 
 
 @njit(cache=True, nogil=True)
-def paint_runs(row_start, first, last, keep, ball, out):
-    """Set `out` (nu, nv, nw) to 1 within a ball of any point of the kept runs, else to 0."""
-    nu, nv, nw = out.shape
+def grow_runs(row_start, first, last, keep, ball, nw, bits):
+    """Set the points within a ball of any point of the kept runs."""
+    nu, nv, _ = bits.shape
     for u in range(nu):
         for v in range(nv):
-            row = out[u, v]
             i, i_end = row_start[u * nv + v], row_start[u * nv + v + 1]
-            if i < i_end and keep[i] and first[i] == 0 and last[i] == nw - 1:
-                row[:] = 1.0  # solvent throughout, nothing to grow into
+            if i == i_end:
                 continue
-            row[:] = 0.0
             for b in range(len(ball)):
-                source = _wrapped(u - ball[b, 0], nu) * nv + _wrapped(v - ball[b, 1], nv)
-                for i in range(row_start[source], row_start[source + 1]):
-                    if keep[i]:
-                        _fill(row, first[i] + ball[b, 2], last[i] + ball[b, 3], 1.0)
+                to_u = np.uint64(_wrapped(u + ball[b, 0], nu))
+                to_v = np.uint64(_wrapped(v + ball[b, 1], nv))
+                before, after = ball[b, 2], ball[b, 3]
+                for run in range(i, i_end):
+                    if keep[run]:
+                        _set_range(bits, to_u, to_v, nw, first[run] + before, last[run] + after)
+
+
+@njit(cache=True, nogil=True)
+def unpack(bits, out):
+    """out[u, v, w] = 1 where the bit is set, else 0; how many are 1."""
+    nu, nv, nw = out.shape
+    n = 0
+    for u in range(nu):
+        for v in range(nv):
+            for k in range(bits.shape[2]):
+                word, part = bits[u, v, k], out[u, v, 64 * k : min(64 * k + 64, nw)]
+                in_word = np.uint64(0)
+                for i in range(len(part)):
+                    bit = (word >> np.uint64(i)) & ONE
+                    part[i] = np.float32(bit)
+                    in_word += bit
+                n += np.int64(in_word)
+    return n

@@ -9,7 +9,11 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError
+from friedel.kernels.scaling import unscaled_amplitudes
 from friedel.scaling.parameters import ScaleParameters, quadratic_terms, symmetric_tensors
+
+BEYOND_CURVES = 20
+"""Reflections at either end of the resolution that curves, constant there, do not follow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,9 @@ class ScalingData:
         (n,) complex transform of the solvent mask, or None for no solvent.
     f_layer
         (n,) complex transform of a layer of solvent with a density of its own, or None.
+    twin
+        F_calc, F_mask and F_layer of the reflections that twinning puts on top of these; the
+        latter two None where there are none. None for no twin.
 
     Raises
     ------
@@ -43,10 +50,13 @@ class ScalingData:
     f_calc: np.ndarray
     f_mask: np.ndarray | None = None
     f_layer: np.ndarray | None = None
+    twin: tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("f_obs", "f_calc", "f_mask", "f_layer"):
-            values = getattr(self, name)
+        named = {name: getattr(self, name) for name in ("f_obs", "f_calc", "f_mask", "f_layer")}
+        mates = zip(("f_calc", "f_mask", "f_layer"), self.twin or (), strict=False)
+        named |= {f"{name} of twin mates": values for name, values in mates}
+        for name, values in named.items():
             if values is None:
                 continue
             if np.shape(values) != (len(self.hkl),):
@@ -63,11 +73,14 @@ class ScalingData:
 
     def select(self, chosen: np.ndarray) -> "ScalingData":
         """The reflections chosen by a boolean mask or by indices."""
-        arrays: dict[str, Any] = {
-            name: None if (values := getattr(self, name)) is None else values[chosen]
-            for name in ("hkl", "f_obs", "f_calc", "f_mask", "f_layer")
-        }
-        return replace(self, **arrays)
+
+        def of(values: np.ndarray | None) -> Any:
+            return None if values is None else values[chosen]
+
+        names = ("hkl", "f_obs", "f_calc", "f_mask", "f_layer")
+        arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in names}
+        twin = None if self.twin is None else tuple(of(values) for values in self.twin)
+        return replace(self, **arrays, twin=twin)
 
     @property
     def has_solvent(self) -> bool:
@@ -86,8 +99,11 @@ class ScalingData:
 
     @property
     def curve_range(self) -> tuple[float, float]:
-        """Least and greatest 1/d, 1/A."""
-        return float(2.0 * np.sqrt(self.stol2.min())), float(2.0 * np.sqrt(self.stol2.max()))
+        """1/d (1/A) between which curves are determined: some reflections lie beyond either."""
+        n_beyond = min(BEYOND_CURVES, len(self) // 50)
+        at = [n_beyond, len(self) - 1 - n_beyond]
+        low, high = 2.0 * np.sqrt(np.partition(self.stol2, at)[at])
+        return float(low), float(high)
 
     @cached_property
     def b_basis(self) -> np.ndarray:
@@ -105,55 +121,48 @@ class ScalingData:
         return self.b_basis @ (in_full_tensor * np.array(b_overall))
 
     @cached_property
-    def _products(self) -> tuple[np.ndarray, ...]:
-        """CC, CM, MM, CL, ML, LL: real parts of the products of F_calc, F_mask, F_layer.
+    def _products(self) -> np.ndarray:
+        """(6, n) of this crystal alone; see :meth:`products`."""
+        return _products_of(self.f_calc, self.f_mask, self.f_layer)
 
-        The phases matter only through these.
+    @cached_property
+    def twin_difference(self) -> np.ndarray:
+        """(6, n) how much the products of twin mates are larger; zero without twinning."""
+        if self.twin is None:
+            return np.zeros_like(self._products)
+        return _products_of(*self.twin) - self._products
+
+    def products(self, twin_fraction: float = 0.0) -> np.ndarray:
+        """(6, n) CC, CM, MM, CL, ML, LL: real parts of products of F_calc, F_mask, F_layer.
+
+        Phases matter only through these. Twins add intensities, and so these products.
         """
-        zero = np.zeros(1, np.complex128)
-        c = self.f_calc
-        m = zero if self.f_mask is None else self.f_mask
-        y = zero if self.f_layer is None else self.f_layer
-        pairs = ((c, c), (c, m), (m, m), (c, y), (m, y), (y, y))
-        return tuple((np.conj(a) * b).real for a, b in pairs)
+        if twin_fraction == 0.0:
+            return self._products
+        return self._products + twin_fraction * self.twin_difference
 
-    def _with_layer(self, k_layer: float) -> tuple[np.ndarray, np.ndarray]:
-        """Re(F_calc* S) and |S|^2 of S = F_mask + k_layer F_layer."""
-        _, cm, mm, cl, ml, ll = self._products
-        if k_layer == 0.0:
-            return cm, mm
-        return cm + k_layer * cl, mm + k_layer * (2.0 * ml + k_layer * ll)
-
-    def unscaled_amplitudes(self, solvent_scale: np.ndarray, k_layer: float = 0.0) -> np.ndarray:
-        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|."""
-        calc2 = self._products[0]
-        cross, solvent2 = self._with_layer(k_layer)
-        return np.sqrt(
-            np.maximum(calc2 + solvent_scale * (2.0 * cross + solvent_scale * solvent2), 0.0)
-        )
-
-    def unscaled_slope(self, solvent_scale: np.ndarray, k_layer: float = 0.0) -> np.ndarray:
-        """(n,) d :meth:`unscaled_amplitudes` / d solvent_scale; 0 where they vanish."""
-        cross, solvent2 = self._with_layer(k_layer)
-        return self._over_amplitudes(cross + solvent_scale * solvent2, solvent_scale, k_layer)
-
-    def layer_slope(self, solvent_scale: np.ndarray, k_layer: float) -> np.ndarray:
-        """(n,) d :meth:`unscaled_amplitudes` / d k_layer; 0 where they vanish."""
-        _, _, _, cl, ml, ll = self._products
-        numerator = solvent_scale * (cl + solvent_scale * (ml + k_layer * ll))
-        return self._over_amplitudes(numerator, solvent_scale, k_layer)
-
-    def _over_amplitudes(
-        self, numerator: np.ndarray, solvent_scale: np.ndarray, k_layer: float
+    def unscaled_amplitudes(
+        self, solvent_scale: np.ndarray, k_layer: float = 0.0, twin_fraction: float = 0.0
     ) -> np.ndarray:
-        amplitudes = self.unscaled_amplitudes(solvent_scale, k_layer)
-        return np.divide(numerator, amplitudes, out=np.zeros_like(amplitudes), where=amplitudes > 0)
+        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|, of the twin if there is one."""
+        amplitudes = np.empty(len(self))
+        products = self.products(twin_fraction)
+        unscaled_amplitudes(products, np.asarray(solvent_scale), k_layer, amplitudes)
+        return amplitudes
 
     def amplitudes(self, parameters: ScaleParameters) -> np.ndarray:
-        """(n,) |F_total| with these parameters."""
+        """(n,) |F_total| with these parameters, of twins the root of the mean |F_total|^2."""
         solvent = parameters.solvent_scale(self.stol2)
-        unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer)
+        unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer, parameters.twin_fraction)
         return parameters.overall_scale(self.crystal, self.hkl) * unscaled
+
+
+def _products_of(
+    f_calc: np.ndarray, f_mask: np.ndarray | None, f_layer: np.ndarray | None
+) -> np.ndarray:
+    c, m, y = (np.zeros_like(f_calc) if f is None else f for f in (f_calc, f_mask, f_layer))
+    pairs = ((c, c), (c, m), (m, m), (c, y), (m, y), (y, y))
+    return np.array([a.real * b.real + a.imag * b.imag for a, b in pairs])
 
 
 def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The fit: least squares, and robust targets by iteratively reweighted least squares."""
+"""The fit: least squares and robust targets, by iteratively reweighted least squares."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,6 @@ from friedel.scaling.targets import TARGETS, Target
 
 NEGLIGIBLE_K_SOL = 1e-4
 """Solvent this much thinner than water (0.33 electrons/A^3) is none; its B_sol means nothing."""
-
-FTOL = 1e-10
-"""Least squares end when the target falls by less than this fraction of itself."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,8 @@ def fit(
         lengths of its curves say how many of their coefficients are fitted.
     fixed
         Which of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``, ``"k_layer"``,
-        ``"overall_curve"``, ``"solvent_curve"`` stay as they start.
-        Those of the solvent also stay where there is no solvent.
+        ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"`` stay as they start.
+        Those of the solvent also stay where there is no solvent, as that of the twin.
     weights
         (n,) factors of the residuals, such as 1/sigma; 1 by default.
     k_sol_min
@@ -104,17 +101,29 @@ def fit(
     start = start or fit_isotropic_b(data, fixed=held)
     if start.k_overall <= 0:
         raise ParameterError(f"k_overall starts at {start.k_overall:g}, expected more than 0")
-    if start.k_sol == 0.0 and "k_sol" in held:
-        held |= {"b_sol"}
-    result = _minimise(Problem(data, start, held, weights), target, k_sol_min, tolerance)
+    problem = problem_of(data, start, held, weights)
+    result = _minimise(problem, target, k_sol_min, tolerance)
     limited = "k_sol" not in held and not start.solvent_curve
     if limited and result.parameters.k_sol - k_sol_min < NEGLIGIBLE_K_SOL:
         # B_sol of no solvent is undetermined and would be reported as if it were known
         notes += (f"k_sol falls to its lower limit and is set to {k_sol_min:g}",)
         start = replace(result.parameters, k_sol=k_sol_min, b_sol=start.b_sol, k_layer=0.0)
-        held |= {"k_sol", "k_layer"} if k_sol_min else {"k_sol", "b_sol", "k_layer"}
-        result = _minimise(Problem(data, start, held, weights), target, k_sol_min, tolerance)
+        problem = problem_of(data, start, held | {"k_sol", "k_layer"}, weights)
+        result = _minimise(problem, target, k_sol_min, tolerance)
     return replace(result, notes=notes)
+
+
+def problem_of(
+    data: ScalingData,
+    start: ScaleParameters,
+    fixed: Collection[str],
+    weights: np.ndarray | None = None,
+) -> Problem:
+    """What :func:`fit` minimises, with all parameters held that the data or the start lack."""
+    held, _ = _held_parameters(data, fixed)
+    if start.k_sol == 0.0 and "k_sol" in held:
+        held |= {"b_sol", "solvent_curve", "k_layer"}
+    return Problem(data, start, held, weights)
 
 
 def _held_parameters(
@@ -129,66 +138,33 @@ def _held_parameters(
     held = frozenset(fixed)
     if not data.has_layer:
         held |= {"k_layer"}
+    if data.twin is None:
+        held |= {"twin_fraction"}
     if data.has_solvent:
         return held, ()
-    empty = "the solvent mask is empty: k_sol and B_sol are not fitted"
+    empty = "F_mask is zero: k_sol and B_sol are not fitted"
     notes = () if data.f_mask is None else (empty,)
     return held | {"k_sol", "b_sol", "solvent_curve"}, notes
 
 
 def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float) -> ScalingFit:
-    """Least squares, and from there the robust target."""
     n, free = len(problem.data), problem.free
     if n <= free.sum():
         raise ReflectionsError(f"got {n} reflections to fit {free.sum()} parameters, expected more")
-    limits = problem.lower_limits(k_sol_min)[free]
-    x = problem.start_vector[free]
-    is_plain = not (problem.start.overall_curve or problem.start.solvent_curve)
-    if target == "ls" and is_plain:
-        return _least_squares(problem, x, limits)
-    return _reweighted(problem, TARGETS[target], x, limits, tolerance)
-
-
-def _least_squares(problem: Problem, x0: np.ndarray, limits: np.ndarray) -> ScalingFit:
-    """Levenberg-Marquardt, or trust regions where the limits of the solvent ask for it."""
-    import scipy.optimize
-
-    n = len(problem.data)
-    if not len(x0):
-        value = float((problem.residuals(x0) ** 2).sum())
-        return ScalingFit(value, problem.start, 0, n, True)
-    options = {"jac": problem.jacobian, "x_scale": "jac", "ftol": FTOL}
-    solution = scipy.optimize.least_squares(problem.residuals, x0, method="lm", **options)
-    if (solution.x < limits).any():
-        inside = np.maximum(x0, limits + NEGLIGIBLE_K_SOL)
-        solution = scipy.optimize.least_squares(
-            problem.residuals, inside, method="trf", bounds=(limits, np.inf), **options
-        )
-    return ScalingFit(
-        value=2.0 * float(solution.cost),  # scipy halves the sum of squares
-        parameters=problem.parameters(solution.x),
-        n_parameters=len(x0),
-        n_reflections=n,
-        converged=bool(solution.success),
-        target=TARGETS["ls"].adapted(problem.residuals(solution.x)),
-        stats={"evaluations": int(solution.nfev), "message": str(solution.message)},
+    x, at, adapted, evaluations, converged = reweighted_fit(
+        problem,
+        TARGETS[target],
+        problem.start_vector[free],
+        problem.limits(k_sol_min),
+        problem.prior,
+        tolerance,
     )
-
-
-def _reweighted(
-    problem: Problem, target: Target, x0: np.ndarray, limits: np.ndarray, tolerance: float
-) -> ScalingFit:
-    """Any target, also of curves; see :mod:`friedel.scaling.reweighting`."""
-    x, adapted, evaluations, converged = reweighted_fit(
-        problem.residuals, problem.jacobian, target, x0, limits, problem.prior, tolerance
-    )
-    residuals = problem.residuals(x)
-    surprise = float(adapted.surprise(residuals).sum())
+    surprise = float(adapted.surprise(at.residuals).sum())
     return ScalingFit(
-        value=float((residuals**2).sum()) if target.name == "ls" else surprise,
+        value=float((at.residuals**2).sum()) if target == "ls" else surprise,
         parameters=problem.parameters(x),
-        n_parameters=len(x0),
-        n_reflections=len(problem.data),
+        n_parameters=len(x),
+        n_reflections=n,
         converged=converged,
         target=adapted,
         stats={

@@ -16,13 +16,15 @@ MEAN_B_SOL = 46.0
 PARAMETERS = (
     "k_overall",
     "b_overall",
-    "k_sol",
-    "b_sol",
-    "k_layer",
     "overall_curve",
+    "b_sol",
     "solvent_curve",
+    "k_sol",
+    "k_layer",
+    "twin_fraction",
 )
-"""In the order of the vector that is fitted."""
+"""In the order of the vector that is fitted: exponents of the overall scale, then of the solvent
+scale, then factors."""
 
 UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
 """Row and column of the tensor elements 11, 22, 33, 12, 13, 23."""
@@ -49,6 +51,8 @@ class ScaleParameters:
         see :func:`curve_terms`; empty for none.
     curve_range
         Least and greatest 1/d (1/A) for which the curves hold; beyond, they are constant.
+    twin_fraction
+        Share of the twin in the intensities; 0 for none.
     """
 
     k_overall: float = 1.0
@@ -59,6 +63,7 @@ class ScaleParameters:
     overall_curve: tuple[float, ...] = ()
     solvent_curve: tuple[float, ...] = ()
     curve_range: tuple[float, float] = (0.0, 1.0)
+    twin_fraction: float = 0.0
 
     @property
     def b_iso(self) -> float:
@@ -95,7 +100,10 @@ class ScaleParameters:
         f_mask: np.ndarray | None = None,
         f_layer: np.ndarray | None = None,
     ) -> np.ndarray:
-        """(n,) complex, on the scale of F_obs; without `f_mask` there is no solvent."""
+        """(n,) complex, on the scale of F_obs; without `f_mask` there is no solvent.
+
+        Of twins, one domain alone.
+        """
         if f_mask is not None:
             if f_layer is not None:
                 f_mask = f_mask + self.k_layer * f_layer

@@ -1,11 +1,13 @@
-"""Residuals and their derivatives as functions of the vector of free parameters."""
+"""Residuals and the normal equations as functions of the vector of free parameters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from friedel.kernels.scaling import normal_equations, slopes, squares
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import (
     MEAN_B_SOL,
@@ -23,15 +25,42 @@ CURVE_WIDTH = 3.0
 B_SOL_WIDTH = 300.0
 """Of B_sol, A^2: the values published hardly reach this."""
 
+TINY = 1e-300
+"""Where amplitudes vanish so do their derivatives."""
+
+OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
+"""Exponents of the two scales."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The model at one vector of free parameters.
+
+    Attributes
+    ----------
+    x
+        (m,) parameters.
+    residuals
+        (n,) |F_total| - F_obs, weighted.
+    overall, per_k_sol, unscaled
+        (n,) overall scale, solvent scale for k_sol = 1, amplitudes before the overall scale.
+    """
+
+    x: np.ndarray
+    residuals: np.ndarray
+    overall: np.ndarray
+    per_k_sol: np.ndarray
+    unscaled: np.ndarray
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """What a minimiser needs to know.
 
-    All parameters are the vector (log k_overall, components of B in the basis, k_sol, B_sol,
-    k_layer, overall curve, solvent curve). How many terms the curves have, `start` says.
-    With a curve for the solvent, log |k_sol| takes the place of k_sol: its valley with B_sol
-    and the curve is then straight, and steps along it are long.
+    All parameters are the vector (log k_overall, components of B in the basis, overall curve,
+    B_sol, solvent curve, k_sol, k_layer, twin fraction). How many terms the curves have, `start`
+    says. With a curve for the solvent, log |k_sol| takes the place of k_sol: its valley with
+    B_sol and the curve is then straight, and steps along it are long.
 
     Parameters
     ----------
@@ -51,36 +80,51 @@ class Problem:
     weights: np.ndarray | None = None
 
     @cached_property
-    def _lengths(self) -> tuple[int, ...]:
-        curves = len(self.start.overall_curve), len(self.start.solvent_curve)
-        return 1, len(self.data.b_basis), 1, 1, 1, *curves
+    def _lengths(self) -> dict[str, int]:
+        lengths = dict.fromkeys(PARAMETERS, 1)
+        return lengths | {
+            "b_overall": len(self.data.b_basis),
+            "overall_curve": len(self.start.overall_curve),
+            "solvent_curve": len(self.start.solvent_curve),
+        }
+
+    @cached_property
+    def _places(self) -> dict[str, slice]:
+        """Of each parameter in the vector of all."""
+        ends = np.cumsum([self._lengths[name] for name in PARAMETERS])
+        return {
+            name: slice(end - self._lengths[name], end)
+            for name, end in zip(PARAMETERS, ends.tolist(), strict=True)
+        }
 
     @cached_property
     def free(self) -> np.ndarray:
         """(m,) bool: which of all parameters are fitted."""
-        return np.repeat([name not in self.fixed for name in PARAMETERS], self._lengths)
+        free = [name not in self.fixed for name in PARAMETERS]
+        return np.repeat(free, [self._lengths[name] for name in PARAMETERS])
 
     @cached_property
     def start_vector(self) -> np.ndarray:
         """(m,) all parameters at the start; B without what the symmetry forbids."""
         start = self.start
-        b = self.data.b_components(start.b_overall)
         k_sol = np.log(abs(start.k_sol)) if self._is_logarithmic else start.k_sol
-        solvent = k_sol, start.b_sol, start.k_layer
-        curves = *start.overall_curve, *start.solvent_curve
-        return np.array([np.log(start.k_overall), *b, *solvent, *curves])
+        overall = np.log(start.k_overall), *self.data.b_components(start.b_overall)
+        solvent = start.b_sol, *start.solvent_curve
+        factors = k_sol, start.k_layer, start.twin_fraction
+        return np.array([*overall, *start.overall_curve, *solvent, *factors])
 
     @property
     def _is_logarithmic(self) -> bool:
         return bool(self.start.solvent_curve) and self.start.k_sol != 0.0
 
-    def lower_limits(self, k_sol_min: float) -> np.ndarray:
-        """(m,) of all parameters. With a curve, B_sol alone says nothing and has no limit."""
-        least = np.full(len(self.free), -np.inf)
-        k_sol = 1 + len(self.data.b_basis)
+    def limits(self, k_sol_min: float) -> np.ndarray:
+        """(2, m) of the free parameters. With a curve, B_sol alone says nothing and has none."""
+        limits = np.array([[-np.inf], [np.inf]]) * np.ones(len(self.free))
+        limits[:, self._places["twin_fraction"]] = [[0.0], [1.0]]
         if not self.start.solvent_curve:
-            least[k_sol : k_sol + 2] = k_sol_min, 0.0
-        return least
+            limits[0, self._places["k_sol"]] = k_sol_min
+            limits[0, self._places["b_sol"]] = 0.0
+        return limits[:, self.free]
 
     @property
     def prior(self) -> Prior:
@@ -90,28 +134,12 @@ class Problem:
         solvent, the prior keeps them from running away.
         """
         centre, width = self.start_vector.copy(), np.full(len(self.free), np.inf)
-        width[len(width) - sum(self._lengths[-2:]) :] = CURVE_WIDTH
-        centre[len(width) - sum(self._lengths[-2:]) :] = 0.0
-        k_sol = 1 + len(self.data.b_basis)
-        centre[k_sol + 1], width[k_sol + 1] = MEAN_B_SOL, B_SOL_WIDTH
+        for name in ("overall_curve", "solvent_curve"):
+            centre[self._places[name]], width[self._places[name]] = 0.0, CURVE_WIDTH
+        centre[self._places["b_sol"]], width[self._places["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
         if self._is_logarithmic:
-            width[k_sol] = CURVE_WIDTH
+            width[self._places["k_sol"]] = CURVE_WIDTH
         return Prior(centre[self.free], width[self.free])
-
-    @cached_property
-    def _static_scale(self) -> np.ndarray | float:
-        """The part of a B held fixed that the symmetry forbids: taken as it is given."""
-        if "b_overall" not in self.fixed:
-            return 1.0
-        allowed = self.data.b_components(self.start.b_overall) @ self.data.b_basis
-        rest = np.array(self.start.b_overall) - allowed
-        return np.exp(-quadratic_terms(self.data.crystal, self.data.hkl) @ rest)
-
-    @cached_property
-    def _curve_terms(self) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(  # type: ignore[return-value]
-            curve_terms(self.data.stol2, self.start.curve_range, n) for n in self._lengths[-2:]
-        )
 
     def vector(self, x: np.ndarray) -> np.ndarray:
         """(m,) all parameters, from the free ones."""
@@ -119,71 +147,114 @@ class Problem:
         values[self.free] = x
         return values
 
-    def _parts(self, x: np.ndarray) -> list[np.ndarray]:
-        """All parameters, in the order of their names."""
-        return np.split(self.vector(x), np.cumsum(self._lengths)[:-1])
-
     def parameters(self, x: np.ndarray) -> ScaleParameters:
         """The scale that a vector of free parameters means."""
-        log_k, b, k_sol, b_sol, k_layer, overall_curve, solvent_curve = self._parts(x)
+        values = self.vector(x)
+        part = {name: values[place] for name, place in self._places.items()}
         fitted = ScaleParameters(
-            float(np.exp(log_k[0])),
-            as_floats(b @ self.data.b_basis),
-            self._linear_k_sol(k_sol[0]),
-            float(b_sol[0]),
-            float(k_layer[0]),
-            as_floats(overall_curve),
-            as_floats(solvent_curve),
+            float(np.exp(part["k_overall"][0])),
+            as_floats(part["b_overall"] @ self.data.b_basis),
+            self._linear_k_sol(part["k_sol"][0]),
+            float(part["b_sol"][0]),
+            float(part["k_layer"][0]),
+            as_floats(part["overall_curve"]),
+            as_floats(part["solvent_curve"]),
             self.start.curve_range,
+            float(part["twin_fraction"][0]),
         )
         kept: dict[str, Any] = {name: getattr(self.start, name) for name in self.fixed}
         return replace(fitted, **kept)
 
-    def residuals(self, x: np.ndarray) -> np.ndarray:
-        """(n,) |F_total| - F_obs, weighted."""
-        overall, solvent, _ = self._scales(x)
-        unscaled = self.data.unscaled_amplitudes(solvent, self._k_layer(x))
-        return self._weighted(overall * unscaled - self.data.f_obs)
+    @cached_property
+    def _exponents(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """Of overall and solvent scale: (n,) what is fixed, and (m, n) the rows of what is free."""
+        data, start = self.data, self.start
+        of_overall, of_solvent = (
+            curve_terms(data.stol2, start.curve_range, len(curve)).T
+            for curve in (start.overall_curve, start.solvent_curve)
+        )
+        overall = np.concatenate([np.ones((1, len(data))), -data.exponents.T, of_overall])
+        solvent = np.concatenate([-data.stol2[None], of_solvent])
+        static = np.zeros(len(data))
+        if "b_overall" in self.fixed:
+            # what the symmetry forbids of a B held fixed is taken as it is given
+            allowed = data.b_components(start.b_overall) @ data.b_basis
+            static = -quadratic_terms(data.crystal, data.hkl) @ (start.b_overall - allowed)
+        found = []
+        for names, rows, fixed in ((OVERALL, overall, static), (SOLVENT, solvent, 0.0)):
+            place = slice(self._places[names[0]].start, self._places[names[-1]].stop)
+            free = self.free[place]
+            constant = fixed + self.start_vector[place][~free] @ rows[~free]
+            found.append((constant, np.ascontiguousarray(rows[free])))
+        return tuple(found)
 
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
-        """(n, number of free parameters) derivatives of the residuals."""
-        data, k_layer = self.data, self._k_layer(x)
-        overall, solvent, per_k_sol = self._scales(x)
-        amplitudes = overall * data.unscaled_amplitudes(solvent, k_layer)
-        slope = overall * data.unscaled_slope(solvent, k_layer)
-        per_log_solvent = slope * solvent
-        blocks = {
-            "k_overall": lambda: amplitudes[None],
-            "b_overall": lambda: -data.exponents.T * amplitudes,
-            "k_sol": lambda: (per_log_solvent if self._is_logarithmic else slope * per_k_sol)[None],
-            "b_sol": lambda: -(per_log_solvent * data.stol2)[None],
-            "k_layer": lambda: (overall * data.layer_slope(solvent, k_layer))[None],
-            "overall_curve": lambda: self._curve_terms[0].T * amplitudes,
-            "solvent_curve": lambda: self._curve_terms[1].T * per_log_solvent,
-        }
-        rows = [blocks[name]() for name in PARAMETERS if name not in self.fixed]
-        return self._weighted(np.concatenate(rows)).T
+    def evaluate(self, x: np.ndarray) -> Evaluation:
+        """The model at free parameters `x`."""
+        data = self.data
+        (overall_static, overall_rows), (solvent_static, solvent_rows) = self._exponents
+        n, end = len(overall_rows), len(overall_rows) + len(solvent_rows)
+        overall = np.exp(overall_static + x[:n] @ overall_rows)
+        per_k_sol = np.exp(solvent_static + x[n:end] @ solvent_rows)
+        k_sol, k_layer, twin_fraction = self.vector(x)[-3:]
+        solvent = self._linear_k_sol(k_sol) * per_k_sol
+        unscaled = data.unscaled_amplitudes(solvent, k_layer, twin_fraction)
+        residuals = overall * unscaled - data.f_obs
+        if self.weights is not None:
+            residuals *= self.weights
+        return Evaluation(x, residuals, overall, per_k_sol, unscaled)
 
-    def _k_layer(self, x: np.ndarray) -> float:
-        return float(self._parts(x)[4][0])
+    def normal_equations(
+        self, at: Evaluation, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(m, m) J W J^T and (m,) J W r with the derivatives J of the residuals r.
 
-    def _scales(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Overall scale, solvent scale, and the latter for k_sol = 1."""
-        log_k, b, k_sol, b_sol, _, overall_curve, solvent_curve = self._parts(x)
-        exponent = log_k - self.data.exponents @ b
-        solvent_exponent = -b_sol * self.data.stol2
-        if len(overall_curve):
-            exponent += self._curve_terms[0] @ overall_curve
-        if len(solvent_curve):
-            solvent_exponent += self._curve_terms[1] @ solvent_curve
-        per_k_sol = np.exp(solvent_exponent)
-        solvent = self._linear_k_sol(k_sol[0]) * per_k_sol
-        return self._static_scale * np.exp(exponent), solvent, per_k_sol
+        Parameters
+        ----------
+        at
+            Where.
+        weights
+            (n,) W.
+        """
+        return self.normal_equations_of(at, weights, [slice(0, len(self.data))])[0]
+
+    def normal_equations_of(
+        self, at: Evaluation, weights: np.ndarray, stretches: Sequence[slice]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """:meth:`normal_equations` of each of some stretches of the reflections."""
+        along_overall = at.overall if self.weights is None else at.overall * self.weights
+        along_solvent, others = self._slopes(at)
+        factors = np.array([at.unscaled, along_solvent, np.ones_like(at.unscaled)])
+        factors *= along_overall
+        (_, overall_rows), (_, solvent_rows) = self._exponents
+        found = []
+        for part in stretches:
+            normal, gradient = np.zeros((len(at.x), len(at.x))), np.zeros(len(at.x))
+            normal_equations(
+                overall_rows, solvent_rows, others, factors, weights, at.residuals,
+                part.start, part.stop, normal, gradient,
+            )  # fmt: skip
+            found.append((normal, gradient))
+        return found
+
+    def _slopes(self, at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives of the unscaled amplitudes: (n,) by log k_sol, (m, n) by other factors."""
+        k_sol, k_layer, twin_fraction = self.vector(at.x)[-3:]
+        solvent = self._linear_k_sol(k_sol) * at.per_k_sol
+        along_solvent, along_layer = np.empty((2, len(solvent)))
+        products = self.data.products(twin_fraction)
+        slopes(products, solvent, k_layer, at.unscaled, along_solvent, along_layer)
+        rows = []
+        if "k_sol" not in self.fixed:
+            rows.append(along_solvent * (solvent if self._is_logarithmic else at.per_k_sol))
+        if "k_layer" not in self.fixed:
+            rows.append(along_layer)
+        if "twin_fraction" not in self.fixed:
+            difference = np.empty_like(solvent)
+            squares(self.data.twin_difference, solvent, k_layer, difference)
+            rows.append(0.5 * difference / np.maximum(at.unscaled, TINY))
+        return along_solvent * solvent, np.array(rows).reshape(len(rows), len(solvent))
 
     def _linear_k_sol(self, value: float) -> float:
         if not self._is_logarithmic:
             return float(value)
         return float(np.copysign(np.exp(value), self.start.k_sol))
-
-    def _weighted(self, values: np.ndarray) -> np.ndarray:
-        return values if self.weights is None else values * self.weights

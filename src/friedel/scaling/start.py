@@ -37,23 +37,26 @@ def _fit_log_ratio(
 ) -> ScaleParameters:
     unscaled = data.unscaled_amplitudes(start.solvent_scale(data.stol2))
     usable = (data.f_obs > 0) & (unscaled > 0)
-    f_obs, unscaled, hkl = data.f_obs[usable], unscaled[usable], data.hkl[usable]
-    fixed_scale = ScaleParameters(
-        start.k_overall if "k_overall" in fixed else 1.0,
-        start.b_overall if "b_overall" in fixed else (0.0,) * 6,
-    ).overall_scale(data.crystal, hkl)
-    columns = []
-    if "k_overall" not in fixed:
-        columns.append(np.ones((len(f_obs), 1)))
-    if "b_overall" not in fixed:
-        columns.append(-exponents[usable])
-    if not columns or len(f_obs) < 1 + len(tensors):
-        return start
+    f_obs, unscaled, exponents = data.f_obs[usable], unscaled[usable], exponents[usable]
     # A logarithm is as uncertain as its argument is small. Both amplitudes weigh, for either
     # alone would favour reflections where it happens to be the larger.
-    weights = np.sqrt(f_obs * unscaled)
-    logs = np.log(f_obs / (fixed_scale * unscaled))
-    solution = np.linalg.lstsq(np.hstack(columns) * weights[:, None], logs * weights, rcond=None)[0]
+    weights = f_obs * unscaled
+    rows = []
+    if "k_overall" in fixed:
+        unscaled = unscaled * start.k_overall
+    else:
+        rows.append(np.ones((1, len(f_obs))))
+    if "b_overall" in fixed:
+        known = ScaleParameters(1.0, start.b_overall)
+        unscaled = unscaled * known.overall_scale(data.crystal, data.hkl[usable])
+    else:
+        rows.append(-exponents.T)
+    if not rows or len(f_obs) < 1 + len(tensors):
+        return start
+    columns = np.concatenate(rows)
+    weighted = columns * weights
+    logs = np.log(f_obs / unscaled)
+    solution = np.linalg.lstsq(weighted @ columns.T, weighted @ logs, rcond=None)[0]
     result = start
     if "k_overall" not in fixed:
         result = replace(result, k_overall=float(np.exp(solution[0])))

@@ -49,6 +49,10 @@ class Target:
         """(n,) loss'(r) / r, positive."""
         return np.ones_like(residuals)
 
+    def curvature(self, residuals: np.ndarray) -> np.ndarray:
+        """(n,) second derivatives loss''(r) on the scale of the weights; may be negative."""
+        return np.ones_like(residuals)
+
     def loss(self, residuals: np.ndarray) -> np.ndarray:
         """(n,) negative logarithms of the density, without the constant of the scale."""
         return 0.5 * (residuals / self.scale) ** 2 + 0.5 * math.log(2.0 * math.pi)
@@ -73,6 +77,10 @@ class Huber(Target):
         r = np.abs(residuals) / self.scale
         return HUBER_CORNER / np.maximum(r, HUBER_CORNER)
 
+    def curvature(self, residuals: np.ndarray) -> np.ndarray:
+        """1 to the corner, 0 beyond."""
+        return (np.abs(residuals) < HUBER_CORNER * self.scale).astype(np.float64)
+
     def loss(self, residuals: np.ndarray) -> np.ndarray:
         """Quadratic to the corner, linear beyond; normalised."""
         c, r = HUBER_CORNER, np.abs(residuals) / self.scale
@@ -93,6 +101,10 @@ class L1(Target):
     def weights(self, residuals: np.ndarray) -> np.ndarray:
         """1/|r|, finite at the tip."""
         return 1.0 / self._rounded(residuals)
+
+    def curvature(self, residuals: np.ndarray) -> np.ndarray:
+        """All of it at the tip."""
+        return L1_ROUNDING**2 / self._rounded(residuals) ** 3
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
         """|r| with a rounded tip; normalised but for that."""
@@ -139,6 +151,11 @@ class StudentT(Target):
     def weights(self, residuals: np.ndarray) -> np.ndarray:
         """(tail + 1) / (tail + r^2)."""
         return (self.tail + 1.0) / (self.tail + (residuals / self.scale) ** 2)
+
+    def curvature(self, residuals: np.ndarray) -> np.ndarray:
+        """Negative in the tails."""
+        squares = (residuals / self.scale) ** 2
+        return (self.tail + 1.0) * (self.tail - squares) / (self.tail + squares) ** 2
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
         """Logarithmic in the tails; normalised."""

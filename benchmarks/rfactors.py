@@ -1,6 +1,6 @@
 """R-factors on reflections left out of the fit: friedel against gemmi and cctbx.
 
-    python benchmarks/scaling.py FOLDER [--cctbx PYTHON] [--seeds 1]
+    python benchmarks/rfactors.py FOLDER [--cctbx PYTHON] [--seeds 1]
 
 FOLDER holds the models and data of `PAIRS`. In each pair 10 % of the reflections, drawn with a
 seed, are left out of every fit, besides the file's own free set. PYTHON is an interpreter that has
@@ -61,6 +61,8 @@ class Outcome:
     f_model: np.ndarray
     seconds: float
     n_parameters: str = ""
+    flat: tuple[float, ...] = ()
+    """k_sol, B_sol and the elements of B, of programs that have them."""
 
     def r(self, chosen: np.ndarray) -> float:
         difference = np.abs(self.f_obs - self.f_model)[chosen]
@@ -82,7 +84,9 @@ def run_friedel(task: Task, **options: object) -> Outcome:
     fitted = friedel.FModel(task.model, task.fitted_to, **options).fit()
     f_model = fitted.f_model.amplitudes
     seconds = time.perf_counter() - start
-    return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters))
+    scales = fitted.scales
+    flat = scales.k_sol, scales.b_sol, *scales.b_overall
+    return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters), flat)
 
 
 def run_gemmi(task: Task) -> Outcome:
@@ -120,7 +124,8 @@ def run_gemmi(task: Task) -> Outcome:
     amplitudes = np.full(len(task.data), np.nan)
     i, j = match(task.data.hkl, f_calc.miller_array)
     amplitudes[i] = np.abs(f_calc.value_array[j])
-    return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)))
+    flat = scaling.k_sol, scaling.b_sol, *scaling.b_overall.elements_pdb()
+    return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)), flat)
 
 
 def run_cctbx(task: Task, python: str) -> Outcome:
@@ -134,7 +139,7 @@ def run_cctbx(task: Task, python: str) -> Outcome:
             sigmas=task.data.sigmas,
             left_out=left_out,
         )
-        script = Path(__file__).with_name("cctbx_scaling.py")
+        script = Path(__file__).with_name("cctbx_rfactors.py")
         subprocess.run(
             [python, str(script), str(task.model), str(source), str(target)],
             check=True,

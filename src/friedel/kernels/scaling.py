@@ -1,0 +1,99 @@
+"""Amplitudes of atoms with solvent, their derivatives, and the normal equations of a fit.
+
+`products` (6, n) are CC, CM, MM, CL, ML, LL: real parts of the products of F_calc, F_mask and
+F_layer, through which alone phases matter.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+BLOCK = 256
+"""Reflections whose derivatives stay in the fastest memory between two uses."""
+
+SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz"}
+"""What lets the compiler vectorise sums."""
+
+
+@njit(cache=True, nogil=True)
+def _square(products, i, solvent, k_layer):
+    cross = products[1, i] + k_layer * products[3, i]
+    solvent2 = products[2, i] + k_layer * (2.0 * products[4, i] + k_layer * products[5, i])
+    return products[0, i] + solvent * (2.0 * cross + solvent * solvent2)
+
+
+@njit(cache=True, nogil=True)
+def squares(products, solvent, k_layer, out):
+    """out[i] = |F_calc + solvent[i] (F_mask + k_layer F_layer)|^2, or what differences give."""
+    for i in range(len(out)):
+        out[i] = _square(products, i, solvent[i], k_layer)
+
+
+@njit(cache=True, nogil=True)
+def unscaled_amplitudes(products, solvent, k_layer, out):
+    """The roots of :func:`squares`."""
+    for i in range(len(out)):
+        out[i] = math.sqrt(max(_square(products, i, solvent[i], k_layer), 0.0))
+
+
+@njit(cache=True, nogil=True)
+def slopes(products, solvent, k_layer, amplitudes, along_solvent, along_layer):
+    """Derivatives of the amplitudes by `solvent` and by `k_layer`; 0 where they vanish."""
+    for i in range(len(amplitudes)):
+        inverse = 1.0 / amplitudes[i] if amplitudes[i] > 0.0 else 0.0
+        cross = products[1, i] + k_layer * products[3, i]
+        solvent2 = products[2, i] + k_layer * (2.0 * products[4, i] + k_layer * products[5, i])
+        along_solvent[i] = (cross + solvent[i] * solvent2) * inverse
+        mixed = products[4, i] + k_layer * products[5, i]
+        along_layer[i] = solvent[i] * (products[3, i] + solvent[i] * mixed) * inverse
+
+
+@njit(cache=True, nogil=True)
+def _multiply(rows, factor, first, block, a):
+    """Rows of `block` from a on: `rows` times `factor`, both from `first` on; the next a."""
+    for row in range(len(rows)):
+        for i in range(len(factor)):
+            block[a, i] = rows[row, first + i] * factor[i]
+        a += 1
+    return a
+
+
+@njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
+def normal_equations(
+    overall, solvent, others, factors, weights, residuals, first, last, normal, gradient
+):
+    """Normal += J W J^T and gradient += J W r, summed over reflections first .. last - 1.
+
+    Parameters
+    ----------
+    overall, solvent, others
+        (m_0, n), (m_1, n), (m_2, n): J, but for a factor.
+    factors
+        (3, n) the factor of each of the three.
+    weights, residuals
+        (n,).
+    normal, gradient
+        (m, m) and (m,), m = m_0 + m_1 + m_2.
+    """
+    m = len(gradient)
+    block, weighted = np.empty((m, BLOCK)), np.empty(BLOCK)
+    for start in range(first, last, BLOCK):
+        size = min(BLOCK, last - start)
+        a = _multiply(overall, factors[0, start : start + size], start, block, 0)
+        a = _multiply(solvent, factors[1, start : start + size], start, block, a)
+        _multiply(others, factors[2, start : start + size], start, block, a)
+        for a in range(m):
+            total = 0.0
+            for i in range(size):
+                weighted[i] = block[a, i] * weights[start + i]
+                total += weighted[i] * residuals[start + i]
+            gradient[a] += total
+            for b in range(a + 1):
+                total = 0.0
+                for i in range(size):
+                    total += weighted[i] * block[b, i]
+                normal[a, b] += total
+    for a in range(m):
+        for b in range(a):
+            normal[b, a] = normal[a, b]

@@ -1,0 +1,124 @@
+"""Twins: laws, and fractions recovered from data that were made with them."""
+
+from dataclasses import replace
+
+import gemmi
+import numpy as np
+import pytest
+
+from friedel.atoms import Atoms
+from friedel.crystal import Crystal
+from friedel.errors import ParameterError, SymmetryError
+from friedel.fmodel import FModel
+from friedel.io.twins import twin_laws
+from friedel.reflections import Reflections
+from friedel.scaling import ScaleParameters
+
+HEXAGONAL, CUBIC = (30.0, 30.0, 35.0, 90, 90, 120), (34.0, 34.0, 34.0, 90, 90, 90)
+CRYSTALS = {
+    "P 31": (HEXAGONAL, "-h,-k,l"),
+    "P 31 2 1": (HEXAGONAL, "-h,-k,l"),
+    "P 41": ((30.0, 30.0, 35.0, 90, 90, 90), "-h,k,-l"),
+    "I 2 3": (CUBIC, "-h,-l,-k"),
+}
+
+
+def make_crystal(name: str, cell: tuple[float, ...]) -> Crystal:
+    operations = gemmi.SpaceGroup(name).operations()
+    return Crystal.from_triplets(cell, [op.triplet() for op in operations], name)
+
+
+def molecule(crystal: Crystal) -> Atoms:
+    rng = np.random.default_rng(3)
+    positions = [8.0, 7.0, 6.0] + 4.0 * rng.normal(size=(40, 3)) / np.sqrt(3)
+    frac = positions @ np.linalg.inv(crystal.orthogonalization).T
+    return Atoms.from_labels(["C", "O"] * 20, frac, b_iso=rng.uniform(8, 20, 40))
+
+
+def twinned(
+    crystal: Crystal, atoms: Atoms, law: str, truth: ScaleParameters, noise: float = 0.0
+) -> Reflections:
+    hkl = crystal.unique_reflections(2.0)
+    blank = Reflections(crystal, hkl, np.ones(len(hkl)))
+    mates = replace(blank, hkl=(hkl @ twin_laws(crystal, law)[law]).astype(np.int32))
+    intensity = np.zeros(len(hkl))
+    fractions = 1.0 - truth.twin_fraction, truth.twin_fraction
+    for of_domain, fraction in zip((blank, mates), fractions, strict=True):
+        model = FModel((crystal, atoms), of_domain, solvent="flat")
+        f = truth.f_total(crystal, hkl, model.f_calc.values, model.f_mask.values)
+        intensity += fraction * np.abs(f) ** 2
+    rng = np.random.default_rng(1)
+    values = np.sqrt(intensity) * np.exp(noise * rng.normal(size=len(hkl)))
+    return Reflections(crystal, hkl, values, free=rng.random(len(hkl)) < 0.1)
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_fraction_is_recovered(name):
+    cell, law = CRYSTALS[name]
+    crystal = make_crystal(name, cell)
+    atoms = molecule(crystal)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    data = twinned(crystal, atoms, law, truth)
+    found = FModel((crystal, atoms), data, solvent="flat", target="ls", twin=law).fit()
+    assert found.twin_law == law
+    # F_calc of reflections and of their mates is of two plans, each good to rtol = 1e-4
+    assert found.scales.twin_fraction == pytest.approx(0.27, abs=1e-3)
+    assert found.scales.k_overall == pytest.approx(3.0, rel=1e-3)
+    assert found.scales.k_sol == pytest.approx(0.4, rel=1e-3)
+    assert found.scales.b_sol == pytest.approx(40.0, rel=1e-3)
+    plain = FModel((crystal, atoms), data, solvent="flat", target="ls").fit()
+    assert found.result.n_parameters == plain.result.n_parameters + 1
+    assert found.r_all < 1e-3 < plain.r_all
+
+
+def test_law_is_found_and_said():
+    crystal = make_crystal("P 31", HEXAGONAL)
+    atoms = molecule(crystal)
+    assert len(twin_laws(crystal)) == 3
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.4)
+    data = twinned(crystal, atoms, "h+k,-k,-l", truth, noise=0.05)
+    found = FModel((crystal, atoms), data, twin="auto").fit()
+    assert found.twin_law == "h+k,-k,-l"
+    assert found.scales.twin_fraction == pytest.approx(0.4, abs=0.02)
+    assert "h+k,-k,-l, fraction 0.4" in found.summary()
+    assert found.to_dict()["twin_law"] == "h+k,-k,-l"
+    # maps are of one domain: F_obs divided as the model says is F_model but for noise, 5 % here;
+    # undivided it correlates with it by
+    undivided = np.corrcoef(found.f_obs.values, found.f_model.amplitudes)[0, 1]
+    fwt, delfwt = found.map_coefficients()
+    assert undivided < 0.95 < np.corrcoef(fwt.amplitudes, found.f_model.amplitudes)[0, 1]
+    assert np.mean(delfwt.amplitudes) < 0.1 * np.mean(fwt.amplitudes)
+
+
+def test_no_twin_has_no_fraction():
+    crystal = make_crystal("P 41", CRYSTALS["P 41"][0])
+    atoms = molecule(crystal)
+    data = twinned(crystal, atoms, "-h,k,-l", ScaleParameters(2.0, k_sol=0.3, b_sol=50.0), 0.05)
+    found = FModel((crystal, atoms), data, twin="auto").fit()
+    assert found.scales.twin_fraction == pytest.approx(0.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("law", "error"),
+    [
+        ("auto", SymmetryError),
+        ("-h,-k,l", SymmetryError),
+        ("k,h,l", SymmetryError),
+        ("nonsense", ParameterError),
+        ("2h,k,l", ParameterError),
+        ("", ParameterError),
+    ],
+)
+def test_impossible_laws(law, error):
+    crystal = make_crystal("P 21 21 21", (30.0, 40.0, 50.0, 90, 90, 90))
+    with pytest.raises(error):
+        twin_laws(crystal, law)
+
+
+def test_every_law_keeps_the_lattice_and_is_no_symmetry():
+    for name, (cell, expected) in CRYSTALS.items():
+        crystal = make_crystal(name, cell)
+        laws = twin_laws(crystal)
+        assert expected in laws
+        for law, matrix in laws.items():
+            np.testing.assert_array_equal(twin_laws(crystal, law)[law], matrix)
