@@ -1,4 +1,4 @@
-"""Direct summation: by its definition, and along rows of reciprocal space.
+"""Direct summation along rows of reciprocal space.
 
 A *row* holds the reflections (h, k, l) of one h and one k. With T = exp(-h beta h), the term of
 an atom factorises along its row,
@@ -11,7 +11,8 @@ an atom factorises along its row,
 
 so that neither sine nor exponential is left to compute at a reflection. Every row starts at l = 0
 and runs up and down from there, P <- P r. Only a real factor is raised to a power: errors grow
-by an ulp a step, and nothing has to be started anew.
+by an ulp a step, and nothing has to be started anew. Where centring leaves the even or the odd l
+of a row, it runs in *strides* of 2, from l = 0 or from 1 and -1.
 
 *Upright* atoms have beta13 = beta23 = 0: all isotropic ones where c* is perpendicular to a* and
 b*. For them W(-l) = conj W(l) gives l and -l by the same four sums, over Re P Re W, Im P Im W,
@@ -22,16 +23,15 @@ The innermost loop runs over atoms. In every table the atoms of one kind lie sid
 the compiler turns into vector instructions unasked. Several rows are summed at a time, because
 a number once loaded then serves several sums.
 
-The sums are kept by kind of atom, without form factors. They obey Friedel's law even where f is
-complex, so that half of reciprocal space is enough; :func:`combine` makes F(h) of the sums at all
-h R. Centring is a factor, an inversion at the origin halves the operations [Bourhis2014], and
-where moreover all translations are halves of lattice vectors the real parts suffice.
+The sums are kept by kind of atom, without form factors: these and the symmetry are applied by
+:mod:`friedel.kernels.direct_symmetry`.
 """
 
 import math
 
 import numpy as np
-from numba import njit
+
+from friedel.kernels.direct_symmetry import compiled, compiled_sums
 
 TWO_PI = 2.0 * math.pi
 
@@ -47,141 +47,11 @@ LANES = 8
 ROWS = 6
 """Rows come in multiples of this, to be summed by two or by three."""
 
-STRIDE = 48
+TILE = 48
 """Rows after which the recurrence along k starts anew: where work can be cut without a trace."""
 
 RESTART = 16
 """Steps in a table from one entry made by sine and exponential to the next."""
-
-compiled = njit(cache=True, nogil=True)
-
-# Sums may be reordered and multiply-adds fused; infinities and NaN keep their meaning
-compiled_sums = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
-)
-
-_ANGLE = TWO_PI * np.arange(24) / 24
-# (re, im) = _PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation
-_PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
-_PHASE = np.concatenate([_PHASE, _PHASE * [1, -1, 1, -1]])
-
-
-@compiled
-def sum_by_definition(first, last, hkl, absent, operations, model, f, out):
-    """out[i] += sum_ops sum_j weight_j f[kind_j, i] exp(-h beta_j h) exp(2 pi i (h.x_j + h.t)).
-
-    For first <= i < last and h = hkl[i] @ rotation, with f real or complex. Translations are in
-    24ths, `beta` (n, 6) in the order 11, 22, 33, 12, 13, 23. When `with_inverse`, each operation
-    stands also for its product with an inversion at the origin.
-    """
-    rotations, translations, with_inverse = operations
-    frac, weight, beta, kind = model
-    for i in range(first, last):
-        if absent[i]:
-            continue
-        total = 0j
-        for o in range(len(rotations)):
-            h, k, l = _rotated(hkl, i, rotations, o)
-            shift = _turn(hkl, i, translations, o) / 24.0
-            for j in range(len(frac)):
-                exponent = (
-                    beta[j, 0] * h * h
-                    + beta[j, 1] * k * k
-                    + beta[j, 2] * l * l
-                    + 2.0 * (beta[j, 3] * h * k + beta[j, 4] * h * l + beta[j, 5] * k * l)
-                )
-                turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + shift
-                # Whole turns are dropped first: cos and sin lose digits at large arguments
-                angle = TWO_PI * (turns - np.rint(turns))
-                amplitude = weight[j] * math.exp(-exponent)
-                if with_inverse:
-                    total += f[kind[j], i] * (2.0 * amplitude * math.cos(angle))
-                else:
-                    phase = complex(math.cos(angle), math.sin(angle))
-                    total += f[kind[j], i] * (amplitude * phase)
-        out[i] += total
-
-
-@compiled
-def _rotated(hkl, i, rotations, o):
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (
-        h * rotations[o, 0, 0] + k * rotations[o, 1, 0] + l * rotations[o, 2, 0],
-        h * rotations[o, 0, 1] + k * rotations[o, 1, 1] + l * rotations[o, 2, 1],
-        h * rotations[o, 0, 2] + k * rotations[o, 1, 2] + l * rotations[o, 2, 2],
-    )
-
-
-@compiled
-def _turn(hkl, i, translations, o):
-    """h.t in 24ths of a turn, 0 to 23."""
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]) % 24
-
-
-@compiled
-def find_absent(hkl, rotations, translations, with_inverse, centring):
-    """(n,) bool: whether an operation leaves hkl[i] as it is but for its phase."""
-    absent = np.zeros(len(hkl), np.bool_)
-    for i in range(len(hkl)):
-        for c in range(1, len(centring)):  # the first one is none
-            absent[i] |= _turn(hkl, i, centring, c) != 0
-        for o in range(1, len(rotations)):  # the first one is the identity
-            h, k, l = _rotated(hkl, i, rotations, o)
-            same = h == hkl[i, 0] and k == hkl[i, 1] and l == hkl[i, 2]
-            opposite = h == -hkl[i, 0] and k == -hkl[i, 1] and l == -hkl[i, 2]
-            if same or (opposite and with_inverse):
-                absent[i] |= _turn(hkl, i, translations, o) != 0
-    return absent
-
-
-@compiled
-def _folded(hkl, i, rotations, o):
-    """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
-    h, k, l = _rotated(hkl, i, rotations, o)
-    if h < 0 or (h == 0 and (k < 0 or (k == 0 and l < 0))):
-        return -h, -k, -l, True
-    return h, k, l, False
-
-
-@compiled
-def steps_along_rows(hkl, absent, rotations, limit_h, limit_k):
-    """(h, k + limit_k, 2): steps needed from l = 0 up and down in each row."""
-    steps = np.zeros((limit_h + 1, 2 * limit_k + 1, 2), np.int64)
-    for i in range(len(hkl)):
-        if not absent[i]:
-            for o in range(len(rotations)):
-                h, k, l, _ = _folded(hkl, i, rotations, o)
-                down = 1 if l < 0 else 0
-                steps[h, k + limit_k, down] = max(steps[h, k + limit_k, down], abs(l) + 1)
-    return steps
-
-
-@compiled
-def locate(hkl, absent, rotations, translations, first_point, limit_k):
-    """Where the sum at hkl[i] @ rotation is found, and what phase it gets.
-
-    Parameters
-    ----------
-    first_point
-        (h, k + limit_k): where a row begins; its points are those of l = 0, -0, 1, -1, ...
-
-    Returns
-    -------
-    point
-        (n, n_operations) int32; -1 for absent reflections.
-    turn
-        (n, n_operations) uint8: h.t in 24ths, and 24 more for the sum at a Friedel mate.
-    """
-    point = np.full((len(hkl), len(rotations)), -1, np.int32)
-    turn = np.zeros((len(hkl), len(rotations)), np.uint8)
-    for i in range(len(hkl)):
-        if not absent[i]:
-            for o in range(len(rotations)):
-                h, k, l, mate = _folded(hkl, i, rotations, o)
-                point[i, o] = first_point[h, k + limit_k] + 2 * abs(l) + (1 if l < 0 else 0)
-                turn[i, o] = _turn(hkl, i, translations, o) + (24 if mate else 0)
-    return point, turn
 
 
 @compiled_sums
@@ -219,15 +89,15 @@ def _fill_axis(table, b, first, frac, width, scale, n):
 def fill_tables(first, last, blocks, model, limit_k, tables):
     """Tables of the blocks first to last (exclusive).
 
-    `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct`.
+    `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct.blocks`.
     """
     frac, weight, beta, _ = model
     for b in range(first, last):
         n = LANES * blocks.vectors[b]
         # Atoms that fill up the last vector weigh nothing
         place, form, scale = np.zeros((3, n)), np.zeros((6, n)), np.zeros(n)
-        for j in range(blocks.bounds[b + 1] - blocks.bounds[b]):
-            atom = blocks.order[blocks.bounds[b] + j]
+        for j in range(blocks.last[b] - blocks.first[b]):
+            atom = blocks.order[blocks.first[b] + j]
             scale[j] = weight[atom]
             for axis in range(3):
                 # Whole cells are dropped: fewer digits before the point leave more behind it
@@ -255,32 +125,37 @@ def _enter_row(p, m, b, h, column, x, y, vectors):
 
 
 @compiled_sums
-def _apply_cross(p, m, b, h, k, follows, ratio, cross, vectors):
-    """exp(-2 beta12 h k) times p[m]; `ratio` keeps it, and the step that makes it that of k + 1."""
+def _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors):
+    """exp(-2 beta12 h k) times p[m]; `ratio` keeps it, and what makes it that of k + step_k."""
     if follows:
         for j in range(LANES * vectors):
             ratio[j] *= ratio[j + BLOCK]
     else:
         for j in range(LANES * vectors):
             ratio[j] = math.exp(-2.0 * cross[b, j] * h * k)
-            ratio[j + BLOCK] = math.exp(-2.0 * cross[b, j] * h)
+            ratio[j + BLOCK] = math.exp(-2.0 * cross[b, j] * h * step_k)
     for j in range(LANES * vectors):
         p[m, j] *= ratio[j]
         p[m, j + BLOCK] *= ratio[j]
 
 
 @compiled_sums
-def _enter_tilted(up, down, p, m, b, h, column, tilt_h, tilt_k, vectors):
-    """What the recurrences up and down a row start from: P and r, conj P and 1 / r."""
+def _enter_tilted(up, down, p, m, b, h, column, start, stride, tilt_h, tilt_k, vectors):
+    """What the recurrences up and down a row start from, and their factors.
+
+    They are P r^start and r^stride, conj P / r^start and 1 / r^stride.
+    """
     for j in range(LANES * vectors):
         r = tilt_h[b, h, j] * tilt_k[b, column, j]
+        first = r if start == 1 else 1.0
+        step = r * r if stride == 2 else r
         re, im = p[m, j], p[m, j + BLOCK]
-        up[m, j] = re
-        up[m, j + BLOCK] = im
-        up[m, j + 2 * BLOCK] = r
-        down[m, j] = re
-        down[m, j + BLOCK] = -im
-        down[m, j + 2 * BLOCK] = 1.0 / r
+        up[m, j] = re * first
+        up[m, j + BLOCK] = im * first
+        up[m, j + 2 * BLOCK] = step
+        down[m, j] = re / first
+        down[m, j + BLOCK] = -im / first
+        down[m, j + 2 * BLOCK] = 1.0 / step
 
 
 @compiled
@@ -290,9 +165,10 @@ def _add(sums, s, at, first, second):
 
 
 @compiled_sums
-def _upright(sums, s, rows, i, steps, p, b, w, vectors):
+def _upright(sums, s, rows, i, steps, stride, p, b, w, vectors):
     """Three rows at l and -l: 2 multiply-adds for an atom at a reflection."""
-    for l in range(steps):
+    for n in range(steps):
+        l = rows[i, 5] + stride * n
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = a2 = b2 = c2 = d2 = 0.0
         for j in range(LANES * vectors):
             wr, wi = w[b, l, 0, j], w[b, l, 1, j]
@@ -311,24 +187,27 @@ def _upright(sums, s, rows, i, steps, p, b, w, vectors):
             b2 += im * wi
             c2 += re * wi
             d2 += im * wr
-        at = 2 * rows[i, 4] + 4 * l
+        at = 2 * rows[i, 4] + 4 * n
         _add(sums, s, at, a0 - b0, c0 + d0)
         _add(sums, s, at + 2, a0 + b0, d0 - c0)
-        at = 2 * rows[i + 1, 4] + 4 * l
+        at = 2 * rows[i + 1, 4] + 4 * n
         _add(sums, s, at, a1 - b1, c1 + d1)
         _add(sums, s, at + 2, a1 + b1, d1 - c1)
-        at = 2 * rows[i + 2, 4] + 4 * l
+        at = 2 * rows[i + 2, 4] + 4 * n
         _add(sums, s, at, a2 - b2, c2 + d2)
         _add(sums, s, at + 2, a2 + b2, d2 - c2)
 
 
 @compiled_sums
-def _upright_real(sums, s, rows, i, steps, p, b, w, vectors):
+def _upright_real(sums, s, rows, i, steps, stride, p, b, w, vectors):
     """Three rows at l, l + 1 and -l, -l - 1: 1 multiply-add for an atom at a reflection."""
-    for l in range(0, steps, 2):
+    for n in range(0, steps, 2):
+        l = rows[i, 5] + stride * n
+        next_l = l + stride
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = a2 = b2 = c2 = d2 = 0.0
         for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
+            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
+            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
             re, im = p[j], p[j + BLOCK]
             a0 += re * ur
             b0 += im * ui
@@ -344,25 +223,28 @@ def _upright_real(sums, s, rows, i, steps, p, b, w, vectors):
             b2 += im * ui
             c2 += re * vr
             d2 += im * vi
-        at = rows[i, 4] + 2 * l
+        at = rows[i, 4] + 2 * n
         _add(sums, s, at, a0 - b0, a0 + b0)
         _add(sums, s, at + 2, c0 - d0, c0 + d0)
-        at = rows[i + 1, 4] + 2 * l
+        at = rows[i + 1, 4] + 2 * n
         _add(sums, s, at, a1 - b1, a1 + b1)
         _add(sums, s, at + 2, c1 - d1, c1 + d1)
-        at = rows[i + 2, 4] + 2 * l
+        at = rows[i + 2, 4] + 2 * n
         _add(sums, s, at, a2 - b2, a2 + b2)
         _add(sums, s, at + 2, c2 - d2, c2 + d2)
 
 
 @compiled_sums
-def _tilted(sums, s, rows, i, down, p, b, w, vectors):
+def _tilted(sums, s, rows, i, down, stride, p, b, w, vectors):
     """Two rows at l and l + 1: 4 multiply-adds and 2 products for an atom at a reflection."""
     sign = 1.0 - 2.0 * down
-    for l in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
+    for n in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
+        l = rows[i, 5] + stride * n
+        next_l = l + stride
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = 0.0
         for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
+            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
+            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
             re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
             a0 += re * ur - im * ui
             b0 += re * ui + im * ur
@@ -382,21 +264,24 @@ def _tilted(sums, s, rows, i, down, p, b, w, vectors):
             p[j + 3 * BLOCK] = re * r
             p[j + 4 * BLOCK] = im * r
         # Downwards it was the conjugate that has been summed
-        at = 2 * (rows[i, 4] + 2 * l + down)
+        at = 2 * (rows[i, 4] + 2 * n + down)
         _add(sums, s, at, a0, sign * b0)
         _add(sums, s, at + 4, c0, sign * d0)
-        at = 2 * (rows[i + 1, 4] + 2 * l + down)
+        at = 2 * (rows[i + 1, 4] + 2 * n + down)
         _add(sums, s, at, a1, sign * b1)
         _add(sums, s, at + 4, c1, sign * d1)
 
 
 @compiled_sums
-def _tilted_real(sums, s, rows, i, down, p, b, w, vectors):
+def _tilted_real(sums, s, rows, i, down, stride, p, b, w, vectors):
     """As :func:`_tilted`, real parts only."""
-    for l in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
+    for n in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
+        l = rows[i, 5] + stride * n
+        next_l = l + stride
         a0 = c0 = a1 = c1 = 0.0
         for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
+            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
+            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
             re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
             a0 += re * ur - im * ui
             re *= r
@@ -411,24 +296,34 @@ def _tilted_real(sums, s, rows, i, down, p, b, w, vectors):
             c1 += re * vr - im * vi
             p[j + 3 * BLOCK] = re * r
             p[j + 4 * BLOCK] = im * r
-        at = rows[i, 4] + 2 * l + down
+        at = rows[i, 4] + 2 * n + down
         sums[s, at] += a0
         sums[s, at + 2] += c0
-        at = rows[i + 1, 4] + 2 * l + down
+        at = rows[i + 1, 4] + 2 * n + down
         sums[s, at] += a1
         sums[s, at + 2] += c1
 
 
 @compiled
-def sum_rows(first, last, rows, limit_k, blocks, tables, real, sums):
+def follows_in_tile(rows, i, step_k):
+    """Whether row i is the neighbour of the one before, and that of the same tile."""
+    h, k = rows[i, 0], rows[i, 1]
+    return i % TILE != 0 and h == rows[i - 1, 0] and k == rows[i - 1, 1] + step_k
+
+
+@compiled
+def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, sums):
     """Add the atoms of all blocks at the points of the rows first to last (exclusive).
 
     Parameters
     ----------
     first, last
-        Multiples of STRIDE, or the end.
+        Multiples of TILE, or the end.
     rows
-        (n + 1, 5): h, k, steps up and down, and the first point; the last line closes the table.
+        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which ROWS rows
+        from a multiple of it on have in common. The last line closes the table.
+    stride, step_k
+        From one l to the next in a row, and mostly from one row to the next.
     sums
         (n_slots, n_points) when `real`, else (n_slots, 2 n_points): real and imaginary parts.
     """
@@ -452,45 +347,20 @@ def sum_rows(first, last, rows, limit_k, blocks, tables, real, sums):
                 steps = max(steps, rows[i + m, 2], rows[i + m, 3])
                 _enter_row(p, m, b, h, k + limit_k, x, y, vectors)
                 if crossed:
-                    h1, k1 = rows[i + m - 1, 0], rows[i + m - 1, 1] + 1
-                    follows = (i + m) % STRIDE != 0 and h == h1 and k == k1
-                    _apply_cross(p, m, b, h, k, follows, ratio, cross, vectors)
+                    follows = follows_in_tile(rows, i + m, step_k)
+                    _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors)
                 if not upright:
-                    _enter_tilted(up, down, p, m, b, h, k + limit_k, tilt_h, tilt_k, vectors)
+                    _enter_tilted(
+                        up, down, p, m, b, h, k + limit_k, rows[i, 5], stride, tilt_h, tilt_k,
+                        vectors,
+                    )  # fmt: skip
             if upright and real:
-                _upright_real(sums, s, rows, i, steps, p_flat, b, w, vectors)
+                _upright_real(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             elif upright:
-                _upright(sums, s, rows, i, steps, p_flat, b, w, vectors)
+                _upright(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             elif real:
-                _tilted_real(sums, s, rows, i, 0, up_flat, b, w, vectors)
-                _tilted_real(sums, s, rows, i, 1, down_flat, b, w, vectors)
+                _tilted_real(sums, s, rows, i, 0, stride, up_flat, b, w, vectors)
+                _tilted_real(sums, s, rows, i, 1, stride, down_flat, b, w, vectors)
             else:
-                _tilted(sums, s, rows, i, 0, up_flat, b, w, vectors)
-                _tilted(sums, s, rows, i, 1, down_flat, b, w, vectors)
-
-
-@compiled_sums
-def combine(first, last, point, turn, real, with_inverse, f, sums, factor, out):
-    """out[i] += factor sum_ops exp(2 pi i h.t) sum_slots f[slot, i] sums[slot] at h R.
-
-    For the reflections first to last (exclusive), with `point` and `turn` from :func:`locate`,
-    real `f` and a complex `factor`.
-    """
-    for i in range(first, last):
-        if point[i, 0] < 0:
-            continue
-        total_re = total_im = 0.0
-        for o in range(point.shape[1]):
-            at, t = point[i, o], turn[i, o]
-            re = im = 0.0
-            if real:
-                for s in range(len(f)):
-                    re += f[s, i] * sums[s, at]
-            else:
-                for s in range(len(f)):
-                    re += f[s, i] * sums[s, 2 * at]
-                    im += f[s, i] * sums[s, 2 * at + 1]
-            total_re += _PHASE[t, 0] * re + _PHASE[t, 1] * im
-            total_im += _PHASE[t, 2] * re + _PHASE[t, 3] * im
-        total = complex(2.0 * total_re, 0.0) if with_inverse else complex(total_re, total_im)
-        out[i] += factor * total
+                _tilted(sums, s, rows, i, 0, stride, up_flat, b, w, vectors)
+                _tilted(sums, s, rows, i, 1, stride, down_flat, b, w, vectors)

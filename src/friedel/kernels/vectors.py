@@ -118,3 +118,24 @@ def add(typing_context, x, y):
         return builder.fadd(*arguments)
 
     return x(x, y), generate
+
+
+@intrinsic
+def fill(typing_context, x):
+    """A vector whose elements all are x."""
+    vector = Vector(x)
+
+    def generate(context, builder, signature, arguments):
+        return _splat(builder, context.get_value_type(vector), arguments[0])
+
+    return vector(x), generate
+
+
+@intrinsic
+def negative(typing_context, x):
+    """The vector -x."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fneg(*arguments)
+
+    return x(x), generate
