@@ -34,6 +34,7 @@ from friedel.kernels.direct_moments import (
     upright_row_triple,
 )
 from friedel.kernels.direct_symmetry import compiled
+from friedel.kernels.vectors import load, multiply, store
 
 TWO_PI = 2.0 * math.pi
 
@@ -59,14 +60,29 @@ def fold_mates(first, last, real, v):
 
 
 @compiled
-def _follow_cross(ratio, cross, b, j, h, k, follows, step_k):
+def _aligned(n):
+    """Numbers that begin with a line of the cache: vectors across two are slow to come back."""
+    memory = np.empty(n + 8)
+    first = (-memory.ctypes.data % 64) // 8
+    return memory[first : first + n]
+
+
+@compiled
+def _take(table, b, j, own):
+    """One vector of atoms out of a table: in a block its numbers lie far apart."""
+    for i in range(table.shape[1]):
+        for part in range(2):
+            at = (2 * i + part) * LANES
+            for lane in range(LANES):
+                own[at + lane] = table[b, i, part, j + lane]
+
+
+@compiled
+def _enter_cross(ratio, cross, b, j, h, k, step_k):
     """exp(-2 beta12 h k) in the first half of `ratio`, the step to the next row in the second."""
     for lane in range(LANES):
-        if follows:
-            ratio[lane] *= ratio[lane + LANES]
-        else:
-            ratio[lane] = math.exp(-2.0 * cross[b, j + lane] * h * k)
-            ratio[lane + LANES] = math.exp(-2.0 * cross[b, j + lane] * h * step_k)
+        ratio[lane] = math.exp(-2.0 * cross[b, j + lane] * h * k)
+        ratio[lane + LANES] = math.exp(-2.0 * cross[b, j + lane] * h * step_k)
 
 
 @compiled
@@ -92,40 +108,40 @@ def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real
         As `sums` of `direct.sum_rows`; folded by :func:`fold_mates` where blocks are upright.
         All blocks of one call are, or none.
     """
-    x, y, w, cross, tilt_h, tilt_k = tables
-    n_x, n_y, n_w, n_atoms = x.shape[1], y.shape[1], w.shape[1], w.shape[3]
-    x_flat, y_flat, w_flat = x.reshape(-1), y.reshape(-1), w.reshape(-1)
     parts = 1 if real else 2
-    p, q, r = np.empty(6 * LANES), np.empty(6 * LANES), np.empty(4 * LANES)
-    ratio, moments = np.ones(2 * LANES), np.empty(12 * LANES)
+    cross, tilt_h, tilt_k = tables.cross, tables.tilt_h, tables.tilt_k
+    x, y = _aligned(2 * tables.x.shape[1] * LANES), _aligned(2 * tables.y.shape[1] * LANES)
+    w = _aligned(2 * tables.w.shape[1] * LANES)
+    p, q, r = _aligned(6 * LANES), _aligned(6 * LANES), _aligned(4 * LANES)
+    ratio, moments = _aligned(2 * LANES), _aligned(12 * LANES)
     # Derivatives by W(l): those of even l, then of odd l, when rows take strides of 2
-    room = 2 * LANES * ((n_w + stride - 1) // stride)
-    g, total = np.empty(stride * room), np.empty(COLUMNS * LANES)
+    n_l = tables.w.shape[1]
+    room = 2 * LANES * ((n_l + stride - 1) // stride)
+    g, total = _aligned(stride * room), _aligned(COLUMNS * LANES)
     n_before = 0
     for b in range(len(blocks.slot)):
         vs, upright = v[blocks.slot[b]], blocks.upright[b]
         for vector in range(max(first - n_before, 0), min(last - n_before, blocks.vectors[b])):
             j = vector * LANES
+            _take(tables.x, b, j, x)
+            _take(tables.y, b, j, y)
+            _take(tables.w, b, j, w)
             crossed = (cross[b, j : j + LANES] != 0.0).any()
-            x_at, y_at = 2 * n_x * b * n_atoms + j, 2 * n_y * b * n_atoms + j
-            w_at = 2 * n_w * b * n_atoms + j
             ratio[:] = 1.0
             g[:] = 0.0
             total[:] = 0.0
             for i in range(len(rows) - 1):
                 h, k, start, m = rows[i, 0], rows[i, 1], rows[i, 5], i % 3
-                if crossed:
-                    follows = follows_in_tile(rows, i, step_k)
-                    _follow_cross(ratio, cross, b, j, h, k, follows, step_k)
-                row_x, row_y = x_at + 2 * n_atoms * h, y_at + 2 * n_atoms * (k + limit_k)
-                enter_row(p, m, x_flat, row_x, n_atoms, y_flat, row_y, n_atoms, ratio)
-                row_w = w_at + 2 * n_atoms * start
+                if crossed and follows_in_tile(rows, i, step_k):
+                    store(ratio, 0, multiply(load(ratio, 0), load(ratio, LANES)))
+                elif crossed:
+                    _enter_cross(ratio, cross, b, j, h, k, step_k)
+                enter_row(p, m, x, h, y, k + limit_k, ratio)
+                w_at, w_step = 2 * start * LANES, 2 * stride * LANES
                 if not upright:
                     _enter_tilt(r, tilt_h, tilt_k, b, j, h, k + limit_k, start, stride)
-                    tilted_row(
-                        vs, parts * rows[i, 4], max(rows[i, 2], rows[i, 3]), real,
-                        w_flat, row_w, n_atoms, 2 * n_atoms * stride, r, moments,
-                    )  # fmt: skip
+                    steps = max(rows[i, 2], rows[i, 3])
+                    tilted_row(vs, parts * rows[i, 4], steps, real, w, w_at, w_step, r, moments)
                     add_tilted(total, p, m, r, start, stride, moments, float(h), float(k))
                 elif m == 2:
                     steps = 0
@@ -133,18 +149,15 @@ def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real
                         steps = max(steps, rows[row, 2], rows[row, 3])
                     upright_row_triple(
                         vs, parts * rows[i - 2, 4], parts * rows[i - 1, 4], parts * rows[i, 4],
-                        steps, real, w_flat, row_w, n_atoms, 2 * n_atoms * stride,
-                        g, start * room, p, q,
+                        steps, real, w, w_at, w_step, g, start * room, p, q,
                     )  # fmt: skip
                     for n in range(3):
                         row = i - 2 + n
                         add_upright(total, p, q, n, float(rows[row, 0]), float(rows[row, 1]))
             if upright:
                 for start in range(stride):
-                    add_table(
-                        total, w_flat, w_at + 2 * n_atoms * start, n_atoms, 2 * n_atoms * stride,
-                        g, start * room, start, stride, (n_w - start + stride - 1) // stride,
-                    )  # fmt: skip
+                    steps = (n_l - start + stride - 1) // stride
+                    add_table(total, w, g, start * room, start, stride, steps)
             for lane in range(min(LANES, blocks.last[b] - blocks.first[b] - j)):
                 _finish(out, blocks.order[blocks.first[b] + j + lane], total, lane)
         n_before += blocks.vectors[b]

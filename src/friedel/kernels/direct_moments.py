@@ -19,10 +19,10 @@ from friedel.kernels.vectors import (
 
 
 @compiled
-def enter_row(p, m, x, x_at, x_im, y, y_at, y_im, ratio):
+def enter_row(p, m, x, h, y, column, ratio):
     """X Y exp(-2 beta12 h k) into the m-th pair of p, with the exponential from `ratio`."""
-    x_r, x_i = load(x, x_at), load(x, x_at + x_im)
-    y_r, y_i = load(y, y_at), load(y, y_at + y_im)
+    x_r, x_i = load(x, 2 * h * LANES), load(x, (2 * h + 1) * LANES)
+    y_r, y_i = load(y, 2 * column * LANES), load(y, (2 * column + 1) * LANES)
     cross = load(ratio, 0)
     re = multiply_add(negative(x_i), y_i, multiply(x_r, y_r))
     im = multiply_add(x_i, y_r, multiply(x_r, y_i))
@@ -31,15 +31,15 @@ def enter_row(p, m, x, x_at, x_im, y, y_at, y_im, ratio):
 
 
 @compiled
-def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_im, w_step, g, g_at, p, q):
+def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, p, q):
     """dT/dP of three rows into q, and dT/dW into g: the transpose of `_upright` in :mod:`friedel.kernels.direct`.
 
     Parameters
     ----------
     at0, at1, at2
         Where the rows begin in `v`, whose numbers are derivatives by A, B, C and D.
-    w_at, w_im, w_step
-        Where W begins, how far after the real part the imaginary one is, and the next l.
+    w_at, w_step
+        Where W begins, and how far it is to the next l.
     g, g_at
         A pair of vectors for every l in turn, and where they begin.
     """
@@ -48,7 +48,7 @@ def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_im, w_step, g, 
     p2_re, p2_im = load(p, 4 * LANES), load(p, 5 * LANES)
     q0_re = q0_im = q1_re = q1_im = q2_re = q2_im = fill(0.0)
     for _ in range(steps):
-        w_r, w_i = load(w, w_at), load(w, w_at + w_im)
+        w_r, w_i = load(w, w_at), load(w, w_at + LANES)
         g_re, g_im = load(g, g_at), load(g, g_at + LANES)
         a, b = broadcast(v, at0), broadcast(v, at0 + 1)
         q0_re, g_re = multiply_add(a, w_r, q0_re), multiply_add(a, p0_re, g_re)
@@ -83,7 +83,7 @@ def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_im, w_step, g, 
 
 
 @compiled
-def tilted_row(v, at, steps, real, w, w_at, w_im, w_step, r, moments):
+def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
     """Sums of conj(v) W r^n and their first two derivatives by r, up and down a row.
 
     `r` holds the factor of a step up and that of a step down; `moments` gets six vectors for
@@ -94,7 +94,7 @@ def tilted_row(v, at, steps, real, w, w_at, w_im, w_step, r, moments):
     width = 2 if real else 4
     w_at, at = w_at + (steps - 1) * w_step, at + (steps - 1) * width
     for _ in range(steps):
-        w_r, w_i = load(w, w_at), load(w, w_at + w_im)
+        w_r, w_i = load(w, w_at), load(w, w_at + LANES)
         a2, b2 = multiply_add(a2, up, a1), multiply_add(b2, up, b1)
         a1, b1 = multiply_add(a1, up, a0), multiply_add(b1, up, b0)
         c2, d2 = multiply_add(c2, down, c1), multiply_add(d2, down, d1)
@@ -213,12 +213,13 @@ def add_tilted(total, p, m, r, start, stride, moments, h, k):
 
 
 @compiled
-def add_table(total, w, w_at, w_im, w_step, g, g_at, first_l, stride, steps):
+def add_table(total, w, g, g_at, first_l, stride, steps):
     """Add what dT/dW in g means to s and u times l and l^2."""
     for n in range(steps):
-        w_r, w_i = load(w, w_at + n * w_step), load(w, w_at + n * w_step + w_im)
-        g_r, g_i = load(g, g_at + 2 * LANES * n), load(g, g_at + 2 * LANES * n + LANES)
-        l = fill(float(first_l + stride * n))
+        index = first_l + stride * n
+        w_r, w_i = load(w, 2 * index * LANES), load(w, (2 * index + 1) * LANES)
+        g_r, g_i = load(g, g_at + 2 * n * LANES), load(g, g_at + (2 * n + 1) * LANES)
+        l = fill(float(index))
         s = multiply_add(negative(w_i), g_r, multiply(w_r, g_i))
         u = multiply_add(w_i, g_i, multiply(w_r, g_r))
         _accumulate(total, 3, l, s)
