@@ -135,10 +135,7 @@ class DirectAdjoint:
         found = self.planned.derivatives(self.atoms, w, f)
         f_prime = f_double_prime = None
         if anomalous or factors.f_double_prime.any():
-            # F = S + i S'', and Re(conj(w) i dS'') = Re(conj(-i w) dS'')
-            f_prime, f_double_prime = (
-                self.planned.derivatives_by_constants(self.atoms, unit * w) for unit in (1.0, -1.0j)
-            )
+            f_prime, f_double_prime = self.planned.derivatives_by_constants(self.atoms, w).T.copy()
         return Gradients.from_tensors(
             self.planned.crystal, self.atoms, *found, f_prime, f_double_prime
         )

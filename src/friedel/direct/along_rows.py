@@ -69,39 +69,59 @@ class AlongRows:
         """
         order, ends, far = grouped(model, self.rows.limits, len(f), isotropic)
         for kinds, v in self._kinds_in_turn(ends):
-            slots = range(len(kinds) + 1)
-            seconds = cost.SECONDS_PER_KIND * len(kinds) * self.rows.point.size
-            arguments = (*self._places, w, f[kinds].astype(np.complex128), v)
-            in_pieces(symmetry.spread, arguments, slots, seconds, self.threads)
-            blocks = blocks_of(order, ends, kinds)
-            self._gather_blocks(blocks.select(~blocks.upright), model, v, out)
-            if blocks.upright.any():
-                transposed.fold_mates(0, len(v), self.setting.real, v)
-                self._gather_blocks(blocks.select(blocks.upright), model, v, out)
+            self._spread(w, f[kinds].astype(np.complex128), v)
+            self._gather(blocks_of(order, ends, kinds), model, v, False, out)
         return far
 
-    def _gather_blocks(self, blocks: Blocks, model: Model, v: np.ndarray, out: np.ndarray) -> None:
+    def gather_constants(self, model: Model, w: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Add the derivatives by real and imaginary form factors to out (n_atoms, 2).
+
+        All atoms of the model are of kind 0.
+        """
+        order, ends, far = grouped(model, self.rows.limits, 1, True)
+        if ends[-1]:
+            v = np.empty((2, self._n_numbers))
+            self._spread(w, np.repeat([[1.0], [1.0j]], len(w), axis=1), v)
+            self._gather(blocks_of(order, ends, [0]), model, v, True, out)
+        return far
+
+    def _spread(self, w: np.ndarray, f: np.ndarray, v: np.ndarray) -> None:
+        seconds = cost.SECONDS_PER_KIND * len(f) * self.rows.point.size
+        arguments = (*self._places, w, f, v)
+        in_pieces(symmetry.spread, arguments, range(len(f) + 1), seconds, self.threads)
+
+    def _gather(
+        self, blocks: Blocks, model: Model, v: np.ndarray, constants: bool, out: np.ndarray
+    ) -> None:
+        """Tilted atoms first, as upright ones need v in another form."""
         rows = self.rows
-        for batch, tables in self._batches(blocks, model):
-            arguments = (
-                rows.table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
-                self.setting.real, v, out,
-            )  # fmt: skip
-            vectors = range(int(batch.vectors.sum()) + 1)
-            seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * rows.n_points
-            in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
+        for upright in (False, True):
+            if upright and blocks.upright.any():
+                transposed.fold_mates(0, len(v), self.setting.real, v)
+            for batch, tables in self._batches(blocks.select(blocks.upright == upright), model):
+                arguments = (
+                    rows.table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
+                    self.setting.real, constants, v, out,
+                )  # fmt: skip
+                vectors = range(int(batch.vectors.sum()) + 1)
+                seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * rows.n_points
+                in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
 
     @property
     def _places(self) -> tuple[np.ndarray, np.ndarray, bool, bool]:
         setting = self.setting
         return self.rows.point, self.rows.turn, setting.real, setting.operations.with_inverse
 
+    @property
+    def _n_numbers(self) -> int:
+        """That a sum at all points takes."""
+        return self.rows.n_points * (1 if self.setting.real else 2)
+
     def _kinds_in_turn(self, ends: list[int]) -> Iterator[tuple[list[int], np.ndarray]]:
         """Kinds that have atoms, as many as fit into memory, with the room for their sums."""
         kinds = [i for i in range(len(ends) // 2) if ends[2 * i] < ends[2 * i + 2]]
-        n_numbers = self.rows.n_points * (1 if self.setting.real else 2)
-        at_a_time = max(1, min(LARGEST_SUMS // n_numbers, len(kinds)))
-        memory = np.empty((at_a_time, n_numbers))
+        at_a_time = max(1, min(LARGEST_SUMS // self._n_numbers, len(kinds)))
+        memory = np.empty((at_a_time, self._n_numbers))
         for i in range(0, len(kinds), at_a_time):
             chosen = kinds[i : i + at_a_time]
             yield chosen, memory[: len(chosen)]

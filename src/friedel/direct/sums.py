@@ -97,13 +97,22 @@ class DirectSum:
         return out
 
     def derivatives_by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
-        """(n_atoms,) derivatives by a number added to each atom's form factor, as f' is.
-
-        With -i w for w those by f''; see :meth:`derivatives`.
-        """
-        alike = atoms.replace(kind=np.zeros(len(atoms), np.int32))
-        one = np.ones((len(atoms.scatterers), len(self.hkl)))
-        return atoms.occ * self.derivatives(alike, w, one).occ
+        """(n_atoms, 2) derivatives by f' and f'' of each atom; see :meth:`derivatives`."""
+        w = np.array(w, np.complex128)
+        model = self._model(atoms, np.ones(len(atoms)))._replace(
+            kind=np.zeros(len(atoms), np.int32)
+        )
+        out = np.zeros((len(atoms), 2))
+        rows = self._rows_that_pay(atoms)
+        far = np.arange(len(atoms))
+        if rows is not None:
+            far = AlongRows(self._setting, rows, self.threads).gather_constants(model, w, out)
+        if len(far):
+            for column, unit in enumerate((1.0, 1.0j)):
+                f = np.full((1, len(w)), unit, np.complex128)
+                found = self._gathered_by_definition(model.select(far), w, f)
+                out[far, column] = found[:, 0]
+        return atoms.occ[:, None] * out
 
     def derivatives(self, atoms: Atoms, w: np.ndarray, f: np.ndarray) -> Derivatives:
         """Derivatives of a target of F by the atoms, the transpose of :meth:`structure_factors`.

@@ -26,12 +26,15 @@ import numpy as np
 
 from friedel.kernels.direct import LANES, follows_in_tile
 from friedel.kernels.direct_moments import (
+    add_sum,
     add_table,
     add_tilted,
     add_upright,
     enter_row,
     tilted_row,
+    tilted_sum,
     upright_row_triple,
+    upright_sums,
 )
 from friedel.kernels.direct_symmetry import compiled
 from friedel.kernels.vectors import load, multiply, store
@@ -78,6 +81,15 @@ def _take(table, b, j, own):
 
 
 @compiled
+def _longest(rows, i):
+    """Steps that the longest of the rows i to i + 2 takes."""
+    steps = 0
+    for row in range(i, i + 3):
+        steps = max(steps, rows[row, 2], rows[row, 3])
+    return steps
+
+
+@compiled
 def _enter_cross(ratio, cross, b, j, h, k, step_k):
     """exp(-2 beta12 h k) in the first half of `ratio`, the step to the next row in the second."""
     for lane in range(LANES):
@@ -97,8 +109,11 @@ def _enter_tilt(r, tilt_h, tilt_k, b, j, h, column, start, stride):
 
 
 @compiled
-def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, v, out):
+def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, constants, v, out):
     """Add the derivatives by the atoms of some vectors to out (n_atoms, COLUMNS).
+
+    With `constants` those by numbers added to their form factors alone, as f' and f'': a
+    column for each line of v, which all atoms share.
 
     Parameters
     ----------
@@ -138,15 +153,30 @@ def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real
                     _enter_cross(ratio, cross, b, j, h, k, step_k)
                 enter_row(p, m, x, h, y, k + limit_k, ratio)
                 w_at, w_step = 2 * start * LANES, 2 * stride * LANES
-                if not upright:
+                steps = max(rows[i, 2], rows[i, 3])
+                if upright and m < 2:
+                    continue
+                if upright:
+                    steps = _longest(rows, i - 2)
+                else:
                     _enter_tilt(r, tilt_h, tilt_k, b, j, h, k + limit_k, start, stride)
-                    steps = max(rows[i, 2], rows[i, 3])
+                if constants:
+                    for c in range(len(v)):
+                        if upright:
+                            upright_sums(
+                                v[c], parts * rows[i - 2, 4], parts * rows[i - 1, 4],
+                                parts * rows[i, 4], steps, real, w, w_at, w_step, q,
+                            )  # fmt: skip
+                            for n in range(3):
+                                add_sum(total, c, p, q, n)
+                        else:
+                            at = parts * rows[i, 4]
+                            tilted_sum(v[c], at, steps, real, w, w_at, w_step, r, q, m)
+                            add_sum(total, c, p, q, m)
+                elif not upright:
                     tilted_row(vs, parts * rows[i, 4], steps, real, w, w_at, w_step, r, moments)
                     add_tilted(total, p, m, r, start, stride, moments, float(h), float(k))
-                elif m == 2:
-                    steps = 0
-                    for row in range(i - 2, i + 1):
-                        steps = max(steps, rows[row, 2], rows[row, 3])
+                else:
                     upright_row_triple(
                         vs, parts * rows[i - 2, 4], parts * rows[i - 1, 4], parts * rows[i, 4],
                         steps, real, w, w_at, w_step, g, start * room, p, q,
@@ -154,12 +184,17 @@ def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real
                     for n in range(3):
                         row = i - 2 + n
                         add_upright(total, p, q, n, float(rows[row, 0]), float(rows[row, 1]))
-            if upright:
+            if upright and not constants:
                 for start in range(stride):
                     steps = (n_l - start + stride - 1) // stride
                     add_table(total, w, g, start * room, start, stride, steps)
             for lane in range(min(LANES, blocks.last[b] - blocks.first[b] - j)):
-                _finish(out, blocks.order[blocks.first[b] + j + lane], total, lane)
+                atom = blocks.order[blocks.first[b] + j + lane]
+                if constants:
+                    for c in range(len(v)):
+                        out[atom, c] += total[c * LANES + lane]
+                else:
+                    _finish(out, atom, total, lane)
         n_before += blocks.vectors[b]
 
 

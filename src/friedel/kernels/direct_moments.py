@@ -132,6 +132,71 @@ def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
 
 
 @compiled
+def upright_sums(v, at0, at1, at2, steps, real, w, w_at, w_step, q):
+    """dT/dP of three rows into q, and nothing more: as :func:`upright_row_triple`."""
+    q0_re = q0_im = q1_re = q1_im = q2_re = q2_im = fill(0.0)
+    width = 2 if real else 4
+    for _ in range(steps):
+        w_r, w_i = load(w, w_at), load(w, w_at + LANES)
+        q0_re = multiply_add(broadcast(v, at0), w_r, q0_re)
+        q0_im = multiply_add(broadcast(v, at0 + 1), w_i, q0_im)
+        q1_re = multiply_add(broadcast(v, at1), w_r, q1_re)
+        q1_im = multiply_add(broadcast(v, at1 + 1), w_i, q1_im)
+        q2_re = multiply_add(broadcast(v, at2), w_r, q2_re)
+        q2_im = multiply_add(broadcast(v, at2 + 1), w_i, q2_im)
+        if not real:
+            q0_re = multiply_add(broadcast(v, at0 + 2), w_i, q0_re)
+            q0_im = multiply_add(broadcast(v, at0 + 3), w_r, q0_im)
+            q1_re = multiply_add(broadcast(v, at1 + 2), w_i, q1_re)
+            q1_im = multiply_add(broadcast(v, at1 + 3), w_r, q1_im)
+            q2_re = multiply_add(broadcast(v, at2 + 2), w_i, q2_re)
+            q2_im = multiply_add(broadcast(v, at2 + 3), w_r, q2_im)
+        at0, at1, at2, w_at = at0 + width, at1 + width, at2 + width, w_at + w_step
+    store(q, 0, q0_re)
+    store(q, LANES, q0_im)
+    store(q, 2 * LANES, q1_re)
+    store(q, 3 * LANES, q1_im)
+    store(q, 4 * LANES, q2_re)
+    store(q, 5 * LANES, q2_im)
+
+
+@compiled
+def tilted_sum(v, at, steps, real, w, w_at, w_step, r, q, m):
+    """dT/dP of a row of other atoms into the m-th pair of q, and nothing more."""
+    up, down = load(r, 0), load(r, LANES)
+    up_re = up_im = down_re = down_im = fill(0.0)
+    width = 2 if real else 4
+    w_at, at = w_at + (steps - 1) * w_step, at + (steps - 1) * width
+    for _ in range(steps):
+        w_r, w_i = load(w, w_at), load(w, w_at + LANES)
+        v_up, v_down = broadcast(v, at), broadcast(v, at + 1 if real else at + 2)
+        up_re = multiply_add(up_re, up, multiply(v_up, w_r))
+        up_im = multiply_add(up_im, up, multiply(negative(v_up), w_i))
+        down_re = multiply_add(down_re, down, multiply(v_down, w_r))
+        down_im = multiply_add(down_im, down, multiply(v_down, w_i))
+        if not real:
+            v_up, v_down = broadcast(v, at + 1), broadcast(v, at + 3)
+            up_re = multiply_add(v_up, w_i, up_re)
+            up_im = multiply_add(v_up, w_r, up_im)
+            down_re = multiply_add(negative(v_down), w_i, down_re)
+            down_im = multiply_add(v_down, w_r, down_im)
+        w_at, at = w_at - w_step, at - width
+    first, inverse = load(r, 2 * LANES), load(r, 3 * LANES)
+    re = multiply_add(first, up_re, multiply(inverse, down_re))
+    im = multiply_add(first, up_im, multiply(inverse, down_im))
+    store(q, 2 * m * LANES, re)
+    store(q, (2 * m + 1) * LANES, im)
+
+
+@compiled
+def add_sum(total, column, p, q, m):
+    """Add u of the m-th row to one column of `total`."""
+    p_r, p_i = load(p, 2 * m * LANES), load(p, (2 * m + 1) * LANES)
+    q_r, q_i = load(q, 2 * m * LANES), load(q, (2 * m + 1) * LANES)
+    _accumulate(total, column, fill(1.0), multiply_add(p_i, q_i, multiply(p_r, q_r)))
+
+
+@compiled
 def _accumulate(total, column, x, y):
     """Add x y to a column of the sums."""
     store(total, column * LANES, multiply_add(x, y, load(total, column * LANES)))
