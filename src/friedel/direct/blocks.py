@@ -26,8 +26,8 @@ class Model(NamedTuple):
     beta: np.ndarray
     kind: np.ndarray
 
-    def select(self, chosen: np.ndarray) -> "Model":
-        """Some of the atoms, by their indices."""
+    def select(self, chosen: np.ndarray | slice) -> "Model":
+        """Some of the atoms."""
         return Model(*(values[chosen] for values in self))
 
 
@@ -78,6 +78,13 @@ class Tables(NamedTuple):
     tilt_k: np.ndarray
 
 
+def is_far(beta: np.ndarray, limits: tuple[int, int, int]) -> np.ndarray:
+    """(n,) bool: atoms whose recurrences could leave the range of double precision."""
+    h, k, l = limits
+    highest = (1.0 * h * h, 1.0 * k * k, 1.0 * l * l, 2.0 * h * k, 2.0 * h * l, 2.0 * k * l)
+    return np.abs(beta) @ highest > LARGEST_EXPONENT
+
+
 def grouped(
     model: Model, limits: tuple[int, int, int], n_kinds: int, may_be_upright: np.ndarray | bool
 ) -> tuple[np.ndarray, list[int], np.ndarray]:
@@ -91,11 +98,9 @@ def grouped(
         Atoms whose recurrences could leave the range of double precision.
     """
     h, k, l = limits
-    beta = np.abs(model.beta)
-    tilt = beta[:, 4:] @ (2.0 * h * l, 2.0 * k * l)
-    exponent = beta[:, :4] @ (1.0 * h * h, 1.0 * k * k, 1.0 * l * l, 2.0 * h * k) + tilt
+    tilt = np.abs(model.beta[:, 4:]) @ (2.0 * h * l, 2.0 * k * l)
     group = 2 * model.kind + ~((tilt <= UPRIGHT_LIMIT) & may_be_upright)
-    group[exponent > LARGEST_EXPONENT] = 2 * n_kinds
+    group[is_far(model.beta, limits)] = 2 * n_kinds
     order = np.argsort(group, kind="stable")
     count = np.bincount(group, minlength=2 * n_kinds)[: 2 * n_kinds]
     ends = [0, *np.cumsum(count).tolist()]

@@ -8,6 +8,10 @@ from friedel.direct.setting import Setting, setting_of
 
 SECONDS_BY_DEFINITION = 30e-9
 """Of one atom at one reflection and operation."""
+SECONDS_BY_TABLES = 2.5e-9
+"""The same where each atom has tables of its own."""
+SECONDS_OF_TABLES = 2e-5
+"""Of summing so, however little there is to do."""
 SECONDS_UPRIGHT = 0.09e-9
 """Of one upright atom at one point of a row."""
 SECONDS_TILTED = 0.27e-9
@@ -21,7 +25,7 @@ SECONDS_PER_ENTRY = 2e-9
 SECONDS_PER_PLACE = 20e-9
 """Of planning one reflection and operation."""
 SECONDS_OF_CALLS = 1e-4
-"""Of planning, and of summing along rows, however little there is to do."""
+"""Of planning rows, and of summing along them, however little there is to do."""
 
 
 def seconds_along_rows(setting: Setting, atoms: Atoms, n_points: int) -> float:
@@ -33,14 +37,27 @@ def seconds_along_rows(setting: Setting, atoms: Atoms, n_points: int) -> float:
     return n_points * (per_point + SECONDS_PER_KIND * len(atoms.scatterers))
 
 
+def plan_seconds(n_places: int) -> float:
+    """Time in which rows are planned for so many h R."""
+    return SECONDS_OF_CALLS + SECONDS_PER_PLACE * n_places
+
+
+def predicted_along_rows(setting: Setting, atoms: Atoms, n_places: int, planned: bool) -> float:
+    """Time of sums along rows that hold little else than so many h R, without tables."""
+    n_points = n_places * setting.spacing // setting.stride
+    seconds = SECONDS_OF_CALLS + seconds_along_rows(setting, atoms, n_points)
+    return seconds if planned else seconds + plan_seconds(n_places)
+
+
 def predicted_seconds(
     crystal: Crystal, atoms: Atoms, n_reflections: int, planned: bool = False
 ) -> float:
     """Time that one thread will take for a call, and for its plan unless that is there."""
     setting = setting_of(crystal)
     n_places = n_reflections * len(setting.operations.rotations)
-    n_points = n_places * setting.spacing // setting.stride
-    along_rows = SECONDS_OF_CALLS + seconds_along_rows(setting, atoms, n_points)
-    if not planned:
-        along_rows += SECONDS_OF_CALLS + SECONDS_PER_PLACE * n_places
-    return min(along_rows, SECONDS_BY_DEFINITION * n_places * len(atoms))
+    n_terms = n_places * len(atoms)
+    return min(
+        predicted_along_rows(setting, atoms, n_places, planned),
+        SECONDS_OF_TABLES + SECONDS_BY_TABLES * n_terms,
+        SECONDS_BY_DEFINITION * n_terms,
+    )

@@ -43,7 +43,9 @@ class Rows(NamedTuple):
         return h + 1, 2 * k + 1, l + 2 * self.stride
 
 
-def rows_that_hold(setting: Setting, hkl: np.ndarray, absent: np.ndarray) -> Rows | None:
+def rows_that_hold(
+    setting: Setting, hkl: np.ndarray, absent: np.ndarray, limits: tuple[int, int, int]
+) -> Rows | None:
     """The rows for all h R of reflections, or None where most of them would be empty.
 
     Parameters
@@ -52,10 +54,11 @@ def rows_that_hold(setting: Setting, hkl: np.ndarray, absent: np.ndarray) -> Row
         (n, 3) int32, in the axes of the setting.
     absent
         (n,) bool: reflections that are left out.
+    limits
+        Largest |h|, |k| and |l| of all h R.
     """
     rotations, translations, _ = setting.operations
-    indices = [np.abs(column).max(initial=0) for column in hkl.T]
-    limit_h, limit_k, _ = (indices @ np.abs(rotations).max(axis=0)).tolist()
+    limit_h, limit_k, _ = limits
     n_places = len(hkl) * len(rotations)
     if absent.all() or 2 * limit_h * limit_k > MOST_ROWS_PER_PLACE * n_places:
         return None

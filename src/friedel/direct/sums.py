@@ -10,6 +10,7 @@ from friedel.crystal import Crystal
 from friedel.direct import cost
 from friedel.direct.along_rows import AlongRows
 from friedel.direct.blocks import Model
+from friedel.direct.few_atoms import FewAtoms, entries_of_tables
 from friedel.direct.pieces import in_pieces
 from friedel.direct.rows import Rows, rows_that_hold
 from friedel.direct.setting import setting_of
@@ -17,7 +18,11 @@ from friedel.errors import ParameterError
 from friedel.kernels import direct_definition as definition
 from friedel.kernels import direct_symmetry as symmetry
 from friedel.kernels.direct_adjoint import COLUMNS
+from friedel.kernels.fourier import largest_indices
 from friedel.reflections import checked_hkl
+
+MOST_ENTRIES_PER_PLACE = 20
+"""Tables of an atom that are larger, beside so many h R, are not worth filling."""
 
 
 class Derivatives(NamedTuple):
@@ -87,13 +92,15 @@ class DirectSum:
         f = self._checked(f, len(atoms.scatterers))
         model = self._model(atoms, atoms.occ)
         out = np.zeros(len(self.hkl), np.complex128)
-        rows = self._rows_that_pay(atoms)
-        if rows is None:
+        if self._few_atoms_pay(atoms):
+            left = self._few_atoms.add(model, f, out)
+        elif (rows := self._rows_that_pay(atoms)) is not None:
+            left = AlongRows(self._setting, rows, self.threads).add(model, f, out)
+        else:
             self._add_by_definition(model, f, out)
             return out
-        far = AlongRows(self._setting, rows, self.threads).add(model, f, out)
-        if len(far):
-            self._add_by_definition(model.select(far), f, out)
+        if len(left):
+            self._add_by_definition(model.select(left), f, out)
         return out
 
     def derivatives_by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
@@ -166,21 +173,46 @@ class DirectSum:
         """How many h R there are."""
         return len(self.hkl) * len(self._setting.operations.rotations)
 
+    def _few_atoms_pay(self, atoms: Atoms) -> bool:
+        """Whether tables of each atom are predicted to be the fastest way."""
+        n_terms = self._n_places * len(atoms)
+        if cost.SECONDS_BY_DEFINITION * n_terms < cost.SECONDS_OF_TABLES:
+            return False
+        entries = entries_of_tables(self._limits)
+        if entries > MOST_ENTRIES_PER_PLACE * self._n_places:
+            return False
+        by_tables = cost.SECONDS_BY_TABLES * n_terms + cost.SECONDS_PER_ENTRY * entries * len(atoms)
+        return cost.SECONDS_OF_TABLES + by_tables < min(
+            cost.SECONDS_BY_DEFINITION * n_terms,
+            cost.predicted_along_rows(self._setting, atoms, self._n_places, self._has_rows),
+        )
+
+    @cached_property
+    def _few_atoms(self) -> FewAtoms:
+        return FewAtoms.planned(self._setting, self._hkl, self._absent, self._limits)
+
     def _rows_that_pay(self, atoms: Atoms) -> Rows | None:
         """The rows, or None when the definition is predicted to be faster."""
         by_definition = cost.SECONDS_BY_DEFINITION * self._n_places * len(atoms)
-        along_rows = cost.SECONDS_OF_CALLS
-        if "_rows" not in self.__dict__:
-            along_rows += cost.SECONDS_OF_CALLS + cost.SECONDS_PER_PLACE * self._n_places
-        if along_rows > by_definition or self._rows is None:
+        least = cost.SECONDS_OF_CALLS + (0.0 if self._has_rows else cost.plan_seconds(self._n_places))
+        if least > by_definition or self._rows is None:
             return None
-        along_rows += cost.seconds_along_rows(self._setting, atoms, self._rows.n_points)
+        along_rows = least + cost.seconds_along_rows(self._setting, atoms, self._rows.n_points)
         along_rows += cost.SECONDS_PER_ENTRY * len(atoms) * sum(self._rows.table_lengths)
         return self._rows if along_rows < by_definition else None
 
+    @property
+    def _has_rows(self) -> bool:
+        return "_rows" in self.__dict__
+
+    @cached_property
+    def _limits(self) -> tuple[int, int, int]:
+        """Largest |h|, |k| and |l| of all h R."""
+        return largest_indices(self._hkl, self._setting.operations.rotations)
+
     @cached_property
     def _rows(self) -> Rows | None:
-        return rows_that_hold(self._setting, self._hkl, self._absent)
+        return rows_that_hold(self._setting, self._hkl, self._absent, self._limits)
 
     def _add_by_definition(self, model: Model, f: np.ndarray, out: np.ndarray) -> None:
         arguments = (self._hkl, self._absent, self._setting.operations, model, f, out)

@@ -55,7 +55,7 @@ RESTART = 16
 
 
 @compiled_sums
-def _fill_axis(table, b, first, frac, width, scale, n):
+def fill_axis(table, b, first, frac, width, scale, n):
     """table[b, i] = scale exp(-width m^2) exp(2 pi i m x) of n atoms, with m = first + i.
 
     Each entry is the one before times a factor that itself changes by a constant factor.
@@ -104,9 +104,9 @@ def fill_tables(first, last, blocks, model, limit_k, tables):
                 place[axis, j] = frac[atom, axis] - np.rint(frac[atom, axis])
             for m in range(6):
                 form[m, j] = beta[atom, m]
-        _fill_axis(tables.x, b, 0, place[0], form[0], scale, n)
-        _fill_axis(tables.y, b, -limit_k, place[1], form[1], np.ones(n), n)
-        _fill_axis(tables.w, b, 0, place[2], form[2], np.ones(n), n)
+        fill_axis(tables.x, b, 0, place[0], form[0], scale, n)
+        fill_axis(tables.y, b, -limit_k, place[1], form[1], np.ones(n), n)
+        fill_axis(tables.w, b, 0, place[2], form[2], np.ones(n), n)
         tables.cross[b, :n] = form[3]
         if not blocks.upright[b]:
             for h in range(tables.tilt_h.shape[1]):

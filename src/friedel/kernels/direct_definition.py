@@ -10,8 +10,8 @@ TWO_PI = 2.0 * math.pi
 
 
 @compiled
-def _term(h, k, l, turn, frac, beta, j):
-    """exp(-h beta h) exp(2 pi i (h.x + turn / 24)) of atom j."""
+def _size_and_angle(h, k, l, turn, frac, beta, j):
+    """exp(-h beta h) and 2 pi (h.x + turn / 24) of atom j."""
     exponent = (
         beta[j, 0] * h * h
         + beta[j, 1] * k * k
@@ -21,8 +21,7 @@ def _term(h, k, l, turn, frac, beta, j):
     turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + turn / 24.0
     # Whole turns are dropped first: cos and sin lose digits at large arguments
     angle = TWO_PI * (turns - np.rint(turns))
-    size = math.exp(-exponent)
-    return complex(size * math.cos(angle), size * math.sin(angle))
+    return math.exp(-exponent), angle
 
 
 @compiled
@@ -43,11 +42,13 @@ def sum_by_definition(first, last, hkl, absent, operations, model, f, out):
             h, k, l = rotated(hkl, i, rotations, o)
             turn = turn_of(hkl, i, translations, o)
             for j in range(len(frac)):
-                term = _term(h, k, l, turn, frac, beta, j)
+                size, angle = _size_and_angle(h, k, l, turn, frac, beta, j)
+                size *= weight[j]
                 if with_inverse:
-                    total += f[kind[j], i] * (2.0 * weight[j] * term.real)
+                    total += f[kind[j], i] * (2.0 * size * math.cos(angle))
                 else:
-                    total += f[kind[j], i] * (weight[j] * term)
+                    phase = complex(math.cos(angle), math.sin(angle))
+                    total += f[kind[j], i] * (size * phase)
         out[i] += total
 
 
@@ -68,8 +69,10 @@ def gather_by_definition(first, last, hkl, absent, operations, model, w, f, out)
                 pull = complex(2.0 * pull.real, 0.0)
             for o in range(len(rotations)):
                 h, k, l = rotated(hkl, i, rotations, o)
-                term = pull * _term(h, k, l, turn_of(hkl, i, translations, o), frac, beta, j)
-                real, phase = weight[j] * term.real, -weight[j] * term.imag
+                turn = turn_of(hkl, i, translations, o)
+                size, angle = _size_and_angle(h, k, l, turn, frac, beta, j)
+                term = pull * complex(math.cos(angle), math.sin(angle)) * (size * weight[j])
+                real, phase = term.real, -term.imag
                 out[j, 0] += real
                 out[j, 1] += TWO_PI * h * phase
                 out[j, 2] += TWO_PI * k * phase

@@ -17,9 +17,9 @@ compiled_sums = njit(
 )
 
 _ANGLE = 2.0 * np.pi * np.arange(24) / 24
-# (re, im) = _PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation
-_PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
-_PHASE = np.concatenate([_PHASE, _PHASE * [1, -1, 1, -1]])
+PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
+PHASE = np.concatenate([PHASE, PHASE * [1, -1, 1, -1]])
+"""(re, im) = PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation."""
 
 
 @compiled
@@ -57,7 +57,7 @@ def find_absent(hkl, rotations, translations, with_inverse, centring):
 
 
 @compiled
-def _folded(hkl, i, rotations, o):
+def folded(hkl, i, rotations, o):
     """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
     h, k, l = rotated(hkl, i, rotations, o)
     if h < 0 or (h == 0 and (k < 0 or (k == 0 and l < 0))):
@@ -76,7 +76,7 @@ def steps_along_rows(hkl, absent, rotations, first_l, stride):
     for i in range(len(hkl)):
         if not absent[i]:
             for o in range(len(rotations)):
-                h, k, l, _ = _folded(hkl, i, rotations, o)
+                h, k, l, _ = folded(hkl, i, rotations, o)
                 down = 1 if l < 0 else 0
                 needed = (abs(l) - first_l[h, k + limit_k]) // stride + 1
                 steps[h, k + limit_k, down] = max(steps[h, k + limit_k, down], needed)
@@ -106,7 +106,7 @@ def locate(hkl, absent, rotations, translations, first_point, first_l, stride):
     for i in range(len(hkl)):
         if not absent[i]:
             for o in range(len(rotations)):
-                h, k, l, mate = _folded(hkl, i, rotations, o)
+                h, k, l, mate = folded(hkl, i, rotations, o)
                 steps = (abs(l) - first_l[h, k + limit_k]) // stride
                 point[i, o] = first_point[h, k + limit_k] + 2 * steps + (1 if l < 0 else 0)
                 turn[i, o] = turn_of(hkl, i, translations, o) + (24 if mate else 0)
@@ -134,8 +134,8 @@ def combine(first, last, point, turn, real, with_inverse, f, sums, factor, out):
                 for s in range(len(f)):
                     re += f[s, i] * sums[s, 2 * at]
                     im += f[s, i] * sums[s, 2 * at + 1]
-            total_re += _PHASE[t, 0] * re + _PHASE[t, 1] * im
-            total_im += _PHASE[t, 2] * re + _PHASE[t, 3] * im
+            total_re += PHASE[t, 0] * re + PHASE[t, 1] * im
+            total_im += PHASE[t, 2] * re + PHASE[t, 3] * im
         total = complex(2.0 * total_re, 0.0) if with_inverse else complex(total_re, total_im)
         out[i] += factor * total
 
@@ -158,9 +158,9 @@ def spread(first, last, point, turn, real, with_inverse, w, f, v):
                 re, im = 2.0 * re, 0.0
             for o in range(point.shape[1]):
                 at, t = point[i, o], turn[i, o]
-                v_re = _PHASE[t, 0] * re + _PHASE[t, 2] * im
+                v_re = PHASE[t, 0] * re + PHASE[t, 2] * im
                 if real:
                     v[s, at] += v_re
                 else:
                     v[s, 2 * at] += v_re
-                    v[s, 2 * at + 1] += _PHASE[t, 1] * re + _PHASE[t, 3] * im
+                    v[s, 2 * at + 1] += PHASE[t, 1] * re + PHASE[t, 3] * im
