@@ -127,6 +127,7 @@ def blocks_of(order: np.ndarray, ends: list[int], kinds: list[int]) -> Blocks:
 
 
 def empty_tables(blocks: Blocks, rows: Rows) -> Tables:
+    """Room for the tables of as many blocks as are summed at a time."""
     n = min(len(blocks.slot), BLOCKS_AT_A_TIME)
     # An odd number of vectors: see BLOCK
     m = kernels.LANES * (int(blocks.vectors.max()) | 1)

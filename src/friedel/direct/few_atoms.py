@@ -33,9 +33,7 @@ class FewAtoms(NamedTuple):
         far = is_far(model.beta, self.limits)
         near = model.select(~far) if far.any() else model
         real, with_inverse = self.setting.real, self.setting.operations.with_inverse
-        tables.sum_by_tables(
-            self.place, self.turn, self.limits, real, with_inverse, near, f, out
-        )
+        tables.sum_by_tables(self.place, self.turn, self.limits, real, with_inverse, near, f, out)
         return np.flatnonzero(far)
 
 

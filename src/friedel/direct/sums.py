@@ -194,7 +194,9 @@ class DirectSum:
     def _rows_that_pay(self, atoms: Atoms) -> Rows | None:
         """The rows, or None when the definition is predicted to be faster."""
         by_definition = cost.SECONDS_BY_DEFINITION * self._n_places * len(atoms)
-        least = cost.SECONDS_OF_CALLS + (0.0 if self._has_rows else cost.plan_seconds(self._n_places))
+        least = cost.SECONDS_OF_CALLS + (
+            0.0 if self._has_rows else cost.plan_seconds(self._n_places)
+        )
         if least > by_definition or self._rows is None:
             return None
         along_rows = least + cost.seconds_along_rows(self._setting, atoms, self._rows.n_points)

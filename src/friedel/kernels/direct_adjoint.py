@@ -109,7 +109,9 @@ def _enter_tilt(r, tilt_h, tilt_k, b, j, h, column, start, stride):
 
 
 @compiled
-def gather_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, constants, v, out):
+def gather_rows(
+    first, last, rows, stride, step_k, limit_k, blocks, tables, real, constants, v, out
+):
     """Add the derivatives by the atoms of some vectors to out (n_atoms, COLUMNS).
 
     With `constants` those by numbers added to their form factors alone, as f' and f'': a

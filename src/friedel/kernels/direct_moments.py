@@ -32,7 +32,7 @@ def enter_row(p, m, x, h, y, column, ratio):
 
 @compiled
 def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, p, q):
-    """dT/dP of three rows into q, and dT/dW into g: the transpose of `_upright` in :mod:`friedel.kernels.direct`.
+    """dT/dP of three rows into q, dT/dW into g: the transpose of `direct._upright`.
 
     Parameters
     ----------
@@ -256,9 +256,7 @@ def add_tilted(total, p, m, r, start, stride, moments, h, k):
     `r` holds four vectors: r^stride, its inverse, r^start, its inverse.
     """
     up = _times_powers_of_l(moments, 0, load(r, 0), load(r, 2 * LANES), start, stride)
-    down = _times_powers_of_l(
-        moments, 6 * LANES, load(r, LANES), load(r, 3 * LANES), start, stride
-    )
+    down = _times_powers_of_l(moments, 6 * LANES, load(r, LANES), load(r, 3 * LANES), start, stride)
     m0_r, m0_i = add(up[0], down[0]), add(up[1], negative(down[1]))
     m1_r, m1_i = add(up[2], negative(down[2])), add(up[3], down[3])
     m2_r, m2_i = add(up[4], down[4]), add(up[5], negative(down[5]))

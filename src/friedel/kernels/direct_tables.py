@@ -112,7 +112,11 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
     frac, weight, beta, kind = model
     limit_h, limit_k, limit_l = limits
     n_h, n_k, n_l = limit_h + 1, 2 * limit_k + 1, 2 * limit_l + 1
-    x, y, w = np.empty((1, n_h, 2, LANES)), np.empty((1, n_k, 2, LANES)), np.empty((1, n_l, 2, LANES))
+    x, y, w = (
+        np.empty((1, n_h, 2, LANES)),
+        np.empty((1, n_k, 2, LANES)),
+        np.empty((1, n_l, 2, LANES)),
+    )
     a, b = np.empty(n_h * n_k * 2 * LANES), np.empty(n_h * n_l * 2 * LANES)
     c, one = np.empty(n_k * n_l * LANES), np.ones((n_h, 2, LANES))
     one[:, 1] = 0.0
