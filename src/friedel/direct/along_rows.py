@@ -13,6 +13,7 @@ from friedel.direct.setting import Setting
 from friedel.kernels import direct as kernels
 from friedel.kernels import direct_adjoint as transposed
 from friedel.kernels import direct_symmetry as symmetry
+from friedel.workspace import scratch
 
 LARGEST_SUMS = 2**20
 """Numbers in memory before form factors are applied; when there are more, kinds take turns."""
@@ -121,7 +122,7 @@ class AlongRows:
         """Kinds that have atoms, as many as fit into memory, with the room for their sums."""
         kinds = [i for i in range(len(ends) // 2) if ends[2 * i] < ends[2 * i + 2]]
         at_a_time = max(1, min(LARGEST_SUMS // self._n_numbers, len(kinds)))
-        memory = np.empty((at_a_time, self._n_numbers))
+        memory = scratch("direct sum: sums", (at_a_time, self._n_numbers), np.float64)
         for i in range(0, len(kinds), at_a_time):
             chosen = kinds[i : i + at_a_time]
             yield chosen, memory[: len(chosen)]

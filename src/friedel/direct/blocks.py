@@ -7,6 +7,8 @@ import numpy as np
 
 from friedel.direct.rows import Rows
 from friedel.kernels import direct as kernels
+from friedel.kernels.vectors import LANES
+from friedel.workspace import scratch
 
 UPRIGHT_LIMIT = 1e-15
 """Atoms are upright when no r^l of theirs differs from 1 by more than a few ulp."""
@@ -122,16 +124,17 @@ def blocks_of(order: np.ndarray, ends: list[int], kinds: list[int]) -> Blocks:
     first_atom, last_atom, slots, freshness, upright = (
         np.array(column) for column in zip(*lines, strict=True)
     )
-    vectors = -((first_atom - last_atom) // kernels.LANES)
+    vectors = -((first_atom - last_atom) // LANES)
     return Blocks(order, first_atom, last_atom, vectors, slots, freshness, upright)
 
 
 def empty_tables(blocks: Blocks, rows: Rows) -> Tables:
-    """Room for the tables of as many blocks as are summed at a time."""
+    """Room for the tables of as many blocks as are summed at a time, the same at every call."""
     n = min(len(blocks.slot), BLOCKS_AT_A_TIME)
     # An odd number of vectors: see BLOCK
-    m = kernels.LANES * (int(blocks.vectors.max()) | 1)
+    m = LANES * (int(blocks.vectors.max()) | 1)
     h, k, l = rows.table_lengths
     shapes = [(n, h, 2, m), (n, k, 2, m), (n, l, 2, m), (n, m)]
     shapes += [(0, 0, m), (0, 0, m)] if blocks.upright.all() else [(n, h, m), (n, k, m)]
-    return Tables(*(np.empty(shape) for shape in shapes))
+    names = (f"direct sum: {name}" for name in Tables._fields)
+    return Tables(*(scratch(*of, np.float64) for of in zip(names, shapes, strict=True)))

@@ -25,15 +25,17 @@ class Operations(NamedTuple):
 class Setting(NamedTuple):
     """Symmetry, and the axes along which it is used.
 
-    `axes` are those of the crystal in the order h, k, l of the rows, and `upright` whether
-    isotropic atoms are (see :mod:`friedel.kernels.direct`). The `centring` translations multiply
-    F by their number, and leave one in `spacing` points of a row, of which every `stride`-th is
-    summed. `to_beta` (6, 6) turns the six Cartesian components of B into those of beta. Where
-    all h.t are multiples of half a turn the inversion makes the sums `real`.
+    `axes` are those of the crystal in the order h, k, l of the rows, `upright` whether isotropic
+    atoms are (see :mod:`friedel.kernels.direct`), `crossed` whether their beta12 is not zero.
+    The `centring` translations multiply F by their number, and leave one in `spacing` points of
+    a row, of which every `stride`-th is summed. `to_beta` (6, 6) turns the six Cartesian
+    components of B into those of beta. Where all h.t are multiples of half a turn the inversion
+    makes the sums `real`.
     """
 
     axes: list[int]
     upright: bool
+    crossed: bool
     spacing: int
     stride: int
     operations: Operations
@@ -66,6 +68,7 @@ def setting_of(crystal: Crystal) -> Setting:
     return Setting(
         axes,
         upright,
+        bool(abs(crystal.reciprocal_metric[axes[0], axes[1]]) > 0.0),
         spacing,
         # Rows are summed at l and -l together, of which other strides would leave one unwanted
         2 if spacing == 2 else 1,

@@ -18,7 +18,6 @@ from friedel.errors import ParameterError
 from friedel.kernels import direct_definition as definition
 from friedel.kernels import direct_symmetry as symmetry
 from friedel.kernels.direct_adjoint import COLUMNS
-from friedel.kernels.fourier import largest_indices
 from friedel.reflections import checked_hkl
 
 MOST_ENTRIES_PER_PLACE = 20
@@ -175,17 +174,20 @@ class DirectSum:
 
     def _few_atoms_pay(self, atoms: Atoms) -> bool:
         """Whether tables of each atom are predicted to be the fastest way."""
-        n_terms = self._n_places * len(atoms)
-        if cost.SECONDS_BY_DEFINITION * n_terms < cost.SECONDS_OF_TABLES:
+        others = cost.by_definition(self._n_places, len(atoms))
+        if others < cost.SECONDS_OF_TABLES:
             return False
         entries = entries_of_tables(self._limits)
         if entries > MOST_ENTRIES_PER_PLACE * self._n_places:
             return False
-        by_tables = cost.SECONDS_BY_TABLES * n_terms + cost.SECONDS_PER_ENTRY * entries * len(atoms)
-        return cost.SECONDS_OF_TABLES + by_tables < min(
-            cost.SECONDS_BY_DEFINITION * n_terms,
-            cost.predicted_along_rows(self._setting, atoms, self._n_places, self._has_rows),
-        )
+        others = min(others, self._along_rows(atoms))
+        return cost.by_tables(self._setting, self._n_places, len(atoms), entries) < others
+
+    def _along_rows(self, atoms: Atoms) -> float:
+        """Least time of sums along rows, planned yet or not."""
+        if self._has_rows:
+            return np.inf if self._rows is None else cost.along(self._rows, self._setting, atoms)
+        return cost.SECONDS_OF_CALLS + cost.planning(self._n_places, 0)
 
     @cached_property
     def _few_atoms(self) -> FewAtoms:
@@ -193,15 +195,10 @@ class DirectSum:
 
     def _rows_that_pay(self, atoms: Atoms) -> Rows | None:
         """The rows, or None when the definition is predicted to be faster."""
-        by_definition = cost.SECONDS_BY_DEFINITION * self._n_places * len(atoms)
-        least = cost.SECONDS_OF_CALLS + (
-            0.0 if self._has_rows else cost.plan_seconds(self._n_places)
-        )
-        if least > by_definition or self._rows is None:
+        by_definition = cost.by_definition(self._n_places, len(atoms))
+        if self._along_rows(atoms) > by_definition or self._rows is None:
             return None
-        along_rows = least + cost.seconds_along_rows(self._setting, atoms, self._rows.n_points)
-        along_rows += cost.SECONDS_PER_ENTRY * len(atoms) * sum(self._rows.table_lengths)
-        return self._rows if along_rows < by_definition else None
+        return self._rows if self._along_rows(atoms) < by_definition else None
 
     @property
     def _has_rows(self) -> bool:
@@ -210,7 +207,7 @@ class DirectSum:
     @cached_property
     def _limits(self) -> tuple[int, int, int]:
         """Largest |h|, |k| and |l| of all h R."""
-        return largest_indices(self._hkl, self._setting.operations.rotations)
+        return symmetry.largest_indices(self._hkl, self._setting.operations.rotations)
 
     @cached_property
     def _rows(self) -> Rows | None:
@@ -218,14 +215,14 @@ class DirectSum:
 
     def _add_by_definition(self, model: Model, f: np.ndarray, out: np.ndarray) -> None:
         arguments = (self._hkl, self._absent, self._setting.operations, model, f, out)
-        seconds = cost.SECONDS_BY_DEFINITION * self._n_places * len(model.weight)
+        seconds = cost.by_definition(self._n_places, len(model.weight))
         edges = range(len(out) + 1)
         in_pieces(definition.sum_by_definition, arguments, edges, seconds, self.threads)
 
     def _gathered_by_definition(self, model: Model, w: np.ndarray, f: np.ndarray) -> np.ndarray:
         out = np.zeros((len(model.weight), COLUMNS))
         arguments = (self._hkl, self._absent, self._setting.operations, model, w, f, out)
-        seconds = cost.SECONDS_BY_DEFINITION * self._n_places * len(out)
+        seconds = cost.by_definition(self._n_places, len(out))
         edges = range(len(out) + 1)
         in_pieces(definition.gather_by_definition, arguments, edges, seconds, self.threads)
         return out

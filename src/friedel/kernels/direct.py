@@ -32,6 +32,7 @@ import math
 import numpy as np
 
 from friedel.kernels.direct_symmetry import compiled, compiled_sums
+from friedel.kernels.vectors import LANES, load, multiply, multiply_add, negative, store
 
 TWO_PI = 2.0 * math.pi
 
@@ -40,9 +41,6 @@ BLOCK = 264
 
 No power of two, since numbers at such distances compete for the same lines of a cache.
 """
-
-LANES = 8
-"""Loops over atoms have a multiple of this length, that of the longest vector registers."""
 
 ROWS = 6
 """Rows come in multiples of this, to be summed by two or by three."""
@@ -54,35 +52,60 @@ RESTART = 16
 """Steps in a table from one entry made by sine and exponential to the next."""
 
 
-@compiled_sums
-def fill_axis(table, b, first, frac, width, scale, n):
-    """table[b, i] = scale exp(-width m^2) exp(2 pi i m x) of n atoms, with m = first + i.
+@compiled
+def fill_axis(table, b, j, first, frac, width, scale):
+    """table[b, i, :, j : j + LANES] = scale exp(-width m^2) exp(2 pi i m x), with m = first + i.
 
-    Each entry is the one before times a factor that itself changes by a constant factor.
+    For a vector of atoms, whose x, width and scale are given. Each entry is the one before times
+    a factor that itself changes by a constant factor.
     """
-    work = np.empty(5 * BLOCK)  # parts of the entry, those of the step to the next, its step
-    for i in range(table.shape[1]):
-        m = first + i
-        if i % RESTART == 0:
-            for j in range(n):
-                turns = m * frac[j]
-                angle = TWO_PI * (turns - np.rint(turns))
-                size = scale[j] * math.exp(-width[j] * m * m)
-                work[j] = size * math.cos(angle)
-                work[j + BLOCK] = size * math.sin(angle)
-                size = math.exp(-width[j] * (2 * m + 1))
-                work[j + 2 * BLOCK] = size * math.cos(TWO_PI * frac[j])
-                work[j + 3 * BLOCK] = size * math.sin(TWO_PI * frac[j])
-                work[j + 4 * BLOCK] = math.exp(-2.0 * width[j])
-        for j in range(n):
-            re, im = work[j], work[j + BLOCK]
-            by_re, by_im = work[j + 2 * BLOCK], work[j + 3 * BLOCK]
-            table[b, i, 0, j] = re
-            table[b, i, 1, j] = im
-            work[j] = re * by_re - im * by_im
-            work[j + BLOCK] = re * by_im + im * by_re
-            work[j + 2 * BLOCK] = by_re * work[j + 4 * BLOCK]
-            work[j + 3 * BLOCK] = by_im * work[j + 4 * BLOCK]
+    _, n_entries, _, n_atoms = table.shape
+    flat, at = table.reshape(-1), 2 * b * n_entries * n_atoms + j
+    turn, start = np.empty(3 * LANES), np.empty(4 * LANES)
+    for lane in range(LANES):
+        turn[lane] = math.cos(TWO_PI * frac[lane])
+        turn[lane + LANES] = math.sin(TWO_PI * frac[lane])
+        turn[lane + 2 * LANES] = math.exp(-2.0 * width[lane])
+    ratio = load(turn, 2 * LANES)
+    for i in range(0, n_entries, RESTART):
+        _restart(start, turn, first + i, frac, width, scale)
+        re, im = load(start, 0), load(start, LANES)
+        by_re, by_im = load(start, 2 * LANES), load(start, 3 * LANES)
+        for _ in range(min(RESTART, n_entries - i)):
+            store(flat, at, re)
+            store(flat, at + n_atoms, im)
+            next_re = multiply_add(negative(im), by_im, multiply(re, by_re))
+            im = multiply_add(im, by_re, multiply(re, by_im))
+            re, by_re, by_im = next_re, multiply(by_re, ratio), multiply(by_im, ratio)
+            at += 2 * n_atoms
+
+
+@compiled
+def _restart(start, turn, m, frac, width, scale):
+    """An entry of :func:`fill_axis` and what makes it that of m + 1: two pairs of vectors."""
+    for lane in range(LANES):
+        turns = m * frac[lane]
+        angle = TWO_PI * (turns - np.rint(turns))
+        size = scale[lane] * math.exp(-width[lane] * m * m)
+        start[lane] = size * math.cos(angle)
+        start[lane + LANES] = size * math.sin(angle)
+        size = math.exp(-width[lane] * (2 * m + 1))
+        start[lane + 2 * LANES] = size * turn[lane]
+        start[lane + 3 * LANES] = size * turn[lane + LANES]
+
+
+@compiled
+def take_vector(model, atoms, place, form, scale):
+    """Coordinates (3), beta (6) and weights of some of the atoms; other lanes weigh nothing."""
+    frac, weight, beta, _ = model
+    place[:], form[:], scale[:] = 0.0, 0.0, 0.0
+    for lane in range(len(atoms)):
+        scale[lane] = weight[atoms[lane]]
+        for axis in range(3):
+            # Whole cells are dropped: fewer digits before the point leave more behind it
+            place[axis, lane] = frac[atoms[lane], axis] - np.rint(frac[atoms[lane], axis])
+        for m in range(6):
+            form[m, lane] = beta[atoms[lane], m]
 
 
 @compiled
@@ -91,28 +114,23 @@ def fill_tables(first, last, blocks, model, limit_k, tables):
 
     `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct.blocks`.
     """
-    frac, weight, beta, _ = model
+    place, form, scale = np.empty((3, LANES)), np.empty((6, LANES)), np.empty(LANES)
+    ones = np.ones(LANES)
     for b in range(first, last):
-        n = LANES * blocks.vectors[b]
-        # Atoms that fill up the last vector weigh nothing
-        place, form, scale = np.zeros((3, n)), np.zeros((6, n)), np.zeros(n)
-        for j in range(blocks.last[b] - blocks.first[b]):
-            atom = blocks.order[blocks.first[b] + j]
-            scale[j] = weight[atom]
-            for axis in range(3):
-                # Whole cells are dropped: fewer digits before the point leave more behind it
-                place[axis, j] = frac[atom, axis] - np.rint(frac[atom, axis])
-            for m in range(6):
-                form[m, j] = beta[atom, m]
-        fill_axis(tables.x, b, 0, place[0], form[0], scale, n)
-        fill_axis(tables.y, b, -limit_k, place[1], form[1], np.ones(n), n)
-        fill_axis(tables.w, b, 0, place[2], form[2], np.ones(n), n)
-        tables.cross[b, :n] = form[3]
-        if not blocks.upright[b]:
-            for h in range(tables.tilt_h.shape[1]):
-                tables.tilt_h[b, h, :n] = np.exp(-2.0 * h * form[4])
-            for column in range(tables.tilt_k.shape[1]):
-                tables.tilt_k[b, column, :n] = np.exp(-2.0 * (column - limit_k) * form[5])
+        atoms = blocks.order[blocks.first[b] : blocks.last[b]]
+        for vector in range(blocks.vectors[b]):
+            j = vector * LANES
+            lanes = slice(j, j + LANES)
+            take_vector(model, atoms[lanes], place, form, scale)
+            fill_axis(tables.x, b, j, 0, place[0], form[0], scale)
+            fill_axis(tables.y, b, j, -limit_k, place[1], form[1], ones)
+            fill_axis(tables.w, b, j, 0, place[2], form[2], ones)
+            tables.cross[b, lanes] = form[3]
+            if not blocks.upright[b]:
+                for h in range(tables.tilt_h.shape[1]):
+                    tables.tilt_h[b, h, lanes] = np.exp(-2.0 * h * form[4])
+                for column in range(tables.tilt_k.shape[1]):
+                    tables.tilt_k[b, column, lanes] = np.exp(-2.0 * (column - limit_k) * form[5])
 
 
 @compiled_sums

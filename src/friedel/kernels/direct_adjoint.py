@@ -24,7 +24,7 @@ import math
 
 import numpy as np
 
-from friedel.kernels.direct import LANES, follows_in_tile
+from friedel.kernels.direct import follows_in_tile
 from friedel.kernels.direct_moments import (
     add_sum,
     add_table,
@@ -37,7 +37,7 @@ from friedel.kernels.direct_moments import (
     upright_sums,
 )
 from friedel.kernels.direct_symmetry import compiled
-from friedel.kernels.vectors import load, multiply, store
+from friedel.kernels.vectors import LANES, load, multiply, store
 
 TWO_PI = 2.0 * math.pi
 

@@ -4,9 +4,9 @@ Told in :mod:`friedel.kernels.direct_adjoint`. All arrays are flat, and vectors 
 of theirs; complex ones are pairs of vectors, real part first.
 """
 
-from friedel.kernels.direct import LANES
 from friedel.kernels.direct_symmetry import compiled
 from friedel.kernels.vectors import (
+    LANES,
     add,
     broadcast,
     fill,

@@ -57,6 +57,17 @@ def find_absent(hkl, rotations, translations, with_inverse, centring):
 
 
 @compiled
+def largest_indices(hkl, rotations):
+    """Largest |h|, |k|, |l| of all hkl[i] @ rotation."""
+    top_h = top_k = top_l = 0
+    for i in range(len(hkl)):
+        for o in range(len(rotations)):
+            h, k, l = rotated(hkl, i, rotations, o)
+            top_h, top_k, top_l = max(top_h, abs(h)), max(top_k, abs(k)), max(top_l, abs(l))
+    return top_h, top_k, top_l
+
+
+@compiled
 def folded(hkl, i, rotations, o):
     """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
     h, k, l = rotated(hkl, i, rotations, o)

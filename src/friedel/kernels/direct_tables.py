@@ -14,9 +14,9 @@ import math
 
 import numpy as np
 
-from friedel.kernels.direct import LANES, fill_axis
+from friedel.kernels.direct import fill_axis, take_vector
 from friedel.kernels.direct_symmetry import PHASE, compiled, folded, turn_of
-from friedel.kernels.vectors import fill, load, multiply, multiply_add, negative, store
+from friedel.kernels.vectors import LANES, fill, load, multiply, multiply_add, negative, store
 
 
 @compiled
@@ -109,7 +109,7 @@ def _sum_operations(i, a, b, c, place, turn, real, sums):
 @compiled
 def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
     """Add the atoms of a model to F (n,), with form factors f (n_kinds, n), real or complex."""
-    frac, weight, beta, kind = model
+    kind = model.kind
     limit_h, limit_k, limit_l = limits
     n_h, n_k, n_l = limit_h + 1, 2 * limit_k + 1, 2 * limit_l + 1
     x, y, w = (
@@ -121,20 +121,13 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
     c, one = np.empty(n_k * n_l * LANES), np.ones((n_h, 2, LANES))
     one[:, 1] = 0.0
     ratio, sums, ones = np.empty(2 * LANES), np.empty(2 * LANES), np.ones(LANES)
-    for first in range(0, len(frac), LANES):
-        n = min(LANES, len(frac) - first)
-        # Lanes without an atom weigh nothing
-        place_of, form, scale = np.zeros((3, LANES)), np.zeros((6, LANES)), np.zeros(LANES)
-        for j in range(n):
-            scale[j] = weight[first + j]
-            for axis in range(3):
-                # Whole cells are dropped: fewer digits before the point leave more behind it
-                place_of[axis, j] = frac[first + j, axis] - np.rint(frac[first + j, axis])
-            for m in range(6):
-                form[m, j] = beta[first + j, m]
-        fill_axis(x, 0, 0, place_of[0], form[0], scale, LANES)
-        fill_axis(y, 0, -limit_k, place_of[1], form[1], ones, LANES)
-        fill_axis(w, 0, -limit_l, place_of[2], form[2], ones, LANES)
+    at, form, scale = np.empty((3, LANES)), np.empty((6, LANES)), np.empty(LANES)
+    for first in range(0, len(kind), LANES):
+        n = min(LANES, len(kind) - first)
+        take_vector(model, np.arange(first, first + n), at, form, scale)
+        fill_axis(x, 0, 0, 0, at[0], form[0], scale)
+        fill_axis(y, 0, 0, -limit_k, at[1], form[1], ones)
+        fill_axis(w, 0, 0, -limit_l, at[2], form[2], ones)
         _fill_products(a, n_h, x.reshape(-1), n_k, y.reshape(-1), -limit_k, form[3], ratio)
         _fill_products(b, n_h, one.reshape(-1), n_l, w.reshape(-1), -limit_l, form[4], ratio)
         _fill_exponentials(c, n_k, -limit_k, n_l, -limit_l, form[5], ratio)
