@@ -353,6 +353,10 @@ class Calculator:
                 raise
             return
         n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
+        # Neither counts its plan, which this one has by now
+        direct_seconds = direct.predicted_seconds(
+            self.crystal, self.atoms, len(self.hkl), planned=True
+        )
         if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
             nu, nv, nw = plan.shape
             check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")

@@ -17,7 +17,7 @@ SECONDS_BY_DEFINITION = 30e-9
 """Of one atom at one reflection and operation."""
 SECONDS_OF_TABLES = 2e-5
 """Of summing few atoms from tables of their own, however little there is to do."""
-SECONDS_PER_VECTOR = 12e-9
+SECONDS_PER_VECTOR = 10e-9
 """Of LANES atoms at one reflection and operation, by tables."""
 SECONDS_PER_TABLE_ENTRY = 3e-9
 """Of filling in LANES atoms there."""
@@ -35,7 +35,7 @@ SECONDS_PER_TILTED_ROW = 12e-9
 """Of one other atom entering a row."""
 SHARE_OF_REAL = 0.6
 """Time taken at a point, or at an h R by tables, by real parts alone."""
-SECONDS_PER_KIND = 5.8e-9
+SECONDS_PER_KIND = 4.5e-9
 """Of one kind of atom at one reflection and operation, however few the atoms."""
 SECONDS_PER_ENTRY = 7.8e-9
 """Of one atom's entry in a table of rows."""
