@@ -67,7 +67,9 @@ def at_crossover(lines):
 
 
 def main():
-    print(f"{'model':15s} {'d_min':>5s} {'rtol':>7s} {'equal at':>9s}   predicted direct / FFT there")
+    print(
+        f"{'model':15s} {'d_min':>5s} {'rtol':>7s} {'equal at':>9s}   predicted direct / FFT there"
+    )
     for name, d_min, rtol in CASES:
         model = load(name)
         lines = [both(model, n, d_min, rtol) for n in NUMBERS]
