@@ -18,6 +18,9 @@ from friedel.workspace import scratch
 LARGEST_SUMS = 2**20
 """Numbers in memory before form factors are applied; when there are more, kinds take turns."""
 
+POINTS_OF_STRETCH = 2**15
+"""Of all rows that every atom passes before the next ones: dT/dG stays in the cache meanwhile."""
+
 
 @dataclass(frozen=True)
 class AlongRows:
@@ -100,13 +103,15 @@ class AlongRows:
             if upright and blocks.upright.any():
                 transposed.fold_mates(0, len(v), self.setting.real, v)
             for batch, tables in self._batches(blocks.select(blocks.upright == upright), model):
-                arguments = (
-                    rows.table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
-                    self.setting.real, constants, v, out,
-                )  # fmt: skip
                 vectors = range(int(batch.vectors.sum()) + 1)
-                seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * rows.n_points
-                in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
+                for table in rows.stretches(POINTS_OF_STRETCH // (len(v) if constants else 1)):
+                    arguments = (
+                        table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
+                        self.setting.real, constants, v, out,
+                    )  # fmt: skip
+                    n_points = int(table[-1, 4] - table[0, 4])
+                    seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * n_points
+                    in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
 
     @property
     def _places(self) -> tuple[np.ndarray, np.ndarray, bool, bool]:

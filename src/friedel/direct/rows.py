@@ -1,5 +1,6 @@
 """The plan of a direct sum: rows of reciprocal space that hold all h R, and where these are."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,15 @@ class Rows(NamedTuple):
         """Entries in an atom's tables: h >= 0, all k, and l >= 0 for two steps at a time."""
         h, k, l = self.limits
         return h + 1, 2 * k + 1, l + 2 * self.stride
+
+    def stretches(self, n_points: int) -> Iterator[np.ndarray]:
+        """The table in parts of about so many points, cut where work may be."""
+        top, last = 0, len(self.table) - 1
+        while top < last:
+            end = int(np.searchsorted(self.table[:, 4], self.table[top, 4] + n_points))
+            end = min(max(end // kernels.TILE * kernels.TILE, top + kernels.TILE), last)
+            yield self.table[top : end + 1]
+            top = end
 
 
 def rows_that_hold(

@@ -53,59 +53,60 @@ RESTART = 16
 
 
 @compiled
-def fill_axis(table, b, j, first, frac, width, scale):
-    """table[b, i, :, j : j + LANES] = scale exp(-width m^2) exp(2 pi i m x), with m = first + i.
+def fill_axis(table, b, first, frac, width, scale, state):
+    """table[b, i] = scale exp(-width m^2) exp(2 pi i m x) of whole vectors, with m = first + i.
 
-    For a vector of atoms, whose x, width and scale are given. Each entry is the one before times
-    a factor that itself changes by a constant factor.
+    Each entry is the one before times a factor that itself changes by a constant factor: these
+    are `state`, five vectors for each vector of atoms.
     """
     _, n_entries, _, n_atoms = table.shape
-    flat, at = table.reshape(-1), 2 * b * n_entries * n_atoms + j
-    turn, start = np.empty(3 * LANES), np.empty(4 * LANES)
-    for lane in range(LANES):
-        turn[lane] = math.cos(TWO_PI * frac[lane])
-        turn[lane + LANES] = math.sin(TWO_PI * frac[lane])
-        turn[lane + 2 * LANES] = math.exp(-2.0 * width[lane])
-    ratio = load(turn, 2 * LANES)
-    for i in range(0, n_entries, RESTART):
-        _restart(start, turn, first + i, frac, width, scale)
-        re, im = load(start, 0), load(start, LANES)
-        by_re, by_im = load(start, 2 * LANES), load(start, 3 * LANES)
-        for _ in range(min(RESTART, n_entries - i)):
-            store(flat, at, re)
-            store(flat, at + n_atoms, im)
+    flat = table.reshape(-1)
+    for i in range(n_entries):
+        if i % RESTART == 0:
+            _restart(state, first + i, frac, width, scale)
+        at = 2 * (b * n_entries + i) * n_atoms
+        for j in range(0, len(frac), LANES):
+            own = 5 * j
+            re, im = load(state, own), load(state, own + LANES)
+            by_re, by_im = load(state, own + 2 * LANES), load(state, own + 3 * LANES)
+            ratio = load(state, own + 4 * LANES)
+            store(flat, at + j, re)
+            store(flat, at + n_atoms + j, im)
             next_re = multiply_add(negative(im), by_im, multiply(re, by_re))
-            im = multiply_add(im, by_re, multiply(re, by_im))
-            re, by_re, by_im = next_re, multiply(by_re, ratio), multiply(by_im, ratio)
-            at += 2 * n_atoms
+            store(state, own, next_re)
+            store(state, own + LANES, multiply_add(im, by_re, multiply(re, by_im)))
+            store(state, own + 2 * LANES, multiply(by_re, ratio))
+            store(state, own + 3 * LANES, multiply(by_im, ratio))
 
 
 @compiled
-def _restart(start, turn, m, frac, width, scale):
-    """An entry of :func:`fill_axis` and what makes it that of m + 1: two pairs of vectors."""
-    for lane in range(LANES):
-        turns = m * frac[lane]
+def _restart(state, m, frac, width, scale):
+    """The entry of :func:`fill_axis` at m, the step to the next, and the step of the step."""
+    for j in range(len(frac)):
+        at = 4 * (j // LANES * LANES) + j
+        turns = m * frac[j]
         angle = TWO_PI * (turns - np.rint(turns))
-        size = scale[lane] * math.exp(-width[lane] * m * m)
-        start[lane] = size * math.cos(angle)
-        start[lane + LANES] = size * math.sin(angle)
-        size = math.exp(-width[lane] * (2 * m + 1))
-        start[lane + 2 * LANES] = size * turn[lane]
-        start[lane + 3 * LANES] = size * turn[lane + LANES]
+        size = scale[j] * math.exp(-width[j] * m * m)
+        state[at] = size * math.cos(angle)
+        state[at + LANES] = size * math.sin(angle)
+        size = math.exp(-width[j] * (2 * m + 1))
+        state[at + 2 * LANES] = size * math.cos(TWO_PI * frac[j])
+        state[at + 3 * LANES] = size * math.sin(TWO_PI * frac[j])
+        state[at + 4 * LANES] = math.exp(-2.0 * width[j])
 
 
 @compiled
-def take_vector(model, atoms, place, form, scale):
-    """Coordinates (3), beta (6) and weights of some of the atoms; other lanes weigh nothing."""
+def take_atoms(model, atoms, place, form, scale):
+    """Coordinates (3), beta (6) and weights of some of the atoms; what is left weighs nothing."""
     frac, weight, beta, _ = model
     place[:], form[:], scale[:] = 0.0, 0.0, 0.0
-    for lane in range(len(atoms)):
-        scale[lane] = weight[atoms[lane]]
+    for j in range(len(atoms)):
+        scale[j] = weight[atoms[j]]
         for axis in range(3):
             # Whole cells are dropped: fewer digits before the point leave more behind it
-            place[axis, lane] = frac[atoms[lane], axis] - np.rint(frac[atoms[lane], axis])
+            place[axis, j] = frac[atoms[j], axis] - np.rint(frac[atoms[j], axis])
         for m in range(6):
-            form[m, lane] = beta[atoms[lane], m]
+            form[m, j] = beta[atoms[j], m]
 
 
 @compiled
@@ -114,23 +115,20 @@ def fill_tables(first, last, blocks, model, limit_k, tables):
 
     `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct.blocks`.
     """
-    place, form, scale = np.empty((3, LANES)), np.empty((6, LANES)), np.empty(LANES)
-    ones = np.ones(LANES)
     for b in range(first, last):
-        atoms = blocks.order[blocks.first[b] : blocks.last[b]]
-        for vector in range(blocks.vectors[b]):
-            j = vector * LANES
-            lanes = slice(j, j + LANES)
-            take_vector(model, atoms[lanes], place, form, scale)
-            fill_axis(tables.x, b, j, 0, place[0], form[0], scale)
-            fill_axis(tables.y, b, j, -limit_k, place[1], form[1], ones)
-            fill_axis(tables.w, b, j, 0, place[2], form[2], ones)
-            tables.cross[b, lanes] = form[3]
-            if not blocks.upright[b]:
-                for h in range(tables.tilt_h.shape[1]):
-                    tables.tilt_h[b, h, lanes] = np.exp(-2.0 * h * form[4])
-                for column in range(tables.tilt_k.shape[1]):
-                    tables.tilt_k[b, column, lanes] = np.exp(-2.0 * (column - limit_k) * form[5])
+        n = LANES * blocks.vectors[b]
+        place, form, scale = np.empty((3, n)), np.empty((6, n)), np.empty(n)
+        ones, state = np.ones(n), np.empty(5 * n)
+        take_atoms(model, blocks.order[blocks.first[b] : blocks.last[b]], place, form, scale)
+        fill_axis(tables.x, b, 0, place[0], form[0], scale, state)
+        fill_axis(tables.y, b, -limit_k, place[1], form[1], ones, state)
+        fill_axis(tables.w, b, 0, place[2], form[2], ones, state)
+        tables.cross[b, :n] = form[3]
+        if not blocks.upright[b]:
+            for h in range(tables.tilt_h.shape[1]):
+                tables.tilt_h[b, h, :n] = np.exp(-2.0 * h * form[4])
+            for column in range(tables.tilt_k.shape[1]):
+                tables.tilt_k[b, column, :n] = np.exp(-2.0 * (column - limit_k) * form[5])
 
 
 @compiled_sums

@@ -135,6 +135,8 @@ def gather_rows(
     n_l = tables.w.shape[1]
     room = 2 * LANES * ((n_l + stride - 1) // stride)
     g, total = _aligned(stride * room), _aligned(COLUMNS * LANES)
+    # A line of an array is an object of its own, which takes longer to make than a row to sum
+    flat = v.reshape(-1)
     n_before = 0
     for b in range(len(blocks.slot)):
         vs, upright = v[blocks.slot[b]], blocks.upright[b]
@@ -164,16 +166,17 @@ def gather_rows(
                     _enter_tilt(r, tilt_h, tilt_k, b, j, h, k + limit_k, start, stride)
                 if constants:
                     for c in range(len(v)):
+                        line = c * v.shape[1]
                         if upright:
                             upright_sums(
-                                v[c], parts * rows[i - 2, 4], parts * rows[i - 1, 4],
-                                parts * rows[i, 4], steps, real, w, w_at, w_step, q,
+                                flat, line + parts * rows[i - 2, 4], line + parts * rows[i - 1, 4],
+                                line + parts * rows[i, 4], steps, real, w, w_at, w_step, q,
                             )  # fmt: skip
                             for n in range(3):
                                 add_sum(total, c, p, q, n)
                         else:
-                            at = parts * rows[i, 4]
-                            tilted_sum(v[c], at, steps, real, w, w_at, w_step, r, q, m)
+                            at = line + parts * rows[i, 4]
+                            tilted_sum(flat, at, steps, real, w, w_at, w_step, r, q, m)
                             add_sum(total, c, p, q, m)
                 elif not upright:
                     tilted_row(vs, parts * rows[i, 4], steps, real, w, w_at, w_step, r, moments)

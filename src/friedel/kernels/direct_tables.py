@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from friedel.kernels.direct import fill_axis, take_vector
+from friedel.kernels.direct import fill_axis, take_atoms
 from friedel.kernels.direct_symmetry import PHASE, compiled, folded, turn_of
 from friedel.kernels.vectors import LANES, fill, load, multiply, multiply_add, negative, store
 
@@ -122,12 +122,13 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
     one[:, 1] = 0.0
     ratio, sums, ones = np.empty(2 * LANES), np.empty(2 * LANES), np.ones(LANES)
     at, form, scale = np.empty((3, LANES)), np.empty((6, LANES)), np.empty(LANES)
+    state = np.empty(5 * LANES)
     for first in range(0, len(kind), LANES):
         n = min(LANES, len(kind) - first)
-        take_vector(model, np.arange(first, first + n), at, form, scale)
-        fill_axis(x, 0, 0, 0, at[0], form[0], scale)
-        fill_axis(y, 0, 0, -limit_k, at[1], form[1], ones)
-        fill_axis(w, 0, 0, -limit_l, at[2], form[2], ones)
+        take_atoms(model, np.arange(first, first + n), at, form, scale)
+        fill_axis(x, 0, 0, at[0], form[0], scale, state)
+        fill_axis(y, 0, -limit_k, at[1], form[1], ones, state)
+        fill_axis(w, 0, -limit_l, at[2], form[2], ones, state)
         _fill_products(a, n_h, x.reshape(-1), n_k, y.reshape(-1), -limit_k, form[3], ratio)
         _fill_products(b, n_h, one.reshape(-1), n_l, w.reshape(-1), -limit_l, form[4], ratio)
         _fill_exponentials(c, n_k, -limit_k, n_l, -limit_l, form[5], ratio)
