@@ -102,24 +102,6 @@ class DirectSum:
             self._add_by_definition(model.select(left), f, out)
         return out
 
-    def derivatives_by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
-        """(n_atoms, 2) derivatives by f' and f'' of each atom; see :meth:`derivatives`."""
-        w = np.array(w, np.complex128)
-        model = self._model(atoms, np.ones(len(atoms)))._replace(
-            kind=np.zeros(len(atoms), np.int32)
-        )
-        out = np.zeros((len(atoms), 2))
-        rows = self._rows_that_pay(atoms)
-        far = np.arange(len(atoms))
-        if rows is not None:
-            far = AlongRows(self._setting, rows, self.threads).gather_constants(model, w, out)
-        if len(far):
-            for column, unit in enumerate((1.0, 1.0j)):
-                f = np.full((1, len(w)), unit, np.complex128)
-                found = self._gathered_by_definition(model.select(far), w, f)
-                out[far, column] = found[:, 0]
-        return atoms.occ[:, None] * out
-
     def derivatives(self, atoms: Atoms, w: np.ndarray, f: np.ndarray) -> Derivatives:
         """Derivatives of a target of F by the atoms, the transpose of :meth:`structure_factors`.
 
@@ -134,18 +116,39 @@ class DirectSum:
         w = np.array(w, np.complex128)
         model = self._model(atoms, np.ones(len(atoms)))
         out = np.zeros((len(atoms), COLUMNS))
-        rows = self._rows_that_pay(atoms)
-        far = np.arange(len(atoms))
-        if rows is not None:
-            far = AlongRows(self._setting, rows, self.threads).gather(
+        if self._few_atoms_pay(atoms):
+            left = self._few_atoms.gather(model, w, f, out)
+        elif (rows := self._rows_that_pay(atoms)) is not None:
+            left = AlongRows(self._setting, rows, self.threads).gather(
                 model, ~atoms.is_aniso, w, f, out
             )
-        if len(far):
-            out[far] = self._gathered_by_definition(model.select(far), w, f)
+        else:
+            left = np.arange(len(atoms))
+        if len(left):
+            out[left] = self._gathered_by_definition(model.select(left), w, f)
         frac = np.empty((len(atoms), 3))
         frac[:, self._setting.axes] = atoms.occ[:, None] * out[:, 1:4]
         b_tensor = atoms.occ[:, None] * (out[:, 4:] @ self._setting.to_beta.T)
         return Derivatives(frac, out[:, 0].copy(), b_tensor)
+
+    def derivatives_by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
+        """(n_atoms, 2) derivatives by f' and f'' of each atom; see :meth:`derivatives`."""
+        rows = None if self._few_atoms_pay(atoms) else self._rows_that_pay(atoms)
+        if rows is None:
+            alike = atoms.replace(kind=np.zeros(len(atoms), np.int32))
+            f = np.ones((len(atoms.scatterers), len(self.hkl)))
+            by_occ = [self.derivatives(alike, w, unit * f).occ for unit in (1.0, 1.0j)]
+            return atoms.occ[:, None] * np.column_stack(by_occ)
+        w = np.array(w, np.complex128)
+        model = self._model(atoms, np.ones(len(atoms)))
+        model = model._replace(kind=np.zeros_like(model.kind))
+        out = np.zeros((len(atoms), 2))
+        far = AlongRows(self._setting, rows, self.threads).gather_constants(model, w, out)
+        if len(far):
+            for column, unit in enumerate((1.0, 1.0j)):
+                f = np.full((1, len(w)), unit, np.complex128)
+                out[far, column] = self._gathered_by_definition(model.select(far), w, f)[:, 0]
+        return atoms.occ[:, None] * out
 
     def _checked(self, f: np.ndarray, n_kinds: int) -> np.ndarray:
         dtype = np.complex128 if np.iscomplexobj(f) else np.float64

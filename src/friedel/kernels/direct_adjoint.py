@@ -199,12 +199,12 @@ def gather_rows(
                     for c in range(len(v)):
                         out[atom, c] += total[c * LANES + lane]
                 else:
-                    _finish(out, atom, total, lane)
+                    finish(out, atom, total, lane)
         n_before += blocks.vectors[b]
 
 
 @compiled
-def _finish(out, atom, total, lane):
+def finish(out, atom, total, lane):
     """Add derivatives made of the sums of u and s times products of h, k, l."""
     for m in range(COLUMNS):
         factor = 1.0 if m == 0 else TWO_PI if m < 4 else -1.0 if m < 7 else -2.0

@@ -15,6 +15,8 @@ import math
 import numpy as np
 
 from friedel.kernels.direct import fill_axis, take_atoms
+from friedel.kernels.direct_adjoint import COLUMNS, finish
+from friedel.kernels.direct_moments import accumulate, add_planar
 from friedel.kernels.direct_symmetry import PHASE, compiled, folded, turn_of
 from friedel.kernels.vectors import LANES, fill, load, multiply, multiply_add, negative, store
 
@@ -107,31 +109,43 @@ def _sum_operations(i, a, b, c, place, turn, real, sums):
 
 
 @compiled
-def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
-    """Add the atoms of a model to F (n,), with form factors f (n_kinds, n), real or complex."""
-    kind = model.kind
+def _fill(first, model, limits, a, b, c):
+    """Tables of a vector of atoms; returns how many there are."""
     limit_h, limit_k, limit_l = limits
     n_h, n_k, n_l = limit_h + 1, 2 * limit_k + 1, 2 * limit_l + 1
-    x, y, w = (
-        np.empty((1, n_h, 2, LANES)),
-        np.empty((1, n_k, 2, LANES)),
-        np.empty((1, n_l, 2, LANES)),
-    )
-    a, b = np.empty(n_h * n_k * 2 * LANES), np.empty(n_h * n_l * 2 * LANES)
-    c, one = np.empty(n_k * n_l * LANES), np.ones((n_h, 2, LANES))
-    one[:, 1] = 0.0
-    ratio, sums, ones = np.empty(2 * LANES), np.empty(2 * LANES), np.ones(LANES)
+    n = min(LANES, len(model.kind) - first)
     at, form, scale = np.empty((3, LANES)), np.empty((6, LANES)), np.empty(LANES)
-    state = np.empty(5 * LANES)
+    ones, state, ratio = np.ones(LANES), np.empty(5 * LANES), np.empty(2 * LANES)
+    x, y = np.empty((1, n_h, 2, LANES)), np.empty((1, n_k, 2, LANES))
+    w, one = np.empty((1, n_l, 2, LANES)), np.ones((n_h, 2, LANES))
+    one[:, 1] = 0.0
+    take_atoms(model, np.arange(first, first + n), at, form, scale)
+    fill_axis(x, 0, 0, at[0], form[0], scale, state)
+    fill_axis(y, 0, -limit_k, at[1], form[1], ones, state)
+    fill_axis(w, 0, -limit_l, at[2], form[2], ones, state)
+    _fill_products(a, n_h, x.reshape(-1), n_k, y.reshape(-1), -limit_k, form[3], ratio)
+    _fill_products(b, n_h, one.reshape(-1), n_l, w.reshape(-1), -limit_l, form[4], ratio)
+    _fill_exponentials(c, n_k, -limit_k, n_l, -limit_l, form[5], ratio)
+    return n
+
+
+@compiled
+def _empty_tables(limits):
+    n_h, n_k, n_l = limits[0] + 1, 2 * limits[1] + 1, 2 * limits[2] + 1
+    return (
+        np.empty(n_h * n_k * 2 * LANES),
+        np.empty(n_h * n_l * 2 * LANES),
+        np.empty(n_k * n_l * LANES),
+    )
+
+
+@compiled
+def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
+    """Add the atoms of a model to F (n,), with form factors f (n_kinds, n), real or complex."""
+    a, b, c = _empty_tables(limits)
+    kind, sums = model.kind, np.empty(2 * LANES)
     for first in range(0, len(kind), LANES):
-        n = min(LANES, len(kind) - first)
-        take_atoms(model, np.arange(first, first + n), at, form, scale)
-        fill_axis(x, 0, 0, at[0], form[0], scale, state)
-        fill_axis(y, 0, -limit_k, at[1], form[1], ones, state)
-        fill_axis(w, 0, -limit_l, at[2], form[2], ones, state)
-        _fill_products(a, n_h, x.reshape(-1), n_k, y.reshape(-1), -limit_k, form[3], ratio)
-        _fill_products(b, n_h, one.reshape(-1), n_l, w.reshape(-1), -limit_l, form[4], ratio)
-        _fill_exponentials(c, n_k, -limit_k, n_l, -limit_l, form[5], ratio)
+        n = _fill(first, model, limits, a, b, c)
         for i in range(len(place)):
             if place[i, 0, 0] < 0:
                 continue
@@ -141,3 +155,55 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
                     out[i] += f[kind[first + j], i] * (2.0 * sums[j])
                 else:
                     out[i] += f[kind[first + j], i] * complex(sums[j], sums[j + LANES])
+
+
+@compiled
+def _gather_operations(i, hkl, rotations, a, b, c, place, turn, pull, total):
+    """Add what w at one reflection means to u and s of the adjoint times 1, h, k, l, ...
+
+    `pull` holds two vectors, the real and the imaginary part of w conj(f).
+    """
+    pull_re, pull_im = load(pull, 0), load(pull, LANES)
+    for o in range(place.shape[1]):
+        h, k, l, _ = folded(hkl, i, rotations, o)
+        t = turn[i, o]
+        at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
+        size = load(c, LANES * place[i, o, 2])
+        a_re, a_im = load(a, at_a), load(a, at_a + LANES)
+        b_re, b_im = load(b, at_b), load(b, at_b + LANES)
+        re = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
+        im = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
+        by_re = multiply_add(fill(PHASE[t, 2]), pull_im, multiply(fill(PHASE[t, 0]), pull_re))
+        by_im = multiply_add(fill(PHASE[t, 3]), pull_im, multiply(fill(PHASE[t, 1]), pull_re))
+        u = multiply_add(by_im, im, multiply(by_re, re))
+        s = multiply_add(by_im, re, negative(multiply(by_re, im)))
+        h_, k_, l_ = fill(float(h)), fill(float(k)), fill(float(l))
+        add_planar(total, u, s, h_, k_)
+        accumulate(total, 3, l_, s)
+        accumulate(total, 6, l_, multiply(l_, u))
+        accumulate(total, 8, h_, multiply(l_, u))
+        accumulate(total, 9, k_, multiply(l_, u))
+
+
+@compiled
+def gather_by_tables(hkl, place, turn, limits, operations, model, w, f, out):
+    """Transpose of :func:`sum_by_tables`: out[j, :COLUMNS] += the derivatives by atom j.
+
+    With complex `f`; the columns are those of :mod:`friedel.kernels.direct_adjoint`.
+    """
+    rotations, _, with_inverse = operations
+    a, b, c = _empty_tables(limits)
+    pull, total = np.zeros(2 * LANES), np.empty(COLUMNS * LANES)
+    for first in range(0, len(model.kind), LANES):
+        n = _fill(first, model, limits, a, b, c)
+        total[:] = 0.0
+        for i in range(len(place)):
+            if place[i, 0, 0] < 0:
+                continue
+            for j in range(n):
+                value = w[i] * f[model.kind[first + j], i].conjugate()
+                pull[j] = 2.0 * value.real if with_inverse else value.real
+                pull[j + LANES] = 0.0 if with_inverse else value.imag
+            _gather_operations(i, hkl, rotations, a, b, c, place, turn, pull, total)
+        for j in range(n):
+            finish(out, first + j, total, j)
