@@ -116,13 +116,13 @@ class DirectAdjoint:
         The sum over the same reflections.
     atoms
         The model's.
-    stol2
-        (n,) (sin theta / lambda)^2 of the reflections.
+    f
+        (n_kinds, n) form factors at the reflections, complex where there is some f''.
     """
 
     planned: DirectSum
     atoms: Atoms
-    stol2: np.ndarray
+    f: np.ndarray
 
     def gradients(
         self, w: np.ndarray, factors: ScatteringFactors, anomalous: bool = False
@@ -131,8 +131,7 @@ class DirectAdjoint:
 
         Those by f' and f'' if `anomalous`, or where some atom has an f''.
         """
-        f = factors.f(self.stol2) + 1j * factors.f_double_prime[:, None]
-        found = self.planned.derivatives(self.atoms, w, f)
+        found = self.planned.derivatives(self.atoms, w, self.f)
         f_prime = f_double_prime = None
         if anomalous or factors.f_double_prime.any():
             f_prime, f_double_prime = self.planned.derivatives_by_constants(self.atoms, w).T.copy()

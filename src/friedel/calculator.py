@@ -242,7 +242,7 @@ class Calculator:
         inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
         transposed: adjoint.DensityAdjoint | adjoint.DirectAdjoint
         if plan is None:
-            transposed = adjoint.DirectAdjoint(self._direct_sum, atoms, self.stol2)
+            transposed = adjoint.DirectAdjoint(self._direct_sum, atoms, self._form_factors)
         else:
             a, b = self._fewest_gaussians
             transposed = adjoint.DensityAdjoint(

@@ -193,11 +193,11 @@ def add_sum(total, column, p, q, m):
     """Add u of the m-th row to one column of `total`."""
     p_r, p_i = load(p, 2 * m * LANES), load(p, (2 * m + 1) * LANES)
     q_r, q_i = load(q, 2 * m * LANES), load(q, (2 * m + 1) * LANES)
-    accumulate(total, column, fill(1.0), multiply_add(p_i, q_i, multiply(p_r, q_r)))
+    _accumulate(total, column, fill(1.0), multiply_add(p_i, q_i, multiply(p_r, q_r)))
 
 
 @compiled
-def accumulate(total, column, x, y):
+def _accumulate(total, column, x, y):
     """Add x y to a column of the sums."""
     store(total, column * LANES, multiply_add(x, y, load(total, column * LANES)))
 
@@ -209,19 +209,19 @@ def add_upright(total, p, q, m, h, k):
     q_r, q_i = load(q, 2 * m * LANES), load(q, (2 * m + 1) * LANES)
     u = multiply_add(p_i, q_i, multiply(p_r, q_r))
     s = multiply_add(negative(p_i), q_r, multiply(p_r, q_i))
-    add_planar(total, u, s, fill(h), fill(k))
+    _add_planar(total, u, s, fill(h), fill(k))
 
 
 @compiled
-def add_planar(total, u, s, h, k):
+def _add_planar(total, u, s, h, k):
     """Add u and s times 1, h, k and their products to the columns of `total`."""
     hu, ku = multiply(h, u), multiply(k, u)
-    accumulate(total, 0, fill(1.0), u)
-    accumulate(total, 1, h, s)
-    accumulate(total, 2, k, s)
-    accumulate(total, 4, h, hu)
-    accumulate(total, 5, k, ku)
-    accumulate(total, 7, h, ku)
+    _accumulate(total, 0, fill(1.0), u)
+    _accumulate(total, 1, h, s)
+    _accumulate(total, 2, k, s)
+    _accumulate(total, 4, h, hu)
+    _accumulate(total, 5, k, ku)
+    _accumulate(total, 7, h, ku)
 
 
 @compiled
@@ -269,11 +269,11 @@ def add_tilted(total, p, m, r, start, stride, moments, h, k):
     ls = multiply_add(minus_i, m1_r, multiply(minus_r, m1_i))
     llu = multiply_add(minus_i, m2_i, multiply(p_r, m2_r))
     one, h, k = fill(1.0), fill(h), fill(k)
-    add_planar(total, u, s, h, k)
-    accumulate(total, 3, one, ls)
-    accumulate(total, 6, one, llu)
-    accumulate(total, 8, h, lu)
-    accumulate(total, 9, k, lu)
+    _add_planar(total, u, s, h, k)
+    _accumulate(total, 3, one, ls)
+    _accumulate(total, 6, one, llu)
+    _accumulate(total, 8, h, lu)
+    _accumulate(total, 9, k, lu)
 
 
 @compiled
@@ -286,5 +286,5 @@ def add_table(total, w, g, g_at, first_l, stride, steps):
         l = fill(float(index))
         s = multiply_add(negative(w_i), g_r, multiply(w_r, g_i))
         u = multiply_add(w_i, g_i, multiply(w_r, g_r))
-        accumulate(total, 3, l, s)
-        accumulate(total, 6, multiply(l, l), u)
+        _accumulate(total, 3, l, s)
+        _accumulate(total, 6, multiply(l, l), u)

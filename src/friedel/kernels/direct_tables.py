@@ -16,9 +16,8 @@ import numpy as np
 
 from friedel.kernels.direct import fill_axis, take_atoms
 from friedel.kernels.direct_adjoint import COLUMNS, finish
-from friedel.kernels.direct_moments import accumulate, add_planar
 from friedel.kernels.direct_symmetry import PHASE, compiled, folded, turn_of
-from friedel.kernels.vectors import LANES, fill, load, multiply, multiply_add, negative, store
+from friedel.kernels.vectors import LANES, add, fill, load, multiply, multiply_add, negative, store
 
 
 @compiled
@@ -158,31 +157,54 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
 
 
 @compiled
-def _gather_operations(i, hkl, rotations, a, b, c, place, turn, pull, total):
-    """Add what w at one reflection means to u and s of the adjoint times 1, h, k, l, ...
+def _enter_pull(pull, i, first, n, kind, w, f, with_inverse):
+    """W conj(f) of a vector of atoms, in two vectors."""
+    for j in range(n):
+        value = w[i] * f[kind[first + j], i].conjugate()
+        pull[j] = 2.0 * value.real if with_inverse else value.real
+        pull[j + LANES] = 0.0 if with_inverse else value.imag
 
-    `pull` holds two vectors, the real and the imaginary part of w conj(f).
-    """
-    pull_re, pull_im = load(pull, 0), load(pull, LANES)
-    for o in range(place.shape[1]):
-        h, k, l, _ = folded(hkl, i, rotations, o)
-        t = turn[i, o]
-        at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
-        size = load(c, LANES * place[i, o, 2])
-        a_re, a_im = load(a, at_a), load(a, at_a + LANES)
-        b_re, b_im = load(b, at_b), load(b, at_b + LANES)
-        re = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
-        im = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
-        by_re = multiply_add(fill(PHASE[t, 2]), pull_im, multiply(fill(PHASE[t, 0]), pull_re))
-        by_im = multiply_add(fill(PHASE[t, 3]), pull_im, multiply(fill(PHASE[t, 1]), pull_re))
-        u = multiply_add(by_im, im, multiply(by_re, re))
-        s = multiply_add(by_im, re, negative(multiply(by_re, im)))
-        h_, k_, l_ = fill(float(h)), fill(float(k)), fill(float(l))
-        add_planar(total, u, s, h_, k_)
-        accumulate(total, 3, l_, s)
-        accumulate(total, 6, l_, multiply(l_, u))
-        accumulate(total, 8, h_, multiply(l_, u))
-        accumulate(total, 9, k_, multiply(l_, u))
+
+@compiled
+def _gather_vector(first, n, hkl, operations, a, b, c, place, turn, kind, w, f, total):
+    """Sums of u and s times 1, h, k, l and products, as in the adjoint along rows."""
+    rotations, _, with_inverse = operations
+    pull = np.zeros(2 * LANES)
+    u0 = sh = sk = sl = hh = kk = ll = hk = hl = kl = fill(0.0)
+    for i in range(len(place)):
+        if place[i, 0, 0] < 0:
+            continue
+        _enter_pull(pull, i, first, n, kind, w, f, with_inverse)
+        pull_re, pull_im = load(pull, 0), load(pull, LANES)
+        for o in range(place.shape[1]):
+            h0, k0, l0, _ = folded(hkl, i, rotations, o)
+            h, k, l = fill(float(h0)), fill(float(k0)), fill(float(l0))
+            t = turn[i, o]
+            at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
+            size = load(c, LANES * place[i, o, 2])
+            a_re, a_im = load(a, at_a), load(a, at_a + LANES)
+            b_re, b_im = load(b, at_b), load(b, at_b + LANES)
+            re = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
+            im = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
+            by_re = multiply_add(fill(PHASE[t, 2]), pull_im, multiply(fill(PHASE[t, 0]), pull_re))
+            by_im = multiply_add(fill(PHASE[t, 3]), pull_im, multiply(fill(PHASE[t, 1]), pull_re))
+            u = multiply_add(by_im, im, multiply(by_re, re))
+            s = multiply_add(by_im, re, negative(multiply(by_re, im)))
+            hu, ku, lu = multiply(h, u), multiply(k, u), multiply(l, u)
+            u0 = add(u0, u)
+            sh, sk, sl = multiply_add(h, s, sh), multiply_add(k, s, sk), multiply_add(l, s, sl)
+            hh, kk, ll = multiply_add(h, hu, hh), multiply_add(k, ku, kk), multiply_add(l, lu, ll)
+            hk, hl, kl = multiply_add(h, ku, hk), multiply_add(h, lu, hl), multiply_add(k, lu, kl)
+    store(total, 0, u0)
+    store(total, LANES, sh)
+    store(total, 2 * LANES, sk)
+    store(total, 3 * LANES, sl)
+    store(total, 4 * LANES, hh)
+    store(total, 5 * LANES, kk)
+    store(total, 6 * LANES, ll)
+    store(total, 7 * LANES, hk)
+    store(total, 8 * LANES, hl)
+    store(total, 9 * LANES, kl)
 
 
 @compiled
@@ -191,19 +213,10 @@ def gather_by_tables(hkl, place, turn, limits, operations, model, w, f, out):
 
     With complex `f`; the columns are those of :mod:`friedel.kernels.direct_adjoint`.
     """
-    rotations, _, with_inverse = operations
     a, b, c = _empty_tables(limits)
-    pull, total = np.zeros(2 * LANES), np.empty(COLUMNS * LANES)
+    total = np.empty(COLUMNS * LANES)
     for first in range(0, len(model.kind), LANES):
         n = _fill(first, model, limits, a, b, c)
-        total[:] = 0.0
-        for i in range(len(place)):
-            if place[i, 0, 0] < 0:
-                continue
-            for j in range(n):
-                value = w[i] * f[model.kind[first + j], i].conjugate()
-                pull[j] = 2.0 * value.real if with_inverse else value.real
-                pull[j + LANES] = 0.0 if with_inverse else value.imag
-            _gather_operations(i, hkl, rotations, a, b, c, place, turn, pull, total)
+        _gather_vector(first, n, hkl, operations, a, b, c, place, turn, model.kind, w, f, total)
         for j in range(n):
             finish(out, first + j, total, j)
