@@ -7,10 +7,8 @@ that of the FFT hardly does. Atoms are drawn from a real structure, repeatedly i
 put anywhere; times are of one thread, once planned.
 """
 
-import time
-
 import numpy as np
-from common import load
+from common import load, seconds
 
 from friedel.calculator import SECONDS_PER_GATHER, Calculator
 from friedel.direct import predicted_seconds
@@ -21,17 +19,6 @@ CASES = [
     ("5cvz_final.pdb", 6.0, 1e-5),
 ]  # fmt: skip
 NUMBERS = (4, 16, 64, 256, 1024)
-
-
-def seconds(work, repeats=7):
-    """Least processor time of some calls after a first one."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        work()
-        times.append(time.thread_time() - start)
-    return min(times)
 
 
 def both(model, n, d_min, rtol):

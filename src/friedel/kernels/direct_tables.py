@@ -87,15 +87,20 @@ def _fill_exponentials(table, n_m, first_m, n_n, first_n, scale, ratio):
 
 
 @compiled
+def _factors(i, o, a, b, c, place):
+    """A, B and C of one reflection and operation, real and imaginary parts apart."""
+    at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
+    size = load(c, LANES * place[i, o, 2])
+    return load(a, at_a), load(a, at_a + LANES), load(b, at_b), load(b, at_b + LANES), size
+
+
+@compiled
 def _sum_operations(i, a, b, c, place, turn, real, sums):
     """Of one reflection: sum_ops exp(2 pi i h.t) A B C into a pair of vectors."""
     re = im = fill(0.0)
     for o in range(place.shape[1]):
         t = turn[i, o]
-        at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
-        size = load(c, LANES * place[i, o, 2])
-        a_re, a_im = load(a, at_a), load(a, at_a + LANES)
-        b_re, b_im = load(b, at_b), load(b, at_b + LANES)
+        a_re, a_im, b_re, b_im, size = _factors(i, o, a, b, c, place)
         term = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
         re = multiply_add(fill(PHASE[t, 0]), term, re)
         if not real:
@@ -180,10 +185,7 @@ def _gather_vector(first, n, hkl, operations, a, b, c, place, turn, kind, w, f, 
             h0, k0, l0, _ = folded(hkl, i, rotations, o)
             h, k, l = fill(float(h0)), fill(float(k0)), fill(float(l0))
             t = turn[i, o]
-            at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
-            size = load(c, LANES * place[i, o, 2])
-            a_re, a_im = load(a, at_a), load(a, at_a + LANES)
-            b_re, b_im = load(b, at_b), load(b, at_b + LANES)
+            a_re, a_im, b_re, b_im, size = _factors(i, o, a, b, c, place)
             re = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
             im = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
             by_re = multiply_add(fill(PHASE[t, 2]), pull_im, multiply(fill(PHASE[t, 0]), pull_re))
