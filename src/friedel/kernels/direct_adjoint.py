@@ -114,8 +114,8 @@ def gather_rows(
 ):
     """Add the derivatives by the atoms of some vectors to out (n_atoms, COLUMNS).
 
-    With `constants` those by numbers added to their form factors alone, as f' and f'': a
-    column for each line of v, which all atoms share.
+    With `constants` those by f' and f'' alone, in two columns: v has a line for each, which all
+    atoms share.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def gather_rows(
     cross, tilt_h, tilt_k = tables.cross, tables.tilt_h, tables.tilt_k
     x, y = _aligned(2 * tables.x.shape[1] * LANES), _aligned(2 * tables.y.shape[1] * LANES)
     w = _aligned(2 * tables.w.shape[1] * LANES)
-    p, q, r = _aligned(6 * LANES), _aligned(6 * LANES), _aligned(4 * LANES)
+    p, q, r = _aligned(6 * LANES), _aligned(12 * LANES), _aligned(4 * LANES)
     ratio, moments = _aligned(2 * LANES), _aligned(12 * LANES)
     # Derivatives by W(l): those of even l, then of odd l, when rows take strides of 2
     n_l = tables.w.shape[1]
@@ -164,20 +164,18 @@ def gather_rows(
                     steps = _longest(rows, i - 2)
                 else:
                     _enter_tilt(r, tilt_h, tilt_k, b, j, h, k + limit_k, start, stride)
-                if constants:
-                    for c in range(len(v)):
-                        line = c * v.shape[1]
-                        if upright:
-                            upright_sums(
-                                flat, line + parts * rows[i - 2, 4], line + parts * rows[i - 1, 4],
-                                line + parts * rows[i, 4], steps, real, w, w_at, w_step, q,
-                            )  # fmt: skip
-                            for n in range(3):
-                                add_sum(total, c, p, q, n)
-                        else:
-                            at = line + parts * rows[i, 4]
-                            tilted_sum(flat, at, steps, real, w, w_at, w_step, r, q, m)
-                            add_sum(total, c, p, q, m)
+                if constants and upright:
+                    at0, at1, at2 = (
+                        parts * rows[i - 2, 4], parts * rows[i - 1, 4], parts * rows[i, 4],
+                    )  # fmt: skip
+                    upright_sums(flat, at0, at1, at2, v.shape[1], steps, real, w, w_at, w_step, q)
+                    for n in range(6):
+                        add_sum(total, n // 3, p, n % 3, q, n)
+                elif constants:
+                    for c in range(2):
+                        at = c * v.shape[1] + parts * rows[i, 4]
+                        tilted_sum(flat, at, steps, real, w, w_at, w_step, r, q, 0)
+                        add_sum(total, c, p, m, q, 0)
                 elif not upright:
                     tilted_row(vs, parts * rows[i, 4], steps, real, w, w_at, w_step, r, moments)
                     add_tilted(total, p, m, r, start, stride, moments, float(h), float(k))
@@ -196,7 +194,7 @@ def gather_rows(
             for lane in range(min(LANES, blocks.last[b] - blocks.first[b] - j)):
                 atom = blocks.order[blocks.first[b] + j + lane]
                 if constants:
-                    for c in range(len(v)):
+                    for c in range(2):
                         out[atom, c] += total[c * LANES + lane]
                 else:
                     finish(out, atom, total, lane)

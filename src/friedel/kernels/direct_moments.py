@@ -132,32 +132,54 @@ def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
 
 
 @compiled
-def upright_sums(v, at0, at1, at2, steps, real, w, w_at, w_step, q):
-    """dT/dP of three rows into q, and nothing more: as :func:`upright_row_triple`."""
-    q0_re = q0_im = q1_re = q1_im = q2_re = q2_im = fill(0.0)
+def upright_sums(v, at0, at1, at2, line, steps, real, w, w_at, w_step, q):
+    """dT/dP of three rows into q for two lines of v, and nothing more.
+
+    As :func:`upright_row_triple`, with the second line so many numbers after the first.
+    """
+    a0_re = a0_im = a1_re = a1_im = a2_re = a2_im = fill(0.0)
+    b0_re = b0_im = b1_re = b1_im = b2_re = b2_im = fill(0.0)
     width = 2 if real else 4
     for _ in range(steps):
         w_r, w_i = load(w, w_at), load(w, w_at + LANES)
-        q0_re = multiply_add(broadcast(v, at0), w_r, q0_re)
-        q0_im = multiply_add(broadcast(v, at0 + 1), w_i, q0_im)
-        q1_re = multiply_add(broadcast(v, at1), w_r, q1_re)
-        q1_im = multiply_add(broadcast(v, at1 + 1), w_i, q1_im)
-        q2_re = multiply_add(broadcast(v, at2), w_r, q2_re)
-        q2_im = multiply_add(broadcast(v, at2 + 1), w_i, q2_im)
+        a0_re = multiply_add(broadcast(v, at0), w_r, a0_re)
+        a0_im = multiply_add(broadcast(v, at0 + 1), w_i, a0_im)
+        a1_re = multiply_add(broadcast(v, at1), w_r, a1_re)
+        a1_im = multiply_add(broadcast(v, at1 + 1), w_i, a1_im)
+        a2_re = multiply_add(broadcast(v, at2), w_r, a2_re)
+        a2_im = multiply_add(broadcast(v, at2 + 1), w_i, a2_im)
+        b0_re = multiply_add(broadcast(v, at0 + line), w_r, b0_re)
+        b0_im = multiply_add(broadcast(v, at0 + line + 1), w_i, b0_im)
+        b1_re = multiply_add(broadcast(v, at1 + line), w_r, b1_re)
+        b1_im = multiply_add(broadcast(v, at1 + line + 1), w_i, b1_im)
+        b2_re = multiply_add(broadcast(v, at2 + line), w_r, b2_re)
+        b2_im = multiply_add(broadcast(v, at2 + line + 1), w_i, b2_im)
         if not real:
-            q0_re = multiply_add(broadcast(v, at0 + 2), w_i, q0_re)
-            q0_im = multiply_add(broadcast(v, at0 + 3), w_r, q0_im)
-            q1_re = multiply_add(broadcast(v, at1 + 2), w_i, q1_re)
-            q1_im = multiply_add(broadcast(v, at1 + 3), w_r, q1_im)
-            q2_re = multiply_add(broadcast(v, at2 + 2), w_i, q2_re)
-            q2_im = multiply_add(broadcast(v, at2 + 3), w_r, q2_im)
+            a0_re = multiply_add(broadcast(v, at0 + 2), w_i, a0_re)
+            a0_im = multiply_add(broadcast(v, at0 + 3), w_r, a0_im)
+            a1_re = multiply_add(broadcast(v, at1 + 2), w_i, a1_re)
+            a1_im = multiply_add(broadcast(v, at1 + 3), w_r, a1_im)
+            a2_re = multiply_add(broadcast(v, at2 + 2), w_i, a2_re)
+            a2_im = multiply_add(broadcast(v, at2 + 3), w_r, a2_im)
+            b0_re = multiply_add(broadcast(v, at0 + line + 2), w_i, b0_re)
+            b0_im = multiply_add(broadcast(v, at0 + line + 3), w_r, b0_im)
+            b1_re = multiply_add(broadcast(v, at1 + line + 2), w_i, b1_re)
+            b1_im = multiply_add(broadcast(v, at1 + line + 3), w_r, b1_im)
+            b2_re = multiply_add(broadcast(v, at2 + line + 2), w_i, b2_re)
+            b2_im = multiply_add(broadcast(v, at2 + line + 3), w_r, b2_im)
         at0, at1, at2, w_at = at0 + width, at1 + width, at2 + width, w_at + w_step
-    store(q, 0, q0_re)
-    store(q, LANES, q0_im)
-    store(q, 2 * LANES, q1_re)
-    store(q, 3 * LANES, q1_im)
-    store(q, 4 * LANES, q2_re)
-    store(q, 5 * LANES, q2_im)
+    store(q, 0, a0_re)
+    store(q, LANES, a0_im)
+    store(q, 2 * LANES, a1_re)
+    store(q, 3 * LANES, a1_im)
+    store(q, 4 * LANES, a2_re)
+    store(q, 5 * LANES, a2_im)
+    store(q, 6 * LANES, b0_re)
+    store(q, 7 * LANES, b0_im)
+    store(q, 8 * LANES, b1_re)
+    store(q, 9 * LANES, b1_im)
+    store(q, 10 * LANES, b2_re)
+    store(q, 11 * LANES, b2_im)
 
 
 @compiled
@@ -189,10 +211,10 @@ def tilted_sum(v, at, steps, real, w, w_at, w_step, r, q, m):
 
 
 @compiled
-def add_sum(total, column, p, q, m):
-    """Add u of the m-th row to one column of `total`."""
+def add_sum(total, column, p, m, q, n):
+    """Add u of the m-th row, whose dT/dP is the n-th pair of q, to one column of `total`."""
     p_r, p_i = load(p, 2 * m * LANES), load(p, (2 * m + 1) * LANES)
-    q_r, q_i = load(q, 2 * m * LANES), load(q, (2 * m + 1) * LANES)
+    q_r, q_i = load(q, 2 * n * LANES), load(q, (2 * n + 1) * LANES)
     _accumulate(total, column, fill(1.0), multiply_add(p_i, q_i, multiply(p_r, q_r)))
 
 
