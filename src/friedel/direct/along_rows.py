@@ -26,7 +26,7 @@ POINTS_OF_STRETCH = 2**15
 class AlongRows:
     """Sums over atoms along the rows of one plan.
 
-    Both methods leave out the atoms whose recurrences could leave the range of double
+    All methods leave out the atoms whose recurrences could leave the range of double
     precision, and return which they are.
     """
 

@@ -15,8 +15,10 @@ from friedel.kernels.vectors import LANES
 
 SECONDS_BY_DEFINITION = 30e-9
 """Of one atom at one reflection and operation."""
-SECONDS_OF_TABLES = 2e-5
+SECONDS_OF_TABLES = 1.5e-5
 """Of summing few atoms from tables of their own, however little there is to do."""
+SECONDS_PER_TABLES = 6e-6
+"""Of LANES atoms there, however small their tables."""
 SECONDS_PER_VECTOR = 10e-9
 """Of LANES atoms at one reflection and operation, by tables."""
 SECONDS_PER_TABLE_ENTRY = 3e-9
@@ -59,7 +61,8 @@ def by_definition(n_places: int, n_atoms: int) -> float:
 def by_tables(setting: Setting, n_places: int, n_atoms: int, n_entries: int) -> float:
     """Time of sums of few atoms, with so many entries in the tables of each."""
     per_place = SECONDS_PER_VECTOR * (SHARE_OF_REAL if setting.real else 1.0)
-    per_vector = per_place * n_places + SECONDS_PER_TABLE_ENTRY * n_entries
+    entries = SECONDS_PER_TABLES + SECONDS_PER_TABLE_ENTRY * n_entries
+    per_vector = per_place * n_places + entries
     return SECONDS_OF_TABLES + per_vector * math.ceil(n_atoms / LANES)
 
 
@@ -73,6 +76,11 @@ def planning(n_places: int, n_rows: float) -> float:
     return SECONDS_OF_PLAN + SECONDS_PER_PLACE * n_places + SECONDS_PER_PLANNED_ROW * n_rows
 
 
+def filling(n_atoms: int, n_entries: float) -> float:
+    """Least time of sums along rows: that of tables with so many entries for each atom."""
+    return SECONDS_OF_CALLS + SECONDS_PER_ENTRY * n_entries * n_atoms
+
+
 def along_rows(
     setting: Setting, atoms: Atoms, n_places: int, n_points: float, n_rows: float, n_entries: float
 ) -> float:
@@ -84,8 +92,8 @@ def along_rows(
     sums += tilted * (SECONDS_TILTED * n_points + SECONDS_PER_TILTED_ROW * n_rows)
     if setting.real:
         sums *= SHARE_OF_REAL
-    tables = SECONDS_PER_ENTRY * n_entries * (upright + tilted)
-    return SECONDS_OF_CALLS + sums + tables + SECONDS_PER_KIND * len(atoms.scatterers) * n_places
+    kinds = SECONDS_PER_KIND * len(atoms.scatterers) * n_places
+    return filling(upright + tilted, n_entries) + sums + kinds
 
 
 def _in_vectors(kind: np.ndarray) -> int:

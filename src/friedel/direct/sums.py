@@ -20,8 +20,8 @@ from friedel.kernels import direct_symmetry as symmetry
 from friedel.kernels.direct_adjoint import COLUMNS
 from friedel.reflections import checked_hkl
 
-MOST_ENTRIES_PER_PLACE = 20
-"""Tables of an atom that are larger, beside so many h R, are not worth filling."""
+MOST_ENTRIES = 2**19
+"""Of the tables of one atom: larger ones take too much memory."""
 
 
 class Derivatives(NamedTuple):
@@ -182,7 +182,7 @@ class DirectSum:
         if others < cost.SECONDS_OF_TABLES:
             return False
         entries = entries_of_tables(self._limits)
-        if entries > MOST_ENTRIES_PER_PLACE * self._n_places:
+        if entries > MOST_ENTRIES:
             return False
         others = min(others, self._along_rows(atoms))
         return cost.by_tables(self._setting, self._n_places, len(atoms), entries) < others
@@ -191,7 +191,8 @@ class DirectSum:
         """Least time of sums along rows, planned yet or not."""
         if self._has_rows:
             return np.inf if self._rows is None else cost.along(self._rows, self._setting, atoms)
-        return cost.SECONDS_OF_CALLS + cost.planning(self._n_places, 0)
+        h, k, l = self._limits
+        return cost.filling(len(atoms), h + 2 * k + l) + cost.planning(self._n_places, 0)
 
     @cached_property
     def _few_atoms(self) -> FewAtoms:
