@@ -8,7 +8,8 @@ put anywhere; times are of one thread, once planned.
 """
 
 import numpy as np
-from common import load, seconds
+from common import load
+from direct import seconds
 
 from friedel.calculator import SECONDS_PER_GATHER, Calculator
 from friedel.direct import predicted_seconds

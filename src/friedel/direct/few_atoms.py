@@ -13,7 +13,6 @@ class FewAtoms(NamedTuple):
     """The plan: places of all h R in the tables, whose indices go to `limits`."""
 
     setting: Setting
-    hkl: np.ndarray
     limits: tuple[int, int, int]
     place: np.ndarray
     turn: np.ndarray
@@ -24,7 +23,7 @@ class FewAtoms(NamedTuple):
     ) -> "FewAtoms":
         """For (n, 3) reflections in the axes of the setting; the absent ones are left out."""
         place, turn = tables.locate_in_tables(hkl, absent, setting.operations, limits)
-        return cls(setting, hkl, limits, place, turn)
+        return cls(setting, limits, place, turn)
 
     def add(self, model: Model, f: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Add F of the atoms to out (n,), with form factors f (n_kinds, n).
@@ -44,7 +43,7 @@ class FewAtoms(NamedTuple):
         """
         far = is_far(model.beta, self.limits)
         found = np.zeros((int((~far).sum()), out.shape[1]))
-        where = (self.hkl, self.place, self.turn, self.limits, self.setting.operations)
+        where = (self.place, self.turn, self.limits, self.setting.operations.with_inverse)
         tables.gather_by_tables(*where, model.select(~far), w, f.astype(np.complex128), found)
         out[~far] += found
         return np.flatnonzero(far)

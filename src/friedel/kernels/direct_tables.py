@@ -27,14 +27,14 @@ def locate_in_tables(hkl, absent, operations, limits):
     Returns
     -------
     place
-        (n, n_operations, 3) int32; -1 for absent reflections.
+        (n, n_operations, 6) int32: in A, B and C, or -1 for absent reflections; then h, k, l.
     turn
         As of :func:`direct_symmetry.locate`.
     """
     rotations, translations, _ = operations
     _, limit_k, limit_l = limits
     n_k, n_l = 2 * limit_k + 1, 2 * limit_l + 1
-    place = np.full((len(hkl), len(rotations), 3), -1, np.int32)
+    place = np.full((len(hkl), len(rotations), 6), -1, np.int32)
     turn = np.zeros((len(hkl), len(rotations)), np.uint8)
     for i in range(len(hkl)):
         if not absent[i]:
@@ -43,6 +43,7 @@ def locate_in_tables(hkl, absent, operations, limits):
                 place[i, o, 0] = h * n_k + k + limit_k
                 place[i, o, 1] = h * n_l + l + limit_l
                 place[i, o, 2] = (k + limit_k) * n_l + l + limit_l
+                place[i, o, 3], place[i, o, 4], place[i, o, 5] = h, k, l
                 turn[i, o] = turn_of(hkl, i, translations, o) + (24 if mate else 0)
     return place, turn
 
@@ -171,9 +172,8 @@ def _enter_pull(pull, i, first, n, kind, w, f, with_inverse):
 
 
 @compiled
-def _gather_vector(first, n, hkl, operations, a, b, c, place, turn, kind, w, f, total):
+def _gather_vector(first, n, a, b, c, place, turn, with_inverse, kind, w, f, total):
     """Sums of u and s times 1, h, k, l and products, as in the adjoint along rows."""
-    rotations, _, with_inverse = operations
     pull = np.zeros(2 * LANES)
     u0 = sh = sk = sl = hh = kk = ll = hk = hl = kl = fill(0.0)
     for i in range(len(place)):
@@ -182,9 +182,8 @@ def _gather_vector(first, n, hkl, operations, a, b, c, place, turn, kind, w, f, 
         _enter_pull(pull, i, first, n, kind, w, f, with_inverse)
         pull_re, pull_im = load(pull, 0), load(pull, LANES)
         for o in range(place.shape[1]):
-            h0, k0, l0, _ = folded(hkl, i, rotations, o)
-            h, k, l = fill(float(h0)), fill(float(k0)), fill(float(l0))
-            t = turn[i, o]
+            h, k = fill(float(place[i, o, 3])), fill(float(place[i, o, 4]))
+            l, t = fill(float(place[i, o, 5])), turn[i, o]
             a_re, a_im, b_re, b_im, size = _factors(i, o, a, b, c, place)
             re = multiply(size, multiply_add(negative(a_im), b_im, multiply(a_re, b_re)))
             im = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
@@ -210,7 +209,7 @@ def _gather_vector(first, n, hkl, operations, a, b, c, place, turn, kind, w, f, 
 
 
 @compiled
-def gather_by_tables(hkl, place, turn, limits, operations, model, w, f, out):
+def gather_by_tables(place, turn, limits, with_inverse, model, w, f, out):
     """Transpose of :func:`sum_by_tables`: out[j, :COLUMNS] += the derivatives by atom j.
 
     With complex `f`; the columns are those of :mod:`friedel.kernels.direct_adjoint`.
@@ -219,6 +218,6 @@ def gather_by_tables(hkl, place, turn, limits, operations, model, w, f, out):
     total = np.empty(COLUMNS * LANES)
     for first in range(0, len(model.kind), LANES):
         n = _fill(first, model, limits, a, b, c)
-        _gather_vector(first, n, hkl, operations, a, b, c, place, turn, model.kind, w, f, total)
+        _gather_vector(first, n, a, b, c, place, turn, with_inverse, model.kind, w, f, total)
         for j in range(n):
             finish(out, first + j, total, j)
