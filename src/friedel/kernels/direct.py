@@ -18,10 +18,11 @@ of a row, it runs in *strides* of 2, from l = 0 or from 1 and -1.
 b*. For them W(-l) = conj W(l) gives l and -l by the same four sums, over Re P Re W, Im P Im W,
 Re P Im W and Im P Re W: two multiply-adds for an atom at a reflection.
 
-The innermost loop runs over atoms. In every table the atoms of one kind lie side by side in
-*blocks*, real parts before imaginary parts, so that the loop is a bundle of dot products, which
-the compiler turns into vector instructions unasked. Several rows are summed at a time, because
-a number once loaded then serves several sums.
+In every table the atoms of one kind lie side by side in *blocks*, real parts before imaginary
+parts. For upright atoms the innermost loop runs over a block, a bundle of dot products that the
+compiler turns into vector instructions unasked. Other atoms change P from one l to the next: for
+them it runs over l, with one vector of atoms in registers. Several rows are summed at a time,
+because a number once loaded then serves several sums.
 
 The sums are kept by kind of atom, without form factors: these and the symmetry are applied by
 :mod:`friedel.kernels.direct_symmetry`.
@@ -32,7 +33,16 @@ import math
 import numpy as np
 
 from friedel.kernels.direct_symmetry import compiled, compiled_sums
-from friedel.kernels.vectors import LANES, load, multiply, multiply_add, negative, store
+from friedel.kernels.vectors import (
+    LANES,
+    divide,
+    fill,
+    load,
+    multiply,
+    multiply_add,
+    negative,
+    store,
+)
 
 TWO_PI = 2.0 * math.pi
 
@@ -50,6 +60,14 @@ TILE = 48
 
 RESTART = 16
 """Steps in a table from one entry made by sine and exponential to the next."""
+
+
+@compiled
+def aligned(n):
+    """Numbers that begin with a line of the cache: vectors across two are slow to come back."""
+    memory = np.empty(n + 8)
+    first = (-memory.ctypes.data % 64) // 8
+    return memory[first : first + n]
 
 
 @compiled
@@ -155,23 +173,32 @@ def _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors):
         p[m, j + BLOCK] *= ratio[j]
 
 
-@compiled_sums
-def _enter_tilted(up, down, p, m, b, h, column, start, stride, tilt_h, tilt_k, vectors):
-    """What the recurrences up and down a row start from, and their factors.
+@compiled
+def _enter_tilted(up, down, p, m, start, stride, tilt_h, h_at, tilt_k, k_at, vectors):
+    """What the recurrences up and down the m-th row start from, and their factors.
 
     They are P r^start and r^stride, conj P / r^start and 1 / r^stride.
     """
-    for j in range(LANES * vectors):
-        r = tilt_h[b, h, j] * tilt_k[b, column, j]
-        first = r if start == 1 else 1.0
-        step = r * r if stride == 2 else r
-        re, im = p[m, j], p[m, j + BLOCK]
-        up[m, j] = re * first
-        up[m, j + BLOCK] = im * first
-        up[m, j + 2 * BLOCK] = step
-        down[m, j] = re / first
-        down[m, j + BLOCK] = -im / first
-        down[m, j + 2 * BLOCK] = 1.0 / step
+    for j in range(0, LANES * vectors, LANES):
+        r = multiply(load(tilt_h, h_at + j), load(tilt_k, k_at + j))
+        inverse = divide(fill(1.0), r)
+        re, im = load(p, 2 * m * BLOCK + j), load(p, (2 * m + 1) * BLOCK + j)
+        at = 3 * m * BLOCK + j
+        minus = negative(im)
+        if start == 1:
+            store(up, at, multiply(re, r))
+            store(up, at + BLOCK, multiply(im, r))
+            store(down, at, multiply(re, inverse))
+            store(down, at + BLOCK, multiply(minus, inverse))
+        else:
+            store(up, at, re)
+            store(up, at + BLOCK, im)
+            store(down, at, re)
+            store(down, at + BLOCK, minus)
+        if stride == 2:
+            r, inverse = multiply(r, r), multiply(inverse, inverse)
+        store(up, at + 2 * BLOCK, r)
+        store(down, at + 2 * BLOCK, inverse)
 
 
 @compiled
@@ -250,74 +277,66 @@ def _upright_real(sums, s, rows, i, steps, stride, p, b, w, vectors):
         _add(sums, s, at + 2, c2 - d2, c2 + d2)
 
 
-@compiled_sums
-def _tilted(sums, s, rows, i, down, stride, p, b, w, vectors):
-    """Two rows at l and l + 1: 4 multiply-adds and 2 products for an atom at a reflection."""
-    sign = 1.0 - 2.0 * down
-    for n in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
-        l = rows[i, 5] + stride * n
-        next_l = l + stride
-        a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = 0.0
-        for j in range(LANES * vectors):
-            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
-            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
-            re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
-            a0 += re * ur - im * ui
-            b0 += re * ui + im * ur
-            re *= r
-            im *= r
-            c0 += re * vr - im * vi
-            d0 += re * vi + im * vr
-            p[j] = re * r
-            p[j + BLOCK] = im * r
-            re, im, r = p[j + 3 * BLOCK], p[j + 4 * BLOCK], p[j + 5 * BLOCK]
-            a1 += re * ur - im * ui
-            b1 += re * ui + im * ur
-            re *= r
-            im *= r
-            c1 += re * vr - im * vi
-            d1 += re * vi + im * vr
-            p[j + 3 * BLOCK] = re * r
-            p[j + 4 * BLOCK] = im * r
-        # Downwards it was the conjugate that has been summed
-        at = 2 * (rows[i, 4] + 2 * n + down)
-        _add(sums, s, at, a0, sign * b0)
-        _add(sums, s, at + 4, c0, sign * d0)
-        at = 2 * (rows[i + 1, 4] + 2 * n + down)
-        _add(sums, s, at, a1, sign * b1)
-        _add(sums, s, at + 4, c1, sign * d1)
+@compiled
+def _advance(re, im, r):
+    """P r."""
+    return multiply(re, r), multiply(im, r)
+
+
+@compiled
+def _add_term(acc, at, re, im, w_re, w_im, real):
+    """Add P W to a pair of vectors, or its real part to one."""
+    store(acc, at, multiply_add(re, w_re, multiply_add(negative(im), w_im, load(acc, at))))
+    if not real:
+        at += LANES
+        store(acc, at, multiply_add(re, w_im, multiply_add(im, w_re, load(acc, at))))
+
+
+@compiled
+def _tilted(acc, steps, real, up, down, j, w, w_at, w_im, w_step):
+    """Two rows up and down: 4 multiply-adds and 2 products for an atom at a reflection.
+
+    `acc` has vectors for every step: the first row up and down, the second row up and down.
+    Downwards it is the conjugate that is summed.
+    """
+    second, width = j + 3 * BLOCK, LANES if real else 2 * LANES
+    a_re, a_im, a = load(up, j), load(up, j + BLOCK), load(up, j + 2 * BLOCK)
+    b_re, b_im, b = load(down, j), load(down, j + BLOCK), load(down, j + 2 * BLOCK)
+    c_re, c_im, c = load(up, second), load(up, second + BLOCK), load(up, second + 2 * BLOCK)
+    d_re, d_im = load(down, second), load(down, second + BLOCK)
+    d = load(down, second + 2 * BLOCK)
+    at = 0
+    for _ in range(steps):
+        w_re, w_i = load(w, w_at), load(w, w_at + w_im)
+        _add_term(acc, at, a_re, a_im, w_re, w_i, real)
+        _add_term(acc, at + width, b_re, b_im, w_re, w_i, real)
+        _add_term(acc, at + 2 * width, c_re, c_im, w_re, w_i, real)
+        _add_term(acc, at + 3 * width, d_re, d_im, w_re, w_i, real)
+        a_re, a_im = _advance(a_re, a_im, a)
+        b_re, b_im = _advance(b_re, b_im, b)
+        c_re, c_im = _advance(c_re, c_im, c)
+        d_re, d_im = _advance(d_re, d_im, d)
+        w_at, at = w_at + w_step, at + 4 * width
 
 
 @compiled_sums
-def _tilted_real(sums, s, rows, i, down, stride, p, b, w, vectors):
-    """As :func:`_tilted`, real parts only."""
-    for n in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
-        l = rows[i, 5] + stride * n
-        next_l = l + stride
-        a0 = c0 = a1 = c1 = 0.0
-        for j in range(LANES * vectors):
-            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
-            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
-            re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
-            a0 += re * ur - im * ui
-            re *= r
-            im *= r
-            c0 += re * vr - im * vi
-            p[j] = re * r
-            p[j + BLOCK] = im * r
-            re, im, r = p[j + 3 * BLOCK], p[j + 4 * BLOCK], p[j + 5 * BLOCK]
-            a1 += re * ur - im * ui
-            re *= r
-            im *= r
-            c1 += re * vr - im * vi
-            p[j + 3 * BLOCK] = re * r
-            p[j + 4 * BLOCK] = im * r
-        at = rows[i, 4] + 2 * n + down
-        sums[s, at] += a0
-        sums[s, at + 2] += c0
-        at = rows[i + 1, 4] + 2 * n + down
-        sums[s, at] += a1
-        sums[s, at + 2] += c1
+def _add_tilted(sums, s, rows, i, steps, real, acc):
+    """What :func:`_tilted` has summed in lanes, added up, at the points of two rows."""
+    width = 1 if real else 2
+    for n in range(steps):
+        for m in range(2):
+            for down in range(2):
+                at = ((4 * n + 2 * m + down) * width) * LANES
+                point = width * (rows[i + m, 4] + 2 * n + down)
+                total = 0.0
+                for lane in range(LANES):
+                    total += acc[at + lane]
+                sums[s, point] += total
+                if not real:
+                    total = 0.0
+                    for lane in range(LANES, 2 * LANES):
+                        total += acc[at + lane]
+                    sums[s, point + 1] += total if down == 0 else -total
 
 
 @compiled
@@ -345,9 +364,10 @@ def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, s
     """
     x, y, w, cross, tilt_h, tilt_k = tables
     p = np.empty((3, 2 * BLOCK))
-    up, down = np.empty((2, 3 * BLOCK)), np.empty((2, 3 * BLOCK))
+    up, down = np.empty(6 * BLOCK), np.empty(6 * BLOCK)
     ratio = np.empty(2 * BLOCK)
-    p_flat, up_flat, down_flat = p.reshape(-1), up.reshape(-1), down.reshape(-1)
+    p_flat, h_flat, k_flat = p.reshape(-1), tilt_h.reshape(-1), tilt_k.reshape(-1)
+    w_flat, acc = w.reshape(-1), aligned(8 * LANES * w.shape[1])
     parts = 1 if real else 2
     for b in range(len(blocks.slot)):
         s, upright, vectors = blocks.slot[b], blocks.upright[b], blocks.vectors[b]
@@ -366,17 +386,22 @@ def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, s
                     follows = follows_in_tile(rows, i + m, step_k)
                     _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors)
                 if not upright:
+                    h_at, k_at = b * tilt_h.shape[1] + h, b * tilt_k.shape[1] + k + limit_k
                     _enter_tilted(
-                        up, down, p, m, b, h, k + limit_k, rows[i, 5], stride, tilt_h, tilt_k,
-                        vectors,
+                        up, down, p_flat, m, rows[i, 5], stride, h_flat, h_at * tilt_h.shape[2],
+                        k_flat, k_at * tilt_k.shape[2], vectors,
                     )  # fmt: skip
             if upright and real:
                 _upright_real(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             elif upright:
                 _upright(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
-            elif real:
-                _tilted_real(sums, s, rows, i, 0, stride, up_flat, b, w, vectors)
-                _tilted_real(sums, s, rows, i, 1, stride, down_flat, b, w, vectors)
             else:
-                _tilted(sums, s, rows, i, 0, stride, up_flat, b, w, vectors)
-                _tilted(sums, s, rows, i, 1, stride, down_flat, b, w, vectors)
+                acc[: 8 * LANES * steps] = 0.0
+                n_atoms = w.shape[3]
+                w_at = 2 * (b * w.shape[1] + rows[i, 5]) * n_atoms
+                for j in range(0, LANES * vectors, LANES):
+                    _tilted(
+                        acc, steps, real, up, down, j, w_flat, w_at + j, n_atoms,
+                        2 * n_atoms * stride,
+                    )  # fmt: skip
+                _add_tilted(sums, s, rows, i, steps, real, acc)

@@ -22,9 +22,7 @@ polynomials in r by Horner's rule, from the end of a row to its beginning.
 
 import math
 
-import numpy as np
-
-from friedel.kernels.direct import follows_in_tile
+from friedel.kernels.direct import aligned, follows_in_tile
 from friedel.kernels.direct_moments import (
     add_sum,
     add_table,
@@ -60,14 +58,6 @@ def fold_mates(first, last, real, v):
                 up_re, up_im, down_re, down_im = row[at], row[at + 1], row[at + 2], row[at + 3]
                 row[at], row[at + 1] = up_re + down_re, down_re - up_re
                 row[at + 2], row[at + 3] = up_im - down_im, up_im + down_im
-
-
-@compiled
-def _aligned(n):
-    """Numbers that begin with a line of the cache: vectors across two are slow to come back."""
-    memory = np.empty(n + 8)
-    first = (-memory.ctypes.data % 64) // 8
-    return memory[first : first + n]
 
 
 @compiled
@@ -127,14 +117,14 @@ def gather_rows(
     """
     parts = 1 if real else 2
     cross, tilt_h, tilt_k = tables.cross, tables.tilt_h, tables.tilt_k
-    x, y = _aligned(2 * tables.x.shape[1] * LANES), _aligned(2 * tables.y.shape[1] * LANES)
-    w = _aligned(2 * tables.w.shape[1] * LANES)
-    p, q, r = _aligned(6 * LANES), _aligned(12 * LANES), _aligned(4 * LANES)
-    ratio, moments = _aligned(2 * LANES), _aligned(12 * LANES)
+    x, y = aligned(2 * tables.x.shape[1] * LANES), aligned(2 * tables.y.shape[1] * LANES)
+    w = aligned(2 * tables.w.shape[1] * LANES)
+    p, q, r = aligned(6 * LANES), aligned(12 * LANES), aligned(4 * LANES)
+    ratio, moments = aligned(2 * LANES), aligned(12 * LANES)
     # Derivatives by W(l): those of even l, then of odd l, when rows take strides of 2
     n_l = tables.w.shape[1]
     room = 2 * LANES * ((n_l + stride - 1) // stride)
-    g, total = _aligned(stride * room), _aligned(COLUMNS * LANES)
+    g, total = aligned(stride * room), aligned(COLUMNS * LANES)
     # A line of an array is an object of its own, which takes longer to make than a row to sum
     flat = v.reshape(-1)
     n_before = 0

@@ -132,6 +132,16 @@ def fill(typing_context, x):
 
 
 @intrinsic
+def divide(typing_context, x, y):
+    """The quotient x / y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fdiv(*arguments)
+
+    return x(x, y), generate
+
+
+@intrinsic
 def negative(typing_context, x):
     """The vector -x."""
 
