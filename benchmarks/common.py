@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from friedel.calculator import Calculator
-from friedel.io.models import as_model
+from friedel.io.models import as_model, site_symmetry_order
 from friedel.reflections import Reflections
 from friedel.shells import worst_shell_error
 
@@ -61,6 +61,31 @@ def seconds(work, repeats=7):
         work()
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def run_cctbx(script, model, hkl, *arguments, **arrays):
+    """A script with cctbx on a model's atoms, where FRIEDEL_CCTBX_PYTHON names an interpreter.
+
+    The atoms are its first argument, as a file with `hkl` and other arrays; None without cctbx.
+    """
+    from friedel.io.writers import find_gemmi_spacegroup
+
+    python = os.environ.get("FRIEDEL_CCTBX_PYTHON")
+    hall = getattr(find_gemmi_spacegroup(model.crystal), "hall", None)
+    if python is None or hall is None:
+        return None
+    atoms = model.atoms
+    u_cart = np.zeros((len(atoms), 6)) if atoms.u_aniso is None else atoms.u_aniso
+    # cctbx sums an atom on a special position once for each of its different images
+    occ = atoms.occ * site_symmetry_order(model.crystal, atoms.frac)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "atoms.npz"
+        np.savez(
+            path, cell=model.crystal.cell, hall=hall, frac=atoms.frac, occ=occ,
+            b_iso=atoms.b_iso, u_cart=u_cart, labels=np.array(atoms.symbols)[atoms.kind],
+            hkl=hkl, **arrays,
+        )  # fmt: skip
+        return run_peer(script, path, *arguments, python=python)
 
 
 def run_peer(script, *arguments, python=None):

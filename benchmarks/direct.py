@@ -3,16 +3,18 @@
     python benchmarks/direct.py [--threads N] [CASE ...]
 
 Times are of one thread's processor, per (atom, image, reflection). gemmi's is measured on a sample
-of reflections. Errors are max |dF| / rms |F| on that sample, against a sum with phases in extended
-precision and the same form factors; gemmi has its own form factors, stored in single precision.
+of reflections, and so is cctbx's, which runs in a process of its own with the interpreter that
+FRIEDEL_CCTBX_PYTHON names. Errors are max |dF| / rms |F| on that sample, against a sum with
+phases in extended precision and the same form factors; gemmi stores its own in single precision,
+and cctbx moves atoms close to a special position onto it.
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import numpy as np
+from common import models_folder, run_cctbx
 
 from friedel.atoms import VOIGT, Atoms
 from friedel.crystal import Crystal
@@ -28,6 +30,7 @@ except ImportError:
 CASES = {
     "1dur": ("1dur.pdb", 1.0),
     "5a3h": ("5a3h.pdb", 1.5),
+    "5cvz": ("5cvz_final.pdb", 3.3),
     "1pfe": ("1pfe.cif.gz", 1.5),
     "epoxide": ("epoxide.cif", 0.5),
     "4003024": ("4003024.cif", 0.5),
@@ -36,11 +39,6 @@ CASES = {
 }
 SAMPLE_TERMS = 3_000_000
 """Terms that gemmi sums: enough for a second's work at most."""
-
-
-def models_folder() -> Path:
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    return Path(os.environ.get("FRIEDEL_TEST_DATA", beside)) / "models"
 
 
 def extended_precision(
@@ -118,6 +116,9 @@ def run(name: str, threads: int) -> None:
         f"{len(hkl)} reflections to {d_min} A"
     )
     planned = DirectSum(crystal, hkl)
+    other = run_cctbx("peer_cctbx.py", model, hkl[sample], d_min, 2, "direct")
+    if other is not None:
+        other = (other["seconds"] * len(hkl) / n, relative_error(other["f"], expected))
     once = seconds(lambda: structure_factors(crystal, atoms, hkl, f))
     again = seconds(lambda: planned.structure_factors(atoms, f))
     error = relative_error(planned.structure_factors(atoms, f)[sample], expected)
@@ -128,9 +129,14 @@ def run(name: str, threads: int) -> None:
         call, indices = gemmi_caller(path), hkl[sample].tolist()
         theirs = seconds(lambda: [call(index) for index in indices], 0.0) * len(hkl) / n
         gemmi_error = relative_error(np.array([call(index) for index in indices]), expected)
-        print_line("gemmi", theirs, per_term, gemmi_error, None)
-    print_line("friedel, with plan", once, per_term, error, theirs)
-    print_line("friedel, planned", again, per_term, error, theirs)
+        print_line("gemmi", theirs, per_term, gemmi_error)
+    if other is None:
+        print("  cctbx             skipped: FRIEDEL_CCTBX_PYTHON names no interpreter that has it")
+        other = (None, None)
+    else:
+        print_line("cctbx", other[0], per_term, other[1])
+    print_line("friedel, with plan", once, per_term, error, theirs, other[0])
+    print_line("friedel, planned", again, per_term, error, theirs, other[0])
     if threads > 1:
         many = DirectSum(crystal, hkl, threads=threads)
         one = wall_seconds(lambda: planned.structure_factors(atoms, f))
@@ -139,12 +145,21 @@ def run(name: str, threads: int) -> None:
 
 
 def print_line(
-    who: str, time_taken: float, per_term: float, error: float, theirs: float | None
+    who: str,
+    time_taken: float,
+    per_term: float,
+    error: float,
+    gemmi_time: float | None = None,
+    cctbx_time: float | None = None,
 ) -> None:
-    ratio = "" if theirs is None else f"  {theirs / time_taken:7.1f} x gemmi"
+    ratios = "".join(
+        f"  {theirs / time_taken:7.1f} x {name}"
+        for name, theirs in (("gemmi", gemmi_time), ("cctbx", cctbx_time))
+        if theirs is not None
+    )
     print(
         f"  {who:18s}{1e3 * time_taken:11.3f} ms {time_taken * per_term:9.3f} ns"
-        f"  error {error:.1e}{ratio}"
+        f"  error {error:.1e}{ratios}"
     )
 
 

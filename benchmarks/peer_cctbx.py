@@ -1,4 +1,4 @@
-"""cctbx's structure factors by FFT: peer_cctbx.py ATOMS.npz D_MIN REPEATS OUT.npz.
+"""cctbx's structure factors: peer_cctbx.py ATOMS.npz D_MIN REPEATS [fft or direct] OUT.npz.
 
 The atoms come as arrays, so that both programs sum the same ones.
 """
@@ -12,7 +12,8 @@ import numpy as np
 from cctbx import adptbx, crystal, miller, xray
 from cctbx.array_family import flex
 
-path, d_min, repeats, output = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+path, d_min, repeats, output = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[-1]
+algorithm = sys.argv[4] if len(sys.argv) > 5 else "fft"
 atoms = np.load(path, allow_pickle=False)
 symmetry = crystal.symmetry(
     unit_cell=tuple(atoms["cell"]), space_group_symbol="Hall: " + str(atoms["hall"])
@@ -36,7 +37,7 @@ miller_set = miller.set(symmetry, indices, anomalous_flag=False)
 times = []
 for _ in range(repeats + 1):
     start = time.perf_counter()
-    found = miller_set.structure_factors_from_scatterers(structure, algorithm="fft").f_calc()
+    found = miller_set.structure_factors_from_scatterers(structure, algorithm=algorithm).f_calc()
     times.append(time.perf_counter() - start)
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 np.savez(output, f=found.data().as_numpy_array())

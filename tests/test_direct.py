@@ -8,7 +8,7 @@ import friedel
 from friedel import direct
 from friedel.atoms import VOIGT, Atoms
 from friedel.crystal import Crystal
-from friedel.direct import DirectSum, structure_factors
+from friedel.direct import DirectSum, along_rows, blocks, cost, pieces, structure_factors
 from friedel.kernels import direct as kernels
 
 TOLERANCE = 1e-12
@@ -19,10 +19,23 @@ P6122 = Crystal.from_triplets((11, 11, 17, 90, 90, 120), ["x-y,x,z+1/6", "y,x,-z
 CRYSTALS = {"P1": OBLIQUE, "P212121": P212121, "P21/n": P21N, "P6122": P6122}
 
 
+def always(way, monkeypatch):
+    """Sums by definition, by tables or along rows, however many the terms."""
+    if way != "definition":
+        monkeypatch.setattr(cost, "SECONDS_BY_DEFINITION", np.inf)
+    monkeypatch.setattr(cost, "SECONDS_OF_TABLES", -np.inf if way == "tables" else np.inf)
+    monkeypatch.setattr(cost, "SECONDS_OF_CALLS", np.inf if way == "definition" else 0.0)
+
+
 @pytest.fixture(name="along_rows")
 def along_rows_fixture(monkeypatch):
-    """Sums along rows however few the terms."""
-    monkeypatch.setattr(direct, "SECONDS_BY_DEFINITION", np.inf)
+    always("rows", monkeypatch)
+
+
+@pytest.fixture(name="way", params=["definition", "tables", "rows"])
+def way_fixture(request, monkeypatch):
+    always(request.param, monkeypatch)
+    return request.param
 
 
 def written_out(crystal, atoms, hkl, f):
@@ -77,7 +90,7 @@ def check(crystal, atoms, hkl, tolerance=TOLERANCE):
 
 @pytest.mark.parametrize("name", CRYSTALS)
 @pytest.mark.parametrize("aniso", [0.0, 0.5, 1.0])
-@pytest.mark.usefixtures("along_rows")
+@pytest.mark.usefixtures("way")
 def test_unique_reflections(name, aniso):
     crystal = CRYSTALS[name]
     check(crystal, some_atoms(aniso=aniso), crystal.unique_reflections(0.9))
@@ -99,14 +112,15 @@ def settings_by_system():
 
 
 @pytest.mark.parametrize("system", sorted(settings_by_system()))
-@pytest.mark.usefixtures("along_rows")
-def test_every_space_group_in_every_setting(system):
+def test_every_space_group_in_every_setting(system, monkeypatch):
     for number, group in enumerate(settings_by_system()[system]):
         crystal = crystal_of(group, number)
         atoms = some_atoms(5, seed=number)
         atoms = atoms.replace(frac=np.vstack([atoms.frac[:-2], [[0, 0, 0], [0.25, 0.25, 0.25]]]))
         hkl = np.vstack([random_hkl(25, 4, seed=number), [[0, 0, 0], [0, 0, 2], [1, 0, 0]]])
-        check(crystal, atoms, hkl)
+        for way in ("tables", "rows"):
+            always(way, monkeypatch)
+            check(crystal, atoms, hkl)
 
 
 def crystal_of(group, seed):
@@ -130,6 +144,25 @@ def test_flat_and_sharp_atoms_far_along_a_row(beta):
     check(crystal, atoms, crystal.unique_reflections(1.0))
 
 
+@pytest.mark.parametrize("symbol", ["C 1 2 1", "I 2 2 2", "F d d 2", "F m -3 m"])
+@pytest.mark.usefixtures("along_rows")
+def test_centred_rows_hold_nothing_that_is_absent(symbol):
+    crystal = crystal_of(gemmi.SpaceGroup(symbol), 5)
+    hkl = crystal.unique_reflections(1.2)
+    check(crystal, some_atoms(), hkl)
+    planned = DirectSum(crystal, hkl)
+    n_places = len(hkl) * len(planned._setting.operations.rotations)
+    # Symmetry-equivalent h R fall together; rows are filled up to the longest of each six
+    assert planned._rows.n_points < 1.6 * n_places
+
+
+@pytest.mark.usefixtures("way")
+def test_huge_cells_and_high_indices():
+    crystal = Crystal((2000, 2100, 2300, 88, 93, 101))
+    hkl = np.random.default_rng(0).integers(-2, 3, (30, 3)) * [7, 9, 400]
+    check(crystal, some_atoms(8), hkl)
+
+
 @pytest.mark.parametrize("angle", [90, 104])
 @pytest.mark.usefixtures("along_rows")
 def test_what_nearly_vanishes_is_as_exact_as_the_rest(angle):
@@ -143,7 +176,7 @@ def test_what_nearly_vanishes_is_as_exact_as_the_rest(angle):
 
 
 @pytest.mark.parametrize("least", [1, 5000])
-@pytest.mark.usefixtures("along_rows")
+@pytest.mark.usefixtures("way")
 def test_atoms_that_would_leave_the_range_of_doubles(least):
     crystal = Crystal((4, 5, 90, 75, 104, 110))
     atoms = some_atoms(20, aniso=0.0).replace(b_iso=np.geomspace(least, 9000, 20))
@@ -151,7 +184,7 @@ def test_atoms_that_would_leave_the_range_of_doubles(least):
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
-@pytest.mark.usefixtures("along_rows")
+@pytest.mark.usefixtures("way")
 def test_tensors_that_are_not_positive(name):
     u_aniso = np.tile([0.05, 0.02, -0.02, 0.03, -0.01, 0.02], (6, 1))
     atoms = some_atoms(6).replace(u_aniso=u_aniso)
@@ -159,7 +192,7 @@ def test_tensors_that_are_not_positive(name):
     check(CRYSTALS[name], atoms, CRYSTALS[name].unique_reflections(0.9))
 
 
-@pytest.mark.usefixtures("along_rows")
+@pytest.mark.usefixtures("way")
 def test_any_indices_in_any_order():
     hkl = np.vstack(
         [random_hkl(300, 12), [[0, 0, 0]], random_hkl(50, 12), [[0, 0, -7], [0, -3, 5]]]
@@ -193,9 +226,9 @@ def test_isotropic_atoms_are_upright_in_cells_that_allow_it(name, monkeypatch):
     uprights = []
     sum_rows = kernels.sum_rows
 
-    def spy(first, last, rows, limit_k, blocks, *others):
+    def spy(first, last, rows, stride, step_k, limit_k, blocks, *others):
         uprights.append(blocks.upright)
-        sum_rows(first, last, rows, limit_k, blocks, *others)
+        sum_rows(first, last, rows, stride, step_k, limit_k, blocks, *others)
 
     monkeypatch.setattr(kernels, "sum_rows", spy)
     check(CRYSTALS[name], some_atoms(aniso=0.0), CRYSTALS[name].unique_reflections(1.5))
@@ -240,7 +273,7 @@ def test_imaginary_form_factors_by_definition():
 
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_same_bits_for_any_number_of_threads(name, monkeypatch):
-    monkeypatch.setattr(direct, "SECONDS_OF_THREADS", 0.0)
+    monkeypatch.setattr(pieces, "SECONDS_OF_THREADS", 0.0)
     crystal, atoms = CRYSTALS[name], some_atoms(300)
     hkl = crystal.unique_reflections(1.0)
     f = form_factors(crystal, atoms, hkl)
@@ -251,7 +284,7 @@ def test_same_bits_for_any_number_of_threads(name, monkeypatch):
 
 
 def test_same_bits_by_definition_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(direct, "SECONDS_OF_THREADS", 0.0)
+    monkeypatch.setattr(pieces, "SECONDS_OF_THREADS", 0.0)
     atoms, hkl = some_atoms(2), random_hkl(9, 5)
     f = form_factors(P6122, atoms, hkl)
     one, many = (DirectSum(P6122, hkl, n).structure_factors(atoms, f) for n in (1, 20))
@@ -261,8 +294,8 @@ def test_same_bits_by_definition_for_any_number_of_threads(monkeypatch):
 def test_blocks_batches_and_kinds_in_turn(monkeypatch):
     atoms, hkl = some_atoms(3 * kernels.BLOCK + 50), P6122.unique_reflections(1.6)
     expected = check(P6122, atoms, hkl)
-    monkeypatch.setattr(direct, "BLOCKS_AT_A_TIME", 2)
-    monkeypatch.setattr(direct, "LARGEST_SUMS", 1)
+    monkeypatch.setattr(blocks, "BLOCKS_AT_A_TIME", 2)
+    monkeypatch.setattr(along_rows, "LARGEST_SUMS", 1)
     assert error(check(P6122, atoms, hkl), expected) < 1e-14
 
 

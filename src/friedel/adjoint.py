@@ -9,17 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.atoms import VOIGT, Atoms
+from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.density_adjoint import Gatherer
-from friedel.direct import beta_tensors
+from friedel.direct import DirectSum
 from friedel.formfactors import ScatteringFactors
 from friedel.fourier import SymmetrySum
 from friedel.gradients import Gradients
-from friedel.kernels import direct_adjoint as kernels
-from friedel.kernels.fourier import largest_indices
-from friedel.kernels.vectors import LANES
-from friedel.parallel import in_stretches
 from friedel.sampling import Plan
 
 
@@ -107,18 +103,17 @@ class DirectAdjoint:
 
     Attributes
     ----------
-    crystal, atoms, hkl, absent, threads
-        As for :class:`DensityAdjoint`.
-    stol2
-        (n,) (sin theta / lambda)^2 of the reflections.
+    planned
+        The sum over the same reflections.
+    atoms
+        The model's.
+    f
+        (n_kinds, n) form factors at the reflections, complex where there is some f''.
     """
 
-    crystal: Crystal
+    planned: DirectSum
     atoms: Atoms
-    hkl: np.ndarray
-    stol2: np.ndarray
-    absent: np.ndarray
-    threads: int = 1
+    f: np.ndarray
 
     def gradients(
         self, w: np.ndarray, factors: ScatteringFactors, anomalous: bool = False
@@ -127,61 +122,13 @@ class DirectAdjoint:
 
         Those by f' and f'' if `anomalous`, or where some atom has an f''.
         """
-        f = factors.f(self.stol2) + 1j * factors.f_double_prime[:, None]
-        out = self._sums(w, f, self.atoms.kind)
+        found = self.planned.derivatives(self.atoms, w, self.f)
         f_prime = f_double_prime = None
         if anomalous or factors.f_double_prime.any():
-            one_kind = np.zeros(len(self.atoms), np.int32)
-            f_prime, f_double_prime = (
-                self.atoms.occ * self._sums(w, np.full((1, len(w)), unit), one_kind)[:, 0]
-                for unit in (1.0 + 0.0j, 1.0j)
-            )
-        out[:, 4:10] = _by_b_tensor(self.crystal, out[:, 4:10])
+            f_prime, f_double_prime = self.planned.derivatives_by_constants(self.atoms, w).T.copy()
         return Gradients.from_tensors(
-            self.crystal, self.atoms, *_split(out), f_prime, f_double_prime
+            self.planned.crystal, self.atoms, *found, f_prime, f_double_prime
         )
-
-    def _sums(self, w: np.ndarray, f: np.ndarray, kind: np.ndarray) -> np.ndarray:
-        """The columns of `kernels.gather_along_rows`, for the atoms' occupancies."""
-        crystal, atoms = self.crystal, self.atoms
-        # Rows run along the longest axis
-        axes = np.argsort(crystal.cell[:3], kind="stable")
-        rotations, translations = crystal.primitive_operations
-        rotations = np.ascontiguousarray(rotations[:, axes][:, :, axes])
-        translations = np.ascontiguousarray(translations[:, axes])
-        hkl = np.ascontiguousarray(self.hkl[:, axes], np.int64)
-        limits = largest_indices(hkl, rotations)
-        h, k, l = limits
-        n_l = -(-(2 * l + 1) // LANES) * LANES
-        v = np.zeros((len(f), 2, h + 1, 2 * k + 1, n_l))
-        present = np.where(self.absent, 0.0, w * len(crystal.centring_translations))
-        kernels.spread(hkl, rotations, translations, present, f, k, l, v)
-        ends = np.empty((h + 1, 2 * k + 1, 2), np.int64)
-        kernels.row_ends(v, ends)
-        frac = np.ascontiguousarray(atoms.frac[:, axes])
-        tensors = beta_tensors(crystal, atoms)[:, VOIGT][:, axes][:, :, axes]
-        beta = np.ascontiguousarray(tensors[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])
-        out = np.empty((len(atoms), kernels.COLUMNS))
-
-        def work(first: int, last: int) -> None:
-            kernels.gather_along_rows(v, ends, k, l, frac, beta, kind, first, last, out)
-
-        in_stretches(work, len(atoms), self.threads)
-        out[:, 1:] *= atoms.occ[:, None]
-        back = np.argsort(axes)
-        both = np.array([1.0, 1.0, 1.0, 0.5, 0.5, 0.5])
-        moved = (both * out[:, 4:10])[:, VOIGT][:, back][:, :, back]
-        out[:, 1:4] = out[:, 1:4][:, back]
-        out[:, 4:10] = moved[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]] / both
-        return out
-
-
-def _by_b_tensor(crystal: Crystal, by_beta: np.ndarray) -> np.ndarray:
-    """(n, 6) derivatives by Cartesian B, from those by beta = (a*, b*, c*) B (a*, b*, c*)^T / 4."""
-    both = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
-    axes = crystal.fractionalization
-    tensors = 0.25 * axes.T @ (by_beta / both)[:, VOIGT] @ axes
-    return both * tensors[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
 
 
 def _split(found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -246,9 +246,7 @@ class Calculator:
         inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
         transposed: adjoint.DensityAdjoint | adjoint.DirectAdjoint
         if plan is None:
-            transposed = adjoint.DirectAdjoint(
-                self.crystal, atoms, self.hkl, self.stol2, self._absent, self.threads
-            )
+            transposed = adjoint.DirectAdjoint(self._direct_sum, atoms, self._form_factors)
         else:
             a, b = self._fewest_gaussians
             transposed = adjoint.DensityAdjoint(
@@ -351,6 +349,10 @@ class Calculator:
                 raise
             return
         n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
+        # Neither counts its plan, which this one has by now
+        direct_seconds = direct.predicted_seconds(
+            self.crystal, self.atoms, len(self.hkl), planned=True
+        )
         if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
             nu, nv, nw = plan.shape
             check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")

@@ -28,7 +28,7 @@ def test_direct_summation(case, source):
     expected = gold[f"F_{SOURCES[source]}_ref"]
     found = Calculator.from_model(model, hkl=gold["hkl"], source=source, method="direct").forward()
     error = np.abs(found - expected).max() / np.sqrt((np.abs(expected) ** 2).mean())
-    assert error < 1e-6
+    assert error < 1e-11
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -46,4 +46,4 @@ def test_strict_ncs_can_be_left_out(shared_data):
     assert len(model.atoms) == 1061
     expected = gold["F_x_ref_no_ncs"]
     found = Calculator.from_model(model, hkl=gold["hkl"], method="direct").forward()
-    assert np.abs(found - expected).max() < 1e-6 * np.sqrt((np.abs(expected) ** 2).mean())
+    assert np.abs(found - expected).max() < 1e-11 * np.sqrt((np.abs(expected) ** 2).mean())

@@ -1,4 +1,4 @@
-"""Direct summation: by its definition, and along rows of reciprocal space.
+"""Direct summation along rows of reciprocal space.
 
 A *row* holds the reflections (h, k, l) of one h and one k. With T = exp(-h beta h), the term of
 an atom factorises along its row,
@@ -11,27 +11,38 @@ an atom factorises along its row,
 
 so that neither sine nor exponential is left to compute at a reflection. Every row starts at l = 0
 and runs up and down from there, P <- P r. Only a real factor is raised to a power: errors grow
-by an ulp a step, and nothing has to be started anew.
+by an ulp a step, and nothing has to be started anew. Where centring leaves the even or the odd l
+of a row, it runs in *strides* of 2, from l = 0 or from 1 and -1.
 
 *Upright* atoms have beta13 = beta23 = 0: all isotropic ones where c* is perpendicular to a* and
 b*. For them W(-l) = conj W(l) gives l and -l by the same four sums, over Re P Re W, Im P Im W,
 Re P Im W and Im P Re W: two multiply-adds for an atom at a reflection.
 
-The innermost loop runs over atoms. In every table the atoms of one kind lie side by side in
-*blocks*, real parts before imaginary parts, so that the loop is a bundle of dot products, which
-the compiler turns into vector instructions unasked. Several rows are summed at a time, because
-a number once loaded then serves several sums.
+In every table the atoms of one kind lie side by side in *blocks*, real parts before imaginary
+parts. For upright atoms the innermost loop runs over a block, a bundle of dot products that the
+compiler turns into vector instructions unasked. Other atoms change P from one l to the next: for
+them it runs over l, with one vector of atoms in registers. Several rows are summed at a time,
+because a number once loaded then serves several sums.
 
-The sums are kept by kind of atom, without form factors. They obey Friedel's law even where f is
-complex, so that half of reciprocal space is enough; :func:`combine` makes F(h) of the sums at all
-h R. Centring is a factor, an inversion at the origin halves the operations [Bourhis2014], and
-where moreover all translations are halves of lattice vectors the real parts suffice.
+The sums are kept by kind of atom, without form factors: these and the symmetry are applied by
+:mod:`friedel.kernels.direct_symmetry`.
 """
 
 import math
 
 import numpy as np
-from numba import njit
+
+from friedel.kernels.direct_symmetry import compiled, compiled_sums
+from friedel.kernels.vectors import (
+    LANES,
+    divide,
+    fill,
+    load,
+    multiply,
+    multiply_add,
+    negative,
+    store,
+)
 
 TWO_PI = 2.0 * math.pi
 
@@ -41,202 +52,95 @@ BLOCK = 264
 No power of two, since numbers at such distances compete for the same lines of a cache.
 """
 
-LANES = 8
-"""Loops over atoms have a multiple of this length, that of the longest vector registers."""
-
 ROWS = 6
 """Rows come in multiples of this, to be summed by two or by three."""
 
-STRIDE = 48
+TILE = 48
 """Rows after which the recurrence along k starts anew: where work can be cut without a trace."""
 
 RESTART = 16
 """Steps in a table from one entry made by sine and exponential to the next."""
 
-compiled = njit(cache=True, nogil=True)
 
-# Sums may be reordered and multiply-adds fused; infinities and NaN keep their meaning
-compiled_sums = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
-)
-
-_ANGLE = TWO_PI * np.arange(24) / 24
-# (re, im) = _PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation
-_PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
-_PHASE = np.concatenate([_PHASE, _PHASE * [1, -1, 1, -1]])
+@compiled
+def aligned(n):
+    """Numbers that begin with a line of the cache: vectors across two are slow to come back."""
+    memory = np.empty(n + 8)
+    first = (-memory.ctypes.data % 64) // 8
+    return memory[first : first + n]
 
 
 @compiled
-def sum_by_definition(first, last, hkl, absent, operations, model, f, out):
-    """out[i] += sum_ops sum_j weight_j f[kind_j, i] exp(-h beta_j h) exp(2 pi i (h.x_j + h.t)).
+def fill_axis(table, b, first, frac, width, scale, state):
+    """table[b, i] = scale exp(-width m^2) exp(2 pi i m x) of whole vectors, with m = first + i.
 
-    For first <= i < last and h = hkl[i] @ rotation, with f real or complex. Translations are in
-    24ths, `beta` (n, 6) in the order 11, 22, 33, 12, 13, 23. When `with_inverse`, each operation
-    stands also for its product with an inversion at the origin.
+    Each entry is the one before times a factor that itself changes by a constant factor: these
+    are `state`, five vectors for each vector of atoms.
     """
-    rotations, translations, with_inverse = operations
-    frac, weight, beta, kind = model
-    for i in range(first, last):
-        if absent[i]:
-            continue
-        total = 0j
-        for o in range(len(rotations)):
-            h, k, l = _rotated(hkl, i, rotations, o)
-            shift = _turn(hkl, i, translations, o) / 24.0
-            for j in range(len(frac)):
-                exponent = (
-                    beta[j, 0] * h * h
-                    + beta[j, 1] * k * k
-                    + beta[j, 2] * l * l
-                    + 2.0 * (beta[j, 3] * h * k + beta[j, 4] * h * l + beta[j, 5] * k * l)
-                )
-                turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + shift
-                # Whole turns are dropped first: cos and sin lose digits at large arguments
-                angle = TWO_PI * (turns - np.rint(turns))
-                amplitude = weight[j] * math.exp(-exponent)
-                if with_inverse:
-                    total += f[kind[j], i] * (2.0 * amplitude * math.cos(angle))
-                else:
-                    phase = complex(math.cos(angle), math.sin(angle))
-                    total += f[kind[j], i] * (amplitude * phase)
-        out[i] += total
-
-
-@compiled
-def _rotated(hkl, i, rotations, o):
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (
-        h * rotations[o, 0, 0] + k * rotations[o, 1, 0] + l * rotations[o, 2, 0],
-        h * rotations[o, 0, 1] + k * rotations[o, 1, 1] + l * rotations[o, 2, 1],
-        h * rotations[o, 0, 2] + k * rotations[o, 1, 2] + l * rotations[o, 2, 2],
-    )
-
-
-@compiled
-def _turn(hkl, i, translations, o):
-    """h.t in 24ths of a turn, 0 to 23."""
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]) % 24
-
-
-@compiled
-def find_absent(hkl, rotations, translations, with_inverse, centring):
-    """(n,) bool: whether an operation leaves hkl[i] as it is but for its phase."""
-    absent = np.zeros(len(hkl), np.bool_)
-    for i in range(len(hkl)):
-        for c in range(1, len(centring)):  # the first one is none
-            absent[i] |= _turn(hkl, i, centring, c) != 0
-        for o in range(1, len(rotations)):  # the first one is the identity
-            h, k, l = _rotated(hkl, i, rotations, o)
-            same = h == hkl[i, 0] and k == hkl[i, 1] and l == hkl[i, 2]
-            opposite = h == -hkl[i, 0] and k == -hkl[i, 1] and l == -hkl[i, 2]
-            if same or (opposite and with_inverse):
-                absent[i] |= _turn(hkl, i, translations, o) != 0
-    return absent
-
-
-@compiled
-def _folded(hkl, i, rotations, o):
-    """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
-    h, k, l = _rotated(hkl, i, rotations, o)
-    if h < 0 or (h == 0 and (k < 0 or (k == 0 and l < 0))):
-        return -h, -k, -l, True
-    return h, k, l, False
-
-
-@compiled
-def steps_along_rows(hkl, absent, rotations, limit_h, limit_k):
-    """(h, k + limit_k, 2): steps needed from l = 0 up and down in each row."""
-    steps = np.zeros((limit_h + 1, 2 * limit_k + 1, 2), np.int64)
-    for i in range(len(hkl)):
-        if not absent[i]:
-            for o in range(len(rotations)):
-                h, k, l, _ = _folded(hkl, i, rotations, o)
-                down = 1 if l < 0 else 0
-                steps[h, k + limit_k, down] = max(steps[h, k + limit_k, down], abs(l) + 1)
-    return steps
-
-
-@compiled
-def locate(hkl, absent, rotations, translations, first_point, limit_k):
-    """Where the sum at hkl[i] @ rotation is found, and what phase it gets.
-
-    Parameters
-    ----------
-    first_point
-        (h, k + limit_k): where a row begins; its points are those of l = 0, -0, 1, -1, ...
-
-    Returns
-    -------
-    point
-        (n, n_operations) int32; -1 for absent reflections.
-    turn
-        (n, n_operations) uint8: h.t in 24ths, and 24 more for the sum at a Friedel mate.
-    """
-    point = np.full((len(hkl), len(rotations)), -1, np.int32)
-    turn = np.zeros((len(hkl), len(rotations)), np.uint8)
-    for i in range(len(hkl)):
-        if not absent[i]:
-            for o in range(len(rotations)):
-                h, k, l, mate = _folded(hkl, i, rotations, o)
-                point[i, o] = first_point[h, k + limit_k] + 2 * abs(l) + (1 if l < 0 else 0)
-                turn[i, o] = _turn(hkl, i, translations, o) + (24 if mate else 0)
-    return point, turn
-
-
-@compiled_sums
-def _fill_axis(table, b, first, frac, width, scale, n):
-    """table[b, i] = scale exp(-width m^2) exp(2 pi i m x) of n atoms, with m = first + i.
-
-    Each entry is the one before times a factor that itself changes by a constant factor.
-    """
-    work = np.empty(5 * BLOCK)  # parts of the entry, those of the step to the next, its step
-    for i in range(table.shape[1]):
-        m = first + i
+    _, n_entries, _, n_atoms = table.shape
+    flat = table.reshape(-1)
+    for i in range(n_entries):
         if i % RESTART == 0:
-            for j in range(n):
-                turns = m * frac[j]
-                angle = TWO_PI * (turns - np.rint(turns))
-                size = scale[j] * math.exp(-width[j] * m * m)
-                work[j] = size * math.cos(angle)
-                work[j + BLOCK] = size * math.sin(angle)
-                size = math.exp(-width[j] * (2 * m + 1))
-                work[j + 2 * BLOCK] = size * math.cos(TWO_PI * frac[j])
-                work[j + 3 * BLOCK] = size * math.sin(TWO_PI * frac[j])
-                work[j + 4 * BLOCK] = math.exp(-2.0 * width[j])
-        for j in range(n):
-            re, im = work[j], work[j + BLOCK]
-            by_re, by_im = work[j + 2 * BLOCK], work[j + 3 * BLOCK]
-            table[b, i, 0, j] = re
-            table[b, i, 1, j] = im
-            work[j] = re * by_re - im * by_im
-            work[j + BLOCK] = re * by_im + im * by_re
-            work[j + 2 * BLOCK] = by_re * work[j + 4 * BLOCK]
-            work[j + 3 * BLOCK] = by_im * work[j + 4 * BLOCK]
+            _restart(state, first + i, frac, width, scale)
+        at = 2 * (b * n_entries + i) * n_atoms
+        for j in range(0, len(frac), LANES):
+            own = 5 * j
+            re, im = load(state, own), load(state, own + LANES)
+            by_re, by_im = load(state, own + 2 * LANES), load(state, own + 3 * LANES)
+            ratio = load(state, own + 4 * LANES)
+            store(flat, at + j, re)
+            store(flat, at + n_atoms + j, im)
+            next_re = multiply_add(negative(im), by_im, multiply(re, by_re))
+            store(state, own, next_re)
+            store(state, own + LANES, multiply_add(im, by_re, multiply(re, by_im)))
+            store(state, own + 2 * LANES, multiply(by_re, ratio))
+            store(state, own + 3 * LANES, multiply(by_im, ratio))
+
+
+@compiled
+def _restart(state, m, frac, width, scale):
+    """The entry of :func:`fill_axis` at m, the step to the next, and the step of the step."""
+    for j in range(len(frac)):
+        at = 4 * (j // LANES * LANES) + j
+        turns = m * frac[j]
+        angle = TWO_PI * (turns - np.rint(turns))
+        size = scale[j] * math.exp(-width[j] * m * m)
+        state[at] = size * math.cos(angle)
+        state[at + LANES] = size * math.sin(angle)
+        size = math.exp(-width[j] * (2 * m + 1))
+        state[at + 2 * LANES] = size * math.cos(TWO_PI * frac[j])
+        state[at + 3 * LANES] = size * math.sin(TWO_PI * frac[j])
+        state[at + 4 * LANES] = math.exp(-2.0 * width[j])
+
+
+@compiled
+def take_atoms(model, atoms, place, form, scale):
+    """Coordinates (3), beta (6) and weights of some of the atoms; what is left weighs nothing."""
+    frac, weight, beta, _ = model
+    place[:], form[:], scale[:] = 0.0, 0.0, 0.0
+    for j in range(len(atoms)):
+        scale[j] = weight[atoms[j]]
+        for axis in range(3):
+            # Whole cells are dropped: fewer digits before the point leave more behind it
+            place[axis, j] = frac[atoms[j], axis] - np.rint(frac[atoms[j], axis])
+        for m in range(6):
+            form[m, j] = beta[atoms[j], m]
 
 
 @compiled
 def fill_tables(first, last, blocks, model, limit_k, tables):
     """Tables of the blocks first to last (exclusive).
 
-    `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct`.
+    `blocks`, `model` and `tables` are the tuples of these names in :mod:`friedel.direct.blocks`.
     """
-    frac, weight, beta, _ = model
     for b in range(first, last):
         n = LANES * blocks.vectors[b]
-        # Atoms that fill up the last vector weigh nothing
-        place, form, scale = np.zeros((3, n)), np.zeros((6, n)), np.zeros(n)
-        for j in range(blocks.bounds[b + 1] - blocks.bounds[b]):
-            atom = blocks.order[blocks.bounds[b] + j]
-            scale[j] = weight[atom]
-            for axis in range(3):
-                # Whole cells are dropped: fewer digits before the point leave more behind it
-                place[axis, j] = frac[atom, axis] - np.rint(frac[atom, axis])
-            for m in range(6):
-                form[m, j] = beta[atom, m]
-        _fill_axis(tables.x, b, 0, place[0], form[0], scale, n)
-        _fill_axis(tables.y, b, -limit_k, place[1], form[1], np.ones(n), n)
-        _fill_axis(tables.w, b, 0, place[2], form[2], np.ones(n), n)
+        place, form, scale = np.empty((3, n)), np.empty((6, n)), np.empty(n)
+        ones, state = np.ones(n), np.empty(5 * n)
+        take_atoms(model, blocks.order[blocks.first[b] : blocks.last[b]], place, form, scale)
+        fill_axis(tables.x, b, 0, place[0], form[0], scale, state)
+        fill_axis(tables.y, b, -limit_k, place[1], form[1], ones, state)
+        fill_axis(tables.w, b, 0, place[2], form[2], ones, state)
         tables.cross[b, :n] = form[3]
         if not blocks.upright[b]:
             for h in range(tables.tilt_h.shape[1]):
@@ -255,32 +159,46 @@ def _enter_row(p, m, b, h, column, x, y, vectors):
 
 
 @compiled_sums
-def _apply_cross(p, m, b, h, k, follows, ratio, cross, vectors):
-    """exp(-2 beta12 h k) times p[m]; `ratio` keeps it, and the step that makes it that of k + 1."""
+def _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors):
+    """exp(-2 beta12 h k) times p[m]; `ratio` keeps it, and what makes it that of k + step_k."""
     if follows:
         for j in range(LANES * vectors):
             ratio[j] *= ratio[j + BLOCK]
     else:
         for j in range(LANES * vectors):
             ratio[j] = math.exp(-2.0 * cross[b, j] * h * k)
-            ratio[j + BLOCK] = math.exp(-2.0 * cross[b, j] * h)
+            ratio[j + BLOCK] = math.exp(-2.0 * cross[b, j] * h * step_k)
     for j in range(LANES * vectors):
         p[m, j] *= ratio[j]
         p[m, j + BLOCK] *= ratio[j]
 
 
-@compiled_sums
-def _enter_tilted(up, down, p, m, b, h, column, tilt_h, tilt_k, vectors):
-    """What the recurrences up and down a row start from: P and r, conj P and 1 / r."""
-    for j in range(LANES * vectors):
-        r = tilt_h[b, h, j] * tilt_k[b, column, j]
-        re, im = p[m, j], p[m, j + BLOCK]
-        up[m, j] = re
-        up[m, j + BLOCK] = im
-        up[m, j + 2 * BLOCK] = r
-        down[m, j] = re
-        down[m, j + BLOCK] = -im
-        down[m, j + 2 * BLOCK] = 1.0 / r
+@compiled
+def _enter_tilted(up, down, p, m, start, stride, tilt_h, h_at, tilt_k, k_at, vectors):
+    """What the recurrences up and down the m-th row start from, and their factors.
+
+    They are P r^start and r^stride, conj P / r^start and 1 / r^stride.
+    """
+    for j in range(0, LANES * vectors, LANES):
+        r = multiply(load(tilt_h, h_at + j), load(tilt_k, k_at + j))
+        inverse = divide(fill(1.0), r)
+        re, im = load(p, 2 * m * BLOCK + j), load(p, (2 * m + 1) * BLOCK + j)
+        at = 3 * m * BLOCK + j
+        minus = negative(im)
+        if start == 1:
+            store(up, at, multiply(re, r))
+            store(up, at + BLOCK, multiply(im, r))
+            store(down, at, multiply(re, inverse))
+            store(down, at + BLOCK, multiply(minus, inverse))
+        else:
+            store(up, at, re)
+            store(up, at + BLOCK, im)
+            store(down, at, re)
+            store(down, at + BLOCK, minus)
+        if stride == 2:
+            r, inverse = multiply(r, r), multiply(inverse, inverse)
+        store(up, at + 2 * BLOCK, r)
+        store(down, at + 2 * BLOCK, inverse)
 
 
 @compiled
@@ -290,9 +208,10 @@ def _add(sums, s, at, first, second):
 
 
 @compiled_sums
-def _upright(sums, s, rows, i, steps, p, b, w, vectors):
+def _upright(sums, s, rows, i, steps, stride, p, b, w, vectors):
     """Three rows at l and -l: 2 multiply-adds for an atom at a reflection."""
-    for l in range(steps):
+    for n in range(steps):
+        l = rows[i, 5] + stride * n
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = a2 = b2 = c2 = d2 = 0.0
         for j in range(LANES * vectors):
             wr, wi = w[b, l, 0, j], w[b, l, 1, j]
@@ -311,24 +230,27 @@ def _upright(sums, s, rows, i, steps, p, b, w, vectors):
             b2 += im * wi
             c2 += re * wi
             d2 += im * wr
-        at = 2 * rows[i, 4] + 4 * l
+        at = 2 * rows[i, 4] + 4 * n
         _add(sums, s, at, a0 - b0, c0 + d0)
         _add(sums, s, at + 2, a0 + b0, d0 - c0)
-        at = 2 * rows[i + 1, 4] + 4 * l
+        at = 2 * rows[i + 1, 4] + 4 * n
         _add(sums, s, at, a1 - b1, c1 + d1)
         _add(sums, s, at + 2, a1 + b1, d1 - c1)
-        at = 2 * rows[i + 2, 4] + 4 * l
+        at = 2 * rows[i + 2, 4] + 4 * n
         _add(sums, s, at, a2 - b2, c2 + d2)
         _add(sums, s, at + 2, a2 + b2, d2 - c2)
 
 
 @compiled_sums
-def _upright_real(sums, s, rows, i, steps, p, b, w, vectors):
+def _upright_real(sums, s, rows, i, steps, stride, p, b, w, vectors):
     """Three rows at l, l + 1 and -l, -l - 1: 1 multiply-add for an atom at a reflection."""
-    for l in range(0, steps, 2):
+    for n in range(0, steps, 2):
+        l = rows[i, 5] + stride * n
+        next_l = l + stride
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = a2 = b2 = c2 = d2 = 0.0
         for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
+            ur, ui = w[b, l, 0, j], w[b, l, 1, j]
+            vr, vi = w[b, next_l, 0, j], w[b, next_l, 1, j]
             re, im = p[j], p[j + BLOCK]
             a0 += re * ur
             b0 += im * ui
@@ -344,99 +266,108 @@ def _upright_real(sums, s, rows, i, steps, p, b, w, vectors):
             b2 += im * ui
             c2 += re * vr
             d2 += im * vi
-        at = rows[i, 4] + 2 * l
+        at = rows[i, 4] + 2 * n
         _add(sums, s, at, a0 - b0, a0 + b0)
         _add(sums, s, at + 2, c0 - d0, c0 + d0)
-        at = rows[i + 1, 4] + 2 * l
+        at = rows[i + 1, 4] + 2 * n
         _add(sums, s, at, a1 - b1, a1 + b1)
         _add(sums, s, at + 2, c1 - d1, c1 + d1)
-        at = rows[i + 2, 4] + 2 * l
+        at = rows[i + 2, 4] + 2 * n
         _add(sums, s, at, a2 - b2, a2 + b2)
         _add(sums, s, at + 2, c2 - d2, c2 + d2)
 
 
-@compiled_sums
-def _tilted(sums, s, rows, i, down, p, b, w, vectors):
-    """Two rows at l and l + 1: 4 multiply-adds and 2 products for an atom at a reflection."""
-    sign = 1.0 - 2.0 * down
-    for l in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
-        a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = 0.0
-        for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
-            re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
-            a0 += re * ur - im * ui
-            b0 += re * ui + im * ur
-            re *= r
-            im *= r
-            c0 += re * vr - im * vi
-            d0 += re * vi + im * vr
-            p[j] = re * r
-            p[j + BLOCK] = im * r
-            re, im, r = p[j + 3 * BLOCK], p[j + 4 * BLOCK], p[j + 5 * BLOCK]
-            a1 += re * ur - im * ui
-            b1 += re * ui + im * ur
-            re *= r
-            im *= r
-            c1 += re * vr - im * vi
-            d1 += re * vi + im * vr
-            p[j + 3 * BLOCK] = re * r
-            p[j + 4 * BLOCK] = im * r
-        # Downwards it was the conjugate that has been summed
-        at = 2 * (rows[i, 4] + 2 * l + down)
-        _add(sums, s, at, a0, sign * b0)
-        _add(sums, s, at + 4, c0, sign * d0)
-        at = 2 * (rows[i + 1, 4] + 2 * l + down)
-        _add(sums, s, at, a1, sign * b1)
-        _add(sums, s, at + 4, c1, sign * d1)
-
-
-@compiled_sums
-def _tilted_real(sums, s, rows, i, down, p, b, w, vectors):
-    """As :func:`_tilted`, real parts only."""
-    for l in range(0, max(rows[i, 2 + down], rows[i + 1, 2 + down]), 2):
-        a0 = c0 = a1 = c1 = 0.0
-        for j in range(LANES * vectors):
-            ur, ui, vr, vi = w[b, l, 0, j], w[b, l, 1, j], w[b, l + 1, 0, j], w[b, l + 1, 1, j]
-            re, im, r = p[j], p[j + BLOCK], p[j + 2 * BLOCK]
-            a0 += re * ur - im * ui
-            re *= r
-            im *= r
-            c0 += re * vr - im * vi
-            p[j] = re * r
-            p[j + BLOCK] = im * r
-            re, im, r = p[j + 3 * BLOCK], p[j + 4 * BLOCK], p[j + 5 * BLOCK]
-            a1 += re * ur - im * ui
-            re *= r
-            im *= r
-            c1 += re * vr - im * vi
-            p[j + 3 * BLOCK] = re * r
-            p[j + 4 * BLOCK] = im * r
-        at = rows[i, 4] + 2 * l + down
-        sums[s, at] += a0
-        sums[s, at + 2] += c0
-        at = rows[i + 1, 4] + 2 * l + down
-        sums[s, at] += a1
-        sums[s, at + 2] += c1
+@compiled
+def _advance(re, im, r):
+    """P r."""
+    return multiply(re, r), multiply(im, r)
 
 
 @compiled
-def sum_rows(first, last, rows, limit_k, blocks, tables, real, sums):
+def _add_term(acc, at, re, im, w_re, w_im, real):
+    """Add P W to a pair of vectors, or its real part to one."""
+    store(acc, at, multiply_add(re, w_re, multiply_add(negative(im), w_im, load(acc, at))))
+    if not real:
+        at += LANES
+        store(acc, at, multiply_add(re, w_im, multiply_add(im, w_re, load(acc, at))))
+
+
+@compiled
+def _tilted(acc, steps, real, up, down, j, w, w_at, w_im, w_step):
+    """Two rows up and down: 4 multiply-adds and 2 products for an atom at a reflection.
+
+    `acc` has vectors for every step: the first row up and down, the second row up and down.
+    Downwards it is the conjugate that is summed.
+    """
+    second, width = j + 3 * BLOCK, LANES if real else 2 * LANES
+    a_re, a_im, a = load(up, j), load(up, j + BLOCK), load(up, j + 2 * BLOCK)
+    b_re, b_im, b = load(down, j), load(down, j + BLOCK), load(down, j + 2 * BLOCK)
+    c_re, c_im, c = load(up, second), load(up, second + BLOCK), load(up, second + 2 * BLOCK)
+    d_re, d_im = load(down, second), load(down, second + BLOCK)
+    d = load(down, second + 2 * BLOCK)
+    at = 0
+    for _ in range(steps):
+        w_re, w_i = load(w, w_at), load(w, w_at + w_im)
+        _add_term(acc, at, a_re, a_im, w_re, w_i, real)
+        _add_term(acc, at + width, b_re, b_im, w_re, w_i, real)
+        _add_term(acc, at + 2 * width, c_re, c_im, w_re, w_i, real)
+        _add_term(acc, at + 3 * width, d_re, d_im, w_re, w_i, real)
+        a_re, a_im = _advance(a_re, a_im, a)
+        b_re, b_im = _advance(b_re, b_im, b)
+        c_re, c_im = _advance(c_re, c_im, c)
+        d_re, d_im = _advance(d_re, d_im, d)
+        w_at, at = w_at + w_step, at + 4 * width
+
+
+@compiled_sums
+def _add_tilted(sums, s, rows, i, steps, real, acc):
+    """What :func:`_tilted` has summed in lanes, added up, at the points of two rows."""
+    width = 1 if real else 2
+    for n in range(steps):
+        for m in range(2):
+            for down in range(2):
+                at = ((4 * n + 2 * m + down) * width) * LANES
+                point = width * (rows[i + m, 4] + 2 * n + down)
+                total = 0.0
+                for lane in range(LANES):
+                    total += acc[at + lane]
+                sums[s, point] += total
+                if not real:
+                    total = 0.0
+                    for lane in range(LANES, 2 * LANES):
+                        total += acc[at + lane]
+                    sums[s, point + 1] += total if down == 0 else -total
+
+
+@compiled
+def follows_in_tile(rows, i, step_k):
+    """Whether row i is the neighbour of the one before, and that of the same tile."""
+    h, k = rows[i, 0], rows[i, 1]
+    return i % TILE != 0 and h == rows[i - 1, 0] and k == rows[i - 1, 1] + step_k
+
+
+@compiled
+def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, sums):
     """Add the atoms of all blocks at the points of the rows first to last (exclusive).
 
     Parameters
     ----------
     first, last
-        Multiples of STRIDE, or the end.
+        Multiples of TILE, or the end.
     rows
-        (n + 1, 5): h, k, steps up and down, and the first point; the last line closes the table.
+        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which ROWS rows
+        from a multiple of it on have in common. The last line closes the table.
+    stride, step_k
+        From one l to the next in a row, and mostly from one row to the next.
     sums
         (n_slots, n_points) when `real`, else (n_slots, 2 n_points): real and imaginary parts.
     """
     x, y, w, cross, tilt_h, tilt_k = tables
     p = np.empty((3, 2 * BLOCK))
-    up, down = np.empty((2, 3 * BLOCK)), np.empty((2, 3 * BLOCK))
+    up, down = np.empty(6 * BLOCK), np.empty(6 * BLOCK)
     ratio = np.empty(2 * BLOCK)
-    p_flat, up_flat, down_flat = p.reshape(-1), up.reshape(-1), down.reshape(-1)
+    p_flat, h_flat, k_flat = p.reshape(-1), tilt_h.reshape(-1), tilt_k.reshape(-1)
+    w_flat, acc = w.reshape(-1), aligned(8 * LANES * w.shape[1])
     parts = 1 if real else 2
     for b in range(len(blocks.slot)):
         s, upright, vectors = blocks.slot[b], blocks.upright[b], blocks.vectors[b]
@@ -452,45 +383,25 @@ def sum_rows(first, last, rows, limit_k, blocks, tables, real, sums):
                 steps = max(steps, rows[i + m, 2], rows[i + m, 3])
                 _enter_row(p, m, b, h, k + limit_k, x, y, vectors)
                 if crossed:
-                    h1, k1 = rows[i + m - 1, 0], rows[i + m - 1, 1] + 1
-                    follows = (i + m) % STRIDE != 0 and h == h1 and k == k1
-                    _apply_cross(p, m, b, h, k, follows, ratio, cross, vectors)
+                    follows = follows_in_tile(rows, i + m, step_k)
+                    _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors)
                 if not upright:
-                    _enter_tilted(up, down, p, m, b, h, k + limit_k, tilt_h, tilt_k, vectors)
+                    h_at, k_at = b * tilt_h.shape[1] + h, b * tilt_k.shape[1] + k + limit_k
+                    _enter_tilted(
+                        up, down, p_flat, m, rows[i, 5], stride, h_flat, h_at * tilt_h.shape[2],
+                        k_flat, k_at * tilt_k.shape[2], vectors,
+                    )  # fmt: skip
             if upright and real:
-                _upright_real(sums, s, rows, i, steps, p_flat, b, w, vectors)
+                _upright_real(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             elif upright:
-                _upright(sums, s, rows, i, steps, p_flat, b, w, vectors)
-            elif real:
-                _tilted_real(sums, s, rows, i, 0, up_flat, b, w, vectors)
-                _tilted_real(sums, s, rows, i, 1, down_flat, b, w, vectors)
+                _upright(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             else:
-                _tilted(sums, s, rows, i, 0, up_flat, b, w, vectors)
-                _tilted(sums, s, rows, i, 1, down_flat, b, w, vectors)
-
-
-@compiled_sums
-def combine(first, last, point, turn, real, with_inverse, f, sums, factor, out):
-    """out[i] += factor sum_ops exp(2 pi i h.t) sum_slots f[slot, i] sums[slot] at h R.
-
-    For the reflections first to last (exclusive), with `point` and `turn` from :func:`locate`,
-    real `f` and a complex `factor`.
-    """
-    for i in range(first, last):
-        if point[i, 0] < 0:
-            continue
-        total_re = total_im = 0.0
-        for o in range(point.shape[1]):
-            at, t = point[i, o], turn[i, o]
-            re = im = 0.0
-            if real:
-                for s in range(len(f)):
-                    re += f[s, i] * sums[s, at]
-            else:
-                for s in range(len(f)):
-                    re += f[s, i] * sums[s, 2 * at]
-                    im += f[s, i] * sums[s, 2 * at + 1]
-            total_re += _PHASE[t, 0] * re + _PHASE[t, 1] * im
-            total_im += _PHASE[t, 2] * re + _PHASE[t, 3] * im
-        total = complex(2.0 * total_re, 0.0) if with_inverse else complex(total_re, total_im)
-        out[i] += factor * total
+                acc[: 8 * LANES * steps] = 0.0
+                n_atoms = w.shape[3]
+                w_at = 2 * (b * w.shape[1] + rows[i, 5]) * n_atoms
+                for j in range(0, LANES * vectors, LANES):
+                    _tilted(
+                        acc, steps, real, up, down, j, w_flat, w_at + j, n_atoms,
+                        2 * n_atoms * stride,
+                    )  # fmt: skip
+                _add_tilted(sums, s, rows, i, steps, real, acc)

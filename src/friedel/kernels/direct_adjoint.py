@@ -1,29 +1,41 @@
-"""Direct summation transposed: dT/dF to the atoms, along rows of reciprocal space.
+"""Direct summation along rows, transposed: from dT/dG of the sums to derivatives by the atoms.
 
-With w = dT/dRe F + i dT/dIm F at each reflection, dT = sum_h Re(conj(w) dF). `spread` takes w
-through form factors and symmetry to the places h R where the atoms are summed,
+With v = dT/dRe G + i dT/dIm G at every point of the rows, from `direct_symmetry.spread`,
 
-    dT = sum_h' Re(conj(v) dG),   G(h') = sum_j occ_j exp(-h' beta_j h') exp(2 pi i h'.x_j)
+    dT = sum_h Re(conj(v) dG),   G(h) = sum_j exp(-h beta_j h) exp(2 pi i h.x_j)
 
-with v of each kind of atom on its own. Every derivative of a term of G is the term itself times a
-polynomial in h', so that moments of z = conj(v) G_j along each row (h, k; all l) suffice:
+Every derivative of a term is the term itself times a polynomial in h, so that the real part u
+and minus the imaginary part s of three *moments* of each atom and row suffice:
 
-    S0 = sum_l z     S1 = sum_l l z     S2 = sum_l l^2 z
+    M0 = P sum_l conj(v) W r^l      M1 = P sum_l l conj(v) W r^l      M2 = P sum_l l^2 conj(v) W r^l
 
-A term factorises along its row, exp(-h beta h) exp(2 pi i h.x) = P(h, k) W(l) r(h, k)^l as in
-friedel.kernels.direct, with W a table of the atom and P taken out of the sum. What is left in
-the innermost loop are dot products over l, in whole vectors.
-By Friedel's law only the half h >= 0 of the places is needed.
+P, W and r are those of :mod:`friedel.kernels.direct`, and so are rows, blocks and tables. Each
+atom lies in one lane of a vector: a number of v serves all atoms of the vector, and nothing is
+summed across lanes.
 
-A thread is given atoms first <= j < last and writes their rows of `out` only.
+*Upright* atoms take l and -l together, with the products A, B, C, D of the forward sum, whose
+derivatives :func:`fold_mates` makes of v. Their moments M1 and M2 are not needed: the derivatives
+by W(l), added up over all rows, give those by z and beta33 in the end. That makes twice the
+multiply-adds of the forward sum. Other atoms take sums and first and second derivatives of
+polynomials in r by Horner's rule, from the end of a row to its beginning.
 """
 
 import math
 
-import numpy as np
-from numba import njit
-
-from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
+from friedel.kernels.direct import aligned, follows_in_tile
+from friedel.kernels.direct_moments import (
+    add_sum,
+    add_table,
+    add_tilted,
+    add_upright,
+    enter_row,
+    tilted_row,
+    tilted_sum,
+    upright_row_triple,
+    upright_sums,
+)
+from friedel.kernels.direct_symmetry import compiled
+from friedel.kernels.vectors import LANES, load, multiply, store
 
 TWO_PI = 2.0 * math.pi
 
@@ -31,210 +43,157 @@ COLUMNS = 10
 """For each atom of unit occupancy, derivatives by the occupancy; by x, y, z; by beta 11, 22, 33,
 12, 13, 23, each the one number that stands in two places."""
 
-SUMS_OF_PLANE = 9
-"""Sums over the rows of one h that the derivatives are made of."""
 
-STEEP = 1e-15
-"""Of r^l - 1: what is below leaves r at 1."""
-
-# Sums may be reordered and multiply-adds fused; infinities and NaN keep their meaning
-SUMS = {"reassoc", "contract", "nsz"}
-
-
-@njit(cache=True, nogil=True)
-def spread(hkl, rotations, translations, w, f, limit_k, limit_l, v):
-    """v[s, 0, h, k, l] + i v[s, 1, h, k, l] += what w at the reflections means for kind s.
-
-    Parameters
-    ----------
-    w
-        (n,) complex; zero for absent reflections.
-    f
-        (n_kinds, n) complex form factors.
-    limit_k, limit_l
-        Offsets of k and l in `v` (n_kinds, 2, n_h, n_k, n_l).
-    """
-    for i in range(len(hkl)):
-        if w[i] == 0.0:
-            continue
-        for o in range(len(rotations)):
-            r = rotations[o]
-            h0, k0, l0 = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-            h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
-            k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
-            l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            turn = h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]
-            angle = TWO_PI / 24.0 * (turn % 24)
-            moved = w[i] * complex(math.cos(angle), -math.sin(angle))
-            sign = 1.0
-            if h < 0 or (h == 0 and (k < 0 or (k == 0 and l < 0))):
-                h, k, l, sign = -h, -k, -l, -1.0
-            for s in range(len(f)):
-                value = moved * f[s, i].conjugate()
-                v[s, 0, h, k + limit_k, l + limit_l] += value.real
-                v[s, 1, h, k + limit_k, l + limit_l] += sign * value.imag
+@compiled
+def fold_mates(first, last, real, v):
+    """dT/d(A, B, C, D) of upright atoms in place of v at l and -l, for some of the slots."""
+    for s in range(first, last):
+        row = v[s]
+        if real:
+            for at in range(0, len(row), 2):
+                up, down = row[at], row[at + 1]
+                row[at], row[at + 1] = up + down, down - up
+        else:
+            for at in range(0, len(row), 4):
+                up_re, up_im, down_re, down_im = row[at], row[at + 1], row[at + 2], row[at + 3]
+                row[at], row[at + 1] = up_re + down_re, down_re - up_re
+                row[at + 2], row[at + 3] = up_im - down_im, up_im + down_im
 
 
-@njit(cache=True, nogil=True)
-def row_ends(v, ends):
-    """ends[h, k] = first l, and the one after the last, where v is not zero for some kind."""
-    n_l = v.shape[4]
-    for h in range(v.shape[2]):
-        for k in range(v.shape[3]):
-            first, last = n_l, 0
-            for s in range(len(v)):
-                for l in range(n_l):
-                    if v[s, 0, h, k, l] != 0.0 or v[s, 1, h, k, l] != 0.0:
-                        first, last = min(first, l), max(last, l + 1)
-            ends[h, k, 0], ends[h, k, 1] = first, last
+@compiled
+def _take(table, b, j, own):
+    """One vector of atoms out of a table: in a block its numbers lie far apart."""
+    for i in range(table.shape[1]):
+        for part in range(2):
+            at = (2 * i + part) * LANES
+            for lane in range(LANES):
+                own[at + lane] = table[b, i, part, j + lane]
 
 
-@njit(cache=True, nogil=True)
-def _fill_axis(re, im, first, x, width):
-    """re[i] + i im[i] = exp(-width m^2) exp(2 pi i m x), m = first + i."""
-    for i in range(len(re)):
-        m = first + i
-        turns = m * x
-        angle = TWO_PI * (turns - np.rint(turns))
-        size = math.exp(-width * m * m)
-        re[i], im[i] = size * math.cos(angle), size * math.sin(angle)
+@compiled
+def _longest(rows, i):
+    """Steps that the longest of the rows i to i + 2 takes."""
+    steps = 0
+    for row in range(i, i + 3):
+        steps = max(steps, rows[row, 2], rows[row, 3])
+    return steps
 
 
-@njit(cache=True, nogil=True, fastmath=SUMS)
-def _add_row(total, v, re_at, im_at, w, n_l, l, start, stop, k, p, tilt, tilted):
-    """Add the moments of one row, times P, to what `total` has of a plane of rows.
+@compiled
+def _enter_cross(ratio, cross, b, j, h, k, step_k):
+    """exp(-2 beta12 h k) in the first half of `ratio`, the step to the next row in the second."""
+    for lane in range(LANES):
+        ratio[lane] = math.exp(-2.0 * cross[b, j + lane] * h * k)
+        ratio[lane + LANES] = math.exp(-2.0 * cross[b, j + lane] * h * step_k)
+
+
+@compiled
+def _enter_tilt(r, tilt_h, tilt_k, b, j, h, column, start, stride):
+    """r^stride, its inverse, r^start, its inverse."""
+    for lane in range(LANES):
+        tilt = tilt_h[b, h, j + lane] * tilt_k[b, column, j + lane]
+        step = tilt * tilt if stride == 2 else tilt
+        first = tilt if start == 1 else 1.0
+        r[lane], r[lane + LANES] = step, 1.0 / step
+        r[lane + 2 * LANES], r[lane + 3 * LANES] = first, 1.0 / first
+
+
+@compiled
+def gather_rows(
+    first, last, rows, stride, step_k, limit_k, blocks, tables, real, constants, v, out
+):
+    """Add the derivatives by the atoms of some vectors to out (n_atoms, COLUMNS).
+
+    With `constants` those by f' and f'' alone, in two columns: v has a line for each, which all
+    atoms share.
 
     Parameters
     ----------
-    total
-        SUMS_OF_PLANE vectors: Re S0 times 1, k, k^2; Im S0 times 1, k; Re S1 times 1, k;
-        Im S1; Re S2.
-    re_at, im_at
-        Where the row's real and imaginary parts begin in `v`.
-    w
-        Re W, Im W and -Re W, each of n_l numbers.
-    l
-        The numbers l as floating-point numbers.
-    start, stop
-        The vectors that are not zero, counted in numbers.
-    k
-        k and k^2.
-    p
-        Re P, Im P, -Im P.
-    tilt
-        The vector r^l at `start`, and r^LANES.
+    first, last
+        Vectors of the blocks, counted through.
+    v
+        As `sums` of `direct.sum_rows`; folded by :func:`fold_mates` where blocks are upright.
+        All blocks of one call are, or none.
     """
-    zero = load(total, np.uint64(SUMS_OF_PLANE * LANES))
-    a0, b0, a1, b1, a2, b2 = zero, zero, zero, zero, zero, zero
-    q, q_step = load(tilt, np.uint64(0)), broadcast(tilt, np.uint64(LANES))
-    for i in range(start, stop, LANES):
-        at = np.uint64(i)
-        v_re, v_im = load(v, np.uint64(re_at + i)), load(v, np.uint64(im_at + i))
-        w_re, w_im = load(w, at), load(w, at + np.uint64(n_l))
-        re = multiply_add(v_im, w_im, multiply(v_re, w_re))
-        im = multiply_add(v_im, load(w, at + np.uint64(2 * n_l)), multiply(v_re, w_im))
-        if tilted:
-            re, im, q = multiply(re, q), multiply(im, q), multiply(q, q_step)
-        here = load(l, at)
-        a0, b0 = add(a0, re), add(b0, im)
-        re, im = multiply(re, here), multiply(im, here)
-        a1, b1 = add(a1, re), add(b1, im)
-        a2, b2 = multiply_add(re, here, a2), multiply_add(im, here, b2)
-    p_re, p_im = broadcast(p, np.uint64(0)), broadcast(p, np.uint64(1))
-    minus_im = broadcast(p, np.uint64(2))
-    k1, k2 = broadcast(k, np.uint64(0)), broadcast(k, np.uint64(1))
-    u0 = multiply_add(b0, minus_im, multiply(a0, p_re))
-    v0 = multiply_add(a0, p_im, multiply(b0, p_re))
-    u1 = multiply_add(b1, minus_im, multiply(a1, p_re))
-    v1 = multiply_add(a1, p_im, multiply(b1, p_re))
-    u2 = multiply_add(b2, minus_im, multiply(a2, p_re))
-    at, one = np.uint64(0), np.uint64(LANES)
-    store(total, at, add(u0, load(total, at)))
-    at += one
-    store(total, at, multiply_add(u0, k1, load(total, at)))
-    at += one
-    store(total, at, multiply_add(u0, k2, load(total, at)))
-    at += one
-    store(total, at, add(v0, load(total, at)))
-    at += one
-    store(total, at, multiply_add(v0, k1, load(total, at)))
-    at += one
-    store(total, at, add(u1, load(total, at)))
-    at += one
-    store(total, at, multiply_add(u1, k1, load(total, at)))
-    at += one
-    store(total, at, add(v1, load(total, at)))
-    at += one
-    store(total, at, add(u2, load(total, at)))
-
-
-@njit(cache=True, nogil=True)
-def _add_plane(found, total, h):
-    """Add what a plane of rows of one h means to the derivatives by one atom."""
-    s = np.zeros(SUMS_OF_PLANE)
-    for m in range(SUMS_OF_PLANE):
-        for lane in range(LANES):
-            s[m] += total[m * LANES + lane]
-    u0, ku0, kku0, v0, kv0, u1, ku1, v1, u2 = s
-    found[0] += u0
-    found[1] -= TWO_PI * h * v0
-    found[2] -= TWO_PI * kv0
-    found[3] -= TWO_PI * v1
-    found[4] -= h * h * u0
-    found[5] -= kku0
-    found[6] -= u2
-    found[7] -= 2.0 * h * ku0
-    found[8] -= 2.0 * h * u1
-    found[9] -= 2.0 * ku1
-
-
-@njit(cache=True, nogil=True)
-def gather_along_rows(v, ends, limit_k, limit_l, frac, beta, kind, first, last, out):
-    """out[j] = derivatives by atom j, for first <= j < last; see COLUMNS.
-
-    `v`, whose rows are whole vectors, and `ends` from `spread` and `row_ends`; `beta` (n, 6);
-    `kind` (n,) index into v.
-    """
-    _, _, n_h, n_k, n_l = v.shape
+    parts = 1 if real else 2
+    cross, tilt_h, tilt_k = tables.cross, tables.tilt_h, tables.tilt_k
+    x, y = aligned(2 * tables.x.shape[1] * LANES), aligned(2 * tables.y.shape[1] * LANES)
+    w = aligned(2 * tables.w.shape[1] * LANES)
+    p, q, r = aligned(6 * LANES), aligned(12 * LANES), aligned(4 * LANES)
+    ratio, moments = aligned(2 * LANES), aligned(12 * LANES)
+    # Derivatives by W(l): those of even l, then of odd l, when rows take strides of 2
+    n_l = tables.w.shape[1]
+    room = 2 * LANES * ((n_l + stride - 1) // stride)
+    g, total = aligned(stride * room), aligned(COLUMNS * LANES)
+    # A line of an array is an object of its own, which takes longer to make than a row to sum
     flat = v.reshape(-1)
-    x_re, x_im = np.empty(n_h), np.empty(n_h)
-    y_re, y_im = np.empty(n_k), np.empty(n_k)
-    w = np.empty(3 * n_l)
-    # One vector more, which stays zero
-    total = np.zeros((SUMS_OF_PLANE + 1) * LANES)
-    tilt, p, k_powers = np.ones(LANES + 1), np.empty(3), np.empty(2)
-    l = np.arange(n_l) - float(limit_l)
-    for j in range(first, last):
-        # Whole cells are dropped: fewer digits before the point leave more behind it
-        x, y, z = frac[j] - np.rint(frac[j])
-        _fill_axis(x_re, x_im, 0, x, beta[j, 0])
-        _fill_axis(y_re, y_im, -limit_k, y, beta[j, 1])
-        _fill_axis(w[:n_l], w[n_l : 2 * n_l], -limit_l, z, beta[j, 2])
-        w[2 * n_l :] = -w[:n_l]
-        out[j] = 0.0
-        for h in range(n_h):
+    n_before = 0
+    for b in range(len(blocks.slot)):
+        vs, upright = v[blocks.slot[b]], blocks.upright[b]
+        for vector in range(max(first - n_before, 0), min(last - n_before, blocks.vectors[b])):
+            j = vector * LANES
+            _take(tables.x, b, j, x)
+            _take(tables.y, b, j, y)
+            _take(tables.w, b, j, w)
+            crossed = (cross[b, j : j + LANES] != 0.0).any()
+            ratio[:] = 1.0
+            g[:] = 0.0
             total[:] = 0.0
-            for column in range(n_k):
-                start, stop = ends[h, column, 0] // LANES * LANES, ends[h, column, 1]
-                if stop <= start:
+            for i in range(len(rows) - 1):
+                h, k, start, m = rows[i, 0], rows[i, 1], rows[i, 5], i % 3
+                if crossed and follows_in_tile(rows, i, step_k):
+                    store(ratio, 0, multiply(load(ratio, 0), load(ratio, LANES)))
+                elif crossed:
+                    _enter_cross(ratio, cross, b, j, h, k, step_k)
+                enter_row(p, m, x, h, y, k + limit_k, ratio)
+                w_at, w_step = 2 * start * LANES, 2 * stride * LANES
+                steps = max(rows[i, 2], rows[i, 3])
+                if upright and m < 2:
                     continue
-                k = float(column - limit_k)
-                slope = -2.0 * (beta[j, 4] * h + beta[j, 5] * k)
-                tilted = abs(slope) * limit_l > STEEP
-                if tilted:
-                    step = math.exp(slope)
-                    tilt[0] = math.exp(slope * (start - limit_l))
-                    for lane in range(1, LANES):
-                        tilt[lane] = tilt[lane - 1] * step
-                    tilt[LANES] = math.exp(LANES * slope)
-                cross = math.exp(-2.0 * beta[j, 3] * h * k) if beta[j, 3] != 0.0 else 1.0
-                p[0] = cross * (x_re[h] * y_re[column] - x_im[h] * y_im[column])
-                p[1] = cross * (x_re[h] * y_im[column] + x_im[h] * y_re[column])
-                p[2] = -p[1]
-                k_powers[0], k_powers[1] = k, k * k
-                re_at = (((kind[j] * 2) * n_h + h) * n_k + column) * n_l
-                _add_row(
-                    total, flat, re_at, re_at + n_h * n_k * n_l, w, n_l, l, start, stop,
-                    k_powers, p, tilt, tilted,
-                )  # fmt: skip
-            _add_plane(out[j], total, h)
+                if upright:
+                    steps = _longest(rows, i - 2)
+                else:
+                    _enter_tilt(r, tilt_h, tilt_k, b, j, h, k + limit_k, start, stride)
+                if constants and upright:
+                    at0, at1, at2 = (
+                        parts * rows[i - 2, 4], parts * rows[i - 1, 4], parts * rows[i, 4],
+                    )  # fmt: skip
+                    upright_sums(flat, at0, at1, at2, v.shape[1], steps, real, w, w_at, w_step, q)
+                    for n in range(6):
+                        add_sum(total, n // 3, p, n % 3, q, n)
+                elif constants:
+                    for c in range(2):
+                        at = c * v.shape[1] + parts * rows[i, 4]
+                        tilted_sum(flat, at, steps, real, w, w_at, w_step, r, q, 0)
+                        add_sum(total, c, p, m, q, 0)
+                elif not upright:
+                    tilted_row(vs, parts * rows[i, 4], steps, real, w, w_at, w_step, r, moments)
+                    add_tilted(total, p, m, r, start, stride, moments, float(h), float(k))
+                else:
+                    upright_row_triple(
+                        vs, parts * rows[i - 2, 4], parts * rows[i - 1, 4], parts * rows[i, 4],
+                        steps, real, w, w_at, w_step, g, start * room, p, q,
+                    )  # fmt: skip
+                    for n in range(3):
+                        row = i - 2 + n
+                        add_upright(total, p, q, n, float(rows[row, 0]), float(rows[row, 1]))
+            if upright and not constants:
+                for start in range(stride):
+                    steps = (n_l - start + stride - 1) // stride
+                    add_table(total, w, g, start * room, start, stride, steps)
+            for lane in range(min(LANES, blocks.last[b] - blocks.first[b] - j)):
+                atom = blocks.order[blocks.first[b] + j + lane]
+                if constants:
+                    for c in range(2):
+                        out[atom, c] += total[c * LANES + lane]
+                else:
+                    finish(out, atom, total, lane)
+        n_before += blocks.vectors[b]
+
+
+@compiled
+def finish(out, atom, total, lane):
+    """Add derivatives made of the sums of u and s times products of h, k, l."""
+    for m in range(COLUMNS):
+        factor = 1.0 if m == 0 else TWO_PI if m < 4 else -1.0 if m < 7 else -2.0
+        out[atom, m] += factor * total[m * LANES + lane]

@@ -216,3 +216,34 @@ def exp(typing_context, x):
         return builder.bitcast(builder.add(builder.bitcast(series, integers), exponent), kind)
 
     return x(x), generate
+
+
+@intrinsic
+def fill(typing_context, x):
+    """A vector whose elements all are x."""
+    vector = Vector(x)
+
+    def generate(context, builder, signature, arguments):
+        return _splat(builder, context.get_value_type(vector), arguments[0])
+
+    return vector(x), generate
+
+
+@intrinsic
+def divide(typing_context, x, y):
+    """The quotient x / y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fdiv(*arguments)
+
+    return x(x, y), generate
+
+
+@intrinsic
+def negative(typing_context, x):
+    """The vector -x."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fneg(*arguments)
+
+    return x(x), generate

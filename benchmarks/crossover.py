@@ -1,0 +1,75 @@
+"""Where the FFT becomes faster than direct summation: measured, and as `method="auto"` predicts.
+
+    python benchmarks/crossover.py
+
+In one crystal and at one resolution the time of direct summation grows with the number of atoms,
+that of the FFT hardly does. Atoms are drawn from a real structure, repeatedly if need be, and
+put anywhere; times are of one thread, once planned.
+"""
+
+import numpy as np
+from common import load
+from direct import seconds
+
+from friedel.calculator import SECONDS_PER_GATHER, Calculator
+from friedel.direct import predicted_seconds
+
+CASES = [
+    ("1dur.pdb", 1.5, 1e-4), ("1dur.pdb", 3.0, 1e-4), ("5a3h.pdb", 2.0, 1e-3),
+    ("5a3h.pdb", 3.0, 1e-4), ("lyso_c2.pdb", 2.0, 1e-4), ("1pfe.cif.gz", 1.5, 1e-4),
+    ("5cvz_final.pdb", 6.0, 1e-5),
+]  # fmt: skip
+NUMBERS = (4, 16, 64, 256, 1024)
+
+
+def both(model, n, d_min, rtol):
+    """Times of direct summation and FFT: measured, and predicted."""
+    rng = np.random.default_rng(0)
+    atoms = model.atoms.select(rng.choice(len(model.atoms), n, replace=n > len(model.atoms)))
+    atoms = atoms.replace(frac=rng.random((n, 3)))
+    hkl = model.crystal.unique_reflections(d_min)
+
+    given = {"hkl": hkl, "rtol": rtol, "threads": 1}
+    direct, fft = (
+        Calculator.from_model((model.crystal, atoms), method=method, **given)
+        for method in ("direct", "fft")
+    )
+    n_terms = len(hkl) * len(model.crystal.primitive_operations[0])
+    predicted = (
+        predicted_seconds(model.crystal, atoms, len(hkl), planned=True),
+        fft.plan.seconds + n_terms * SECONDS_PER_GATHER,
+    )
+    return (seconds(direct.forward), seconds(fft.forward)), predicted
+
+
+def at_crossover(lines):
+    """Number of atoms at which both take the same time, and direct / FFT as predicted there.
+
+    By interpolation of logarithms; beyond the ends the end nearest to it.
+    """
+    measured, predicted = (np.log([line[i][0] / line[i][1] for line in lines]) for i in range(2))
+    # Noise aside, the ratio grows with the number of atoms
+    rising = np.maximum.accumulate(measured)
+    at = np.interp(0.0, rising, np.log(NUMBERS))
+    return float(np.exp(at)), float(np.exp(np.interp(at, np.log(NUMBERS), predicted)))
+
+
+def main():
+    print(
+        f"{'model':15s} {'d_min':>5s} {'rtol':>7s} {'equal at':>9s}   predicted direct / FFT there"
+    )
+    for name, d_min, rtol in CASES:
+        model = load(name)
+        lines = [both(model, n, d_min, rtol) for n in NUMBERS]
+        n, ratio = at_crossover(lines)
+        print(f"{name:15s} {d_min:5.1f} {rtol:7.0e} {n:9.0f}   {ratio:.2f}")
+        for n, (times, guesses) in zip(NUMBERS, lines):
+            text = ", ".join(
+                f"{way} {1e3 * t:.2f} ms ({g / t:.2f} of it predicted)"
+                for way, t, g in zip(("direct", "FFT"), times, guesses)
+            )
+            print(f"    {n:5d} atoms: {text}")
+
+
+if __name__ == "__main__":
+    main()
