@@ -14,8 +14,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
-LANES = 16
-"""Elements of one vector: one register of 512 bits in float32."""
+LANES = 8
+"""Elements of one vector."""
 
 _INT32 = ir.IntType(32)
 
