@@ -129,6 +129,51 @@ class Reflections:
 
         write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
 
+    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a structure-factor mmCIF (`_refln` loop).
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_sf_cif
+
+        write_sf_cif(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
+
+    def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
+        """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.
+
+        Values without uncertainties are given 1.
+
+        Raises
+        ------
+        ParameterError
+            For a code other than 3 and 4.
+        OutputError
+            When a number does not fit the format, the file exists and `overwrite` is false,
+            or cannot be written.
+        """
+        from friedel.io.exports import write_hklf
+
+        write_hklf(path, *self.measurable(), code=code, overwrite=overwrite)
+
+    def measurable(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Indices (n, 3), amplitudes (n,) and sigmas (n,) as a diffractometer would list them."""
+        return self.hkl, self.amplitudes, self.sigmas
+
+    def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write comma-separated values: h, k, l and :meth:`columns`.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_csv
+
+        write_csv(path, self.hkl, self.columns(), overwrite=overwrite)
+
     def to_gemmi(self) -> Any:
         """A gemmi AsuData object: complex, value-sigma or real, as the values are."""
         from friedel.io.writers import to_asu_data

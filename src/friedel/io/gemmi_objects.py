@@ -11,7 +11,7 @@ from friedel.atoms import Atoms, rotate_tensors
 from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.crystal import Crystal, complete_group, parse_triplet
 from friedel.elements import make_label
-from friedel.errors import CellError, FileFormatError, SymmetryError
+from friedel.errors import CellError, FileFormatError, ParameterError, SymmetryError
 
 SCALE_TOLERANCE = 0.005
 """Largest deviation from a rotation of SCALE records times the cell: they have few digits."""
@@ -72,6 +72,23 @@ def crystal_of(source: Any) -> Crystal:
     if isinstance(holder, gemmi.UnitCell):
         return crystal_from_gemmi(_checked_gemmi_cell(holder), source.spacegroup)
     raise CellError(f"cannot take a unit cell and symmetry from {type(source).__name__}")
+
+
+def in_a_box(structure: gemmi.Structure, margin: float) -> gemmi.Structure:
+    """A copy with a cell in P 1, along each axis wider by `margin` (A) than the atoms.
+
+    Raises
+    ------
+    ParameterError
+        When the margin is not positive.
+    """
+    if not (np.isfinite(margin) and margin > 0):
+        raise ParameterError(f"got a margin of {margin:g}, expected a positive number of A")
+    size = structure.calculate_box(0.5 * margin).get_size()
+    boxed = structure.clone()
+    boxed.cell = gemmi.UnitCell(size.x, size.y, size.z, 90.0, 90.0, 90.0)
+    boxed.spacegroup_hm = "P 1"
+    return boxed
 
 
 def crystal_from_gemmi(cell: gemmi.UnitCell, space_group: gemmi.SpaceGroup | None) -> Crystal:
@@ -226,7 +243,10 @@ def strict_ncs_of(source: Any) -> np.ndarray:
 
 def _checked_gemmi_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
     if not cell.is_crystal():
-        raise CellError(f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal")
+        raise CellError(
+            f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal, or for a "
+            "molecule by itself a margin"
+        )
     return cell
 
 
