@@ -27,9 +27,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/fcalc.py
 	$(BIN)/python benchmarks/accuracy.py
 
+# Every example of the pages is run: they need the structures that the tests use, see docs/conf.py
 docs: $(STAMP)
-	$(BIN)/pip install --quiet "sphinx>=7" "myst-parser>=3" "pydata-sphinx-theme>=0.15"
-	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+	$(BIN)/pip install --quiet --editable ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

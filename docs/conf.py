@@ -1,6 +1,49 @@
+import os
+import sys
+from pathlib import Path
+
 project = "friedel"
 author = "The friedel developers"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-html_theme = "pydata_sphinx_theme"
+copyright = "The friedel developers"
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinxcontrib.bibtex",
+]
 exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_title = "friedel"
+html_show_sourcelink = False
+
+bibtex_bibfiles = ["references.bib"]
+myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
+autosummary_generate = True
+autodoc_typehints = "none"
+napoleon_use_rtype = False
+
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_output_stderr = "show"
+nb_merge_streams = True
+
+HERE = Path(__file__).parent
+
+
+def models_folder() -> Path:
+    """Real structures: those of the tests."""
+    candidates = [os.environ.get("FRIEDEL_TEST_DATA"), HERE.parents[1] / "shared" / "data"]
+    for candidate in candidates:
+        if candidate and (Path(candidate) / "models").is_dir():
+            return (Path(candidate) / "models").resolve()
+    sys.exit("no structures: set FRIEDEL_TEST_DATA to a folder with models/")
+
+
+# The pages begin with `%run setup.py`, which makes a folder with these
+os.environ["FRIEDEL_DOCS_MODELS"] = str(models_folder())
+os.environ["FRIEDEL_DOCS_EXAMPLES"] = str(HERE.parent / "examples")
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

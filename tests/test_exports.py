@@ -130,3 +130,16 @@ def test_files_without_calculated_values(tmp_path):
             friedel.read_calculated(path)
     with pytest.raises(FileFormatError):
         friedel.read_calculated(tmp_path / "missing.mtz")
+
+
+def test_notebooks_show_tables(f):
+    model = friedel.as_model(QUARTZ)
+    for thing, words in (
+        (f, ("FC", "PHIC", f"and {len(f) - 5} more")),
+        (model.atoms, ("Si", "sum of occupancies", "0.50")),
+        (model.crystal, ("P 32 2 1", "5.4054")),
+    ):
+        html = thing._repr_html_()
+        assert html.startswith("<table>")
+        assert all(word in html for word in words), html
+        assert len(repr(thing)) < 100

@@ -13,6 +13,7 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, ResolutionError, SymmetryError
+from friedel.html import html_table
 
 METRIC_TOLERANCE = 0.01
 """Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
@@ -84,6 +85,12 @@ class Crystal:
     def __repr__(self) -> str:
         lengths = " ".join(f"{x:g}" for x in self.cell)
         return f"<friedel.Crystal {lengths}, {self.name or f'{self.n_operations} operations'}>"
+
+    def _repr_html_(self) -> str:
+        cell = [f"{x:g}" for x in self.cell]
+        header = ["a, A", "b, A", "c, A", "alpha, deg", "beta, deg", "gamma, deg", "volume, A^3"]
+        caption = f"friedel.Crystal {self.name}, {self.n_operations} operations"
+        return html_table(caption, header, [[*cell, f"{self.volume:.0f}"]])
 
     def _check_cell_against_symmetry(self) -> None:
         metric = self.orthogonalization.T @ self.orthogonalization

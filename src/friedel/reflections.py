@@ -9,9 +9,13 @@ import numpy as np
 
 from friedel.crystal import Crystal, _frozen
 from friedel.errors import ReflectionsError
+from friedel.html import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+HTML_ROWS = 5
+"""Reflections that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,16 @@ class Reflections:
             d = self.d_spacing
             range_text = f", {d[np.isfinite(d)].max(initial=0):.2f}-{d.min():.2f} A"
         return f"<friedel.Reflections {self.label}: {len(self)}{range_text}>"
+
+    def _repr_html_(self) -> str:
+        first, columns = slice(HTML_ROWS), self.columns()
+        numbers = zip(self.d_spacing[first], *(x[first] for x in columns.values()), strict=True)
+        rows = [
+            [*hkl, f"{d:.3f}", *(f"{x:.7g}" for x in values)]
+            for hkl, (d, *values) in zip(self.hkl[first].tolist(), numbers, strict=True)
+        ]
+        note = f"and {len(self) - len(rows)} more" if len(self) > len(rows) else ""
+        return html_table(repr(self)[1:-1], ["h", "k", "l", "d, A", *columns], rows, note)
 
     @property
     def stol2(self) -> np.ndarray:
