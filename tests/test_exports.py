@@ -97,6 +97,24 @@ def test_the_command_writes_them_all(capsys, tmp_path):
         assert run(capsys, "fcalc", QUARTZ, "--compare", tmp_path / "a.mtz", *wrong)[0] == 2
 
 
+def test_figures_of_a_model(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    names = [tmp_path / f"{x}.png" for x in ("section", "cost")]
+    options = ["--plot-section", names[0], "--plot-cost", names[1]]
+    assert run(capsys, "fcalc", QUARTZ, "--dmin=1", *options)[0] == 0
+    assert all(name.read_bytes().startswith(b"\x89PNG") for name in names)
+    figure = friedel.plot_cost(QUARTZ, d_min=1.0)
+    asked, achieved = (line.get_ydata() for line in figure.axes[0].lines[:2])
+    assert (achieved <= asked).all()
+    grid = friedel.model_density(QUARTZ, d_min=1.0)
+    section = friedel.plot_section(grid, axis="a", position=1.25).axes[0]
+    plane = grid.array[round(0.25 * grid.nu)]
+    np.testing.assert_array_equal(section.collections[0].get_array(), plane)
+    for wrong in ({"axis": "x"}, {"position": np.nan}):
+        with pytest.raises(ParameterError):
+            friedel.plot_section(grid, **wrong)
+
+
 def test_the_density_holds_all_electrons():
     """Its sum is F(000), but for what is beyond the radii."""
     crystal = friedel.Crystal.from_triplets((9, 10, 11, 80, 95, 100), ["-x,-y,-z"])

@@ -41,9 +41,11 @@ _SHORT_DOOR = {
     "model_density": "friedel.shortcuts",
     "neutron_length": "friedel.formfactors",
     "read_calculated": "friedel.io.calculated",
+    "plot_cost": "friedel.plots_model",
     "plot_dispersion": "friedel.plots_elements",
     "plot_fmodel": "friedel.plots",
     "plot_form_factors": "friedel.plots_elements",
+    "plot_section": "friedel.plots_model",
 }
 
 _ERRORS = (

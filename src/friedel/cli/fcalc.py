@@ -17,8 +17,20 @@ from friedel.io.calculated import Calculated, read_calculated
 from friedel.io.models import Model
 from friedel.reflections import Reflections, match
 
-FILES = ("to_mtz", "to_cif", "to_hkl", "to_hkl3", "to_csv", "write_map")
+FILES = (
+    "to_mtz",
+    "to_cif",
+    "to_hkl",
+    "to_hkl3",
+    "to_csv",
+    "write_map",
+    "plot_section",
+    "plot_cost",
+)
 """Options that name files to be written."""
+
+SECTION_RATE = 3.0
+"""Finer than what a transform needs: a picture is looked at."""
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -109,6 +121,12 @@ FILES = ("to_mtz", "to_cif", "to_hkl", "to_hkl3", "to_csv", "write_map")
 @click.option(
     "--write-map", type=click.Path(), metavar="FILE", help="Write the density as CCP4 map."
 )
+@click.option(
+    "--plot-section", type=click.Path(), metavar="FILE", help="Draw the density at c = 0."
+)
+@click.option(
+    "--plot-cost", type=click.Path(), metavar="FILE", help="Draw error against time (slow)."
+)
 @OVERWRITE
 def command(
     model: str,
@@ -173,7 +191,8 @@ def command(
         click.echo(expected.report(result))
     for name, path in files.items():
         _write(name, path, overwrite, result, read, d_min or dmin, sampling, options)
-        click.echo(f"wrote {path}: {result}" if name != "write_map" else f"wrote {path}", err=True)
+        of_f = name.startswith("to_")
+        click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
     if not files and expected is None:
         _print(result)
 
@@ -258,14 +277,24 @@ def _write(
         result.to_csv(path, overwrite=overwrite)
     elif name in ("to_hkl", "to_hkl3"):
         result.to_hklf(path, code=3 if name == "to_hkl3" else 4, overwrite=overwrite)
-    else:
-        from friedel import model_density
+    elif d_min is None:
+        raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
+    elif name == "plot_cost":
+        from friedel import plot_cost
 
-        if d_min is None:
-            raise ParameterError("--write-map needs --dmin")
+        plot_cost(model, path, d_min=d_min, source=options["source"], overwrite=overwrite)
+    else:
+        from friedel import model_density, plot_section
+        from friedel.report import UNITS
+
         decided = {key: value for key, value in sampling.items() if value is not None}
+        if name == "plot_section":
+            decided = {"rate": SECTION_RATE} | decided
         grid = model_density(model, d_min=d_min, **decided, **options)
-        grid.to_ccp4(path, overwrite=overwrite)
+        if name == "write_map":
+            grid.to_ccp4(path, overwrite=overwrite)
+        else:
+            plot_section(grid, path, unit=UNITS[options["source"]], overwrite=overwrite)
 
 
 def _print(result: Reflections) -> None:
