@@ -128,7 +128,7 @@ def plot_cost(
     hkl = read.crystal.unique_reflections(d_min)
     chosen = np.random.default_rng(0).choice(len(hkl), min(N_EXACT, len(hkl)), replace=False)
     chosen = np.union1d(chosen, [np.argmax(read.crystal.stol2(hkl))])
-    common = {"source": source, "threads": threads}
+    common: dict[str, Any] = {"source": source, "threads": threads}
     exact = Calculator.from_model(read, hkl=hkl[chosen], method="direct", **common).forward()
     asked, achieved, seconds = [], [], []
     for rtol in RTOLS:

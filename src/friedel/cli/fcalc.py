@@ -1,21 +1,25 @@
 """``friedel fcalc``: structure factors of a model."""
 
+import sys
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
-from friedel.comparison import agreement
 from friedel.crystal import Crystal
 from friedel.elements import make_label, parse_label
 from friedel.errors import FileFormatError, ParameterError
 from friedel.friedel_pairs import FriedelPairs
-from friedel.io.calculated import Calculated, read_calculated
 from friedel.io.models import Model
 from friedel.reflections import Reflections, match
+
+if TYPE_CHECKING:
+    from friedel.io.calculated import Calculated
 
 FILES = (
     "to_mtz",
@@ -142,6 +146,7 @@ def command(
     Unless they are written to a file or compared they are printed: h k l, amplitude, phase in
     degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
+    start_numba_without_blas()
     from friedel import fcalc
     from friedel.io.models import as_model
     from friedel.io.writers import check_output
@@ -182,6 +187,8 @@ def command(
     click.echo(how, err=True)
     echo_notes(note for note in notes if note not in read.notes)
     if test:
+        from friedel.comparison import agreement
+
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
         click.echo(f"{agreement(result, exact.values)}", err=True)
@@ -195,6 +202,24 @@ def command(
         click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
     if not files and expected is None:
         _print(result)
+
+
+def start_numba_without_blas() -> None:
+    """Let numba load without SciPy's linear algebra, a seventh of the time of a small job.
+
+    It looks for the BLAS when it starts, though it needs it only to compile products of matrices,
+    and then looks again. No kernel has any.
+    """
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
+        return
+    sys.modules[name] = ModuleType(name)
+    try:
+        import_module("numba.np.arraymath")
+    except ImportError:
+        pass  # of a numba with other modules, which then starts as it likes
+    finally:
+        del sys.modules[name]
 
 
 def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -217,8 +242,8 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
 class Expected:
     """What another program calculated: F, and of pairs what f'' scatters."""
 
-    values: Calculated
-    anomalous: Calculated | None
+    values: "Calculated"
+    anomalous: "Calculated | None"
 
     @classmethod
     def read(
@@ -234,6 +259,8 @@ class Expected:
         phicanom: str,
     ) -> "Expected":
         """From a file, to a resolution limit if there is one."""
+        from friedel.io.calculated import read_calculated
+
         found = read_calculated(path, f_label, phi)
         if d_min is not None:
             found = found.select(crystal.d_spacing(found.hkl) >= d_min)
@@ -248,6 +275,8 @@ class Expected:
 
     def report(self, result: Reflections) -> str:
         """Agreement of each part with what was calculated here."""
+        from friedel.comparison import agreement
+
         part = replace(result, values=result.mean) if isinstance(result, FriedelPairs) else result
         lines = [f"compared with {self.values.description}: {len(result)} reflections"]
         lines += [str(agreement(part, self.values.values))]
