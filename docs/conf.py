@@ -24,6 +24,7 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"
 napoleon_use_rtype = False
+autodoc_mock_imports = ["torch", "jax"]
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True

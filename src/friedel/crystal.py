@@ -134,7 +134,7 @@ class Crystal:
 
     @cached_property
     def reciprocal_lengths(self) -> np.ndarray:
-        """(3,) |a*|, |b*|, |c*| in 1/A."""
+        """(3,) lengths of a*, b* and c* in 1/A."""
         return _frozen(np.sqrt(np.diag(self.reciprocal_metric)))
 
     @property

@@ -100,7 +100,7 @@ class Reflections:
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """(n,) |values|."""
+        """(n,) abs(values)."""
         return np.abs(self.values)
 
     @property
