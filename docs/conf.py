@@ -2,6 +2,9 @@ import os
 import sys
 from pathlib import Path
 
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
 project = "friedel"
 author = "The friedel developers"
 copyright = "The friedel developers"
@@ -13,8 +16,14 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["_build", "measured"]
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navigation_with_keys": False,
+}
+html_sidebars = {"index": []}
 html_title = "friedel"
 html_show_sourcelink = False
 
@@ -48,3 +57,17 @@ def models_folder() -> Path:
 os.environ["FRIEDEL_DOCS_MODELS"] = str(models_folder())
 os.environ["FRIEDEL_DOCS_EXAMPLES"] = str(HERE.parent / "examples")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def setup(app):
+    """Formulae as MathML, which browsers draw by themselves, with no script from elsewhere."""
+
+    def inline(translator, node):
+        translator.body.append(convert(node.astext()))
+        raise SkipNode
+
+    def block(translator, node):
+        translator.body.append(f"<div class='math'>{convert(node.astext(), display='block')}</div>")
+        raise SkipNode
+
+    app.add_html_math_renderer("mathml", (inline, None), (block, None))

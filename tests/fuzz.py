@@ -27,7 +27,8 @@ SCRAPS = (
 )  # fmt: skip
 MODELS = ("5e5z.pdb", "4oz7.pdb", "5i55.cif", "1011031.cif", "2013551.cif", "4003024.cif")
 NUMBERS = (
-    b"0", b"-1", b"1", b"90", b"180", b"1e9", b"1e-9", b"-0.5", b"99999", b"?", b"nan", b"3(1)", b"0.0001", b"2000",
+    b"0", b"-1", b"1", b"90", b"180", b"1e9", b"1e-9", b"-0.5", b"99999", b"?", b"nan", b"3(1)",
+    b"0.0001", b"2000",
 )  # fmt: skip
 WORDS = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e30, 1e-30, 3.0, 1e6, 0.5)
 DATA = ("5e5z.mtz", "2242624.hkl")
@@ -100,13 +101,24 @@ def originals(folder: Path) -> list[Path]:
     return [REPOSITORY / "examples" / "quartz.cif", *(p for p in names if p.exists())]
 
 
-def outcome(seed: int, files: list[Path], contents: dict[Path, bytes], folder: Path) -> str:
-    """How one mutation ends: "result", or the name of the error."""
+def contents_of(files: list[Path]) -> dict[Path, bytes]:
+    """What there is to damage, by path."""
+    return {path: path.read_bytes() for path in files}
+
+
+def mutation(seed: int, files: dict[Path, bytes]) -> tuple[Path, bytes]:
+    """Which file a seed damages, and what it makes of it."""
     rng = random.Random(seed)
-    origin = rng.choice(files)
-    path = folder / origin.name
+    origin = rng.choice(list(files))
     change = with_other_numbers if rng.random() < 0.7 else damaged
-    path.write_bytes(change(contents[origin], rng))
+    return origin, change(files[origin], rng)
+
+
+def mutation_outcome(seed: int, files: dict[Path, bytes], folder: Path) -> str:
+    """How one mutation ends: "result", or the name of the error."""
+    origin, content = mutation(seed, files)
+    path = folder / origin.name
+    path.write_bytes(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", friedel.FriedelWarning)
@@ -128,19 +140,18 @@ def main(n: int = 20_000, first: int = 0) -> int:
     shared = _shared_folder()
     if shared is None:
         sys.exit("no files: set FRIEDEL_TEST_DATA to a folder with models/")
-    files = originals(shared / "models")
-    contents = {path: path.read_bytes() for path in files}
+    files = contents_of(originals(shared / "models"))
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         for seed in tqdm(range(first, first + n), disable=not sys.stderr.isatty()):
             try:
-                counts[outcome(seed, files, contents, Path(name))] += 1
+                counts[mutation_outcome(seed, files, Path(name))] += 1
             except Exception:
                 counts["WRONG"] += 1
-                origin = random.Random(seed).choice(files)
+                origin, content = mutation(seed, files)
                 kept = REPOSITORY / "fuzz-output" / f"{seed}-{origin.name}"
                 kept.parent.mkdir(exist_ok=True)
-                kept.write_bytes((Path(name) / origin.name).read_bytes())
+                kept.write_bytes(content)
                 print(f"seed {seed}, kept as {kept}\n{traceback.format_exc()}", flush=True)
     print(f"{n} mutations of {len(files)} files from seed {first}: ", end="")
     print(", ".join(f"{count} {kind}" for kind, count in counts.most_common()))

@@ -106,6 +106,7 @@ def test_figures_of_a_model(capsys, tmp_path):
     figure = friedel.plot_cost(QUARTZ, d_min=1.0)
     asked, achieved = (line.get_ydata() for line in figure.axes[0].lines[:2])
     assert (achieved <= asked).all()
+    assert figure._repr_png_().startswith(b"\x89PNG")
     grid = friedel.model_density(QUARTZ, d_min=1.0)
     section = friedel.plot_section(grid, axis="a", position=1.25).axes[0]
     plane = grid.array[round(0.25 * grid.nu)]

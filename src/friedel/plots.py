@@ -8,6 +8,7 @@ import numpy as np
 
 from friedel.atoms import VOIGT
 from friedel.errors import MissingDependencyError, OutputError
+from friedel.figures import blank_figure
 from friedel.fmodel import FModel
 from friedel.report import UNITS
 from friedel.shells import Shell
@@ -63,13 +64,11 @@ def plot_fmodel(
     """
     try:
         import matplotlib
-        from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
     shells = fmodel.table(n_shells or _suitable_number_of_shells(fmodel))
     with matplotlib.rc_context(STYLE):
-        # A figure of its own, not pyplot's: needs no display and leaves no state behind
-        figure = Figure(figsize=(6.0, 6.2), layout="constrained")
+        figure = blank_figure((6.0, 6.2))
         top, bottom = figure.subplots(2, 1, sharex=True)
         figure.suptitle(_title(fmodel), fontsize=10)
         _draw_r_factors(top, fmodel, shells)

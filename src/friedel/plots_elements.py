@@ -11,6 +11,7 @@ from friedel.dispersion import anomalous
 from friedel.dispersion.edges import absorption_edges
 from friedel.elements import element_record
 from friedel.errors import ElementError, EnergyError, MissingDependencyError, ParameterError
+from friedel.figures import blank_figure
 from friedel.formfactors import FormFactorTable, form_factor_table
 from friedel.plots import BLUE, GREEN, ORANGE, PURPLE, STYLE, _save
 
@@ -269,8 +270,6 @@ def style() -> Iterator[None]:
 
 def new_figure(n_panels: int) -> tuple[Any, list[Any]]:
     """A figure and its panels, one below the other."""
-    from matplotlib.figure import Figure
-
-    # A figure of its own, not pyplot's: needs no display and leaves no state behind
-    figure = Figure(figsize=(6.0, 2.6 + 2.0 * n_panels), layout="constrained")
+    size = (6.0, 2.6 + 2.0 * n_panels)
+    figure = blank_figure(size)
     return figure, list(figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0])

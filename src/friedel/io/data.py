@@ -11,6 +11,7 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.errors import FileFormatError
+from friedel.io.decoding import decoded
 from friedel.io.gemmi_objects import crystal_from_gemmi, crystal_of
 from friedel.reflections import Reflections
 
@@ -49,7 +50,8 @@ def as_reflections(data: Any) -> Reflections:
         return data
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
-        return _from_table(_read_table(Path(path)), labels, Path(path).name)
+        with decoded(path):
+            return _from_table(_read_table(Path(path)), labels, Path(path).name)
     if isinstance(data, gemmi.Mtz):
         return _from_table(_MtzTable(data), (), "gemmi.Mtz")
     if isinstance(data, gemmi.ValueSigmaAsuData):

@@ -172,8 +172,10 @@ def atoms_from_gemmi_model(
         rotation, shift = _to_standard_frame(crystal, cell)
         position = position @ rotation.T + shift
         u_aniso = None if u_aniso is None else rotate_tensors(u_aniso, rotation)
+    with np.errstate(invalid="ignore"):  # Atoms has a word for what is not finite
+        frac = position @ crystal.fractionalization.T
     return Atoms(
-        position @ crystal.fractionalization.T,
+        frac,
         np.asarray(flat.occ, np.float64),
         np.asarray(flat.b_iso, np.float64),
         kind,

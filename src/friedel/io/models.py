@@ -14,6 +14,7 @@ from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
 from friedel.errors import AtomsError, FileFormatError
+from friedel.io.decoding import decoded
 
 SPECIAL_POSITION_TOLERANCE = 0.4
 """Symmetry mates closer than this (A) are the same atom, as in gemmi."""
@@ -104,7 +105,8 @@ def _from_file(path: Path, strict_ncs: bool, margin: float | None) -> Model:
     from friedel.io.gemmi_objects import read_model
 
     read = read_model(path)
-    model = _from_gemmi(read, strict_ncs, margin)
+    with decoded(path):
+        model = _from_gemmi(read, strict_ncs, margin)
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
