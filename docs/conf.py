@@ -67,7 +67,7 @@ def setup(app):
         raise SkipNode
 
     def block(translator, node):
-        translator.body.append(f"<div class='math'>{convert(node.astext(), display='block')}</div>")
+        translator.body.append(f"<div>{convert(node.astext(), display='block')}</div>")
         raise SkipNode
 
     app.add_html_math_renderer("mathml", (inline, None), (block, None))

@@ -77,3 +77,26 @@ main(["fcalc", {str(QUARTZ)!r}, "--dmin", "1", "--to-mtz", {str(tmp_path / "out.
     assert process.returncode == 130
     assert err.splitlines()[-1] == "friedel: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_forked_processes_give_the_same_bits():
+    """Children of a process that has calculated with threads, and that calculates meanwhile."""
+    code = """
+import multiprocessing, threading, numpy as np, friedel
+rng = np.random.default_rng(0)
+crystal = friedel.Crystal((60, 70, 80, 90, 90, 90))
+atoms = friedel.Atoms.from_labels(["C"] * 500, rng.random((500, 3)), 1.0, 20.0)
+def work(_):
+    f = friedel.fcalc((crystal, atoms), d_min=3.0, method="fft", threads=2)
+    return f.values.tobytes()
+here = work(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    there = pool.map_async(work, range(4))
+    meanwhile = work(0)
+    assert {here, meanwhile, *there.get(timeout=60)} == {here}
+print(len(here))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(done.stdout) > 0
