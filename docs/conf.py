@@ -39,7 +39,6 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_output_stderr = "show"
-nb_merge_streams = True
 
 HERE = Path(__file__).parent
 
