@@ -2,39 +2,18 @@
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import numpy as np
 
+from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
 from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
-from friedel.crystal import Crystal
 from friedel.elements import make_label, parse_label
-from friedel.errors import FileFormatError, ParameterError
-from friedel.friedel_pairs import FriedelPairs
-from friedel.io.models import Model
-from friedel.reflections import Reflections, match
-
-if TYPE_CHECKING:
-    from friedel.io.calculated import Calculated
-
-FILES = (
-    "to_mtz",
-    "to_cif",
-    "to_hkl",
-    "to_hkl3",
-    "to_csv",
-    "write_map",
-    "plot_section",
-    "plot_cost",
-)
-"""Options that name files to be written."""
-
-SECTION_RATE = 3.0
-"""Finer than what a transform needs: a picture is looked at."""
+from friedel.errors import ParameterError
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -157,8 +136,11 @@ def command(
     columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
     sampling = {"rate": given["rate"], "blur": given["blur"], "cutoff": given["rcut"]}
     method = given["method"]
-    if (dmin is None) == (not hkl) and not (compare and not hkl):
-        raise ParameterError("give either --dmin or --hkl, or --compare")
+    if (compare and hkl) or (not compare and (dmin is None) == (not hkl)):
+        raise ParameterError("give either --dmin or --hkl, or --compare with or without --dmin")
+    for name in OF_DENSITY:
+        if name in files and dmin is None:
+            raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
     read = as_model(model, margin=given["margin"])
     echo_notes(read.notes)
     if given["noaniso"]:
@@ -168,6 +150,8 @@ def command(
     expected = None
     wanted, d_min = np.array([parse_hkl(text) for text in hkl]) if hkl else None, dmin
     if compare:
+        from friedel.cli.expected import Expected
+
         expected = Expected.read(read.crystal, compare, dmin, pairs, **columns)
         wanted, d_min = expected.hkl, None
     start = time.perf_counter()
@@ -197,11 +181,11 @@ def command(
     if expected is not None:
         click.echo(expected.report(result))
     for name, path in files.items():
-        _write(name, path, overwrite, result, read, d_min or dmin, sampling, options)
+        write_file(name, path, overwrite, result, read, dmin or 0.0, sampling, options)
         of_f = name.startswith("to_")
         click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
     if not files and expected is None:
-        _print(result)
+        print_table(result)
 
 
 def start_numba_without_blas() -> None:
@@ -236,105 +220,6 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "table": table,
         "form_factors": parse_choices(given["scatter_as"]),
     }
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What another program calculated: F, and of pairs what f'' scatters."""
-
-    values: "Calculated"
-    anomalous: "Calculated | None"
-
-    @classmethod
-    def read(
-        cls,
-        crystal: Crystal,
-        path: str,
-        d_min: float | None,
-        pairs: bool,
-        *,
-        f_label: str | None,
-        phi: str | None,
-        fcanom: str,
-        phicanom: str,
-    ) -> "Expected":
-        """From a file, to a resolution limit if there is one."""
-        from friedel.io.calculated import read_calculated
-
-        found = read_calculated(path, f_label, phi)
-        if d_min is not None:
-            found = found.select(crystal.d_spacing(found.hkl) >= d_min)
-        if not len(found.hkl):
-            raise FileFormatError(f"{path} has no reflections to {d_min:g} A")
-        return cls(found, read_calculated(path, fcanom, phicanom) if pairs else None)
-
-    @property
-    def hkl(self) -> np.ndarray:
-        """(n, 3) indices of F."""
-        return self.values.hkl
-
-    def report(self, result: Reflections) -> str:
-        """Agreement of each part with what was calculated here."""
-        from friedel.comparison import agreement
-
-        part = replace(result, values=result.mean) if isinstance(result, FriedelPairs) else result
-        lines = [f"compared with {self.values.description}: {len(result)} reflections"]
-        lines += [str(agreement(part, self.values.values))]
-        if self.anomalous is not None and isinstance(result, FriedelPairs):
-            mine, theirs = match(result.hkl, self.anomalous.hkl)
-            part = replace(result, values=result.anomalous).select(mine)
-            lines += [f"compared with {self.anomalous.description}: {len(mine)} reflections"]
-            lines += [str(agreement(part, self.anomalous.values[theirs]))]
-        return "\n".join(lines)
-
-
-def _write(
-    name: str,
-    path: str,
-    overwrite: bool,
-    result: Reflections,
-    model: Model,
-    d_min: float | None,
-    sampling: dict[str, float | None],
-    options: dict[str, Any],
-) -> None:
-    if name == "to_mtz":
-        result.to_mtz(path, overwrite=overwrite)
-    elif name == "to_cif":
-        result.to_cif(path, overwrite=overwrite)
-    elif name == "to_csv":
-        result.to_csv(path, overwrite=overwrite)
-    elif name in ("to_hkl", "to_hkl3"):
-        result.to_hklf(path, code=3 if name == "to_hkl3" else 4, overwrite=overwrite)
-    elif d_min is None:
-        raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
-    elif name == "plot_cost":
-        from friedel import plot_cost
-
-        plot_cost(model, path, d_min=d_min, source=options["source"], overwrite=overwrite)
-    else:
-        from friedel import model_density, plot_section
-        from friedel.report import UNITS
-
-        decided = {key: value for key, value in sampling.items() if value is not None}
-        if name == "plot_section":
-            decided = {"rate": SECTION_RATE} | decided
-        grid = model_density(model, d_min=d_min, **decided, **options)
-        if name == "write_map":
-            grid.to_ccp4(path, overwrite=overwrite)
-        else:
-            plot_section(grid, path, unit=UNITS[options["source"]], overwrite=overwrite)
-
-
-def _print(result: Reflections) -> None:
-    columns = [result.amplitudes, result.phases]
-    if isinstance(result, FriedelPairs):
-        columns += [np.abs(result.minus), np.degrees(np.angle(result.minus))]
-    lines = []
-    for (h, k, l), *values in zip(result.hkl, *columns, strict=True):
-        pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
-        lines.append(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
-    click.echo("\n".join(lines))
 
 
 def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:

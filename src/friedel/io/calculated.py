@@ -7,7 +7,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from friedel.errors import FileFormatError, FriedelError
+from friedel.errors import FileFormatError
+from friedel.io.reading import reading
 from friedel.reflections import checked_hkl
 
 CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
@@ -57,14 +58,8 @@ def read_calculated(
     """
     if not Path(path).is_file():
         raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
+    with reading(path, "reflections"):
         hkl, columns = _columns(path)
-    except FriedelError:
-        raise
-    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as reflections: {reason}") from None
     f = _chosen(columns, f, ("FC", *CIF_LABELS), fspath(path), "calculated amplitudes")
     if phi or any(label in columns for label in ("PHIC", *CIF_PHASES)):
         phi = _chosen(columns, phi, ("PHIC", *CIF_PHASES), fspath(path), "calculated phases")

@@ -11,8 +11,8 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.errors import FileFormatError
-from friedel.io.decoding import decoded
 from friedel.io.gemmi_objects import crystal_from_gemmi, crystal_of
+from friedel.io.reading import decoded
 from friedel.reflections import Reflections
 
 AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")

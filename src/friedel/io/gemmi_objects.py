@@ -12,6 +12,7 @@ from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.crystal import Crystal, complete_group, parse_triplet
 from friedel.elements import make_label
 from friedel.errors import CellError, FileFormatError, ParameterError, SymmetryError
+from friedel.io.reading import reading
 
 SCALE_TOLERANCE = 0.005
 """Largest deviation from a rotation of SCALE records times the cell: they have few digits."""
@@ -27,17 +28,11 @@ def read_model(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
     """
     if not path.exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
+    with reading(path, "a model"):
         suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
         if suffixes and suffixes[-1] in (".cif", ".mmcif"):
             return _read_cif(path)
         return gemmi.read_structure(fspath(path))
-    except FileFormatError:
-        raise
-    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as a model: {reason}") from None
 
 
 def _read_cif(path: Path) -> gemmi.Structure | gemmi.SmallStructure:

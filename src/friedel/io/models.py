@@ -14,7 +14,7 @@ from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
 from friedel.errors import AtomsError, FileFormatError
-from friedel.io.decoding import decoded
+from friedel.io.reading import decoded
 
 SPECIAL_POSITION_TOLERANCE = 0.4
 """Symmetry mates closer than this (A) are the same atom, as in gemmi."""
