@@ -17,6 +17,9 @@ from friedel.html import html_table
 VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
 """Where U11, U22, U33, U12, U13, U23 stand in the symmetric 3x3 tensor."""
 
+LARGEST = 1e9
+"""Of any number of an atom: larger ones are mistakes, and would overflow."""
+
 
 @dataclass(frozen=True, eq=False)
 class Atoms:
@@ -222,6 +225,10 @@ def _owned(value: Any) -> np.ndarray:
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
-    if not np.isfinite(array).all():
-        first = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise AtomsError(f"{name} of atom {first + 1} is {array[first]}, expected finite numbers")
+    sane = np.abs(array) <= LARGEST  # not true of NaN
+    if not sane.all():
+        first = int(np.argwhere(~sane)[0, 0])
+        raise AtomsError(
+            f"{name} of atom {first + 1} is {array[first]}, expected finite numbers up to "
+            f"{LARGEST:.0e}"
+        )

@@ -24,6 +24,9 @@ MAX_REFLECTIONS = 200_000_000
 MAX_OPERATIONS = 192
 """The largest space groups (F-centred, m-3m) have this many operations."""
 
+D_MIN_RANGE = (1e-3, 1e6)
+"""A; what is beyond is a mistake, and would overflow."""
+
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
@@ -279,10 +282,10 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
         raise CellError(
             f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma"
         ) from None
-    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)]
-    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
     sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
-    if not sane or not volume_factor2 > 1e-8:
+    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)] if sane else [1.0]
+    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
+    if not (sane and volume_factor2 > 1e-8):
         raise CellError(
             f"impossible unit cell {values}: expected positive lengths in A "
             "and angles in degrees that span a volume"
@@ -302,7 +305,7 @@ def checked_d_min(d_min: float) -> float:
         value = float(d_min)
     except (TypeError, ValueError):
         value = np.nan
-    if not (np.isfinite(value) and value > 0):
+    if not D_MIN_RANGE[0] <= value <= D_MIN_RANGE[1]:
         raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
     return value
 

@@ -8,7 +8,8 @@ import numpy as np
 from friedel import density
 from friedel.calculator import Calculator
 from friedel.constants import HC
-from friedel.errors import FileFormatError, ParameterError, ResolutionError
+from friedel.crystal import checked_d_min
+from friedel.errors import FileFormatError, ParameterError
 from friedel.formfactors import GaussianSum, scattering_factors
 from friedel.friedel_pairs import FriedelPairs
 from friedel.grid import FloatGrid, grid_shape, symmetrized_sum
@@ -188,8 +189,7 @@ def model_density(
     """
     if source == "mott-bethe":
         raise ParameterError("there is no density for mott-bethe: expected source='electron'")
-    if not 0 < d_min < np.inf:
-        raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
+    d_min = checked_d_min(d_min)
     Fixed(rate, blur, cutoff)  # checks them
     read, _ = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
     shape = grid_shape(read.crystal, d_min / (2.0 * rate))
