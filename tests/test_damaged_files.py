@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import friedel
 from commands import run
 from fuzz import contents_of, damaged, mutation_outcome, originals
 
-pytest.importorskip("gemmi")
+gemmi = pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
 
 
@@ -57,3 +58,12 @@ def test_text_that_is_not_utf8(capsys, tmp_path):
         code, _, err = run(capsys, "fcalc", path, "--dmin", 2)
         assert code == 2
         assert "not UTF-8" in err
+
+
+def test_long_names(page_models):
+    """Found by fuzzing: gemmi's FlatStructure has no room for them."""
+    structure = gemmi.read_structure(str(page_models / "5i55.cif"))
+    before = friedel.fcalc(structure, hkl=[[1, 2, 3]]).values
+    chain = structure[0][0]
+    chain.name, chain[0].name, chain[0][0].name = "A" * 9, "LIGAND-OF-OURS", "CARBON-17"
+    assert friedel.fcalc(structure, hkl=[[1, 2, 3]]).values == before

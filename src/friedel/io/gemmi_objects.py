@@ -150,9 +150,7 @@ def atoms_from_gemmi_model(
     CellError
         When the SCALE records are at odds with the cell.
     """
-    structure = gemmi.Structure()
-    structure.add_model(model)
-    flat = gemmi.FlatStructure(structure)
+    flat = _flat(model)
     charges = np.asarray(flat.charge, np.int64)
     keys = np.asarray(flat.elements, np.int64) * 256 + charges
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
@@ -177,6 +175,21 @@ def atoms_from_gemmi_model(
         tuple(scatterers),
         u_aniso,
     )
+
+
+def _flat(model: gemmi.Model) -> gemmi.FlatStructure:
+    structure = gemmi.Structure()
+    structure.add_model(model)
+    try:
+        return gemmi.FlatStructure(structure)
+    except RuntimeError:  # names of 8 characters and more, which do not scatter
+        for chain in structure[0]:
+            chain.name = chain.name[:4]
+            for residue in chain:
+                residue.name = residue.name[:4]
+                for atom in residue:
+                    atom.name = atom.name[:4]
+        return gemmi.FlatStructure(structure)
 
 
 def _to_standard_frame(crystal: Crystal, cell: gemmi.UnitCell) -> tuple[np.ndarray, np.ndarray]:
