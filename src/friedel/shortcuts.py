@@ -1,5 +1,6 @@
 """The short door: one line from a model to structure factors."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -193,7 +194,7 @@ def model_density(
     Fixed(rate, blur, cutoff)  # checks them
     read, _ = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
     shape = grid_shape(read.crystal, d_min / (2.0 * rate))
-    check_memory(GRID_BYTES * int(np.prod(shape)), "a grid of {} x {} x {}".format(*shape))
+    check_memory(GRID_BYTES * math.prod(shape), "a grid of {} x {} x {}".format(*shape))
     factors = scattering_factors(read.atoms.scatterers, source, **options)
     sampled = density.sample(
         read.crystal, read.atoms, factors.a, factors.b, shape, blur=blur, cutoff=cutoff
