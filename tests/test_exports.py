@@ -39,6 +39,19 @@ def test_mtz_and_mmcif_come_back(f, tmp_path, ending):
     assert friedel.agreement(f, found.values).relative_rmse < 1e-5
 
 
+def test_mmcif_whatever_the_labels(f, tmp_path):
+    free = np.arange(len(f)) % 20 == 0
+    labels = {"label": "F-obs-filtered", "free": free, "sigmas": 0.1 * f.amplitudes + 0.1}
+    friedel.Reflections(f.crystal, f.hkl, f.amplitudes, **labels).to_cif(tmp_path / "obs.cif")
+    found = friedel.as_reflections(tmp_path / "obs.cif")
+    np.testing.assert_allclose(found.values, f.amplitudes, rtol=1e-5)
+    np.testing.assert_array_equal(found.free, free)
+    assert found.sigmas is not None
+    friedel.Reflections(f.crystal, f.hkl, f.values, label="FMODEL").to_cif(tmp_path / "f.cif")
+    model = friedel.read_calculated(tmp_path / "f.cif")
+    assert friedel.agreement(f, model.values).relative_rmse < 1e-5
+
+
 def test_csv(f, tmp_path):
     path = tmp_path / "f.csv"
     f.to_csv(path)

@@ -144,7 +144,9 @@ class Reflections:
         write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
 
     def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write a structure-factor mmCIF (`_refln` loop).
+        """Write a structure-factor mmCIF: real values as F_meas_au, complex as F_calc.
+
+        Map coefficients FWT and DELFWT are written as such.
 
         Raises
         ------
@@ -153,7 +155,11 @@ class Reflections:
         """
         from friedel.io.exports import write_sf_cif
 
-        write_sf_cif(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
+        label = "FC" if np.iscomplexobj(self.values) else "FP"
+        if self.label in ("FWT", "DELFWT"):
+            label = self.label
+        columns = dataclasses.replace(self, label=label).columns()
+        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite)
 
     def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
         """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.

@@ -38,7 +38,7 @@ def write_sf_cif(
     """
     converter = gemmi.MtzToCif()
     converter.with_comments = False
-    # gemmi writes nothing for FCanom, which the dictionary of mmCIF does not have
+    # gemmi leaves out what the dictionary of mmCIF does not have: FCanom, phases of F(+) and F(-)
     text = converter.write_cif_to_string(as_mtz(crystal, hkl, columns))
     write_text(path, text, overwrite=overwrite)
 
