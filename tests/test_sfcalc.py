@@ -58,6 +58,25 @@ def assert_alike(found, expected, tolerance):
         assert found[hkl] == pytest.approx(f, abs=tolerance * largest), hkl
 
 
+def test_every_option_is_in_the_table(sfcalc):
+    """And what the table says to use instead exists."""
+    docs = (Path(__file__).parents[1] / "docs" / "sfcalc.md").read_text(encoding="utf-8")
+    options = set(re.findall(r"--[a-z][-a-z0-9]*", sfcalc("--help")))
+    assert len(options) > 35
+    assert {o for o in options if f"{o}`" not in docs and f"{o}=" not in docs} <= {
+        "--help",
+        "--verbose",
+        "--version",
+    }
+    from friedel.cli.fcalc import command as fcalc
+    from friedel.cli.fmodel import command as fmodel
+
+    ours = {o for command in (fcalc, fmodel) for p in command.params for o in p.opts}
+    rows = [line.split("|") for line in docs.splitlines() if line.startswith("| `")]
+    named = {o for row in rows for o in re.findall(r"`(?:f\w+ )?(--[-a-z0-9]+)", row[2])}
+    assert named <= ours | {"--version"}
+
+
 SOME = [f"--hkl={hkl}" for hkl in ("1,1,2", "2,0,2", "-3,4,-5", "0,2,4")]
 OPTIONS = {
     "plain": ([], []),
