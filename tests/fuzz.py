@@ -32,8 +32,8 @@ NUMBERS = (
 )  # fmt: skip
 WORDS = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e30, 1e-30, 3.0, 1e6, 0.5)
 DATA = ("5e5z.mtz", "2242624.hkl")
-MAX_MODEL_D_MIN = 6.0
-"""A: fuzzing is about files, not about long sums."""
+N_REFLECTIONS = 10_000
+"""At most: fuzzing is about files, not about long sums."""
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
@@ -82,7 +82,8 @@ def with_other_numbers(data: bytes, rng: random.Random) -> bytes:
 def calculate(path: Path) -> None:
     """What a person does with a model."""
     model = friedel.as_model(path, margin=10.0)
-    friedel.fcalc(model, d_min=max(MAX_MODEL_D_MIN, min(model.crystal.cell[:3]) / 3.0))
+    shortest, volume = min(model.crystal.cell[:3]), model.crystal.volume
+    friedel.fcalc(model, d_min=max(6.0, shortest / 3.0, (volume / N_REFLECTIONS) ** (1 / 3)))
     if path.suffix == ".cif":
         friedel.fcalc(path, hkl=[[1, 1, 1]], scattering="cif")
 

@@ -14,6 +14,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, ResolutionError, SymmetryError
 from friedel.html import html_table
+from friedel.workspace import check_memory
 
 METRIC_TOLERANCE = 0.01
 """Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
@@ -24,6 +25,8 @@ MAX_REFLECTIONS = 200_000_000
 MAX_OPERATIONS = 192
 """The largest space groups (F-centred, m-3m) have this many operations."""
 
+BYTES_PER_REFLECTION = 100
+"""Indices, in two kinds of integers, and what is calculated for them at the least."""
 D_MIN_RANGE = (1e-3, 1e6)
 """A; what is beyond is a mistake, and would overflow."""
 
@@ -209,6 +212,8 @@ class Crystal:
         ------
         ResolutionError
             When `d_min` is not positive and finite, or selects far too many reflections.
+        MemoryLimitError
+            When there is no memory for so many.
         """
         d_min = checked_d_min(d_min)
         in_sphere = 4.0 / 3.0 * np.pi / d_min**3 * self.volume
@@ -217,6 +222,11 @@ class Crystal:
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
                 f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
             )
+        n_equivalent = len(np.unique(self.rotations, axis=0))
+        check_memory(
+            BYTES_PER_REFLECTION * in_sphere / n_equivalent,
+            f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",
+        )
         from friedel.kernels.reflections import unique_in_sphere
 
         number, basis = self._asu
