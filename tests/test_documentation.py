@@ -27,3 +27,9 @@ def test_every_page_is_in_a_table_of_contents():
             entries = [line for line in table.split() if not line.startswith(":")]
             named |= {path.stem for entry in entries for path in DOCS.glob(f"{entry}.*")}
     assert {page.stem for page in (*DOCS.glob("*.md"), *DOCS.glob("*.rst"))} <= named
+
+
+def test_every_public_name_has_a_type():
+    stub = Path(friedel.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    typed = set(re.findall(r"(\w+) as \1\b", stub))
+    assert typed == {*friedel._SHORT_DOOR, *friedel._ERRORS}

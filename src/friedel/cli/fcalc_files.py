@@ -55,7 +55,7 @@ def write_file(
         from friedel import model_density, plot_section
         from friedel.report import UNITS
 
-        decided = {key: value for key, value in sampling.items() if value is not None}
+        decided: dict[str, Any] = {k: x for k, x in sampling.items() if x is not None}
         if name == "plot_section":
             decided = {"rate": SECTION_RATE} | decided
         grid = model_density(model, d_min=d_min, **decided, **options)
