@@ -181,6 +181,6 @@ def test_more_reflections_than_there_is_memory_for(monkeypatch):
     monkeypatch.setattr("friedel.workspace.available_memory", lambda: 1e6)
     crystal = Crystal((50, 60, 70, 90, 90, 90))
     with pytest.raises(
-        friedel.MemoryLimitError, match="a list of about 1.1e.05 reflections to 2 A needs"
+        friedel.MemoryLimitError, match="a list of about 5.5e.04 reflections to 2 A needs"
     ):
         crystal.unique_reflections(2.0)

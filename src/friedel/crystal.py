@@ -222,7 +222,7 @@ class Crystal:
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
                 f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
             )
-        n_equivalent = len(np.unique(self.rotations, axis=0))
+        n_equivalent = len(np.unique(np.concatenate([self.rotations, -self.rotations]), axis=0))
         check_memory(
             BYTES_PER_REFLECTION * in_sphere / n_equivalent,
             f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",
