@@ -100,3 +100,21 @@ print(len(here))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert int(done.stdout) > 0
+
+
+def test_linear_algebra_is_there_when_it_is_asked_for():
+    """Though the command lets numba start without it."""
+    code = """
+import sys, numpy as np, numba
+from friedel.cli.fcalc import start_numba_without_blas
+start_numba_without_blas()
+assert "scipy.linalg" not in sys.modules
+product = numba.njit(lambda a, b: np.dot(a, b))
+a = np.arange(4.0).reshape(2, 2) + 1.0
+assert (product(a, a) == a @ a).all()
+import scipy.linalg
+assert np.allclose(scipy.linalg.solve(a, a), np.eye(2))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
