@@ -82,8 +82,11 @@ def with_other_numbers(data: bytes, rng: random.Random) -> bytes:
 def calculate(path: Path) -> None:
     """What a person does with a model."""
     model = friedel.as_model(path, margin=10.0)
-    shortest, volume = min(model.crystal.cell[:3]), model.crystal.volume
-    friedel.fcalc(model, d_min=max(6.0, shortest / 3.0, (volume / N_REFLECTIONS) ** (1 / 3)))
+    a, b, c = sorted(model.crystal.cell[:3])
+    few = max(
+        (a * b * c / N_REFLECTIONS) ** (1 / 3), (b * c / N_REFLECTIONS) ** 0.5, c / N_REFLECTIONS
+    )
+    friedel.fcalc(model, d_min=max(6.0, a / 3.0, few))
     if path.suffix == ".cif":
         friedel.fcalc(path, hkl=[[1, 1, 1]], scattering="cif")
 

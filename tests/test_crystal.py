@@ -184,3 +184,9 @@ def test_more_reflections_than_there_is_memory_for(monkeypatch):
         friedel.MemoryLimitError, match="a list of about 5.5e.04 reflections to 2 A needs"
     ):
         crystal.unique_reflections(2.0)
+
+
+def test_a_cell_with_one_endless_axis():
+    """Found by fuzzing: its volume tells nothing of how many reflections there are."""
+    with pytest.raises(friedel.ResolutionError, match="about 1e.09 reflections"):
+        Crystal((5, 5, 1e10, 90, 90, 90)).unique_reflections(20.0)

@@ -216,7 +216,7 @@ class Crystal:
             When there is no memory for so many.
         """
         d_min = checked_d_min(d_min)
-        in_sphere = 4.0 / 3.0 * np.pi / d_min**3 * self.volume
+        in_sphere = self._number_in_sphere(d_min)
         if in_sphere > MAX_REFLECTIONS:
             raise ResolutionError(
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
@@ -238,6 +238,12 @@ class Crystal:
         )  # d = d_min is in, rounded or not
         hkl = unique_in_sphere(limits, self.reciprocal_metric, *stol2_range, number, basis)
         return hkl[~self.is_absent(hkl)]
+
+    def _number_in_sphere(self, d_min: float) -> float:
+        """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""
+        _, b, c = sorted(x / d_min for x in self.cell[:3])
+        volume = 4.0 / 3.0 * np.pi * self.volume / d_min**3
+        return float(max(volume, np.pi * b * c, 2.0 * c))
 
     def to_asu(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Symmetry-equivalent reflections in the CCP4 asymmetric unit.
