@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench docs fuzz dist clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -24,12 +24,29 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/fcalc.py
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/fcalc.py | tee docs/measured/fcalc.txt
+	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
 
+# Every example of the pages is run: they need the structures that the tests use, see docs/conf.py
 docs: $(STAMP)
-	$(BIN)/pip install --quiet "sphinx>=7" "myst-parser>=3" "pydata-sphinx-theme>=0.15"
-	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+	$(BIN)/pip install --quiet --editable ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+# 20,000 damaged files; the seed of the first can be given, as in make fuzz FIRST=20000
+fuzz: $(STAMP)
+	$(BIN)/python tests/fuzz.py 20000 $(or $(FIRST),0)
+
+# What is installed from the wheel and from the sdist must work by itself, in an environment of its own
+dist: $(STAMP)
+	rm -rf dist build/dist-check
+	$(BIN)/pip install --quiet build
+	$(BIN)/python -m build --quiet --outdir dist
+	for package in dist/*.whl dist/*.tar.gz; do \
+	    $(PYTHON) -m venv --clear build/dist-check && \
+	    build/dist-check/bin/pip install --quiet "$$package[plot]" && \
+	    (cd build && dist-check/bin/friedel --version && \
+	     dist-check/bin/friedel fcalc ../examples/quartz.cif --hkl 1,0,1) || exit 1; \
+	done
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,4 +54,4 @@ $(STAMP): pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) docs/_build demo-output
+	rm -rf $(VENV) docs/_build docs/api demo-output fuzz-output dist build

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import friedel
 from friedel.crystal import Crystal, parse_triplet
@@ -176,3 +175,18 @@ class TestAgainstGemmi:
             # From the operations alone another asymmetric unit may be chosen, never another size
             alone = Crystal(crystal.cell, crystal.rotations, crystal.translations)
             assert len(alone.unique_reflections(2.15)) == len(expected), space_group.xhm()
+
+
+def test_more_reflections_than_there_is_memory_for(monkeypatch):
+    monkeypatch.setattr("friedel.workspace.available_memory", lambda: 1e6)
+    crystal = Crystal((50, 60, 70, 90, 90, 90))
+    with pytest.raises(
+        friedel.MemoryLimitError, match="a list of about 5.5e.04 reflections to 2 A needs"
+    ):
+        crystal.unique_reflections(2.0)
+
+
+def test_a_cell_with_one_endless_axis():
+    """Found by fuzzing: its volume tells nothing of how many reflections there are."""
+    with pytest.raises(friedel.ResolutionError, match="about 1e.09 reflections"):
+        Crystal((5, 5, 1e10, 90, 90, 90)).unique_reflections(20.0)

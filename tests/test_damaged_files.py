@@ -5,27 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import friedel
 from commands import run
+from fuzz import contents_of, damaged, mutation_outcome, originals
 
-pytest.importorskip("gemmi")
+gemmi = pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
-SCRAPS = (b"nan", b"-", b"1e99", b"?", b"\n", b"loop_", b"99999", b"0", b"'")
-
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """The data with some bytes changed, taken out, put in or cut off."""
-    copy = bytearray(data)
-    for _ in range(rng.choice((1, 2, 5, 30))):
-        place, kind = rng.randrange(max(1, len(copy))), rng.random()
-        if kind < 0.5 and copy:
-            copy[place % len(copy)] = rng.randrange(256)
-        elif kind < 0.7:
-            del copy[place : place + rng.randrange(1, 200)]
-        elif kind < 0.9:
-            copy[place:place] = rng.choice(SCRAPS)
-        else:
-            del copy[place:]
-    return bytes(copy)
 
 
 def outcome(capsys, *arguments):
@@ -67,3 +52,30 @@ def test_lists_of_small_structures(capsys, tmp_path, seed, shared_data):
         model = path if name.endswith(".cif") else models / f"{path.stem}.cif"
         code = outcome(capsys, "fmodel", model, path, "--to-fcf", target)
         assert target.exists() == (code == 0)
+
+
+def test_a_seeded_part_of_the_fuzz_suite(tmp_path, page_models):
+    """`make fuzz` runs many more; what it found once stays here by its seed."""
+    files = contents_of(originals(page_models))
+    outcomes = {mutation_outcome(seed, files, tmp_path) for seed in range(200)}
+    assert "result" in outcomes
+    assert {"FileFormatError", "CellError"} <= outcomes
+
+
+def test_text_that_is_not_utf8(capsys, tmp_path):
+    """Found by fuzzing: gemmi hands out text only when it is looked at, and raises then."""
+    path = tmp_path / "quartz.cif"
+    for right, wrong in ((b"P 32 2 1", b"P \x912 2 1"), (b"1/3+z", b"1/\xa5+z")):
+        path.write_bytes(QUARTZ.read_bytes().replace(right, wrong))
+        code, _, err = run(capsys, "fcalc", path, "--dmin", 2)
+        assert code == 2
+        assert "not UTF-8" in err
+
+
+def test_long_names(page_models):
+    """Found by fuzzing: gemmi's FlatStructure has no room for them."""
+    structure = gemmi.read_structure(str(page_models / "5i55.cif"))
+    before = friedel.fcalc(structure, hkl=[[1, 2, 3]]).values
+    chain = structure[0][0]
+    chain.name, chain[0].name, chain[0][0].name = "A" * 9, "LIGAND-OF-OURS", "CARBON-17"
+    assert friedel.fcalc(structure, hkl=[[1, 2, 3]]).values == before

@@ -28,7 +28,9 @@ _SHORT_DOOR = {
     "IntensityFit": "friedel.smallmolecule",
     "MaskParameters": "friedel.mask",
     "Reflections": "friedel.reflections",
+    "Agreement": "friedel.comparison",
     "absorption_edges": "friedel.dispersion.edges",
+    "agreement": "friedel.comparison",
     "anomalous": "friedel.dispersion",
     "as_crystal": "friedel.io.models",
     "as_model": "friedel.io.models",
@@ -38,13 +40,17 @@ _SHORT_DOOR = {
     "fit_intensities": "friedel.smallmolecule",
     "fit_gaussians": "friedel.formfactors",
     "form_factor_table": "friedel.formfactors",
+    "model_density": "friedel.shortcuts",
     "neutron_length": "friedel.formfactors",
+    "read_calculated": "friedel.io.calculated",
+    "plot_cost": "friedel.plots_model",
     "plot_dispersion": "friedel.plots_elements",
     "plot_fmodel": "friedel.plots",
     "plot_form_factors": "friedel.plots_elements",
     "plot_map": "friedel.plots_data",
     "plot_outliers": "friedel.plots_data",
     "plot_wilson": "friedel.plots_data",
+    "plot_section": "friedel.plots_model",
 }
 
 _ERRORS = (

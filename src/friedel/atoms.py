@@ -12,9 +12,13 @@ from friedel.constants import U_TO_B
 from friedel.crystal import Crystal, _frozen
 from friedel.elements import make_label, parse_label
 from friedel.errors import AtomsError
+from friedel.html import html_table
 
 VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
 """Where U11, U22, U33, U12, U13, U23 stand in the symmetric 3x3 tensor."""
+
+LARGEST = 1e9
+"""Of any number of an atom: larger ones are mistakes, and would overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,19 @@ class Atoms:
         counts = np.bincount(self.kind, minlength=len(self.scatterers))
         content = " ".join(f"{s}{n}" for s, n in zip(self.scatterers, counts, strict=True))
         return f"<friedel.Atoms {len(self)}: {content}; {int(self.is_aniso.sum())} anisotropic>"
+
+    def _repr_html_(self) -> str:
+        b_equivalent = np.where(self.is_aniso, self.b_eigenvalues.mean(axis=1), self.b_iso)
+        rows = []
+        for i, scatterer in enumerate(self.scatterers):
+            of_kind = self.kind == i
+            if of_kind.any():
+                b, occ = b_equivalent[of_kind], self.occ[of_kind]
+                rows.append(
+                    [scatterer, len(b), f"{occ.sum():.2f}", f"{b.min():.1f} - {b.max():.1f}"]
+                )
+        header = ["kind", "atoms", "sum of occupancies", "B, A^2"]
+        return html_table(repr(self)[1:-1].split(":")[0], header, rows)
 
     def replace(self, **fields: Any) -> "Atoms":
         """The same atoms with some of the fields changed."""
@@ -208,6 +225,10 @@ def _owned(value: Any) -> np.ndarray:
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
-    if not np.isfinite(array).all():
-        first = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise AtomsError(f"{name} of atom {first + 1} is {array[first]}, expected finite numbers")
+    sane = np.abs(array) <= LARGEST  # not true of NaN
+    if not sane.all():
+        first = int(np.argwhere(~sane)[0, 0])
+        raise AtomsError(
+            f"{name} of atom {first + 1} is {array[first]}, expected finite numbers up to "
+            f"{LARGEST:.0e}"
+        )

@@ -13,6 +13,8 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, ResolutionError, SymmetryError
+from friedel.html import html_table
+from friedel.workspace import check_memory
 
 METRIC_TOLERANCE = 0.01
 """Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
@@ -22,6 +24,11 @@ MAX_REFLECTIONS = 200_000_000
 
 MAX_OPERATIONS = 192
 """The largest space groups (F-centred, m-3m) have this many operations."""
+
+BYTES_PER_REFLECTION = 100
+"""Indices, in two kinds of integers, and what is calculated for them at the least."""
+D_MIN_RANGE = (1e-3, 1e6)
+"""A; what is beyond is a mistake, and would overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +92,12 @@ class Crystal:
         lengths = " ".join(f"{x:g}" for x in self.cell)
         return f"<friedel.Crystal {lengths}, {self.name or f'{self.n_operations} operations'}>"
 
+    def _repr_html_(self) -> str:
+        cell = [f"{x:g}" for x in self.cell]
+        header = ["a, A", "b, A", "c, A", "alpha, deg", "beta, deg", "gamma, deg", "volume, A^3"]
+        caption = f"friedel.Crystal {self.name}, {self.n_operations} operations"
+        return html_table(caption, header, [[*cell, f"{self.volume:.0f}"]])
+
     def _check_cell_against_symmetry(self) -> None:
         metric = self.orthogonalization.T @ self.orthogonalization
         rotated = np.einsum("nji,jk,nkl->nil", self.rotations, metric, self.rotations)
@@ -127,7 +140,7 @@ class Crystal:
 
     @cached_property
     def reciprocal_lengths(self) -> np.ndarray:
-        """(3,) |a*|, |b*|, |c*| in 1/A."""
+        """(3,) lengths of a*, b* and c* in 1/A."""
         return _frozen(np.sqrt(np.diag(self.reciprocal_metric)))
 
     @property
@@ -200,14 +213,21 @@ class Crystal:
         ------
         ResolutionError
             When `d_min` is not positive and finite, or selects far too many reflections.
+        MemoryLimitError
+            When there is no memory for so many.
         """
         d_min = checked_d_min(d_min)
-        in_sphere = 4.0 / 3.0 * np.pi / d_min**3 * self.volume
+        in_sphere = self._number_in_sphere(d_min)
         if in_sphere > MAX_REFLECTIONS:
             raise ResolutionError(
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
                 f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
             )
+        n_equivalent = len(np.unique(np.concatenate([self.rotations, -self.rotations]), axis=0))
+        check_memory(
+            BYTES_PER_REFLECTION * in_sphere / n_equivalent,
+            f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",
+        )
         from friedel.kernels.reflections import unique_in_sphere
 
         number, basis = self._asu
@@ -219,6 +239,12 @@ class Crystal:
         )  # d = d_min is in, rounded or not
         hkl = unique_in_sphere(limits, self.reciprocal_metric, *stol2_range, number, basis)
         return hkl[~self.is_absent(hkl)]
+
+    def _number_in_sphere(self, d_min: float) -> float:
+        """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""
+        _, b, c = sorted(x / d_min for x in self.cell[:3])
+        volume = 4.0 / 3.0 * np.pi * self.volume / d_min**3
+        return float(max(volume, np.pi * b * c, 2.0 * c))
 
     def to_asu(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Symmetry-equivalent reflections in the CCP4 asymmetric unit.
@@ -280,10 +306,10 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
         raise CellError(
             f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma"
         ) from None
-    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)]
-    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
     sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
-    if not sane or not volume_factor2 > 1e-8:
+    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)] if sane else [1.0]
+    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
+    if not (sane and volume_factor2 > 1e-8):
         raise CellError(
             f"impossible unit cell {values}: expected positive lengths in A "
             "and angles in degrees that span a volume"
@@ -303,7 +329,7 @@ def checked_d_min(d_min: float) -> float:
         value = float(d_min)
     except (TypeError, ValueError):
         value = np.nan
-    if not (np.isfinite(value) and value > 0):
+    if not D_MIN_RANGE[0] <= value <= D_MIN_RANGE[1]:
         raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
     return value
 

@@ -80,6 +80,11 @@ class FriedelPairs(Reflections):
             wavelength=self.wavelength,
         )
 
+    def measurable(self) -> tuple[np.ndarray, np.ndarray, None]:
+        """Indices (2 n, 3) and amplitudes (2 n,): each reflection followed by its mate."""
+        hkl = np.stack([self.hkl, -self.hkl], axis=1).reshape(-1, 3)
+        return hkl, np.abs(np.stack([self.values, self.minus], axis=1)).ravel(), None
+
     def columns(self) -> dict[str, np.ndarray]:
         """Named columns as they are written to files, phases in degrees.
 

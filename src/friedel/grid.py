@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,20 @@ class FloatGrid:
     def sum(self) -> float:
         """Sum over all points."""
         return float(self.array.sum(dtype=np.float64))
+
+    def to_ccp4(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a CCP4 map of the whole cell.
+
+        Raises
+        ------
+        CellError
+            When the grid has no unit cell.
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.writers import write_ccp4_map
+
+        write_ccp4_map(path, self._known_crystal(), self.array, overwrite=overwrite)
 
     def symmetrize_sum(self) -> None:
         """Replace each value by the sum over its symmetry mates, one term an operation."""

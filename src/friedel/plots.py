@@ -10,6 +10,7 @@ import numpy as np
 
 from friedel.atoms import VOIGT
 from friedel.errors import MissingDependencyError, OutputError
+from friedel.figures import blank_figure
 from friedel.fmodel import FModel
 from friedel.report import UNITS
 from friedel.shells import Shell
@@ -92,11 +93,10 @@ def new_figure(size: tuple[float, float]) -> Iterator[Any]:
     """
     try:
         import matplotlib
-        from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
     with matplotlib.rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained")
+        yield blank_figure(size)
 
 
 def _suitable_number_of_shells(fmodel: FModel) -> int:

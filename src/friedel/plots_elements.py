@@ -11,6 +11,7 @@ from friedel.dispersion import anomalous
 from friedel.dispersion.edges import absorption_edges
 from friedel.elements import element_record
 from friedel.errors import ElementError, EnergyError, MissingDependencyError, ParameterError
+from friedel.figures import blank_figure
 from friedel.formfactors import FormFactorTable, form_factor_table
 from friedel.plots import BLUE, GREEN, ORANGE, PURPLE, STYLE, save
 
@@ -72,7 +73,7 @@ def plot_dispersion(
     if not 0 < low < high:
         raise ParameterError(f"got energies from {low:g} to {high:g} eV; expected a range")
     curves = {symbol: _curves(symbol, low, high) for symbol in symbols}
-    with _style():
+    with style():
         figure = _draw_dispersion(curves, low, high)
         if path is not None:
             save(figure, path, overwrite)
@@ -125,8 +126,8 @@ def plot_form_factors(
     if not 0 < stol_max < np.inf:
         raise ParameterError(f"got stol_max = {stol_max:g}; expected a positive number, 1/A")
     radiations = list(dict.fromkeys(t.info.source for t in found))
-    with _style():
-        figure, panels = _new_figure(len(radiations))
+    with style():
+        figure, panels = new_figure(len(radiations))
         for panel, radiation in zip(panels, radiations, strict=True):
             suitable = [t for t in found if t.info.source == radiation]
             _draw_form_factors(panel, labels, suitable, stol_max)
@@ -142,7 +143,7 @@ def _draw_dispersion(
     low: float,
     high: float,
 ) -> Any:
-    figure, (top, bottom) = _new_figure(2)
+    figure, (top, bottom) = new_figure(2)
     for colour, (symbol, sources) in zip(COLOURS, curves.items(), strict=False):
         for dash, (source, (x, f1, f2)) in zip(DASHES, sources.items(), strict=False):
             style = {"color": colour, "linestyle": dash, "label": f"{symbol}, {source}"}
@@ -257,7 +258,7 @@ def _add_wavelengths(axes: Any) -> None:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """What all figures have in common; without matplotlib an error."""
     try:
         import matplotlib
@@ -267,9 +268,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _new_figure(n_panels: int) -> tuple[Any, list[Any]]:
-    from matplotlib.figure import Figure
-
-    # A figure of its own, not pyplot's: needs no display and leaves no state behind
-    figure = Figure(figsize=(6.0, 2.6 + 2.0 * n_panels), layout="constrained")
+def new_figure(n_panels: int) -> tuple[Any, list[Any]]:
+    """A figure and its panels, one below the other."""
+    size = (6.0, 2.6 + 2.0 * n_panels)
+    figure = blank_figure(size)
     return figure, list(figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0])

@@ -9,9 +9,13 @@ import numpy as np
 
 from friedel.crystal import Crystal, _frozen
 from friedel.errors import ReflectionsError
+from friedel.html import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+HTML_ROWS = 5
+"""Reflections that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,16 @@ class Reflections:
             range_text = f", {d[np.isfinite(d)].max(initial=0):.2f}-{d.min():.2f} A"
         return f"<friedel.Reflections {self.label}: {len(self)}{range_text}>"
 
+    def _repr_html_(self) -> str:
+        first, columns = slice(HTML_ROWS), self.columns()
+        numbers = zip(self.d_spacing[first], *(x[first] for x in columns.values()), strict=True)
+        rows = [
+            [*hkl, f"{d:.3f}", *(f"{x:.7g}" for x in values)]
+            for hkl, (d, *values) in zip(self.hkl[first].tolist(), numbers, strict=True)
+        ]
+        note = f"and {len(self) - len(rows)} more" if len(self) > len(rows) else ""
+        return html_table(repr(self)[1:-1], ["h", "k", "l", "d, A", *columns], rows, note)
+
     @property
     def stol2(self) -> np.ndarray:
         """(n,) (sin theta / lambda)^2, 1/A^2."""
@@ -86,7 +100,7 @@ class Reflections:
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """(n,) |values|."""
+        """(n,) abs(values)."""
         return np.abs(self.values)
 
     @property
@@ -128,6 +142,57 @@ class Reflections:
         from friedel.io.writers import write_mtz
 
         write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
+
+    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a structure-factor mmCIF: real values as F_meas_au, complex as F_calc.
+
+        Map coefficients FWT and DELFWT are written as such.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_sf_cif
+
+        label = "FC" if np.iscomplexobj(self.values) else "FP"
+        if self.label in ("FWT", "DELFWT"):
+            label = self.label
+        columns = dataclasses.replace(self, label=label).columns()
+        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite)
+
+    def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
+        """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.
+
+        Values without uncertainties are given 1.
+
+        Raises
+        ------
+        ParameterError
+            For a code other than 3 and 4.
+        OutputError
+            When a number does not fit the format, the file exists and `overwrite` is false,
+            or cannot be written.
+        """
+        from friedel.io.exports import write_hklf
+
+        write_hklf(path, *self.measurable(), code=code, overwrite=overwrite)
+
+    def measurable(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Indices (n, 3), amplitudes (n,) and sigmas (n,) as a diffractometer would list them."""
+        return self.hkl, self.amplitudes, self.sigmas
+
+    def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write comma-separated values: h, k, l and :meth:`columns`.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_csv
+
+        write_csv(path, self.hkl, self.columns(), overwrite=overwrite)
 
     def to_gemmi(self) -> Any:
         """A gemmi AsuData object: complex, value-sigma or real, as the values are."""

@@ -1,17 +1,26 @@
 """The short door: one line from a model to structure factors."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from friedel import density
 from friedel.calculator import Calculator
 from friedel.constants import HC
+from friedel.crystal import checked_d_min
 from friedel.errors import FileFormatError, ParameterError
-from friedel.formfactors import GaussianSum
+from friedel.formfactors import GaussianSum, scattering_factors
 from friedel.friedel_pairs import FriedelPairs
+from friedel.grid import FloatGrid, grid_shape, symmetrized_sum
 from friedel.io.models import Model, as_model
 from friedel.reflections import Reflections, checked_hkl
+from friedel.sampling import Fixed
+from friedel.workspace import check_memory
+
+GRID_BYTES = 32
+"""Of each point while the density of a whole cell is made: it, its sum and one index more."""
 
 
 def fcalc(
@@ -59,7 +68,8 @@ def fcalc(
         it does not say comes from the tables. The path of another CIF will do as well.
     **options
         Passed to :meth:`friedel.Calculator.from_model`: `table`, `use_charge`, `unknown`,
-        `form_factors`, `strict_ncs`, `dtype`, `threads`.
+        `form_factors`, `strict_ncs`, `dtype`, `threads`; `margin` goes to
+        :func:`friedel.as_model`.
 
     Returns
     -------
@@ -76,23 +86,7 @@ def fcalc(
     --------
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
-    read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
-    notes = list(read.notes)
-    if scattering is not None:
-        if wavelength is not None or energy is not None:
-            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
-        origin = model if isinstance(scattering, str) and scattering == "cif" else scattering
-        given, note = cif_scattering(origin, read, source)
-        options["form_factors"] = {
-            **given.pop("form_factors"),
-            **(options.get("form_factors") or {}),
-        }
-        options.update(given)
-        notes.append(note)
-    if wavelength is not None or energy is not None:
-        options["addends"] = addends_of(source, read.atoms.symbols, wavelength, energy, anomalous)
-    elif anomalous is not None:
-        raise ParameterError("anomalous scattering needs a wavelength or an energy")
+    read, notes = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
     n = 0
     if friedel_pairs and (d_min is None) != (hkl is None):
         hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
@@ -115,6 +109,95 @@ def fcalc(
             wavelength=wavelength or (HC / energy if energy else 0.0),
         )
     return Reflections(calculator.crystal, wanted, f, label="FC", description=description)
+
+
+def with_scattering(
+    model: Any,
+    source: str,
+    wavelength: float | None,
+    energy: float | None,
+    anomalous: str | None,
+    scattering: Any,
+    options: dict[str, Any],
+) -> tuple[Model, list[str]]:
+    """The model as read, and notes; what its atoms scatter is put into `options`."""
+    read = as_model(
+        model, strict_ncs=options.pop("strict_ncs", True), margin=options.pop("margin", None)
+    )
+    notes = list(read.notes)
+    if scattering is not None:
+        if wavelength is not None or energy is not None:
+            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
+        origin = model if isinstance(scattering, str) and scattering == "cif" else scattering
+        given, note = cif_scattering(origin, read, source)
+        options["form_factors"] = {
+            **given.pop("form_factors"),
+            **(options.get("form_factors") or {}),
+        }
+        options.update(given)
+        notes.append(note)
+    if wavelength is not None or energy is not None:
+        options["addends"] = addends_of(source, read.atoms.symbols, wavelength, energy, anomalous)
+    elif anomalous is not None:
+        raise ParameterError("anomalous scattering needs a wavelength or an energy")
+    return read, notes
+
+
+def model_density(
+    model: Any,
+    *,
+    d_min: float,
+    source: str = "xray",
+    rate: float = 1.5,
+    blur: float = 0.0,
+    cutoff: float = 1e-5,
+    wavelength: float | None = None,
+    energy: float | None = None,
+    anomalous: str | None = None,
+    scattering: Any = None,
+    **options: Any,
+) -> FloatGrid:
+    """The density that scatters, of all atoms in the cell, on a grid.
+
+    Parameters
+    ----------
+    model, source, wavelength, energy, anomalous, scattering, **options
+        As for :func:`fcalc`, but for `dtype` and `threads`. Of anomalous scattering the real
+        part counts.
+    d_min, rate
+        Points are at most d_min / (2 rate) apart, A.
+    blur
+        B added to all atoms, A^2.
+    cutoff
+        Atoms end where their density falls to this.
+
+    Returns
+    -------
+    FloatGrid
+        Over the whole cell, float32: electrons/A^3, and for electrons and neutrons A/A^3
+        and fm/A^3.
+
+    Raises
+    ------
+    FriedelError
+        Of the kind that fits, for input that cannot be used.
+
+    Examples
+    --------
+    >>> friedel.model_density("model.pdb", d_min=2.0).to_ccp4("model.ccp4")  # doctest: +SKIP
+    """
+    if source == "mott-bethe":
+        raise ParameterError("there is no density for mott-bethe: expected source='electron'")
+    d_min = checked_d_min(d_min)
+    Fixed(rate, blur, cutoff)  # checks them
+    read, _ = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
+    shape = grid_shape(read.crystal, d_min / (2.0 * rate))
+    check_memory(GRID_BYTES * math.prod(shape), "a grid of {} x {} x {}".format(*shape))
+    factors = scattering_factors(read.atoms.scatterers, source, **options)
+    sampled = density.sample(
+        read.crystal, read.atoms, factors.a, factors.b, shape, blur=blur, cutoff=cutoff
+    )
+    return FloatGrid(symmetrized_sum(sampled, read.crystal), crystal=read.crystal)
 
 
 def addends_of(

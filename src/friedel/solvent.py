@@ -118,10 +118,7 @@ class MaskedSolvent:
         # A mask without a boundary scatters nothing; its transform would be but rounding
         if (mask == mask.flat[0]).all():
             return np.zeros(len(hkl), np.complex128)
-        h, k, l = np.abs(hkl).max(axis=0).tolist()
-        return fourier.structure_factors(
-            mask, self.crystal, hkl, symmetry_sum=False, limits=(h, k, l)
-        )
+        return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
 
 
 def best_mask(

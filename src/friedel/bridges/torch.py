@@ -10,6 +10,8 @@ Everything runs on the CPU. Derivatives are first ones only: the backward pass c
 differentiated.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

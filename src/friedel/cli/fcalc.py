@@ -1,15 +1,19 @@
 """``friedel fcalc``: structure factors of a model."""
 
+import sys
 import time
 from dataclasses import replace
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import click
 import numpy as np
 
+from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
 from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
 from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
-from friedel.reflections import Reflections
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -26,7 +30,9 @@ from friedel.reflections import Reflections
     show_default=True,
     help="What is scattered.",
 )
-@click.option("-w", "--wavelength", type=float, metavar="NUM", help="A; adds f' and f''.")
+@click.option(
+    "-w", "--wavelength", type=float, metavar="NUM", help="A; adds f' and f''; 0 for none."
+)
 @click.option("-e", "--energy", type=float, metavar="NUM", help="eV; adds f' and f''.")
 @click.option(
     "--anomalous",
@@ -77,90 +83,143 @@ from friedel.reflections import Reflections
 @click.option("--use-charge", is_flag=True, help="Form factors of ions where tabulated.")
 @click.option("--unknown", default="O", metavar="SYMBOL", help="Element to use for X.")
 @click.option("--noaniso", is_flag=True, help="Ignore anisotropic ADPs.")
+@click.option(
+    "--margin", type=float, metavar="NUM", help="A; a box wider by this if there is no cell."
+)
+@click.option(
+    "--compare",
+    type=click.Path(),
+    metavar="FILE",
+    help="Calculate the F that FILE has (MTZ, CIF) and report differences.",
+)
+@click.option("--f", "f_label", metavar="LABEL", help="For --compare: FC, F_calc by default.")
+@click.option("--phi", metavar="LABEL", help="For --compare: PHIC, phase_calc by default.")
+@click.option("--fcanom", metavar="LABEL", default="FCanom", show_default=True)
+@click.option("--phicanom", metavar="LABEL", default="PHICanom", show_default=True)
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write FC, PHIC as MTZ.")
+@click.option("--to-cif", type=click.Path(), metavar="FILE", help="Write them as mmCIF.")
+@click.option("--to-hkl", type=click.Path(), metavar="FILE", help="Write F^2 as SHELX HKLF 4.")
+@click.option("--to-hkl3", type=click.Path(), metavar="FILE", help="Write F as SHELX HKLF 3.")
+@click.option("--to-csv", type=click.Path(), metavar="FILE", help="Write comma-separated values.")
+@click.option(
+    "--write-map", type=click.Path(), metavar="FILE", help="Write the density as CCP4 map."
+)
+@click.option(
+    "--plot-section", type=click.Path(), metavar="FILE", help="Draw the density at c = 0."
+)
+@click.option(
+    "--plot-cost", type=click.Path(), metavar="FILE", help="Draw error against time (slow)."
+)
 @OVERWRITE
 def command(
     model: str,
     dmin: float | None,
     hkl: tuple[str, ...],
-    source: str,
-    wavelength: float | None,
-    energy: float | None,
-    anomalous: str | None,
-    friedel_pairs: bool,
-    from_cif: bool,
-    rtol: float,
-    method: str,
-    rate: float | None,
-    blur: float | None,
-    rcut: float | None,
+    compare: str | None,
     test: bool,
-    table: str | None,
-    scatter_as: tuple[str, ...],
-    normalize: bool,
-    use_charge: bool,
-    unknown: str,
-    noaniso: bool,
-    to_mtz: str | None,
     overwrite: bool,
+    **given: Any,
 ) -> None:
     """Structure factors of MODEL (PDB, mmCIF or small-molecule CIF).
 
-    Without --to-mtz they are printed: h k l, amplitude, phase in degrees; with --friedel-pairs
-    then the amplitude and phase of -h -k -l.
+    Unless they are written to a file or compared they are printed: h k l, amplitude, phase in
+    degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
+    start_numba_without_blas()
     from friedel import fcalc
-    from friedel.formfactors import SOURCES, form_factor_table
     from friedel.io.models import as_model
     from friedel.io.writers import check_output
 
-    if (dmin is None) == (not hkl):
-        raise ParameterError("give either --dmin or --hkl")
-    if to_mtz:
-        check_output(to_mtz, overwrite=overwrite)
-    read = as_model(model)
+    files = {name: path for name in FILES if (path := given.pop(name))}
+    for path in files.values():
+        check_output(path, overwrite=overwrite)
+    columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
+    sampling = {"rate": given["rate"], "blur": given["blur"], "cutoff": given["rcut"]}
+    method = given["method"]
+    if (compare and hkl) or (not compare and (dmin is None) == (not hkl)):
+        raise ParameterError("give either --dmin or --hkl, or --compare with or without --dmin")
+    for name in OF_DENSITY:
+        if name in files and dmin is None:
+            raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
+    read = as_model(model, margin=given["margin"])
     echo_notes(read.notes)
-    if noaniso:
+    if given["noaniso"]:
         read = replace(read, atoms=read.atoms.without_aniso())
-    chosen_table = (
-        form_factor_table(table or SOURCES[source][0]).normalized() if normalize else table
-    )
-    options = {
-        "source": source,
-        "wavelength": wavelength,
-        "energy": energy,
-        "anomalous": anomalous,
-        "friedel_pairs": friedel_pairs,
-        "scattering": model if from_cif else None,
-        "rtol": rtol,
-        "table": chosen_table,
-        "form_factors": parse_choices(scatter_as),
-        "use_charge": use_charge,
-        "unknown": unknown,
-    }
-    wanted = np.array([parse_hkl(text) for text in hkl]) if hkl else None
-    sampling = {"rate": rate, "blur": blur, "cutoff": rcut}
+    options = scattering_options(model, given)
+    pairs, rtol = given["friedel_pairs"], given["rtol"]
+    expected = None
+    wanted, d_min = np.array([parse_hkl(text) for text in hkl]) if hkl else None, dmin
+    if compare:
+        from friedel.cli.expected import Expected
+
+        expected = Expected.read(read.crystal, compare, dmin, pairs, **columns)
+        wanted, d_min = expected.hkl, None
     start = time.perf_counter()
-    result = fcalc(read, d_min=dmin, hkl=wanted, method=method, **sampling, **options)
+    result = fcalc(
+        read,
+        d_min=d_min,
+        hkl=wanted,
+        method=method,
+        rtol=rtol,
+        friedel_pairs=pairs,
+        **sampling,
+        **options,
+    )
     seconds = time.perf_counter() - start
     click.echo(summary_line(read), err=True)
     how, *notes = result.description.split("; ")
     click.echo(how, err=True)
     echo_notes(note for note in notes if note not in read.notes)
     if test:
+        from friedel.comparison import agreement
+
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
-        click.echo(comparison(result, exact, seconds, time.perf_counter() - start), err=True)
-    if to_mtz:
-        result.to_mtz(to_mtz, overwrite=overwrite)
-        click.echo(f"wrote {to_mtz}: {result}", err=True)
+        click.echo(f"{agreement(result, exact.values)}", err=True)
+        direct_seconds = time.perf_counter() - start
+        click.echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
+    if expected is not None:
+        click.echo(expected.report(result))
+    for name, path in files.items():
+        write_file(name, path, overwrite, result, read, dmin or 0.0, sampling, options)
+        of_f = name.startswith("to_")
+        click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
+    if not files and expected is None:
+        print_table(result)
+
+
+def start_numba_without_blas() -> None:
+    """Let numba load without SciPy's linear algebra, a seventh of the time of a small job.
+
+    It looks for the BLAS when it starts, though it needs it only to compile products of matrices,
+    and then looks again. No kernel has any.
+    """
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
         return
-    numbers = [result.amplitudes, result.phases]
-    if friedel_pairs:
-        numbers += [np.abs(result.minus), np.degrees(np.angle(result.minus))]
-    for (h, k, l), *values in zip(result.hkl, *numbers, strict=True):
-        pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
-        click.echo(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
+    sys.modules[name] = ModuleType(name)
+    try:
+        import_module("numba.np.arraymath")
+    except ImportError:
+        pass  # of a numba with other modules, which then starts as it likes
+    finally:
+        del sys.modules[name]
+
+
+def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Of the options given, what `fcalc` is to know of the atoms' scattering."""
+    from friedel.formfactors import SOURCES, form_factor_table
+
+    source, table = given["source"], given["table"]
+    if given["normalize"]:
+        table = form_factor_table(table or SOURCES[source][0]).normalized()
+    passed_on = ("source", "energy", "anomalous", "use_charge", "unknown")
+    return {name: given[name] for name in passed_on} | {
+        "wavelength": given["wavelength"] or None,  # 0 asks for none, as in gemmi
+        "scattering": model if given["from_cif"] else None,
+        "table": table,
+        "form_factors": parse_choices(given["scatter_as"]),
+    }
 
 
 def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:
@@ -178,25 +237,3 @@ def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:
             raise ParameterError(f"got --scatter-as {text!r}, expected KIND=ENTRY such as H=Hiso")
         choices[make_label(*parse_label(kind))] = entry
     return choices
-
-
-def comparison(
-    result: Reflections, exact: Reflections, seconds: float, exact_seconds: float
-) -> str:
-    """How far F is from the exact one: overall, in the worst shell, at most; phases; times."""
-    from friedel.scaling import r_factor
-    from friedel.shells import worst_shell_error
-
-    difference = np.abs(result.values - exact.values)
-    rmse, rms = (float(np.sqrt((x**2).mean())) for x in (difference, exact.amplitudes))
-    present = exact.amplitudes > 0
-    turn = np.angle(result.values[present] / exact.values[present], deg=True)
-    lines = (
-        f"RMSE {rmse:.3e}  ({rmse / rms:.3e} of rms |F|)",
-        f"worst of ten resolution shells {worst_shell_error(result, exact.values):.3e}",
-        f"max |dF| {difference.max():.3e}",
-        f"R {r_factor(exact.amplitudes, result.amplitudes):.3e}",
-        f"<|dPhi|> {np.abs(turn).mean():.4f} degrees",
-        f"time {seconds:.3f} s, direct summation {exact_seconds:.3f} s",
-    )
-    return "\n".join(f"  {line}" for line in lines)

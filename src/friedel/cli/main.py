@@ -13,6 +13,7 @@ COMMANDS = {
     "fmodel": "friedel.cli.fmodel",
     "formfactor": "friedel.cli.formfactor",
     "fprime": "friedel.cli.fprime",
+    "warmup": "friedel.cli.warmup",
 }
 
 

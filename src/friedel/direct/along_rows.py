@@ -10,9 +10,11 @@ from friedel.direct.blocks import Blocks, Model, Tables, blocks_of, empty_tables
 from friedel.direct.pieces import in_pieces
 from friedel.direct.rows import Rows
 from friedel.direct.setting import Setting
-from friedel.kernels import direct as kernels
-from friedel.kernels import direct_adjoint as transposed
-from friedel.kernels import direct_symmetry as symmetry
+from friedel.kernels import (
+    direct as kernels,
+    direct_adjoint as transposed,
+    direct_symmetry as symmetry,
+)
 from friedel.workspace import scratch
 
 LARGEST_SUMS = 2**20

@@ -7,8 +7,7 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.direct.setting import Setting
-from friedel.kernels import direct as kernels
-from friedel.kernels import direct_symmetry as symmetry
+from friedel.kernels import direct as kernels, direct_symmetry as symmetry
 
 PIECES = 60
 """Pieces of work to be shared among threads: many, and a multiple of many numbers."""

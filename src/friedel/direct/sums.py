@@ -15,8 +15,7 @@ from friedel.direct.pieces import in_pieces
 from friedel.direct.rows import Rows, rows_that_hold
 from friedel.direct.setting import setting_of
 from friedel.errors import ParameterError
-from friedel.kernels import direct_definition as definition
-from friedel.kernels import direct_symmetry as symmetry
+from friedel.kernels import direct_definition as definition, direct_symmetry as symmetry
 from friedel.kernels.direct_adjoint import COLUMNS
 from friedel.reflections import checked_hkl
 

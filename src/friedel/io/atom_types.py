@@ -10,6 +10,7 @@ import numpy as np
 
 from friedel.elements import make_label, parse_label
 from friedel.errors import ElementError, FileFormatError
+from friedel.io.reading import decoded, reading
 
 CROMER_MANN = tuple(f"scat_Cromer_Mann_{x}{i}" for x in "ab" for i in range(1, 5))
 
@@ -80,14 +81,11 @@ def read_atom_types(source: Any) -> AtomTypes:
             f"no atom types in {type(source).__name__}: expected the path of a CIF or a "
             "gemmi.SmallStructure"
         )
-    try:
+    with reading(source, "CIF"):
         document = gemmi.cif.read(fspath(source))
-    # gemmi's reader raises whatever its parser met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(source)} as CIF: {reason}") from None
     blocks = [b for b in document if b.find_values("_atom_site_fract_x")] or list(document)
-    return _collected(_rows(blocks[0]) if blocks else [], fspath(source))
+    with decoded(source):
+        return _collected(_rows(blocks[0]) if blocks else [], fspath(source))
 
 
 def _dispersion_of(real: float, imaginary: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from friedel.crystal import Crystal
 from friedel.errors import FileFormatError, ParameterError
 from friedel.io.gemmi_objects import crystal_from_gemmi, crystal_of
+from friedel.io.reading import decoded
 from friedel.reflections import Reflections
 
 AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")
@@ -56,8 +57,9 @@ def as_reflections(
         return data
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
-        table, name = _read_table(Path(path)), Path(path).name
-        return _from_table(table, labels, name, free_label, free_value)
+        with decoded(path):
+            table, name = _read_table(Path(path)), Path(path).name
+            return _from_table(table, labels, name, free_label, free_value)
     if isinstance(data, gemmi.Mtz):
         return _from_table(_MtzTable(data), (), "gemmi.Mtz", free_label, free_value)
     if free_label is not None or free_value is not None:

@@ -11,7 +11,8 @@ from friedel.atoms import Atoms, rotate_tensors
 from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.crystal import Crystal, complete_group, parse_triplet
 from friedel.elements import make_label
-from friedel.errors import CellError, FileFormatError, SymmetryError
+from friedel.errors import CellError, FileFormatError, ParameterError, SymmetryError
+from friedel.io.reading import reading
 
 SCALE_TOLERANCE = 0.005
 """Largest deviation from a rotation of SCALE records times the cell: they have few digits."""
@@ -27,17 +28,11 @@ def read_model(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
     """
     if not path.exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
+    with reading(path, "a model"):
         suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
         if suffixes and suffixes[-1] in (".cif", ".mmcif"):
             return _read_cif(path)
         return gemmi.read_structure(fspath(path))
-    except FileFormatError:
-        raise
-    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as a model: {reason}") from None
 
 
 def _read_cif(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
@@ -93,6 +88,23 @@ def crystal_of(source: Any) -> Crystal:
     if isinstance(holder, gemmi.UnitCell):
         return crystal_from_gemmi(_checked_gemmi_cell(holder), source.spacegroup)
     raise CellError(f"cannot take a unit cell and symmetry from {type(source).__name__}")
+
+
+def in_a_box(structure: gemmi.Structure, margin: float) -> gemmi.Structure:
+    """A copy with a cell in P 1, along each axis wider by `margin` (A) than the atoms.
+
+    Raises
+    ------
+    ParameterError
+        When the margin is not positive.
+    """
+    if not (np.isfinite(margin) and margin > 0):
+        raise ParameterError(f"got a margin of {margin:g}, expected a positive number of A")
+    size = structure.calculate_box(0.5 * margin).get_size()
+    boxed = structure.clone()
+    boxed.cell = gemmi.UnitCell(size.x, size.y, size.z, 90.0, 90.0, 90.0)
+    boxed.spacegroup_hm = "P 1"
+    return boxed
 
 
 def crystal_from_gemmi(cell: gemmi.UnitCell, space_group: gemmi.SpaceGroup | None) -> Crystal:
@@ -159,9 +171,7 @@ def atoms_from_gemmi_model(
     CellError
         When the SCALE records are at odds with the cell.
     """
-    structure = gemmi.Structure()
-    structure.add_model(model)
-    flat = gemmi.FlatStructure(structure)
+    flat = _flat(model)
     charges = np.asarray(flat.charge, np.int64)
     keys = np.asarray(flat.elements, np.int64) * 256 + charges
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
@@ -176,14 +186,31 @@ def atoms_from_gemmi_model(
         rotation, shift = _to_standard_frame(crystal, cell)
         position = position @ rotation.T + shift
         u_aniso = None if u_aniso is None else rotate_tensors(u_aniso, rotation)
+    with np.errstate(invalid="ignore"):  # Atoms has a word for what is not finite
+        frac = position @ crystal.fractionalization.T
     return Atoms(
-        position @ crystal.fractionalization.T,
+        frac,
         np.asarray(flat.occ, np.float64),
         np.asarray(flat.b_iso, np.float64),
         kind,
         tuple(scatterers),
         u_aniso,
     )
+
+
+def _flat(model: gemmi.Model) -> gemmi.FlatStructure:
+    structure = gemmi.Structure()
+    structure.add_model(model)
+    try:
+        return gemmi.FlatStructure(structure)
+    except RuntimeError:  # names of 8 characters and more, which do not scatter
+        for chain in structure[0]:
+            chain.name = chain.name[:4]
+            for residue in chain:
+                residue.name = residue.name[:4]
+                for atom in residue:
+                    atom.name = atom.name[:4]
+        return gemmi.FlatStructure(structure)
 
 
 def _to_standard_frame(crystal: Crystal, cell: gemmi.UnitCell) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +274,10 @@ def strict_ncs_of(source: Any) -> np.ndarray:
 
 def _checked_gemmi_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
     if not cell.is_crystal():
-        raise CellError(f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal")
+        raise CellError(
+            f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal, or for a "
+            "molecule by itself a margin"
+        )
     return cell
 
 

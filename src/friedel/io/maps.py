@@ -9,6 +9,7 @@ import numpy as np
 from friedel.errors import FileFormatError
 from friedel.grid import FloatGrid
 from friedel.io.gemmi_objects import crystal_from_gemmi
+from friedel.io.reading import reading
 
 
 def read_map(path: str | PathLike[str]) -> FloatGrid:
@@ -23,13 +24,9 @@ def read_map(path: str | PathLike[str]) -> FloatGrid:
     """
     if not Path(path).exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
+    with reading(path, "a CCP4 map"):
         ccp4 = gemmi.read_ccp4_map(fspath(path))
         ccp4.setup(float("nan"))
-    # gemmi's reader raises whatever its parser met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as a CCP4 map: {reason}") from None
     values = np.array(ccp4.grid.array, np.float32)
     if np.isnan(values).any():
         raise FileFormatError(f"{fspath(path)} does not cover an asymmetric unit of the cell")

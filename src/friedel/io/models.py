@@ -14,6 +14,7 @@ from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
 from friedel.errors import AtomsError, FileFormatError
+from friedel.io.reading import decoded
 
 SPECIAL_POSITION_TOLERANCE = 0.4
 """Symmetry mates closer than this (A) are the same atom, as in gemmi."""
@@ -32,7 +33,7 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def as_model(model: Any, *, strict_ncs: bool = True) -> Model:
+def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None) -> Model:
     """A :class:`Model` from any of the forms in which people hold models.
 
     Parameters
@@ -43,6 +44,9 @@ def as_model(model: Any, *, strict_ncs: bool = True) -> Model:
         ``gemmi.Model`` and crystal anything that :func:`as_crystal` takes, or a `Model`.
     strict_ncs
         Add the copies that the file's strict NCS operators make (MTRIX not given).
+    margin
+        A. A molecule without a cell is put in a box this much wider than itself along each
+        axis, in P 1; its coordinates stay as they are. By default it is an error.
 
     Returns
     -------
@@ -61,11 +65,11 @@ def as_model(model: Any, *, strict_ncs: bool = True) -> Model:
     if isinstance(model, Model):
         return model
     if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs)
+        return _from_file(Path(model), strict_ncs, margin)
     if isinstance(model, tuple | list) and len(model) == 2:
         return _from_pair(*model, strict_ncs=strict_ncs)
     if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs)
+        return _from_gemmi(model, strict_ncs, margin)
     raise _not_a_model(model)
 
 
@@ -98,13 +102,14 @@ def _not_a_model(model: Any) -> AtomsError:
     )
 
 
-def _from_file(path: Path, strict_ncs: bool) -> Model:
+def _from_file(path: Path, strict_ncs: bool, margin: float | None) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import read_model
 
     read = read_model(path)
-    model = _from_gemmi(read, strict_ncs)
+    with decoded(path):
+        model = _from_gemmi(read, strict_ncs, margin)
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
@@ -139,24 +144,28 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     return _checked(crystal, atoms, "model")
 
 
-def _from_gemmi(source: Any, strict_ncs: bool) -> Model:
+def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import atoms_from_small
 
     if isinstance(source, gemmi.Structure):
-        return _from_structure(source, strict_ncs)
+        return _from_structure(source, strict_ncs, margin)
     if isinstance(source, gemmi.SmallStructure):
         return _checked(as_crystal(source), atoms_from_small(source), source.name)
     raise _not_a_model(source)
 
 
-def _from_structure(structure: Any, strict_ncs: bool) -> Model:
-    from friedel.io.gemmi_objects import atoms_from_gemmi_model, strict_ncs_of
+def _from_structure(structure: Any, strict_ncs: bool, margin: float | None) -> Model:
+    from friedel.io.gemmi_objects import atoms_from_gemmi_model, in_a_box, strict_ncs_of
 
-    notes = []
+    notes: list[str] = []
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise FileFormatError(f"{structure.name or 'the structure'} has no atoms")
+    if margin is not None and not structure.cell.is_crystal():
+        structure = in_a_box(structure, margin)
+        sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
+        notes.append(f"there is no unit cell: a box of {sides} A is taken")
     crystal = as_crystal(structure)
     if not structure.spacegroup_hm.strip():
         notes.append("no space group is given: P 1 is taken")

@@ -94,7 +94,14 @@ def write_mtz(
     MTZ files name a tabulated space-group setting. Where the operations are none, as with an
     unusual origin, all symmetry equivalents are written in P 1.
     """
-    check_output(path, overwrite=overwrite)
+    mtz = as_mtz(crystal, hkl, columns, wavelength)
+    write_atomically(path, mtz.write_to_file, overwrite=overwrite)
+
+
+def as_mtz(
+    crystal: Crystal, hkl: np.ndarray, columns: Mapping[str, np.ndarray], wavelength: float = 0.0
+) -> gemmi.Mtz:
+    """The columns as a gemmi.Mtz; see :func:`write_mtz`."""
     mtz = gemmi.Mtz(with_base=True)
     mtz.title = "friedel"
     mtz.spacegroup = find_gemmi_spacegroup(crystal)
@@ -108,7 +115,7 @@ def write_mtz(
         mtz.add_column(label, _mtz_type(label, values))
     mtz.set_data(np.column_stack([hkl, *columns.values()]).astype(np.float32))
     mtz.update_reso()
-    write_atomically(path, mtz.write_to_file, overwrite=overwrite)
+    return mtz
 
 
 def _mtz_type(label: str, values: np.ndarray) -> str:
@@ -161,7 +168,7 @@ def _mate(label: str) -> str:
 def write_ccp4_map(
     path: str | PathLike[str], crystal: Crystal, values: np.ndarray, *, overwrite: bool = False
 ) -> None:
-    """Write a grid over the whole unit cell as a CCP4 map.
+    """Write a grid over the whole unit cell as a CCP4 map; in P 1 if the setting is not tabulated.
 
     Raises
     ------
@@ -169,9 +176,8 @@ def write_ccp4_map(
         When the file cannot be written, or exists and `overwrite` is false.
     """
     ccp4 = gemmi.Ccp4Map()
-    ccp4.grid = gemmi.FloatGrid(
-        np.asarray(values, np.float32), to_gemmi_cell(crystal), to_gemmi_spacegroup(crystal)
-    )
+    space_group = find_gemmi_spacegroup(crystal) or gemmi.SpaceGroup("P 1")
+    ccp4.grid = gemmi.FloatGrid(np.asarray(values, np.float32), to_gemmi_cell(crystal), space_group)
     ccp4.update_ccp4_header()
     write_atomically(path, ccp4.write_ccp4_map, overwrite=overwrite)
 

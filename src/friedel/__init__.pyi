@@ -1,0 +1,104 @@
+"""Types of the public names, which are looked up when first used; the others are gemmi's."""
+
+from typing import Any
+
+from friedel.atoms import (
+    Atoms as Atoms,
+)
+from friedel.calculator import (
+    Calculator as Calculator,
+)
+from friedel.comparison import (
+    Agreement as Agreement,
+    agreement as agreement,
+)
+from friedel.crystal import (
+    Crystal as Crystal,
+)
+from friedel.dispersion import (
+    anomalous as anomalous,
+    cromer_liberman as cromer_liberman,
+)
+from friedel.dispersion.edges import (
+    absorption_edges as absorption_edges,
+)
+from friedel.ensemble import (
+    Ensemble as Ensemble,
+)
+from friedel.errors import (
+    AccuracyError as AccuracyError,
+    AtomsError as AtomsError,
+    CellError as CellError,
+    ElementError as ElementError,
+    EnergyError as EnergyError,
+    FileFormatError as FileFormatError,
+    FriedelError as FriedelError,
+    FriedelWarning as FriedelWarning,
+    MemoryLimitError as MemoryLimitError,
+    MissingDependencyError as MissingDependencyError,
+    OutputError as OutputError,
+    ParameterError as ParameterError,
+    ReflectionsError as ReflectionsError,
+    ResolutionError as ResolutionError,
+    SymmetryError as SymmetryError,
+)
+from friedel.fmodel import (
+    FModel as FModel,
+)
+from friedel.formfactors import (
+    FormFactorTable as FormFactorTable,
+    GaussianSum as GaussianSum,
+    fit_gaussians as fit_gaussians,
+    form_factor_table as form_factor_table,
+    neutron_length as neutron_length,
+)
+from friedel.friedel_pairs import (
+    FriedelPairs as FriedelPairs,
+)
+from friedel.gradients import (
+    Gradients as Gradients,
+)
+from friedel.io.calculated import (
+    read_calculated as read_calculated,
+)
+from friedel.io.data import (
+    as_reflections as as_reflections,
+)
+from friedel.io.models import (
+    as_crystal as as_crystal,
+    as_model as as_model,
+)
+from friedel.mask import (
+    MaskParameters as MaskParameters,
+)
+from friedel.plots import (
+    plot_fmodel as plot_fmodel,
+)
+from friedel.plots_data import (
+    plot_map as plot_map,
+    plot_outliers as plot_outliers,
+    plot_wilson as plot_wilson,
+)
+from friedel.plots_elements import (
+    plot_dispersion as plot_dispersion,
+    plot_form_factors as plot_form_factors,
+)
+from friedel.plots_model import (
+    plot_cost as plot_cost,
+    plot_section as plot_section,
+)
+from friedel.reflections import (
+    Reflections as Reflections,
+)
+from friedel.shortcuts import (
+    fcalc as fcalc,
+    model_density as model_density,
+)
+from friedel.smallmolecule import (
+    IntensityFit as IntensityFit,
+    fit_intensities as fit_intensities,
+)
+
+__version__: str
+
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,58 @@
+"""``friedel fcalc --compare``: what another program calculated."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from friedel.comparison import agreement
+from friedel.crystal import Crystal
+from friedel.errors import FileFormatError
+from friedel.friedel_pairs import FriedelPairs
+from friedel.io.calculated import Calculated, read_calculated
+from friedel.reflections import Reflections, match
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What another program calculated: F, and of pairs what f'' scatters."""
+
+    values: Calculated
+    anomalous: Calculated | None
+
+    @classmethod
+    def read(
+        cls,
+        crystal: Crystal,
+        path: str,
+        d_min: float | None,
+        pairs: bool,
+        *,
+        f_label: str | None,
+        phi: str | None,
+        fcanom: str,
+        phicanom: str,
+    ) -> "Expected":
+        """From a file, to a resolution limit if there is one."""
+        found = read_calculated(path, f_label, phi)
+        if d_min is not None:
+            found = found.select(crystal.d_spacing(found.hkl) >= d_min)
+        if not len(found.hkl):
+            raise FileFormatError(f"{path} has no reflections to {d_min:g} A")
+        return cls(found, read_calculated(path, fcanom, phicanom) if pairs else None)
+
+    @property
+    def hkl(self) -> np.ndarray:
+        """(n, 3) indices of F."""
+        return self.values.hkl
+
+    def report(self, result: Reflections) -> str:
+        """Agreement of each part with what was calculated here."""
+        part = replace(result, values=result.mean) if isinstance(result, FriedelPairs) else result
+        lines = [f"compared with {self.values.description}: {len(result)} reflections"]
+        lines += [str(agreement(part, self.values.values))]
+        if self.anomalous is not None and isinstance(result, FriedelPairs):
+            mine, theirs = match(result.hkl, self.anomalous.hkl)
+            part = replace(result, values=result.anomalous).select(mine)
+            lines += [f"compared with {self.anomalous.description}: {len(mine)} reflections"]
+            lines += [str(agreement(part, self.anomalous.values[theirs]))]
+        return "\n".join(lines)

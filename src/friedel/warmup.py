@@ -1,0 +1,90 @@
+"""Compile everything once: small jobs of each kind, so that no later one waits for a compiler."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from friedel import Atoms, Calculator, Crystal, FModel, Reflections, fcalc, model_density
+from friedel.errors import FriedelWarning
+
+CELLS = {
+    "right angles": ((20.0, 24.0, 28.0, 90.0, 90.0, 90.0), ["-x+1/2,-y,z+1/2", "-x,y+1/2,-z+1/2"]),
+    "any angles, centric": ((9.0, 10.0, 11.0, 80.0, 95.0, 100.0), ["-x,-y,-z"]),
+    "any angles": ((9.0, 10.0, 11.0, 80.0, 95.0, 100.0), ["x,y,z"]),
+}
+Job = tuple[str, Callable[[], object]]
+
+D_MIN = 2.0
+N_ATOMS = 60
+
+
+def steps() -> Iterator[Job]:
+    """Small jobs and what to call them; together they call every kernel in every way."""
+    for name, (cell, triplets) in CELLS.items():
+        crystal = Crystal.from_triplets(cell, triplets)
+        for atoms, kind in ((_atoms(False), "isotropic"), (_atoms(True), "anisotropic")):
+            model = (crystal, atoms)
+            for method in ("direct", "fft"):
+                yield f"{name}, {kind}, {method}", _all_ways(model, method)
+    yield "few reflections", _few_reflections((crystal, _atoms(True)))
+    crystal = Crystal.from_triplets(*CELLS["right angles"])
+    yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
+    for solvent in ("smooth", "flat", "babinet"):
+        yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
+
+
+def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
+    """Do all :func:`steps`.
+
+    Parameters
+    ----------
+    progress
+        Wraps the list of (name, job) and iterates over it, as ``tqdm`` does.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FriedelWarning)  # of data that are made up
+        for _, job in progress(list(steps())):
+            job()
+
+
+def _atoms(anisotropic: bool) -> Atoms:
+    rng = np.random.default_rng(1)
+    labels = ["C", "O", "S"] * (N_ATOMS // 3)
+    u_aniso = None
+    if anisotropic:
+        u_aniso = np.zeros((N_ATOMS, 6))
+        u_aniso[::2] = 0.2, 0.25, 0.3, 0.02, 0.01, -0.02
+    return Atoms.from_labels(labels, rng.random((N_ATOMS, 3)), 1.0, 20.0, u_aniso)
+
+
+def _all_ways(model: tuple[Crystal, Atoms], method: str) -> Callable[[], None]:
+    def job() -> None:
+        dtypes = (np.float32, np.float64) if method == "fft" else (None,)
+        for addends in (None, {"S": 0.3 + 0.5j}):
+            for dtype in dtypes:
+                calculator = Calculator.from_model(
+                    model, d_min=D_MIN, method=method, addends=addends, dtype=dtype
+                )
+                calculator.adjoint(None, calculator.forward(), anomalous=True)
+
+    return job
+
+
+def _few_reflections(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
+    def job() -> None:
+        for addends in (None, {"S": 0.3 + 0.5j}):
+            fcalc(model, hkl=np.array([[1, 2, 3]]), method="direct", addends=addends)
+
+    return job
+
+
+def _scaling(model: tuple[Crystal, Atoms], solvent: str) -> Callable[[], None]:
+    def job() -> None:
+        f = fcalc(model, d_min=D_MIN)
+        amplitudes = f.amplitudes * (1.0 + 0.1 * np.sin(np.arange(len(f))))
+        free = np.arange(len(f)) % 10 == 0
+        data = Reflections(f.crystal, f.hkl, amplitudes, 0.05 * amplitudes + 1.0, free, "FP")
+        FModel(model, data, solvent=solvent).fit().to_dict()
+
+    return job

@@ -1,0 +1,35 @@
+"""Pages and package tell of the same things."""
+
+import re
+from pathlib import Path
+
+import friedel
+from friedel.cli.main import COMMANDS
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_every_public_name_is_in_the_reference():
+    reference = set((DOCS / "api.rst").read_text(encoding="utf-8").split())
+    assert set(friedel._SHORT_DOOR) <= reference, set(friedel._SHORT_DOOR) - reference
+
+
+def test_every_command_is_on_its_page():
+    page = (DOCS / "command.md").read_text(encoding="utf-8")
+    assert set(COMMANDS) <= set(re.findall(r"\w+", page))
+
+
+def test_every_page_is_in_a_table_of_contents():
+    """What is named there is a file, or a pattern that one matches."""
+    named = {"index"}
+    for page in DOCS.glob("*.md"):
+        for table in re.findall(r"```{toctree}(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            entries = [line for line in table.split() if not line.startswith(":")]
+            named |= {path.stem for entry in entries for path in DOCS.glob(f"{entry}.*")}
+    assert {page.stem for page in (*DOCS.glob("*.md"), *DOCS.glob("*.rst"))} <= named
+
+
+def test_every_public_name_has_a_type():
+    stub = Path(friedel.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    typed = set(re.findall(r"(\w+) as \1\b", stub))
+    assert typed == {*friedel._SHORT_DOOR, *friedel._ERRORS}
