@@ -5,7 +5,7 @@ import friedel
 from friedel.atoms import VOIGT, Atoms
 from friedel.constants import U_TO_B
 from friedel.crystal import Crystal
-from friedel.density import add_atoms, radii, sample
+from friedel.density import BACKGROUND, add_atoms, radii, sample, sample_patch
 from friedel.formfactors import GaussianSum, scattering_factors
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
@@ -111,14 +111,42 @@ def test_a_sharp_atom_on_a_fine_grid_has_no_box_that_is_too_large():
     assert grid.mean() * crystal.volume == pytest.approx(16, rel=1e-3)
 
 
-def test_float32_and_float64_agree():
-    atoms = some_atoms(20, 0.0)
+@pytest.mark.parametrize(
+    "crystal", [ORTHOGONAL, OBLIQUE, SKEW], ids=["orthogonal", "oblique", "skew"]
+)
+@pytest.mark.parametrize("aniso", [0.0, 0.1, 0.5], ids=["iso", "aniso", "needles"])
+@pytest.mark.parametrize("cutoff", [1e-3, 1e-8])
+def test_float32_and_float64_agree(crystal, aniso, cutoff):
+    atoms = some_atoms(20, aniso)
     factors = scattering_factors(atoms.scatterers)
     single, double = (
-        sample(ORTHOGONAL, atoms, factors.a, factors.b, (18, 20, 24), dtype=t, blur=3.0)
+        sample(crystal, atoms, factors.a, factors.b, (36, 40, 48), dtype=t, blur=3.0, cutoff=cutoff)
         for t in (np.float32, np.float64)
     )
+    # some ten roundings of 6e-8, and the e^-18 of the peak that factors may lose
     np.testing.assert_allclose(single, double, atol=3e-6 * double.max())
+
+
+@pytest.mark.parametrize("corner", [0.02, 0.5, 0.97])
+def test_the_part_that_atoms_reach_is_the_whole_map(corner):
+    """Also where it extends over the end of the cell; beyond it there is the background only."""
+    crystal = Crystal((60, 70, 20, 90, 100, 90))
+    rng = np.random.default_rng(5)
+    frac = corner + rng.uniform(-0.05, 0.05, (30, 3))
+    atoms = Atoms.from_labels(["C"] * 30, frac, 1.0, 20.0)
+    factors = scattering_factors(atoms.scatterers)
+    shape = (90, 108, 30)
+    whole = sample(crystal, atoms, factors.a, factors.b, shape)
+    patch = sample_patch(crystal, atoms, factors.a, factors.b, shape)
+    assert patch.values.size < 0.3 * whole.size
+    u, v = (
+        (first + np.arange(n))
+        for first, n in zip(patch.origin, patch.values.shape[:2], strict=True)
+    )
+    placed = np.full(shape, BACKGROUND, np.float32)
+    placed[np.ix_(u % shape[0], v % shape[1])] = patch.values
+    # positions less an integer number of steps round differently
+    np.testing.assert_allclose(placed, whole, rtol=0, atol=1e-6 * whole.max())
 
 
 def test_radius_is_where_the_density_falls_to_the_cutoff():

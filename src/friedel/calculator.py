@@ -22,7 +22,7 @@ from friedel.workspace import check_memory
 
 METHODS = ("auto", "fft", "direct")
 
-SECONDS_PER_GATHER = 10e-9
+SECONDS_PER_GATHER = 5e-9
 """Time of one (operation, reflection) in reciprocal space."""
 REFIT_SHARE = 0.2
 """Relative error of form factors on a grid, as a share of rtol."""

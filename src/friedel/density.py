@@ -53,10 +53,12 @@ class GaussianGroups:
         """Groups from (n_kinds, n_terms) coefficients."""
         padding = -a.shape[1] % GROUP
         order = np.argsort(np.where(a != 0, b, np.inf), axis=1, kind="stable")
-        a = np.pad(np.take_along_axis(a, order, axis=1), ((0, 0), (0, padding)))
-        b = np.take_along_axis(b, order, axis=1)
-        # Padding repeats the broadest term, so that it never decides what is safe
-        return cls(a, np.pad(b, ((0, 0), (0, padding)), mode="edge"))
+        a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+        if padding:
+            # Repeats the broadest term, so that it never decides what is safe
+            a = np.column_stack([a, np.zeros((len(a), padding))])
+            b = np.column_stack([b, np.repeat(b[:, -1:], padding, axis=1)])
+        return cls(a, b)
 
     @property
     def n_groups(self) -> int:

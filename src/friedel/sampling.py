@@ -35,7 +35,9 @@ ALIAS_SHARE = 0.4
 TAIL_ALIASING = 1.2
 """Cut tails fold back too: their power grows by this factor."""
 ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
-"""Measured relative noise of a grid and its transform, by type."""
+"""Measured relative noise of a grid and its transform, by type; it is white."""
+ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
+"""Measured relative error of what single atoms contribute, by type; as large in every shell."""
 SINGLE_PRECISION_RTOL = 3e-5
 """Below it rounding can make float64 on a coarser grid the cheaper choice."""
 MIN_WIDTH = 1.0
@@ -55,11 +57,14 @@ DIRECTIONS = np.polynomial.legendre.leggauss(24)
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 """One of each pair of the 26 neighbours of a lattice point."""
 
-SECONDS_PER_GRID_POINT = 5e-9
+SECONDS_PER_CALL = 2.5e-4
+SECONDS_PER_GRID_POINT = 4e-9
 COST_ORTHOGONAL = (3e-7, 1.2e-10)
-COST_OBLIQUE = (1.2e-6, 3e-10)
-"""Seconds for a grid point of density, fold and transform; for a group of Gaussians of one
-atom and for one Gaussian at one point, in the kernel for right angles and in the oblique one."""
+COST_OBLIQUE = (2.5e-6, 2.5e-10)
+COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
+"""Seconds for what any call takes; for a grid point of density, fold and transform; for a group of
+Gaussians of one atom and for one Gaussian at one point, in the kernel for right angles and in
+the oblique one; and how many times as much, by type."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +294,7 @@ class AccuracyModel:
             return None
         cutoff = self._largest_cutoff(blur, np.sqrt(rest), start, shells)
         error = self.error(shape, blur, cutoff, dtype)
-        seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
+        seconds = self.seconds(shape, blur, cutoff, dtype)
         return Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
 
     def closest(self, rtol: float, fixed: Fixed) -> Plan:
@@ -314,7 +319,7 @@ class AccuracyModel:
                 rest = allowed * np.sqrt(1.0 - ALIAS_SHARE)
                 cutoff = self._largest_cutoff(blur, rest, 1e-5)
             error = self.error(shape, blur, cutoff, dtype)
-            seconds = self.seconds(shape, blur, cutoff) * dtype.itemsize / 4
+            seconds = self.seconds(shape, blur, cutoff, dtype)
             plan = Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
             if error <= allowed:
                 return plan
@@ -334,15 +339,18 @@ class AccuracyModel:
         )
         return float(np.linalg.norm(parts))
 
-    def seconds(self, shape: tuple[int, int, int], blur: float, cutoff: float) -> float:
-        """Predicted time of the density in float32 and its transform, one thread."""
+    def seconds(
+        self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
+    ) -> float:
+        """Predicted time of the density and its transform, one thread."""
         _, _, radius = self._tails(blur, cutoff)
         per_group, per_term = self._cost
         volumes = self.classes.count[:, None] * 4.0 / 3.0 * np.pi * radius**3
         points = float(volumes.sum()) * float(np.prod(shape)) / self.crystal.volume
         groups = float(self.classes.count.sum()) * radius.shape[1]
         whole_grid = float(np.prod(shape)) * SECONDS_PER_GRID_POINT
-        return groups * per_group + points * GROUP * per_term + whole_grid
+        seconds = groups * per_group + points * GROUP * per_term + whole_grid
+        return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * seconds
 
     def alias_error(
         self, shape: tuple[int, int, int], blur: float, shells: slice = ALL_SHELLS
@@ -373,7 +381,8 @@ class AccuracyModel:
         classes = self.classes
         f000 = n_copies * float((classes.count * classes.occ * self.a.sum(axis=(1, 2))).sum())
         variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
-        return self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
+        noise = self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
+        return float(np.hypot(noise, ROUNDING_OF_ATOMS[dtype]))
 
     def _worst_shell(self, power: np.ndarray, shells: slice = ALL_SHELLS) -> float:
         weight = self.s[shells] ** 2

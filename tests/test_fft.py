@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from friedel import fft
+
+
+@pytest.fixture(params=["ducc0", "scipy"])
+def engine(request, monkeypatch):
+    if request.param == "scipy":
+        monkeypatch.setattr(fft, "_ducc_fft", lambda: None)
+    else:
+        pytest.importorskip("ducc0")
+    return request.param
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("origin", "size"), [((0, 0), (12, 15)), ((3, 2), (5, 6)), ((9, 13), (7, 8)), ((9, 0), (7, 15))]
+)
+def test_the_wanted_part_of_the_transform_of_a_part_of_the_grid(
+    engine, origin, size, threads, monkeypatch
+):
+    monkeypatch.setattr(fft, "POINTS_PER_THREAD", 100)
+    monkeypatch.setattr(fft, "POINTS_AT_A_TIME", 700)  # two or three planes
+    shape, k_max, l_max = (12, 15, 18), 4, 6
+    patch = np.random.default_rng(1).normal(size=(*size, shape[2]))
+    grid = np.zeros(shape)
+    u, v = ((first + np.arange(n)) % m for first, n, m in zip(origin, size, shape, strict=False))
+    grid[np.ix_(u, v)] = patch
+    found = fft.pruned_transform(patch, origin, shape, k_max, l_max, threads)
+    k = np.r_[0 : k_max + 1, -k_max:0]
+    expected = np.fft.rfftn(grid)[:, k, : l_max + 1]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_all_frequencies_where_all_are_wanted(engine):
+    grid = np.random.default_rng(2).normal(size=(6, 7, 8))
+    found = fft.pruned_transform(grid, (0, 0), (6, 7, 8), 3, 4)
+    expected = np.fft.rfftn(grid)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from numba import njit
+
+from friedel.kernels.vectors import LANES, exp, load, maximum, minimum, store, zero_where_less
+
+
+@njit
+def exp_of(x, out):
+    for i in range(0, len(x), LANES):
+        store(out, np.uint64(i), exp(load(x, np.uint64(i))))
+
+
+@njit
+def limited(x, low, high, out):
+    for i in range(0, len(x), LANES):
+        here = np.uint64(i)
+        value = minimum(maximum(load(x, here), load(low, here)), load(high, here))
+        store(out, here, zero_where_less(value, load(x, here), load(low, here)))
+
+
+@pytest.mark.parametrize(("dtype", "lowest"), [(np.float32, -86.0), (np.float64, -700.0)])
+def test_exponentials(dtype, lowest):
+    x = np.linspace(lowest, 80.0, 1000 * LANES).astype(dtype)
+    out = np.empty_like(x)
+    exp_of(x, out)
+    exact = np.exp(x.astype(np.longdouble))
+    # half an epsilon of the result, and as much of the remainder and of its series
+    assert np.abs(out / exact - 1).max() < 1.5 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_limits(dtype):
+    rng = np.random.default_rng(0)
+    x, low = rng.normal(size=(2, 4 * LANES)).astype(dtype)
+    high, out = low + dtype(0.5), np.empty_like(x)
+    limited(x, low, high, out)
+    np.testing.assert_array_equal(out, np.where(x < low, 0, np.clip(x, low, high)))
