@@ -138,7 +138,8 @@ def sample_patch(
     """The part of the grid that the atoms reach; parameters and errors are those of `sample`.
 
     In high symmetry the atoms of one asymmetric unit leave most of the cell empty. With `crop`
-    off the patch is the whole grid.
+    off the patch is the whole grid. With it, what is the whole grid all the same has its mean
+    subtracted: its transform is right but for F(000).
     """
     check_widths(atoms, b, blur)
     groups = GaussianGroups.from_sums(a, b)
@@ -161,8 +162,14 @@ def sample_patch(
     grid = scratch("density", padded, dtype) if reuse else np.empty(padded, dtype)
     fill = _plan_fill(grid, shape, step, atoms, groups, radii, blur)
 
+    level = BACKGROUND
+    if crop and size == shape[:2]:
+        # F(000), the largest of all, would leave rounding errors in the others
+        level -= float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
+
     def fill_slab(first: int, last: int) -> None:
-        grid[first:last] = BACKGROUND
+        grid[first:last, :, :nw] = level
+        grid[first:last, :, nw:] = BACKGROUND
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
