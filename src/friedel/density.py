@@ -24,6 +24,9 @@ FEW_ATOMS = 20
 CROPPING_PAYS = 0.8
 """Part of an axis beyond which the whole of it is as well."""
 
+LOAD_OF_POINT = 1e-2
+"""Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
+
 POINTS_PER_THREAD = 250_000
 """Grid points below which another thread costs more than it saves."""
 
@@ -173,8 +176,25 @@ def sample_patch(
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
-    in_stretches(fill_slab, size[0], min(threads, size[0] * size[1] * nw // POINTS_PER_THREAD))
+    threads = min(threads, size[0] * size[1] * nw // POINTS_PER_THREAD)
+    load = None
+    if threads > 1:
+        load = plane_loads(atoms.frac[:, 0], size[0], shape[0], radii.largest * extent[0])
+        load += LOAD_OF_POINT * size[1] * nw
+    in_stretches(fill_slab, size[0], threads, load)
     return Patch(grid[:, :, :nw], origin, shape)
+
+
+def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.ndarray:
+    """(n,) numbers of atoms that reach each of the first planes of an axis of `size` points."""
+    first = np.floor(coordinates % 1.0 * size - reach).astype(np.int64)
+    width = min(int(2.0 * reach) + 1, size)
+    change = np.zeros(2 * size)
+    starts = np.bincount(first % size, minlength=size)
+    change[:size] += starts
+    change[width : width + size] -= starts
+    reached = np.cumsum(change)
+    return (reached[:size] + reached[size:])[:n]
 
 
 def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[int, int]:

@@ -1,20 +1,54 @@
-"""Work divided among threads, each with a stretch of its own."""
+"""Work divided among threads, each with a stretch of its own.
 
+The threads are kept: to make them takes as long as they save on a small protein. A forked process
+makes its own.
+"""
+
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 
+import numpy as np
 
-def in_stretches(work: Callable[[int, int], None], n: int, threads: int) -> None:
+
+def in_stretches(
+    work: Callable[[int, int], None], n: int, threads: int, load: np.ndarray | None = None
+) -> None:
     """Call work(first, last) for stretches that cover range(n), each in a thread of its own.
 
-    The kernels let other threads run; what each writes must be its own.
+    The kernels let other threads run; what each writes must be its own. `work` must not
+    divide itself among threads again.
+
+    Parameters
+    ----------
+    load
+        (n,) share of the work that each item is; by default they are alike.
     """
     threads = min(threads, n)
     if threads <= 1:
         work(0, n)
         return
-    pairs = list(pairwise(n * i // threads for i in range(threads + 1)))
-    with ThreadPoolExecutor(len(pairs)) as pool:
-        for done in [pool.submit(work, *pair) for pair in pairs]:
-            done.result()
+    if load is None:
+        edges = [n * i // threads for i in range(threads + 1)]
+    else:
+        done = np.cumsum(load)
+        inner = np.searchsorted(done, done[-1] * np.arange(1, threads) / threads) + 1
+        edges = [0, *inner.tolist(), n]
+    (first, last), *others = pairwise(edges)
+    pending = [_threads().submit(work, *pair) for pair in others]
+    try:
+        work(first, last)
+    finally:
+        for other in pending:
+            other.result()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="friedel")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)
