@@ -27,8 +27,9 @@ CROPPING_PAYS = 0.8
 LOAD_OF_POINT = 1e-2
 """Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
 
-POINTS_PER_THREAD = 250_000
-"""Grid points below which another thread costs more than it saves."""
+POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 600_000
+"""An atom takes as long as clearing and folding that many points; work that is less than that of
+so many points costs less than another thread."""
 
 BACKGROUND = 1e-30
 """Density of the empty grid, in F(000) only: sums with the tails of atoms are normal numbers. With
@@ -176,7 +177,8 @@ def sample_patch(
         fill(first, last)
         kernels.fold_rows(grid, nw, first, last)
 
-    threads = min(threads, size[0] * size[1] * nw // POINTS_PER_THREAD)
+    work = size[0] * size[1] * nw + len(atoms) * POINTS_PER_ATOM
+    threads = min(threads, work // POINTS_PER_THREAD)
     load = None
     if threads > 1:
         load = plane_loads(atoms.frac[:, 0], size[0], shape[0], radii.largest * extent[0])
