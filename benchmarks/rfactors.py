@@ -169,6 +169,10 @@ def programs(cctbx: str | None) -> dict[str, Callable[[Task], Outcome]]:
     return found
 
 
+def _as_number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="with models and data")
@@ -184,16 +188,18 @@ def main() -> None:
     for name in arguments.only or PAIRS:
         tasks = [read_task(arguments.folder, name, seed) for seed in seeds]
         for program, run in programs(arguments.cctbx).items():
-            rows, outcome = [], None
+            rows, numbers = [], set()
             for task in tasks:
                 outcome = run(task)
+                numbers.add(outcome.n_parameters)
                 everything = np.isfinite(outcome.f_model)
                 work = everything & ~task.left_out & ~task.free
                 parts = (work, everything & task.left_out, everything & task.free, everything)
                 rows.append([*(outcome.r(part) for part in parts), outcome.seconds])
             mean = np.mean(rows, axis=0)
             table.setdefault(program, []).append(list(mean))
-            print(f"{name:10s} {program:22s} {outcome.n_parameters:>7s} {mean[0]:7.4f} "
+            least_most = "-".join(dict.fromkeys(f(numbers, key=_as_number) for f in (min, max)))
+            print(f"{name:10s} {program:22s} {least_most:>7s} {mean[0]:7.4f} "
                   f"{mean[1]:8.4f} {mean[2]:7.4f} {mean[3]:7.4f} {mean[4]:6.2f}")  # fmt: skip
             sys.stdout.flush()
     print("\ngeometric means over the pairs")
