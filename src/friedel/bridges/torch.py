@@ -48,13 +48,17 @@ class StructureFactors(torch.nn.Module):
 
     def __init__(self, calculator: Calculator, *, threads: int = 1) -> None:
         super().__init__()
-        self.calculator = calculator
+        self._calculator, self._name = calculator, _named(calculator)
         self.threads = threads
-        self._name = _named(calculator)
+
+    @property
+    def calculator(self) -> Calculator:
+        """That of the structure factors, as given."""
+        return self._calculator
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._name = _named(self.calculator)  # a copy has a calculator of its own
+        self._name = _named(self._calculator)  # a copy has a calculator of its own
 
     def forward(
         self,
