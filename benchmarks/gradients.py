@@ -6,8 +6,8 @@ For each model: one thread, all parameters (xyz, B or U, occupancy, f'), float32
 relative rms of the Cartesian gradients against direct summation. cctbx, by FFT with its defaults,
 runs with the interpreter named by FRIEDEL_CCTBX_PYTHON, TorchRef, which differentiates
 automatically, with that of FRIEDEL_TORCHREF_PYTHON; either is left out where it is absent.
-friedel is asked for two errors, its default and the one that cctbx has. Data of PDB files alone go
-to TorchRef. The time of its gradients is that of forward and backward, less forward alone.
+friedel is asked for two errors, its default and the one that cctbx has. TorchRef reads PDB files
+only.
 """
 
 import os
@@ -120,7 +120,7 @@ def main():
                 name, "cctbx fft", *pair, relative_rms(peer["xyz"], exact), n, beside(pair, totals)
             )
         if peer := run_torchref(name, hkl, w, d_min):
-            pair = (peer["seconds_forward"], peer["seconds_both"] - peer["seconds_forward"])
+            pair = (peer["seconds_forward"], peer["seconds_gradients"])
             # its atoms are in an order of their own
             sites = model.atoms.frac @ model.crystal.orthogonalization.T
             _, order = cKDTree(peer["sites"]).query(sites)
