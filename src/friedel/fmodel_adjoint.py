@@ -24,9 +24,9 @@ class ScaleGradients:
     k_overall, k_sol, b_sol, k_layer
         Numbers; zero for those of a solvent or layer that is not there.
     b_overall
-        (6,) by B11, B22, B33, B12, B13, B23, each taken for independent of the others: what
-        the symmetry allows is the projection on :func:`friedel.scaling.symmetric_tensors`. Off
-        the diagonal by the one stored number, which stands in both places of the tensor.
+        (6,) by B11, B22, B33, B12, B13, B23, Cartesian, each independent of the others. Off
+        the diagonal by the one stored number, which stands in both places of the tensor. Along
+        the tensors that the symmetry allows: ``symmetric_tensors(crystal) @ b_overall``.
     overall_curve, solvent_curve
         By each coefficient of the curves.
     """
