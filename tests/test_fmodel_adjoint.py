@@ -110,8 +110,11 @@ def test_by_scales(model):
             assert derivatives[i] == pytest.approx(expected, rel=TOLERANCE, abs=10 * rounding)
 
 
-def test_transpose_in_what_f_model_is_linear_in(model):
+@pytest.mark.parametrize("method", ["direct", "fft"])
+def test_transpose_in_what_f_model_is_linear_in(model, method):
     """<A x, w> = <x, A* w> for occupancies, k_overall and k_sol, to rounding."""
+    options = {"method": method, "dtype": np.float64, "hkl": model.calculator.hkl}
+    model = replace(model, calculator=Calculator.from_model((CRYSTAL, some_atoms()), **options))
     atoms, w = some_atoms(), complex_numbers(len(model.calculator.hkl), 3)
     gradients = model.adjoint(atoms, w)
     total = target(model, w, atoms)

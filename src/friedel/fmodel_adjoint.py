@@ -96,54 +96,34 @@ class FixedMaskModel:
     ) -> FModelGradients:
         """Derivatives of a target T by atoms and scales, from those by F_model.
 
-        Parameters
-        ----------
-        atoms, anomalous
-            As for :meth:`friedel.Calculator.adjoint`.
-        w
-            (n,) complex: dT/dRe F_model + i dT/dIm F_model at each reflection.
-
-        Raises
-        ------
-        AtomsError
-            When the atoms are of other kinds.
-        ReflectionsError
-            When there is not one finite number for each reflection.
+        Takes w = dT/dRe F_model + i dT/dIm F_model (n,); the other arguments and the errors
+        are those of :meth:`friedel.Calculator.adjoint`.
         """
         calculator, scales = self.calculator, self.scales
         w = checked_weights(w, len(calculator.hkl))
         at = calculator.at(atoms)
         f_calc = at.forward()
-        unscaled_w = scales.overall_scale(calculator.crystal, calculator.hkl) * w
-        of_atoms = unscaled_w
-        if self.babinet:
-            of_atoms = unscaled_w * (1.0 - scales.solvent_scale(calculator.stol2))
-        by_scales = self._by_scales(w, unscaled_w, f_calc)
-        return FModelGradients(at.adjoint(of_atoms, anomalous=anomalous), by_scales)
-
-    def _by_scales(
-        self, w: np.ndarray, unscaled_w: np.ndarray, f_calc: np.ndarray
-    ) -> ScaleGradients:
-        """From w, by F_model and by what the overall scale multiplies."""
-        calculator, scales = self.calculator, self.scales
-        unit = replace(self, scales=replace(scales, k_overall=1.0)).scaled(f_calc)
         f_mask, f_layer = self._solvent_parts(f_calc)
+        # of the factors for themselves, so that derivatives are known where a factor is zero
+        per_k = replace(scales, k_overall=1.0).overall_scale(calculator.crystal, calculator.hkl)
+        per_k_sol = replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
+        overall, solvent = scales.k_overall * per_k, scales.k_sol * per_k_sol
         # T rises by Re conj(w) F when F is enlarged, and so along the logarithm of its scale
-        along_overall = _real_product(w, self.scaled(f_calc))
-        along_k_sol = _real_product(unscaled_w, f_mask + scales.k_layer * f_layer)
-        along_k_sol *= replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
-        along_solvent = scales.k_sol * along_k_sol
-        along_layer = _real_product(unscaled_w, f_layer)
-        along_layer *= scales.solvent_scale(calculator.stol2)
-        return ScaleGradients(
-            k_overall=float(_real_product(w, unit).sum()),
+        f_solvent = f_mask + scales.k_layer * f_layer
+        along_k = per_k * _real_product(w, f_calc + solvent * f_solvent)
+        along_k_sol = overall * per_k_sol * _real_product(w, f_solvent)
+        along_overall, along_solvent = scales.k_overall * along_k, scales.k_sol * along_k_sol
+        by_scales = ScaleGradients(
+            k_overall=float(along_k.sum()),
             b_overall=-along_overall @ quadratic_terms(calculator.crystal, calculator.hkl),
             k_sol=float(along_k_sol.sum()),
             b_sol=-float(along_solvent @ calculator.stol2),
-            k_layer=float(along_layer.sum()),
+            k_layer=float((overall * solvent) @ _real_product(w, f_layer)),
             overall_curve=self._by_curve(along_overall, scales.overall_curve),
             solvent_curve=self._by_curve(along_solvent, scales.solvent_curve),
         )
+        factor = overall * (1.0 - solvent) if self.babinet else overall
+        return FModelGradients(at.adjoint(factor * w, anomalous=anomalous), by_scales)
 
     def _solvent_parts(self, f_calc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) F_mask and F_layer, zero where there are none."""
@@ -154,6 +134,8 @@ class FixedMaskModel:
         return f_mask, nothing if self.f_layer is None else self.f_layer
 
     def _by_curve(self, along: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
+        if not coefficients:
+            return np.zeros(0)
         terms = curve_terms(self.calculator.stol2, self.scales.curve_range, len(coefficients))
         return along @ terms
 
