@@ -32,6 +32,9 @@ _CALCULATORS: WeakValueDictionary[str, Calculator] = WeakValueDictionary()
 
 _NUMBERS = count()
 
+PARAMETERS = ", ".join(f"Tensor? {name}" for name in TRAILING)
+"""Those of :meth:`StructureFactors.forward`, in the language of operators."""
+
 Tensors = tuple[torch.Tensor | None, ...]
 
 
@@ -96,16 +99,12 @@ def _named(calculator: Calculator) -> str:
     return name
 
 
-@torch.library.custom_op("friedel::structure_factors", mutates_args=())
-def _forward(
-    name: str,
-    threads: int,
-    xyz: torch.Tensor | None,
-    b_iso: torch.Tensor | None,
-    u_aniso: torch.Tensor | None,
-    occ: torch.Tensor | None,
-) -> torch.Tensor:
-    parameters = (xyz, b_iso, u_aniso, occ)
+@torch.library.custom_op(
+    "friedel::structure_factors",
+    mutates_args=(),
+    schema=f"(str name, int threads, {PARAMETERS}) -> Tensor",
+)
+def _forward(name: str, threads: int, *parameters: torch.Tensor | None) -> torch.Tensor:
     f = torch.from_numpy(_batch(name, parameters).forward(threads))
     return f.to(_device(parameters), _dtype(parameters))
 
@@ -121,18 +120,15 @@ def _(name: str, threads: int, *parameters: torch.Tensor | None) -> torch.Tensor
     return torch.empty(shape, dtype=_dtype(parameters), device=_device(parameters))
 
 
-@torch.library.custom_op("friedel::structure_factors_adjoint", mutates_args=())
+@torch.library.custom_op(
+    "friedel::structure_factors_adjoint",
+    mutates_args=(),
+    schema=f"(str name, int threads, Tensor w, {PARAMETERS}) -> Tensor[]",
+)
 def _adjoint(
-    name: str,
-    threads: int,
-    w: torch.Tensor,
-    xyz: torch.Tensor | None,
-    b_iso: torch.Tensor | None,
-    u_aniso: torch.Tensor | None,
-    occ: torch.Tensor | None,
+    name: str, threads: int, w: torch.Tensor, *parameters: torch.Tensor | None
 ) -> list[torch.Tensor]:
     """Derivatives by those parameters that are given."""
-    parameters = (xyz, b_iso, u_aniso, occ)
     # PyTorch's gradient by a complex number is dT/dRe + i dT/dIm, which is w
     weights = w.detach().cpu().resolve_conj().numpy().astype(np.complex128)
     found = _batch(name, parameters).adjoint(weights, threads)
