@@ -1,11 +1,13 @@
-"""Time of gradients beside that of structure factors, and beside cctbx's gradients by FFT.
+"""Time of gradients beside that of structure factors, and beside those of cctbx and TorchRef.
 
     python benchmarks/gradients.py [MODEL ...]
 
 For each model: one thread, all parameters (xyz, B or U, occupancy, f'), float32; the error is the
 relative rms of the Cartesian gradients against direct summation. cctbx, by FFT with its defaults,
-runs with the interpreter named by FRIEDEL_CCTBX_PYTHON and is left out where it is absent;
-friedel is asked for two errors, its default and the one that cctbx has.
+runs with the interpreter named by FRIEDEL_CCTBX_PYTHON, TorchRef, which differentiates
+automatically, with that of FRIEDEL_TORCHREF_PYTHON; either is left out where it is absent.
+friedel is asked for two errors, its default and the one that cctbx has. TorchRef reads PDB files
+only.
 """
 
 import os
@@ -15,7 +17,8 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from common import MACROMOLECULES, load, run_peer, seconds
+from common import MACROMOLECULES, load, models_folder, run_peer, seconds
+from scipy.spatial import cKDTree
 
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
@@ -57,6 +60,18 @@ def run_cctbx(model, hkl, w, d_min):
         return run_peer("peer_cctbx_gradients.py", path, d_min, REPEATS, python=python)
 
 
+def run_torchref(name, hkl, w, d_min):
+    """The peer on the same file and the same w, or None."""
+    python = os.environ.get("FRIEDEL_TORCHREF_PYTHON")
+    if python is None or not name.endswith(".pdb"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "reflections.npz"
+        np.savez(path, hkl=hkl, w=w)
+        model = models_folder() / name
+        return run_peer("peer_torchref_gradients.py", model, path, d_min, REPEATS, python=python)
+
+
 def relative_rms(found, exact):
     return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
@@ -91,16 +106,31 @@ def main():
         if name != LARGE:
             *times, exact = ours(model, hkl, w, 1e-4, "direct")
             line(name, "direct", *times, 0.0, n)
+        totals = []
         for rtol in (1e-4, 5e-3):
             *times, xyz = ours(model, hkl, w, rtol)
+            totals.append(sum(times))
             error = np.nan if exact is None else relative_rms(xyz, exact)
             line(name, f"fft, rtol {rtol:.0e}", *times, error, n)
-        peer = None if exact is None else run_cctbx(model, hkl, w, d_min)
-        if peer is not None:
+        if exact is None:
+            continue
+        if peer := run_cctbx(model, hkl, w, d_min):
             pair = (peer["seconds_forward"], peer["seconds_gradients"])
-            ratio = sum(pair) / sum(times)
-            text = f"friedel's two together are {ratio:.1f} x faster"
-            line(name, "cctbx fft", *pair, relative_rms(peer["xyz"], exact), n, text)
+            line(
+                name, "cctbx fft", *pair, relative_rms(peer["xyz"], exact), n, beside(pair, totals)
+            )
+        if peer := run_torchref(name, hkl, w, d_min):
+            pair = (peer["seconds_forward"], peer["seconds_gradients"])
+            # its atoms are in an order of their own
+            sites = model.atoms.frac @ model.crystal.orthogonalization.T
+            _, order = cKDTree(peer["sites"]).query(sites)
+            error = relative_rms(peer["xyz"][order], exact)
+            line(name, "torchref", *pair, error, n, beside(pair, totals))
+
+
+def beside(peer, totals):
+    """How many times the peer's two together are friedel's, at either error."""
+    return "F + grad: {:.1f} x, {:.1f} x friedel's".format(*(sum(peer) / t for t in totals))
 
 
 if __name__ == "__main__":

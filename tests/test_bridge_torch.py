@@ -1,3 +1,5 @@
+import copy
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import friedel.bridges.torch as bridge  # noqa: E402
 from friedel.atoms import Atoms  # noqa: E402
 from friedel.bridges.torch import StructureFactors  # noqa: E402
 from friedel.calculator import Calculator  # noqa: E402
@@ -109,16 +112,62 @@ def test_threads(calculator):
         assert all(torch.equal(x, expected) for x in pool.map(gradient, [1, 2, 1, 2]))
 
 
-# from within torch.compile, about tensors of its own
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-def test_inside_a_compiled_function(calculator):
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_one_operator_of_a_compiled_function(calculator, backend, batch):
+    """Without a break in the graph, and with the same derivatives."""
+    torch.compiler.reset()  # it counts how often the code below is compiled
+    module = StructureFactors(calculator, threads=2)
+
+    def f(xyz, b_iso):
+        return (module(2.0 * xyz, b_iso=b_iso).abs() ** 2).sum()
+
+    found, expected = some_parameters(*batch)[:2], some_parameters(*batch)[:2]
+    compiled = torch.compile(f, backend=backend, fullgraph=True)
+    compiled(*found).backward()
+    f(*expected).backward()
+    for x, y in zip(found, expected, strict=True):
+        torch.testing.assert_close(x.grad, y.grad)
+    with torch.no_grad():
+        value = compiled(*found)
+    torch.testing.assert_close(value, f(*expected).detach())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [(), (2, 1)])
+def test_the_operator_is_registered_as_it_should_be(calculator, dtype, batch):
+    """PyTorch's own checks: its schema, its shapes without data, its derivative."""
     module = StructureFactors(calculator)
-    compiled = torch.compile(lambda x: module(2.0 * x).abs().sum(), backend="eager")
+    xyz, b_iso, u_aniso, occ = some_parameters(*batch, dtype=dtype)
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    for given in ((xyz, b_iso, u_aniso, occ), (xyz, None, None, None)):
+        arguments = (module._name, 1, *given)
+        torch.library.opcheck(bridge._forward, arguments, test_utils=checks)
+
+
+def test_derivatives_are_first_ones_only(calculator):
     xyz = some_parameters()[0]
-    compiled(xyz).backward()
-    expected = xyz.detach().clone().requires_grad_()
-    module(2.0 * expected).abs().sum().backward()
-    torch.testing.assert_close(xyz.grad, expected.grad)
+    target = (StructureFactors(calculator)(xyz).abs() ** 2).sum()
+    (first,) = torch.autograd.grad(target, xyz, create_graph=True)
+    with pytest.raises(RuntimeError, match="no autograd formula"):
+        first.sum().backward()
+
+
+def test_copies_and_temporaries_own_their_calculators():
+    atoms = Atoms.from_labels(["C"] * N, np.random.default_rng(0).random((N, 3)), 1.0, 10.0)
+
+    def temporary():
+        return StructureFactors(Calculator.from_model((CRYSTAL, atoms), d_min=2.5))
+
+    xyz = some_parameters()[0]
+    copied = copy.deepcopy(temporary())
+    gc.collect()
+    expected = copied(xyz)
+    f = temporary()(xyz)
+    gc.collect()
+    torch.testing.assert_close(f, expected)
+    f.abs().sum().backward()
+    assert xyz.grad.abs().max() > 0
 
 
 def test_a_step_downhill(calculator):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from friedel import report, scaling, starts
+from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.errors import FriedelError, ParameterError
+from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
@@ -34,17 +36,14 @@ from friedel.scaling import (
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.shells import Shell
 from friedel.shortcuts import addends_of
-from friedel.sigmaa import PhaseStatistics, map_coefficients, phase_statistics
+from friedel.sigmaa import PhaseStatistics, free_or_all, map_coefficients, phase_statistics
 from friedel.solvent import MaskedSolvent, checked_mask
-from friedel.starts import BABINET_START, SOLVENT_DENSITIES
+from friedel.starts import SOLVENT_DENSITIES
 from friedel.twinning import TwinDomain, best_twin
 
 SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
 
 WEIGHTS = ("none", "sigma")
-
-LEAST_FREE = 50
-"""Smaller free sets cannot tell sigma_A: then all reflections are taken for it."""
 
 
 class FModel:
@@ -158,8 +157,7 @@ class FModel:
         self._search_mask, self._progress = search_mask, progress
         if not isinstance(radii, MaskParameters):
             radii = MaskParameters.for_radii(radii)
-        strict_ncs = options.pop("strict_ncs", True)
-        read = as_model(model, strict_ncs=strict_ncs)
+        read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
         observed = amplitudes_of(data, free_label, free_value)
         notes = read.notes + compare_crystals(self.crystal, observed.crystal)
@@ -225,12 +223,23 @@ class FModel:
 
         Of a twin, that of the first domain.
         """
-        f_mask = self.f_mask.values if self.has_solvent and self.f_mask is not None else None
-        f_layer = self.masked.f_layer if self.scales.k_layer and self.masked else None
-        values = self.scales.f_total(
-            self.crystal, self.f_obs.hkl, self.f_calc.values, f_mask, f_layer
-        )
-        return self._reflections("FMODEL", values)
+        return self._reflections("FMODEL", self.with_fixed_mask.scaled(self.f_calc.values))
+
+    @property
+    def with_fixed_mask(self) -> FixedMaskModel:
+        """F_model as a function of atoms and scales, the mask held as it is."""
+        masked = self.masked if self.has_solvent else None
+        f_mask = None if masked is None else masked.f_mask
+        f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
+        babinet = self.solvent == "babinet"
+        return FixedMaskModel(self._calculator, self.scales, f_mask, f_layer, babinet)
+
+    def adjoint(self, atoms: Atoms | None, w: np.ndarray) -> FModelGradients:
+        """Derivatives of a target by atoms and scales, from those by `f_model`.
+
+        See :meth:`friedel.fmodel_adjoint.FixedMaskModel.adjoint`.
+        """
+        return self.with_fixed_mask.adjoint(atoms, w)
 
     @cached_property
     def amplitudes(self) -> np.ndarray:
@@ -323,10 +332,8 @@ class FModel:
     def _best_flat_fit(
         self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
     ) -> ScalingFit:
-        if start is not None:
-            return starts.best_fit(data, [start], options)
         solvent = "babinet" if self.solvent == "babinet" else self.source
-        usual = starts.usual_starts(data, solvent, options["fixed"])
+        usual = [start] if start else starts.usual_starts(data, solvent, options["fixed"])
         return starts.best_fit(data, usual, options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:
@@ -342,14 +349,8 @@ class FModel:
         ParameterError
             When k_overall is not positive.
         """
-        if given.get("k_overall", 1.0) <= 0:
-            raise ParameterError(
-                f"k_overall starts at {given['k_overall']:g}, expected more than 0"
-            )
-        average = BABINET_START if self.solvent == "babinet" else ScaleParameters()
-        start = dataclasses.replace(average, **given)
         data = self._scaling_data(self.usable & ~self.free)
-        return scaling.fit_isotropic_b(data, start, fixed=given)
+        return starts.quick_start(data, self.solvent, given)
 
     @property
     def result(self) -> ScalingFit:
@@ -422,13 +423,12 @@ class FModel:
     def phase_statistics(self) -> PhaseStatistics:
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
         used = self.usable
-        free = self.free[used]
         found = phase_statistics(
             self.crystal,
             self.f_obs.hkl[used],
             self._f_obs_of_domain[used],
             np.abs(self.f_model.values[used]),
-            free if free.sum() >= LEAST_FREE else np.ones(len(free), bool),
+            free_or_all(self.free[used]),
         )
         full = np.full((2, len(used)), np.nan)
         full[:, used] = found.fom, found.d

@@ -27,6 +27,9 @@ STARTS = (-2.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 MEAN_TERMS = 6
 """Of the smooth mean intensity, on all reflections."""
 
+LEAST_FREE = 50
+"""Smaller free sets cannot tell sigma_A."""
+
 
 @dataclass(frozen=True)
 class SigmaA:
@@ -72,6 +75,11 @@ class PhaseStatistics:
     sigma_a: SigmaA
     fom: np.ndarray
     d: np.ndarray
+
+
+def free_or_all(free: np.ndarray) -> np.ndarray:
+    """(n,) bool: what to estimate sigma_A from, the free set unless it is too small."""
+    return free if free.sum() >= LEAST_FREE else np.ones(len(free), bool)
 
 
 def phase_statistics(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from friedel import scaling
+from friedel.errors import ParameterError
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 from friedel.scaling.choice import FLAT
 from friedel.solvent import MaskedSolvent, best_mask
@@ -33,6 +34,20 @@ def usual_starts(data: ScalingData, source: str, fixed: Collection[str]) -> list
     if not data.has_solvent:
         averages = [ScaleParameters(k_sol=0.0)]
     return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
+
+
+def quick_start(data: ScalingData, solvent: str, given: dict[str, Any]) -> ScaleParameters:
+    """Parameters that are `given`, averages for others; k_overall and B from a straight line.
+
+    Raises
+    ------
+    ParameterError
+        When k_overall is not positive.
+    """
+    if given.get("k_overall", 1.0) <= 0:
+        raise ParameterError(f"k_overall starts at {given['k_overall']:g}, expected more than 0")
+    average = BABINET_START if solvent == "babinet" else ScaleParameters()
+    return scaling.fit_isotropic_b(data, replace(average, **given), fixed=given)
 
 
 def best_fit(

@@ -7,26 +7,37 @@
     ((f.abs() - f_obs) ** 2).sum().backward()           # xyz.grad, b.grad
 
 Everything runs on the CPU. Derivatives are first ones only: the backward pass cannot itself be
-differentiated.
+differentiated. Within ``torch.compile`` it is one operator, with ``fullgraph=True`` as well.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from friedel.bridges.batches import TRAILING, Batch, reduced
+from friedel.bridges.batches import TRAILING, Batch, batch_shape, reduced
 from friedel.calculator import Calculator
 from friedel.errors import MissingDependencyError
 
 try:
     import torch
-    from torch.autograd.function import once_differentiable
 except ImportError as error:
     raise MissingDependencyError(
         "friedel.bridges.torch needs PyTorch: pip install friedel[torch]"
     ) from error
+
+_CALCULATORS: WeakValueDictionary[str, Calculator] = WeakValueDictionary()
+"""By name, since operators of PyTorch take tensors, numbers and text, but no other objects."""
+
+_NUMBERS = count()
+
+PARAMETERS = ", ".join(f"Tensor? {name}" for name in TRAILING)
+"""Those of :meth:`StructureFactors.forward`, in the language of operators."""
+
+Tensors = tuple[torch.Tensor | None, ...]
 
 
 class StructureFactors(torch.nn.Module):
@@ -42,10 +53,18 @@ class StructureFactors(torch.nn.Module):
 
     def __init__(self, calculator: Calculator, *, threads: int = 1) -> None:
         super().__init__()
-        self.calculator = calculator
+        self._calculator, self._name = calculator, _named(calculator)
         self.threads = threads
 
-    @torch.compiler.disable
+    @property
+    def calculator(self) -> Calculator:
+        """That of the structure factors, as given."""
+        return self._calculator
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._name = _named(self._calculator)  # a copy has a calculator of its own
+
     def forward(
         self,
         xyz: torch.Tensor | None = None,
@@ -72,36 +91,90 @@ class StructureFactors(torch.nn.Module):
         AtomsError
             For shapes that do not fit, or numbers that are not finite.
         """
-        return _StructureFactors.apply(self.calculator, self.threads, xyz, b_iso, u_aniso, occ)
+        found: torch.Tensor = _forward(self._name, self.threads, xyz, b_iso, u_aniso, occ)
+        return found
 
 
-class _StructureFactors(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, calculator: Calculator, threads: int, *parameters: torch.Tensor | None
-    ) -> torch.Tensor:
-        arrays = [None if x is None else x.detach().cpu().numpy() for x in parameters]
-        batch = Batch.from_parameters(calculator, dict(zip(TRAILING, arrays, strict=True)))
-        ctx.batch, ctx.threads = batch, threads
-        ctx.inputs = [None if x is None else (x.shape, x.dtype, x.device) for x in parameters]
-        f = torch.from_numpy(batch.forward(threads))
-        single = all(x is None or x.dtype == torch.float32 for x in parameters)
-        given = [x for x in parameters if x is not None]
-        if single and given:
-            f = f.to(torch.complex64)
-        return f.to(given[0].device) if given else f
+def _named(calculator: Calculator) -> str:
+    name = str(next(_NUMBERS))
+    _CALCULATORS[name] = calculator
+    return name
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[Any, ...]:
-        # PyTorch's gradient by a complex number is dT/dRe + i dT/dIm, which is w
-        w = gradient.detach().cpu().resolve_conj().numpy().astype(np.complex128)
-        found = ctx.batch.adjoint(w, ctx.threads)
-        results: list[torch.Tensor | None] = []
-        for name, given, needed in zip(TRAILING, ctx.inputs, ctx.needs_input_grad[2:], strict=True):
-            if given is None or not needed:
-                results.append(None)
-                continue
-            shape, dtype, device = given
-            results.append(torch.from_numpy(reduced(found[name], shape)).to(device, dtype))
-        return None, None, *results
+
+@torch.library.custom_op(
+    "friedel::structure_factors",
+    mutates_args=(),
+    schema=f"(str name, int threads, {PARAMETERS}) -> Tensor",
+)
+def _forward(name: str, threads: int, *parameters: torch.Tensor | None) -> torch.Tensor:
+    f = torch.from_numpy(_batch(name, parameters).forward(threads))
+    return f.to(_device(parameters), _dtype(parameters))
+
+
+@_forward.register_fake
+def _(name: str, threads: int, *parameters: torch.Tensor | None) -> torch.Tensor:
+    leading = (
+        batch_shape(key, x.shape)
+        for key, x in zip(TRAILING, parameters, strict=True)
+        if x is not None
+    )
+    shape = *torch.broadcast_shapes(*leading), len(_CALCULATORS[name].hkl)
+    return torch.empty(shape, dtype=_dtype(parameters), device=_device(parameters))
+
+
+@torch.library.custom_op(
+    "friedel::structure_factors_adjoint",
+    mutates_args=(),
+    schema=f"(str name, int threads, Tensor w, {PARAMETERS}) -> Tensor[]",
+)
+def _adjoint(
+    name: str, threads: int, w: torch.Tensor, *parameters: torch.Tensor | None
+) -> list[torch.Tensor]:
+    """Derivatives by those parameters that are given."""
+    # PyTorch's gradient by a complex number is dT/dRe + i dT/dIm, which is w
+    weights = w.detach().cpu().resolve_conj().numpy().astype(np.complex128)
+    found = _batch(name, parameters).adjoint(weights, threads)
+    return [
+        torch.from_numpy(reduced(found[key], x.shape)).to(x.device, x.dtype)
+        for key, x in zip(TRAILING, parameters, strict=True)
+        if x is not None
+    ]
+
+
+@_adjoint.register_fake
+def _(
+    name: str, threads: int, w: torch.Tensor, *parameters: torch.Tensor | None
+) -> list[torch.Tensor]:
+    return [
+        torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in parameters if x is not None
+    ]
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    ctx.name, ctx.threads, *parameters = inputs
+    ctx.calculator = _CALCULATORS[ctx.name]  # which may have no other owner left
+    ctx.save_for_backward(*parameters)
+
+
+def _backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    parameters = ctx.saved_tensors
+    found = iter(_adjoint(ctx.name, ctx.threads, gradient, *parameters))
+    return None, None, *(None if x is None else next(found) for x in parameters)
+
+
+_forward.register_autograd(_backward, setup_context=_keep)
+
+
+def _batch(name: str, parameters: Tensors) -> Batch:
+    arrays = [None if x is None else x.detach().cpu().numpy() for x in parameters]
+    given = dict(zip(TRAILING, arrays, strict=True))
+    return Batch.from_parameters(_CALCULATORS[name], given)
+
+
+def _dtype(parameters: Tensors) -> torch.dtype:
+    given = {x.dtype for x in parameters if x is not None}
+    return torch.complex64 if given == {torch.float32} else torch.complex128
+
+
+def _device(parameters: Tensors) -> torch.device:
+    return next((x.device for x in parameters if x is not None), torch.device("cpu"))

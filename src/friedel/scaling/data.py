@@ -13,7 +13,8 @@ from friedel.kernels.scaling import unscaled_amplitudes
 from friedel.scaling.parameters import ScaleParameters, quadratic_terms, symmetric_tensors
 
 BEYOND_CURVES = 20
-"""Reflections at either end of the resolution that curves, constant there, do not follow."""
+"""Reflections at either end of the resolution that curves, constant there, do not follow. Tuned
+as :data:`friedel.scaling.choice.AS_GOOD` was."""
 
 
 @dataclass(frozen=True, eq=False)

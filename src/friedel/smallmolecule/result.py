@@ -153,7 +153,7 @@ class IntensityFit:
     def f2_of_crystal(self) -> np.ndarray:
         """(n,) measured F^2 as a single crystal of one domain without extinction would have it.
 
-        On the scale of F_calc: F^2 |F_calc|^2 / F^2_model, the factor being NaN where the
+        On the scale of F_calc: F^2 times the ratio of ``|F_calc|^2`` and F^2_model, NaN where the
         model has none.
         """
         return self.f2 * self._to_crystal
