@@ -13,7 +13,7 @@ differentiated. Within ``torch.compile`` it is one operator, with ``fullgraph=Tr
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -37,7 +37,7 @@ _NUMBERS = count()
 PARAMETERS = ", ".join(f"Tensor? {name}" for name in TRAILING)
 """Those of :meth:`StructureFactors.forward`, in the language of operators."""
 
-Tensors = tuple[torch.Tensor | None, ...]
+Tensors: TypeAlias = "tuple[torch.Tensor | None, ...]"
 
 
 class StructureFactors(torch.nn.Module):
