@@ -1,0 +1,53 @@
+"""What every peer's process does: wait for lines on standard input and answer each with one of JSON.
+
+ready    after the model is prepared
+go       calculate once
+save     write hkl and F of the last calculation
+"""
+
+import json
+import sys
+import time
+
+
+def peak_mb():
+    """Most memory that this process had, in MB of 2^20 bytes.
+
+    Not ru_maxrss where Linux tells better: that starts with what the parent had at the fork.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii") as lines:
+            kilobytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+        return float(kilobytes) / 1024
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def serve(calculate, save, *, import_mb, **others):
+    """Answer lines until there are no more.
+
+    Parameters
+    ----------
+    calculate
+        Called without arguments; timed.
+    save
+        Called with what `calculate` returned.
+    import_mb
+        Memory before the model was read.
+    others
+        More calculations, by the line that asks for them.
+    """
+    calls = {"go": calculate} | others
+    print(json.dumps({"import_mb": import_mb}), flush=True)
+    result = None
+    for line in sys.stdin:
+        word = line.strip()
+        start = time.perf_counter()
+        if word == "save":
+            save(result)
+        else:
+            result = calls[word]()
+        seconds = time.perf_counter() - start
+        print(json.dumps({"seconds": seconds, "memory_mb": peak_mb()}), flush=True)
