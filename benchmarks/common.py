@@ -144,18 +144,18 @@ class Peer:
         self._process.stdout.close()
         self._folder.cleanup()
 
-    def seconds(self, word="go"):
-        """Time of one calculation."""
+    def times(self, word="go"):
+        """Seconds of one calculation, by the clock and of the processor."""
         self._process.stdin.write(word + "\n")
         self._process.stdin.flush()
         answer = self._answer()
         self.memory_mb = answer["memory_mb"]
-        return answer["seconds"]
+        return answer["seconds"], answer["cpu_seconds"]
 
     def result(self):
         """hkl and F of the last calculation."""
         memory = self.memory_mb
-        self.seconds("save")
+        self.times("save")
         self.memory_mb = memory
         arrays = np.load(self._output)
         return arrays["hkl"], arrays["f"]
@@ -195,8 +195,8 @@ def run_cctbx(script, model, hkl, d_min, repeats, algorithm):
         return None
     try:
         with Peer(script, model, d_min, algorithm, python=python, hkl=hkl) as peer:
-            peer.seconds()
-            seconds = min(peer.seconds() for _ in range(repeats))
+            peer.times()
+            seconds = min(peer.times()[0] for _ in range(repeats))
             return {"seconds": seconds, "f": peer.result()[1]}
     except PeerError:
         return None

@@ -1,4 +1,4 @@
-"""What every peer's process does: wait for lines on standard input and answer each with one of JSON.
+"""What every peer's process does: it answers each line on standard input with one of JSON.
 
 ready    after the model is prepared
 go       calculate once
@@ -44,10 +44,14 @@ def serve(calculate, save, *, import_mb, **others):
     result = None
     for line in sys.stdin:
         word = line.strip()
-        start = time.perf_counter()
+        start, start_of_cpu = time.perf_counter(), time.process_time()
         if word == "save":
             save(result)
         else:
             result = calls[word]()
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "memory_mb": peak_mb()}), flush=True)
+        answer = {
+            "seconds": time.perf_counter() - start,
+            "cpu_seconds": time.process_time() - start_of_cpu,
+            "memory_mb": peak_mb(),
+        }
+        print(json.dumps(answer), flush=True)

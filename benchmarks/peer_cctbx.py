@@ -15,9 +15,9 @@ algorithm = sys.argv[3] if len(sys.argv) > 4 else "fft"
 def read_structure(atoms, symmetry):
     structure = xray.structure(crystal_symmetry=symmetry)
     # cctbx sums an atom on a special position once for each of its different images
-    occ = atoms["occ"] * atoms["site_symmetry_order"]
+    summed = atoms["occ"] * atoms["site_symmetry_order"]
     for label, frac, occ, b, u in zip(
-        atoms["labels"], atoms["frac"], occ, atoms["b_iso"], atoms["u_cart"]
+        atoms["labels"], atoms["frac"], summed, atoms["b_iso"], atoms["u_cart"]
     ):
         if u.any():
             displacement = adptbx.u_cart_as_u_star(symmetry.unit_cell(), tuple(u))

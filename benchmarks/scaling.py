@@ -54,8 +54,8 @@ def exponent(x, y):
 
 def main():
     print(
-        f"{'atoms':>8s} {'d_min':>6s} {'grid points':>12s} {'refl':>9s} {'ms':>10s} {'1st call':>10s} "
-        f"{'us/atom':>9s} {'ns/point':>9s}"
+        f"{'atoms':>8s} {'d_min':>6s} {'grid points':>12s} {'refl':>9s} {'ms':>10s} "
+        f"{'1st call':>10s} {'us/atom':>9s} {'ns/point':>9s}"
     )
     atoms, _, _, per_call, with_plan = np.array([measure(crystal_of(n), D_MIN) for n in ATOMS]).T
     print(f"time ~ atoms^({exponent(atoms, per_call)}) at a fixed density of atoms")
