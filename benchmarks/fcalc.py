@@ -11,7 +11,8 @@ name, and are left out without.
 Peers have one thread. Times with one thread are of the processor, which other work on the
 machine disturbs least; with two, and of the first call with its plan, the least by the clock. `x 1`
 and `x 2` are how many times faster friedel is with one and two threads: medians over turns of
-the ratio of times, the latter by the clock. MB are the most memory of each process.
+the ratio of times, the latter by the clock. `auto` is `x 1` with direct summation, where friedel
+left to itself would take it. MB are the most memory of each process.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from common import (
     seconds,
     worst_shell,
 )
-from limits import print_parts
+from limits import median_seconds, print_parts
 
 from friedel.calculator import Calculator
 
@@ -51,7 +52,7 @@ LIMITS_OF = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "5cvz_final.pdb", "150,000
 COLUMNS = {
     "model": "{:15s}", "atoms": "{:>7s}", "refl": "{:>8s}", "peer": "{:8s}", "ms": "{:>8s}",
     "error": "{:>8s}", "friedel": "{:>8s}", "2 thr": "{:>8s}", " error": "{:>8s}", "x 1": "{:>5s}",
-    "x 2": "{:>5s}", "1st call": "{:>8s}", "MB": "{:>5s}", "friedel ": "{:>7s}",
+    "x 2": "{:>5s}", "auto": "{:>5s}", "1st call": "{:>8s}", "MB": "{:>5s}", "friedel ": "{:>7s}",
 }  # fmt: skip
 LINE = " ".join(COLUMNS.values())
 
@@ -73,12 +74,19 @@ class Comparison:
     mb: float
     peer_import_mb: float
     import_mb: float
+    direct: float | None
 
     @property
     def ratios(self):
         """Medians over turns, one thread of processor time and two by the clock."""
         one, two = self.peer_cpu / self.cpu, self.peer_clock / self.two
         return float(np.median(one)), float(np.median(two))
+
+    @property
+    def auto_ratio(self):
+        """The first of them by the method that friedel takes, FFT or direct summation."""
+        direct = self.direct is not None
+        return float(np.median(self.peer_cpu)) / self.direct if direct else self.ratios[0]
 
     @property
     def ratios_of_least(self):
@@ -98,7 +106,8 @@ def compare(name, model, d_min, hkl, sample, exact):
     with Peer(f"peer_{name}.py", model, d_min, python=PYTHONS[name], hkl=hkl) as peer:
         peer.times()
         peer_error = error_of(peer.result())
-        with Peer("peer_friedel.py", model, d_min, min(peer_error, LARGEST_RTOL)) as ours:
+        rtol = min(peer_error, LARGEST_RTOL)
+        with Peer("peer_friedel.py", model, d_min, rtol) as ours:
             ours.times()
             error = error_of(ours.result())
             turns = []
@@ -111,7 +120,14 @@ def compare(name, model, d_min, hkl, sample, exact):
             return Comparison(
                 name, *np.array(turns).T, peer_error, error, with_plan,
                 peer.memory_mb, ours.memory_mb, peer.import_mb, ours.import_mb,
+                direct_seconds(model, hkl, rtol),
             )  # fmt: skip
+
+
+def direct_seconds(model, hkl, rtol):
+    """Processor time of direct summation where friedel takes it, None where it takes the FFT."""
+    calculator = Calculator.from_model(model, hkl=hkl, rtol=rtol, threads=1)
+    return median_seconds(calculator.forward) if calculator.method == "direct" else None
 
 
 def print_line(name, model, hkl, found):
@@ -120,7 +136,8 @@ def print_line(name, model, hkl, found):
         name, f"{len(model.atoms)}", f"{len(hkl)}", found.peer,
         milliseconds(np.median(found.peer_cpu)), f"{found.peer_error:.1e}",
         milliseconds(np.median(found.cpu)), milliseconds(found.two.min()), f"{found.error:.1e}",
-        f"{one:.1f}", f"{two:.1f}", milliseconds(found.with_plan),
+        f"{one:.1f}", f"{two:.1f}", "" if found.direct is None else f"{found.auto_ratio:.1f}",
+        milliseconds(found.with_plan),
         f"{found.peer_mb:.0f}", f"{found.mb:.0f}",
     )  # fmt: skip
     print(LINE.format(*cells), flush=True)
@@ -146,10 +163,11 @@ def print_means(found):
         if not some:
             continue
         one, two = geometric_mean([x.ratios for x in some])
+        auto = geometric_mean([x.auto_ratio for x in some])
         least_one, least_two = geometric_mean([x.ratios_of_least for x in some])
         print(
-            f"geometric mean of {len(some)} macromolecules: {one:.1f} x {peer}, two threads "
-            f"{two:.1f} (of the least times by the clock: {least_one:.1f}, {least_two:.1f})"
+            f"geometric mean of {len(some)} macromolecules: {one:.1f} x {peer}, two threads {two:.1f} "
+            f"(of the least times by the clock {least_one:.1f}, {least_two:.1f}; auto {auto:.1f})"
         )
     if found:
         imports = {x.peer: x.peer_import_mb for x in found.values()}
@@ -196,7 +214,10 @@ def main():
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--plot", metavar="FILE", help="figure of error against time")
     options = parser.parse_args()
-    names = options.models or [*MACROMOLECULES, *SYNTHETIC]
+    every = [*MACROMOLECULES, *SYNTHETIC]
+    names = options.models or every
+    if unknown := set(names) - set(every):
+        parser.error(f"unknown {', '.join(unknown)}: expected some of {', '.join(every)}")
     print(LINE.format(*COLUMNS))
     found, curves = {}, {}
     for name in names:

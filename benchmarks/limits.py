@@ -84,6 +84,7 @@ def flops_per_second():
 
 
 def median_seconds(work):
+    """Processor time of a call, the first one not counted."""
     work()
     times = []
     for _ in range(CALLS):
