@@ -29,7 +29,6 @@ from common import (
     exact_sample,
     model_and_resolution,
     rows_of,
-    seconds,
     worst_shell,
 )
 from limits import median_seconds, print_parts
@@ -166,8 +165,9 @@ def print_means(found):
         auto = geometric_mean([x.auto_ratio for x in some])
         least_one, least_two = geometric_mean([x.ratios_of_least for x in some])
         print(
-            f"geometric mean of {len(some)} macromolecules: {one:.1f} x {peer}, two threads {two:.1f} "
-            f"(of the least times by the clock {least_one:.1f}, {least_two:.1f}; auto {auto:.1f})"
+            f"geometric mean of {len(some)} macromolecules: {one:.1f} x {peer}, "
+            f"two threads {two:.1f}, auto {auto:.1f}; "
+            f"of the least times by the clock {least_one:.1f} and {least_two:.1f}"
         )
     if found:
         imports = {x.peer: x.peer_import_mb for x in found.values()}
@@ -183,13 +183,14 @@ def friedel_curve(model, hkl, sample, exact):
         calculator = Calculator.from_model(model, hkl=hkl, method="fft", rtol=rtol, threads=1)
         f = calculator.forward()
         error = worst_shell(model.crystal, sample, f[rows_of(hkl, sample)], exact)
-        points.append((seconds(calculator.forward, 3), error))
+        points.append((median_seconds(calculator.forward, 5), error))
     return np.array(points)
 
 
 def plot(path, curves, found):
     """Error against time: friedel's curve and its peers' points, a panel for each model."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure, axes = plt.subplots(1, len(curves), figsize=(3.2 * len(curves), 3.4), squeeze=False)
     marks = {"gemmi": "s", "cctbx": "^", "torchref": "D"}
@@ -202,6 +203,9 @@ def plot(path, curves, found):
                 ax.loglog(*point, mark, color=f"C{color}", markersize=8, label=peer)
         ax.set_title(name, fontsize=10)
         ax.set_xlabel("time of a call, ms")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(True, which="major", alpha=0.3)
     axes[0, 0].set_ylabel("relative error, worst shell")
     axes[0, 0].legend(fontsize=8)

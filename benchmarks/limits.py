@@ -83,11 +83,11 @@ def flops_per_second():
     return rows * 5 * n * np.log2(n) / seconds
 
 
-def median_seconds(work):
+def median_seconds(work, repeats=CALLS):
     """Processor time of a call, the first one not counted."""
     work()
     times = []
-    for _ in range(CALLS):
+    for _ in range(repeats):
         start = time.thread_time()
         work()
         times.append(time.thread_time() - start)
