@@ -1,6 +1,8 @@
 """What the time of F_calc consists of, beside what the machine's memory and arithmetic allow.
 
-python benchmarks/limits.py
+    python benchmarks/limits.py
+
+Times are of the processor; the machine's rates are measured in the same run.
 """
 
 import time

@@ -1,8 +1,9 @@
 """What every peer's process does: it answers each line on standard input with one of JSON.
 
-ready    after the model is prepared
-go       calculate once
-save     write hkl and F of the last calculation
+    go       calculate once
+    save     write hkl and F of the last calculation
+
+A line before all others says that the model is prepared.
 """
 
 import json
