@@ -23,6 +23,9 @@ MACROMOLECULES = {
     "1pfe.cif.gz": 1.1, "lyso_c2.pdb": 1.76, "rnase.pdb": 1.85, "5a3h.pdb": 1.82,
     "pka_start.pdb": 2.4, "5cvz_final.pdb": 3.29,
 }  # fmt: skip
+ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHREF_NUM_THREADS")
+}
 SYNTHETIC = {
     "1,000 atoms": (1_000, (36, 46, 82), 2.0),
     "10,000 atoms": (10_000, (70, 90, 130), 1.8),
@@ -123,7 +126,7 @@ class Peer:
         atoms = Path(self._folder.name) / "atoms.npz"
         save_atoms(atoms, model, **arrays)
         command = [python or sys.executable, HERE / script, atoms, *arguments, self._output]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | ONE_THREAD
         self._process = subprocess.Popen(
             [str(x) for x in command],
             stdin=subprocess.PIPE,
@@ -207,7 +210,7 @@ def run_peer(script, *arguments, python=None):
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out.npz"
         command = [python or sys.executable, str(HERE / script), *map(str, arguments), str(output)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | ONE_THREAD
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=environment, timeout=600
         )
