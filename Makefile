@@ -30,7 +30,8 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/fcalc.py | tee docs/measured/fcalc.txt
+	$(BIN)/python benchmarks/fcalc.py --plot docs/measured/fcalc.png | tee docs/measured/fcalc.txt
+	$(BIN)/python benchmarks/scaling.py | tee docs/measured/scaling.txt
 	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
 
 # Every example of the pages is run: they need the structures that the tests use, see docs/conf.py

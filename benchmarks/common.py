@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from friedel.atoms import Atoms
 from friedel.calculator import Calculator
-from friedel.io.models import as_model, site_symmetry_order
+from friedel.crystal import Crystal
+from friedel.io.models import Model, as_model, site_symmetry_order
 from friedel.reflections import Reflections
 from friedel.shells import worst_shell_error
 
@@ -21,6 +23,18 @@ MACROMOLECULES = {
     "1pfe.cif.gz": 1.1, "lyso_c2.pdb": 1.76, "rnase.pdb": 1.85, "5a3h.pdb": 1.82,
     "pka_start.pdb": 2.4, "5cvz_final.pdb": 3.29,
 }  # fmt: skip
+ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHREF_NUM_THREADS")
+}
+SYNTHETIC = {
+    "1,000 atoms": (1_000, (36, 46, 82), 2.0),
+    "10,000 atoms": (10_000, (70, 90, 130), 1.8),
+    "150,000 atoms": (150_000, (210, 450, 620), 3.0),
+    "500,000 atoms": (500_000, (260, 400, 660), 3.0),
+}
+"""Number of atoms, a, b, c and d_min of crystals in P 21 21 21."""
+ATOMS_PER_A3 = 0.07
+"""In a protein molecule."""
 SMALL_MOLECULES = ("1011031.cif", "2013551.cif", "2242624.cif", "4003024.cif", "epoxide.cif")
 
 
@@ -38,9 +52,38 @@ def load(name):
     return as_model(models_folder() / name, strict_ncs=False)
 
 
+def synthetic(n, lengths, seed=0):
+    """A molecule of n atoms, a cube with a protein's density, elements and B, in P 21 21 21."""
+    rng = np.random.default_rng(seed)
+    triplets = ["-x+1/2,-y,z+1/2", "-x,y+1/2,-z+1/2"]
+    crystal = Crystal.from_triplets((*lengths, 90, 90, 90), triplets)
+    labels = rng.choice(["C", "N", "O", "S"], n, p=[0.62, 0.17, 0.20, 0.01])
+    positions = rng.random((n, 3)) * (n / ATOMS_PER_A3) ** (1 / 3)
+    b_iso = 15.0 + rng.gamma(2.0, 10.0, n)
+    frac = positions @ crystal.fractionalization.T
+    return Model(crystal, Atoms.from_labels(labels, frac, 1.0, b_iso))
+
+
+def model_and_resolution(name):
+    """A macromolecule or a synthetic crystal, and its d_min."""
+    if name in SYNTHETIC:
+        n, lengths, d_min = SYNTHETIC[name]
+        return synthetic(n, lengths), d_min
+    return load(name), MACROMOLECULES[name]
+
+
 def worst_shell(crystal, hkl, found, exact):
     """Relative rms error in the worst of ten equal-volume shells (of those with data)."""
     return worst_shell_error(Reflections(crystal, hkl, found), exact)
+
+
+def rows_of(hkl, wanted):
+    """(m,) where in hkl (n, 3) each of the reflections `wanted` (m, 3) is."""
+    key, wanted_key = (x.astype(np.int64) @ [1 << 40, 1 << 20, 1] for x in (hkl, wanted))
+    order = np.argsort(key)
+    rows = order[np.searchsorted(key[order], wanted_key)]
+    assert np.array_equal(hkl[rows], wanted)
+    return rows
 
 
 def exact_sample(model, hkl, n=1500, source="xray"):
@@ -63,29 +106,103 @@ def seconds(work, repeats=7):
     return min(times)
 
 
-def run_cctbx(script, model, hkl, *arguments, **arrays):
-    """A script with cctbx on a model's atoms, where FRIEDEL_CCTBX_PYTHON names an interpreter.
+class Peer:
+    """A peer's script in a process of its own, at work when it is told to: see peer.py.
 
-    The atoms are its first argument, as a file with `hkl` and other arrays; None without cctbx.
+    Parameters
+    ----------
+    python
+        Its interpreter; by default this one.
+
+    Raises
+    ------
+    PeerError
+        When it does not get as far as being ready, or ends without an answer.
     """
+
+    def __init__(self, script, model, *arguments, python=None, **arrays):
+        self._folder = tempfile.TemporaryDirectory()
+        self._output = Path(self._folder.name) / "out.npz"
+        atoms = Path(self._folder.name) / "atoms.npz"
+        save_atoms(atoms, model, **arrays)
+        command = [python or sys.executable, HERE / script, atoms, *arguments, self._output]
+        environment = os.environ | ONE_THREAD
+        self._process = subprocess.Popen(
+            [str(x) for x in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        self.import_mb = self._answer()["import_mb"]
+        self.memory_mb = self.import_mb
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+    def times(self, word="go"):
+        """Seconds of one calculation, by the clock and of the processor."""
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        self.memory_mb = answer["memory_mb"]
+        return answer["seconds"], answer["cpu_seconds"]
+
+    def result(self):
+        """hkl and F of the last calculation."""
+        memory = self.memory_mb
+        self.times("save")
+        self.memory_mb = memory
+        arrays = np.load(self._output)
+        return arrays["hkl"], arrays["f"]
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        while line and not line.startswith("{"):  # what its libraries have to say
+            line = self._process.stdout.readline()
+        if not line:
+            raise PeerError(f"ended with status {self._process.wait()}")
+        return json.loads(line)
+
+
+class PeerError(Exception):
+    """A peer could not do its work."""
+
+
+def save_atoms(path, model, **arrays):
+    """A model's atoms and crystal as plain arrays, with others."""
     from friedel.io.writers import find_gemmi_spacegroup
 
+    crystal, atoms = model.crystal, model.atoms
+    group = find_gemmi_spacegroup(crystal)
+    np.savez(
+        path, cell=crystal.cell, rotations=crystal.rotations, translations=crystal.translations,
+        hall=group.hall, hm=group.xhm(), frac=atoms.frac, occ=atoms.occ, b_iso=atoms.b_iso,
+        u_cart=np.zeros((len(atoms), 6)) if atoms.u_aniso is None else atoms.u_aniso,
+        labels=np.array(atoms.symbols)[atoms.kind],
+        site_symmetry_order=site_symmetry_order(crystal, atoms.frac), **arrays,
+    )  # fmt: skip
+
+
+def run_cctbx(script, model, hkl, d_min, repeats, algorithm):
+    """Time and F of cctbx on a model's atoms, or None where FRIEDEL_CCTBX_PYTHON has none."""
     python = os.environ.get("FRIEDEL_CCTBX_PYTHON")
-    hall = getattr(find_gemmi_spacegroup(model.crystal), "hall", None)
-    if python is None or hall is None:
+    if python is None:
         return None
-    atoms = model.atoms
-    u_cart = np.zeros((len(atoms), 6)) if atoms.u_aniso is None else atoms.u_aniso
-    # cctbx sums an atom on a special position once for each of its different images
-    occ = atoms.occ * site_symmetry_order(model.crystal, atoms.frac)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "atoms.npz"
-        np.savez(
-            path, cell=model.crystal.cell, hall=hall, frac=atoms.frac, occ=occ,
-            b_iso=atoms.b_iso, u_cart=u_cart, labels=np.array(atoms.symbols)[atoms.kind],
-            hkl=hkl, **arrays,
-        )  # fmt: skip
-        return run_peer(script, path, *arguments, python=python)
+    try:
+        with Peer(script, model, d_min, algorithm, python=python, hkl=hkl) as peer:
+            peer.times()
+            seconds = min(peer.times()[0] for _ in range(repeats))
+            return {"seconds": seconds, "f": peer.result()[1]}
+    except PeerError:
+        return None
 
 
 def run_peer(script, *arguments, python=None):
@@ -93,7 +210,7 @@ def run_peer(script, *arguments, python=None):
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out.npz"
         command = [python or sys.executable, str(HERE / script), *map(str, arguments), str(output)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | ONE_THREAD
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=environment, timeout=600
         )
