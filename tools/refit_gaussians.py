@@ -5,7 +5,7 @@
 A density made of fewer Gaussians costs less. For every entry of the tables and every band
 0 <= sin(theta)/lambda <= 1/(2 d_min) the sum of n Gaussians, without a constant, that has the
 smallest maximal relative error against the table's own curve is looked for; what is
-found is written to src/friedel/data/refits.csv with its error. Takes some ten minutes.
+found is written to src/friedel/data/refits.csv with its error. Takes some twenty minutes.
 """
 
 import csv
@@ -18,7 +18,7 @@ from scipy.optimize import least_squares
 from friedel.formfactors import form_factor_table
 
 TABLES = ("it92", "c4322")
-D_MIN = (1.0, 1.5, 2.0, 3.0)
+D_MIN = (1.0, 1.25, 1.4, 1.5, 2.0, 2.5, 3.0)
 N_TERMS = (2, 3)
 TARGET = Path(__file__).parents[1] / "src" / "friedel" / "data" / "refits.csv"
 N_STARTS = 12

@@ -85,7 +85,6 @@ def sample(
     blur: float = 0.0,
     cutoff: float = 1e-5,
     threads: int = 1,
-    reuse: bool = False,
 ) -> np.ndarray:
     """(nu, nv, nw) density of the atoms themselves, without symmetry mates, on a grid.
 
@@ -101,8 +100,6 @@ def sample(
         Each group of an atom's Gaussians reaches to where its density falls below this level.
     threads
         Each fills a slab of planes of its own; the result is the same bits for any number.
-    reuse
-        Return memory that the next such call in this thread overwrites.
 
     Raises
     ------
@@ -119,7 +116,6 @@ def sample(
         blur=blur,
         cutoff=cutoff,
         threads=threads,
-        reuse=reuse,
         crop=False,
     )
     return patch.values
@@ -141,6 +137,7 @@ def sample_patch(
 ) -> Patch:
     """The part of the grid that the atoms reach; parameters and errors are those of `sample`.
 
+    With `reuse` it lies in memory that the next such call in this thread overwrites.
     In high symmetry the atoms of one asymmetric unit leave most of the cell empty. With `crop`
     off the patch is the whole grid. With it, what is the whole grid all the same has its mean
     subtracted: its transform is right but for F(000).

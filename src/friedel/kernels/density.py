@@ -264,10 +264,9 @@ def add_oblique(
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
 
-    Every diagonal of the form is shared half and half by two factors. A factor exceeds 1 only
-    where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; as no exponent is cut off, the
-    others make up for it. A group for which a factor would leave the range of float32, or
-    whose box is too large, is added the exact way.
+    A factor exceeds 1 only where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; the others
+    make up for it. A group for which a factor would exceed its range, or whose box is too
+    large, is added the exact way.
 
     `step` (3, 3) upper triangular turns steps along the grid axes into Cartesian A;
     `b_tensor` (n, 6) is Cartesian and `b_broad` (n,) its largest eigenvalue; the other
