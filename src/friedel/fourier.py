@@ -11,7 +11,8 @@ from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError, ResolutionError
 from friedel.fft import pruned_inverse, pruned_transform
 from friedel.grid import FloatGrid, Patch
-from friedel.kernels.fourier import gather, largest_indices, map_terms, scatter
+from friedel.kernels.fourier import gather, map_terms, scatter
+from friedel.kernels.indices import largest_indices
 from friedel.parallel import in_stretches
 from friedel.reflections import Reflections
 

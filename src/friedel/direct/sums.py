@@ -17,6 +17,7 @@ from friedel.direct.setting import setting_of
 from friedel.errors import ParameterError
 from friedel.kernels import direct_definition as definition, direct_symmetry as symmetry
 from friedel.kernels.direct_adjoint import COLUMNS
+from friedel.kernels.indices import largest_indices
 from friedel.reflections import checked_hkl
 
 MOST_ENTRIES = 2**19
@@ -211,7 +212,7 @@ class DirectSum:
     @cached_property
     def _limits(self) -> tuple[int, int, int]:
         """Largest |h|, |k| and |l| of all h R."""
-        return symmetry.largest_indices(self._hkl, self._setting.operations.rotations)
+        return largest_indices(self._hkl, self._setting.operations.rotations)
 
     @cached_property
     def _rows(self) -> Rows | None:

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from friedel.kernels.direct_symmetry import compiled, rotated, turn_of
+from friedel.kernels.direct_symmetry import compiled
+from friedel.kernels.indices import rotated, turn_of
 
 TWO_PI = 2.0 * math.pi
 

@@ -9,6 +9,8 @@ real parts of the sums suffice.
 import numpy as np
 from numba import njit
 
+from friedel.kernels.indices import rotated, turn_of
+
 compiled = njit(cache=True, nogil=True)
 
 # Sums may be reordered and multiply-adds fused; infinities and NaN keep their meaning
@@ -20,24 +22,6 @@ _ANGLE = 2.0 * np.pi * np.arange(24) / 24
 PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
 PHASE = np.concatenate([PHASE, PHASE * [1, -1, 1, -1]])
 """(re, im) = PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation."""
-
-
-@compiled
-def rotated(hkl, i, rotations, o):
-    """hkl[i] @ rotation as three numbers."""
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (
-        h * rotations[o, 0, 0] + k * rotations[o, 1, 0] + l * rotations[o, 2, 0],
-        h * rotations[o, 0, 1] + k * rotations[o, 1, 1] + l * rotations[o, 2, 1],
-        h * rotations[o, 0, 2] + k * rotations[o, 1, 2] + l * rotations[o, 2, 2],
-    )
-
-
-@compiled
-def turn_of(hkl, i, translations, o):
-    """h.t in 24ths of a turn, 0 to 23."""
-    h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-    return (h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]) % 24
 
 
 @compiled
@@ -54,17 +38,6 @@ def find_absent(hkl, rotations, translations, with_inverse, centring):
             if same or (opposite and with_inverse):
                 absent[i] |= turn_of(hkl, i, translations, o) != 0
     return absent
-
-
-@compiled
-def largest_indices(hkl, rotations):
-    """Largest |h|, |k|, |l| of all hkl[i] @ rotation."""
-    top_h = top_k = top_l = 0
-    for i in range(len(hkl)):
-        for o in range(len(rotations)):
-            h, k, l = rotated(hkl, i, rotations, o)
-            top_h, top_k, top_l = max(top_h, abs(h)), max(top_k, abs(k)), max(top_l, abs(l))
-    return top_h, top_k, top_l
 
 
 @compiled

@@ -16,7 +16,8 @@ import numpy as np
 
 from friedel.kernels.direct import fill_axis, take_atoms
 from friedel.kernels.direct_adjoint import COLUMNS, finish
-from friedel.kernels.direct_symmetry import PHASE, compiled, folded, turn_of
+from friedel.kernels.direct_symmetry import PHASE, compiled, folded
+from friedel.kernels.indices import turn_of
 from friedel.kernels.vectors import LANES, add, fill, load, multiply, multiply_add, negative, store
 
 

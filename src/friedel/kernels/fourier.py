@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from friedel.kernels.indices import rotated, turn_of
+
 CONJUGATE, IN_PLANE = 24, 48
 """Added to a turn of 24ths; see `map_terms`."""
 
@@ -11,20 +13,6 @@ COS = np.cos(2.0 * np.pi * (_TURN % 24) / 24)
 SIN = np.sin(2.0 * np.pi * (_TURN % 24) / 24)
 SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
 """Of the imaginary part of the transform's value."""
-
-
-@njit(cache=True, nogil=True)
-def largest_indices(hkl, rotations):
-    """Largest |h|, |k|, |l| of all hkl[i] @ rotation."""
-    top_h = top_k = top_l = 0
-    for i in range(len(hkl)):
-        h, k, l = hkl[i]
-        for o in range(len(rotations)):
-            r = rotations[o]
-            top_h = max(top_h, abs(h * r[0, 0] + k * r[1, 0] + l * r[2, 0]))
-            top_k = max(top_k, abs(h * r[0, 1] + k * r[1, 1] + l * r[2, 1]))
-            top_l = max(top_l, abs(h * r[0, 2] + k * r[1, 2] + l * r[2, 2]))
-    return top_h, top_k, top_l
 
 
 @njit(cache=True, nogil=True)
@@ -49,16 +37,13 @@ def map_terms(hkl, rotations, translations, shape, nw, index, turn):
     """
     nu, n_k, n_l = shape
     for i in range(len(hkl)):
-        h0, k0, l0 = hkl[i]
         for o in range(len(rotations)):
-            r = rotations[o]
-            h = h0 * r[0, 0] + k0 * r[1, 0] + l0 * r[2, 0]
-            k = h0 * r[0, 1] + k0 * r[1, 1] + l0 * r[2, 1]
-            l = h0 * r[0, 2] + k0 * r[1, 2] + l0 * r[2, 2]
-            t = (h0 * translations[o, 0] + k0 * translations[o, 1] + l0 * translations[o, 2]) % 24
+            h, k, l = rotated(hkl, i, rotations, o)
+            t = turn_of(hkl, i, translations, o)
             if l < 0:  # Friedel's law: F(-h) = conj(F(h))
                 h, k, l, t = -h, -k, -l, t + CONJUGATE
-            index[i, o] = (h % nu * n_k + k % n_k) * n_l + l
+            row = (h + (nu if h < 0 else 0)) * n_k + k + (n_k if k < 0 else 0)
+            index[i, o] = row * n_l + l
             turn[i, o] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
 
 
