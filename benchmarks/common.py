@@ -23,9 +23,9 @@ MACROMOLECULES = {
     "1pfe.cif.gz": 1.1, "lyso_c2.pdb": 1.76, "rnase.pdb": 1.85, "5a3h.pdb": 1.82,
     "pka_start.pdb": 2.4, "5cvz_final.pdb": 3.29,
 }  # fmt: skip
-ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHREF_NUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHREF_NUM_THREADS"), "1")
+LONG = 0.2
+"""Seconds; it does not matter to such a call what the caches held."""
 SYNTHETIC = {
     "1,000 atoms": (1_000, (36, 46, 82), 2.0),
     "10,000 atoms": (10_000, (70, 90, 130), 1.8),
@@ -154,6 +154,14 @@ class Peer:
         answer = self._answer()
         self.memory_mb = answer["memory_mb"]
         return answer["seconds"], answer["cpu_seconds"]
+
+    def times_again(self, word="go"):
+        """The same of the second of two calls: of those that follow one another, as most do.
+
+        While others were at work, the caches lost what the first one needs.
+        """
+        first = self.times(word)
+        return first if first[0] > LONG else self.times(word)
 
     def result(self):
         """hkl and F of the last calculation."""
