@@ -31,16 +31,23 @@ class Refit:
 
 
 @cache
-def _refits() -> Mapping[GaussianSum, tuple[Refit, ...]]:
-    """The refits of each entry, those with the fewest terms first."""
-    found: dict[GaussianSum, list[Refit]] = {}
+def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
+    """What the data file says of each entry of the tables."""
+    found: dict[GaussianSum, list[dict[str, str]]] = {}
     for row in table("refits"):
         entry = form_factor_table(row["table"]).entries[row["label"]]
-        n = int(row["n"])
-        a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, n + 1)) for x in "ab")
-        refit = Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"]))
-        found.setdefault(entry, []).append(refit)
-    return {entry: tuple(sorted(r, key=lambda x: len(x.sum.a))) for entry, r in found.items()}
+        found.setdefault(entry, []).append(row)
+    return found
+
+
+@cache
+def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
+    """The refits of an entry, those with the fewest terms first; none if it is no table's."""
+    found = []
+    for row in _rows().get(entry, ()):
+        a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
+        found.append(Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"])))
+    return tuple(sorted(found, key=lambda x: len(x.sum.a)))
 
 
 def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
@@ -50,11 +57,11 @@ def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> Gauss
     as f', is kept beside the refit.
     """
     constant = 0.0
-    refits = _refits().get(sum_)
-    if refits is None and len(sum_.b) > 1 and sum_.b[-1] == 0.0:
+    refits = refits_of(sum_)
+    if not refits and len(sum_.b) > 1 and sum_.b[-1] == 0.0:
         constant = sum_.a[-1]
-        refits = _refits().get(GaussianSum(sum_.a[:-1], sum_.b[:-1]))
-    for refit in refits or ():
+        refits = refits_of(GaussianSum(sum_.a[:-1], sum_.b[:-1]))
+    for refit in refits:
         if refit.d_min <= d_min and refit.error <= tolerance:
             return refit.sum + constant
     return sum_
