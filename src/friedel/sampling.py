@@ -387,7 +387,9 @@ class AccuracyModel:
     def _worst_shell(self, power: np.ndarray, shells: slice = ALL_SHELLS) -> float:
         weight = self.s[shells] ** 2
         error2 = (power.reshape(weight.shape) * weight).sum(axis=1)
-        return float(np.sqrt((error2 / (self.power[shells] * weight).sum(axis=1)).max()))
+        # A grid that is far too coarse: the error is infinite, and the grid is not taken
+        with np.errstate(over="ignore"):
+            return float(np.sqrt((error2 / (self.power[shells] * weight).sum(axis=1)).max()))
 
     def _shape(self, rate: float) -> tuple[int, int, int]:
         # In oblique cells indices reach beyond what the spacing of planes alone asks for
