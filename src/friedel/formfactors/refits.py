@@ -42,12 +42,12 @@ def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
 
 @cache
 def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
-    """The refits of an entry, those with the fewest terms first; none if it is no table's."""
+    """The refits of an entry, shortest and then closest first; none if it is no table's."""
     found = []
     for row in _rows().get(entry, ()):
         a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
         found.append(Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"])))
-    return tuple(sorted(found, key=lambda x: len(x.sum.a)))
+    return tuple(sorted(found, key=lambda x: (len(x.sum.a), x.error)))
 
 
 def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
