@@ -118,3 +118,18 @@ assert np.allclose(scipy.linalg.solve(a, a), np.eye(2))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_code_compiled_from_other_kernels_is_removed(tmp_path):
+    from friedel.kernels import _drop_stale_code
+
+    cache = tmp_path / "__pycache__"
+    kernel, index = tmp_path / "kernel.py", cache / "kernel.nbi"
+    kernel.write_text("a = 1")
+    _drop_stale_code(tmp_path)
+    index.write_text("compiled")
+    _drop_stale_code(tmp_path)
+    assert index.exists()
+    kernel.write_text("a = 2")
+    _drop_stale_code(tmp_path)
+    assert not index.exists()

@@ -4,10 +4,33 @@ Compiled code is kept beside this file, or in the user's cache folder. Where nei
 written to, as with a read-only installation and no home, it goes to a folder for temporary files.
 """
 
+import hashlib
 import os
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import numba
+
+
+def _drop_stale_code(folder: Path) -> None:
+    """Remove what was compiled beside the kernels in `folder` from any other state of them.
+
+    Numba looks at the file of a kernel, and not at those of the kernels that it calls.
+    """
+    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    state = hashlib.blake2b(sources, digest_size=16).hexdigest()
+    cache = folder / "__pycache__"
+    stamp = cache / "kernels.state"
+    with suppress(OSError):
+        if stamp.read_text(encoding="ascii") == state:
+            return
+    with suppress(OSError):
+        cache.mkdir(exist_ok=True)
+        for pattern in ("*.nbi", "*.nbc"):
+            for compiled in cache.glob(pattern):
+                compiled.unlink(missing_ok=True)
+        stamp.write_text(state, encoding="ascii")
 
 
 def _provide_cache() -> None:
@@ -28,4 +51,5 @@ def _nothing() -> None:
     pass
 
 
+_drop_stale_code(Path(__file__).parent)
 _provide_cache()
