@@ -118,6 +118,22 @@ def disc_rows(low, high, box, center, xx, xy, yy, r2):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def place_sphere(frac, radius, spacing, shape, center, half, box):
+    """Centre, half-widths and box of a sphere (radius in A) on a grid with right angles."""
+    for axis in range(3):
+        center[axis] = frac[axis] * shape[axis]
+        half[axis] = radius / spacing[axis]
+    place_box(center, half, shape[2], box)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sphere_rows(low, high, box, center, half, spacing):
+    """Rows of the box that cross the sphere, by plane."""
+    yy = (spacing[1] / spacing[0]) ** 2
+    disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def ellipsoid_rows(low, high, box, center, form, limit):
     """Rows of the box that cross the ellipsoid d Q d <= limit, by plane: its shadow along z."""
     xx, yy, zz, xy, xz, yz = form

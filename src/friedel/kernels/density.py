@@ -24,12 +24,13 @@ from numba import njit
 from friedel.kernels.boxes import (
     BOX,
     ROWS,
-    disc_rows,
     ellipsoid_rows,
     fits_tables,
     list_rows,
     place_box,
+    place_sphere,
     span,
+    sphere_rows,
     table_radius,
     touches,
 )
@@ -171,14 +172,10 @@ def add_orthogonal(
             radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            for axis in range(3):
-                center[axis] = frac[atom, axis] * shape[axis]
-                half[axis] = radius / spacing[axis]
-            place_box(center, half, nw, box)
+            place_sphere(frac[atom], radius, spacing, shape, center, half, box)
             if not touches(box, nu, first, last):
                 continue
-            yy = (spacing[1] / spacing[0]) ** 2
-            disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
+            sphere_rows(low, high, box, center, half, spacing)
             n_rows = list_rows(
                 row_at, start, in_plane, low, high, box, nu, nv, grid.shape[1], first, last
             )

@@ -36,7 +36,7 @@ import math
 import numpy as np
 from numba import njit
 
-from friedel.kernels.boxes import BOX, disc_rows, place_box, table_radius
+from friedel.kernels.boxes import BOX, place_sphere, sphere_rows, table_radius
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.factors import fill_profile
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
@@ -184,12 +184,8 @@ def gather_orthogonal(
             radius = table_radius(radius_table, kind[atom], group, b_position)
             if radius <= 0.0:
                 continue
-            for axis in range(3):
-                center[axis] = frac[atom, axis] * shape[axis]
-                half[axis] = radius / spacing[axis]
-            place_box(center, half, nw, box)
-            yy = (spacing[1] / spacing[0]) ** 2
-            disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
+            place_sphere(frac[atom], radius, spacing, shape, center, half, box)
+            sphere_rows(low, high, box, center, half, spacing)
             for t in range(GROUP):
                 q = FOUR_PI2 / (b_iso[atom] + b[kind[atom], GROUP * group + t] + blur)
                 at = 3 * BOX * t
