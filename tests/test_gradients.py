@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import density, fourier
+from friedel import density, fourier, reach
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.crystal import Crystal
@@ -66,15 +66,15 @@ def test_gathering_is_the_derivative_of_sampling(crystal, aniso, shape, cutoff, 
     """With the same truncated Gaussians, however coarsely they are truncated."""
     atoms = some_atoms(aniso=aniso)
     values = np.random.default_rng(2).normal(size=shape)
-    planned = density.RadiusTable.for_atoms
-    groups = density.GaussianGroups.from_sums(
+    planned = reach.RadiusTable.for_atoms
+    groups = reach.GaussianGroups.from_sums(
         *(getattr(scattering_factors(atoms.scatterers), x) for x in "ab")
     )
     fixed = planned(atoms, groups, 3.0, cutoff)
     # Radii that do not follow B, as the adjoint takes them
     radius = np.broadcast_to(fixed.radius[:, :, :1], fixed.radius.shape).copy()
-    held = density.RadiusTable(radius, fixed.b_first, fixed.b_step)
-    monkeypatch.setattr(density.RadiusTable, "for_atoms", lambda *_: held)
+    held = reach.RadiusTable(radius, fixed.b_first, fixed.b_step)
+    monkeypatch.setattr(reach.RadiusTable, "for_atoms", lambda *_: held)
 
     found = gathered(crystal, atoms, values, shape=shape, cutoff=cutoff)
     total = product_with_map(crystal, atoms, values, shape, cutoff=cutoff)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel import adjoint, density, direct, fourier, sampling
+from friedel import adjoint, direct, fourier, sampling
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import AccuracyError, AtomsError, ParameterError
@@ -16,6 +16,7 @@ from friedel.formfactors import FormFactorTable, ScatteringFactors, scattering_f
 from friedel.formfactors.refits import with_fewest_gaussians
 from friedel.formfactors.scattering import CustomFormFactor
 from friedel.gradients import Gradients, checked_weights
+from friedel.gridsum import GridSum
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
 from friedel.workspace import check_memory
@@ -66,11 +67,8 @@ class Calculator:
     rtol: float = 1e-4
     fixed: sampling.Fixed = sampling.FREE
     threads: int = 1
-    _planned_for: Atoms = field(init=False, repr=False)
     _terms: fourier.SymmetrySum | None = field(init=False, repr=False, default=None)
-
-    def __post_init__(self) -> None:
-        self._planned_for = self.atoms
+    _grid_sum: GridSum | None = field(init=False, repr=False, default=None)
 
     @classmethod
     def from_model(
@@ -197,16 +195,13 @@ class Calculator:
         and errors are those of :meth:`forward`.
         """
         atoms = self._checked(atoms)
-        return Evaluation(self, atoms, self._plan_for(atoms))
+        return Evaluation(self, atoms, self._grid_sum_for(atoms))
 
-    def _forward(self, atoms: Atoms, plan: sampling.Plan | None) -> np.ndarray:
-        if plan is None:
+    def _forward(self, atoms: Atoms, grid_sum: GridSum | None) -> np.ndarray:
+        if grid_sum is None:
             f = self._direct_sum.structure_factors(atoms, self._form_factors)
         else:
-            f = self._sum(atoms, plan, *self._fewest_gaussians)
-            if self.factors.f_double_prime.any():
-                imaginary = self.factors.f_double_prime[:, None]
-                f = f + 1j * self._sum(atoms, plan, imaginary, np.zeros_like(imaginary))
+            f = grid_sum.structure_factors(atoms.frac)
         if self.factors.mott_bethe:
             f *= self.factors.post_factor(self.stol2)
         at_origin = self.stol2 == 0.0
@@ -269,22 +264,6 @@ class Calculator:
         imaginary = self.factors.f_double_prime
         return f + 1j * imaginary[:, None] if imaginary.any() else f
 
-    def _sum(self, atoms: Atoms, plan: sampling.Plan, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Sum over atoms and operations of one set of Gaussian coefficients, on a grid."""
-        sampled = density.sample_patch(
-            self.crystal,
-            atoms,
-            a,
-            b,
-            plan.shape,
-            dtype=plan.dtype,
-            blur=plan.blur,
-            cutoff=plan.cutoff,
-            threads=self.threads,
-            reuse=True,
-        )
-        return self._symmetry_sum(plan).structure_factors(sampled, plan.blur, self.threads)
-
     def _forward_scattering(self, atoms: Atoms) -> complex:
         """F(000), which a truncated density would underestimate."""
         per_kind = self.factors.forward_limit() + 1j * self.factors.f_double_prime
@@ -299,17 +278,28 @@ class Calculator:
             )
         return atoms
 
-    def _plan_for(self, atoms: Atoms) -> sampling.Plan | None:
-        """The plan, made anew when these atoms are sharper or fewer than those planned for."""
-        if self.plan is None or atoms is self._planned_for or atoms.alike(self._planned_for):
-            return self.plan
-        if not atoms.occ.any():
-            return self.plan
+    def _grid_sum_for(self, atoms: Atoms) -> GridSum | None:
+        """What holds for these atoms wherever they are; None for direct summation."""
+        if self.plan is None:
+            return None
+        kept = self._grid_sum
+        if kept is not None and atoms.alike(kept.atoms):
+            return kept
+        if kept is not None or not atoms.alike(self.atoms):
+            self._check_plan(atoms)
+        terms, (a, b) = self._symmetry_sum(self.plan), self._fewest_gaussians
+        imaginary = self.factors.f_double_prime
+        kept = GridSum(self.crystal, atoms, self.plan, a, b, imaginary, terms, self.threads)
+        self._grid_sum = kept
+        return kept
+
+    def _check_plan(self, atoms: Atoms) -> None:
+        """A new plan where these atoms are too sharp or too few for the present one."""
+        if self.plan is None or not atoms.occ.any():
+            return
         expected = max(self.rtol, sampling.SAFETY * self.plan.error)
         if sampling.predicted_error(self._accuracy_model(atoms), self.plan) > expected:
             self.plan = sampling.cheapest(self._accuracy_model(atoms), self.rtol, self.fixed)
-        self._planned_for = atoms
-        return self.plan
 
     @cached_property
     def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
@@ -367,21 +357,22 @@ class Evaluation:
     ----------
     calculator, atoms
         As given.
-    plan
-        Sampling of the density for these atoms, None for direct summation.
+    grid_sum
+        With the sampling of the density for these atoms, None for direct summation.
     """
 
     calculator: Calculator
     atoms: Atoms
-    plan: sampling.Plan | None
+    grid_sum: GridSum | None
 
     def forward(self) -> np.ndarray:
         """(n,) complex128 structure factors."""
-        return self.calculator._forward(self.atoms, self.plan)
+        return self.calculator._forward(self.atoms, self.grid_sum)
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
         """Derivatives by the atoms' parameters; see :meth:`Calculator.adjoint`."""
-        return self.calculator._adjoint(self.atoms, self.plan, w, anomalous)
+        plan = None if self.grid_sum is None else self.grid_sum.plan
+        return self.calculator._adjoint(self.atoms, plan, w, anomalous)
 
 
 def checked_threads(threads: int | None) -> int:

@@ -1,9 +1,5 @@
 """Atoms -> density on a grid."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from friedel.atoms import Atoms
@@ -11,11 +7,10 @@ from friedel.crystal import Crystal
 from friedel.errors import ParameterError
 from friedel.grid import Patch
 from friedel.kernels import density as kernels
-from friedel.kernels.boxes import BOX, mark_occupied
-from friedel.kernels.ellipsoids import GROUP
-from friedel.kernels.gaussians import radii_at_level
+from friedel.kernels.boxes import BOX, widest_gap
 from friedel.kernels.vectors import LANES
 from friedel.parallel import in_stretches
+from friedel.reach import GaussianGroups, RadiusTable
 from friedel.workspace import scratch
 
 FEW_ATOMS = 20
@@ -35,44 +30,6 @@ BACKGROUND = 1e-30
 """Density of the empty grid, in F(000) only: sums with the tails of atoms are normal numbers. With
 zero they would be denormal far from all atoms, where that made the sum several times slower."""
 
-RADIUS_POINTS = 48
-"""Values of B at which radii are tabulated; between them they are interpolated."""
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianGroups:
-    """Form factors by kind, in groups of few Gaussians, the narrowest first.
-
-    Attributes
-    ----------
-    a, b
-        (n_kinds, n_groups * GROUP) coefficients, padded with zero amplitudes.
-    """
-
-    a: np.ndarray
-    b: np.ndarray
-
-    @classmethod
-    def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
-        """Groups from (n_kinds, n_terms) coefficients."""
-        padding = -a.shape[1] % GROUP
-        order = np.argsort(np.where(a != 0, b, np.inf), axis=1, kind="stable")
-        a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
-        if padding:
-            # Repeats the broadest term, so that it never decides what is safe
-            a = np.column_stack([a, np.zeros((len(a), padding))])
-            b = np.column_stack([b, np.repeat(b[:, -1:], padding, axis=1)])
-        return cls(a, b)
-
-    @property
-    def n_groups(self) -> int:
-        """Number of groups of each kind."""
-        return self.a.shape[1] // GROUP
-
-    def groups_of(self, coefficients: np.ndarray) -> np.ndarray:
-        """(n_kinds, n_groups, GROUP) view of `a` or `b`."""
-        return coefficients.reshape(len(coefficients), self.n_groups, GROUP)
-
 
 def sample(
     crystal: Crystal,
@@ -90,98 +47,123 @@ def sample(
 
     Parameters
     ----------
-    a, b
-        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
-    shape
-        Grid over the whole cell.
-    blur
-        B (A^2) added to every atom.
-    cutoff
-        Each group of an atom's Gaussians reaches to where its density falls below this level.
+    crystal, atoms, a, b, shape, dtype, blur, cutoff
+        See :class:`Sampler`.
     threads
-        Each fills a slab of planes of its own; the result is the same bits for any number.
+        The result is the same bits for any number.
 
     Raises
     ------
     ParameterError
         When some atom has a Gaussian that is not positive definite even with the blur.
     """
-    patch = sample_patch(
-        crystal,
-        atoms,
-        a,
-        b,
-        shape,
-        dtype=dtype,
-        blur=blur,
-        cutoff=cutoff,
-        threads=threads,
-        crop=False,
-    )
-    return patch.values
+    sampler = Sampler(crystal, atoms, a, b, shape, dtype=dtype, blur=blur, cutoff=cutoff)
+    return sampler.whole(atoms.frac, threads)
 
 
-def sample_patch(
-    crystal: Crystal,
-    atoms: Atoms,
-    a: np.ndarray,
-    b: np.ndarray,
-    shape: tuple[int, int, int],
-    *,
-    dtype: np.dtype | type = np.float32,
-    blur: float = 0.0,
-    cutoff: float = 1e-5,
-    threads: int = 1,
-    reuse: bool = False,
-    crop: bool = True,
-) -> Patch:
-    """The part of the grid that the atoms reach; parameters and errors are those of `sample`.
+class Sampler:
+    """The density of atoms on a grid, wherever they are: what holds while they only move.
 
-    With `reuse` it lies in memory that the next such call in this thread overwrites.
-    In high symmetry the atoms of one asymmetric unit leave most of the cell empty. With `crop`
-    off the patch is the whole grid. With it, what is the whole grid all the same has its mean
-    subtracted: its transform is right but for F(000).
+    Parameters
+    ----------
+    atoms
+        Those of one asymmetric unit; no symmetry mates are added.
+    a, b
+        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+    shape
+        Grid over the whole cell.
+    dtype
+        float32 or float64.
+    blur
+        B (A^2) added to every atom.
+    cutoff
+        Each group of an atom's Gaussians reaches to where its density falls below this level.
+
+    Raises
+    ------
+    ParameterError
+        When some atom has a Gaussian that is not positive definite even with the blur.
     """
-    check_widths(atoms, b, blur)
-    groups = GaussianGroups.from_sums(a, b)
-    radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
-    nw = shape[2]
-    step = crystal.orthogonalization / np.array(shape)
-    extent = crystal.reciprocal_lengths * np.array(shape)
-    origin, size = (0, 0), shape[:2]
-    # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
-    if crop and not atoms.is_aniso.any():
-        (u, n_u), (v, n_v) = (
-            occupied_range(atoms.frac[:, axis], shape[axis], radii.largest * extent[axis])
-            for axis in (0, 1)
-        )
-        origin, size = (u, v), (n_u, n_v)
-        if origin != (0, 0):
-            shift = np.array([u / shape[0], v / shape[1], 0.0])
-            atoms = atoms.replace(frac=atoms.frac - shift)
-    padded = (*size, nw + row_padding(radii, extent, nw))
-    grid = scratch("density", padded, dtype) if reuse else np.empty(padded, dtype)
-    fill = _plan_fill(grid, shape, step, atoms, groups, radii, blur)
 
-    level = BACKGROUND
-    if crop and size == shape[:2]:
-        # F(000), the largest of all, would leave rounding errors in the others
-        level -= float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
+    def __init__(
+        self,
+        crystal: Crystal,
+        atoms: Atoms,
+        a: np.ndarray,
+        b: np.ndarray,
+        shape: tuple[int, int, int],
+        *,
+        dtype: np.dtype | type = np.float32,
+        blur: float = 0.0,
+        cutoff: float = 1e-5,
+    ) -> None:
+        check_widths(atoms, b, blur)
+        groups = GaussianGroups.from_sums(a, b)
+        self._radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
+        self._shape, self._dtype = shape, dtype
+        step = crystal.orthogonalization / np.array(shape)
+        self._extent = crystal.reciprocal_lengths * np.array(shape)
+        self._padding = row_padding(self._radii, self._extent, shape[2])
+        # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
+        self._may_crop = not atoms.is_aniso.any()
+        self._mean = float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
+        table = self._radii.arguments(groups, blur)
+        if is_for_orthogonal_kernel(step, atoms, self._radii):
+            self._kernel, self._step = kernels.add_orthogonal, np.diag(step).copy()
+            self._parameters = (atoms.occ, atoms.b_iso, atoms.kind, *table)
+        else:
+            self._kernel, self._step = kernels.add_oblique, step
+            self._parameters = (*positions(atoms)[1:], *table)
 
-    def fill_slab(first: int, last: int) -> None:
-        grid[first:last, :, :nw] = level
-        grid[first:last, :, nw:] = BACKGROUND
-        fill(first, last)
-        kernels.fold_rows(grid, nw, first, last)
+    def whole(self, frac: np.ndarray, threads: int = 1) -> np.ndarray:
+        """(nu, nv, nw) density of the atoms at `frac` (n, 3)."""
+        nu, nv, nw = self._shape
+        grid = np.empty((nu, nv, nw + self._padding), self._dtype)
+        self._fill(grid, frac, BACKGROUND, threads)
+        return grid[:, :, :nw]
 
-    work = size[0] * size[1] * nw + len(atoms) * POINTS_PER_ATOM
-    threads = min(threads, work // POINTS_PER_THREAD)
-    load = None
-    if threads > 1:
-        load = plane_loads(atoms.frac[:, 0], size[0], shape[0], radii.largest * extent[0])
-        load += LOAD_OF_POINT * size[1] * nw
-    in_stretches(fill_slab, size[0], threads, load)
-    return Patch(grid[:, :, :nw], origin, shape)
+    def patch(self, frac: np.ndarray, threads: int = 1) -> Patch:
+        """The part of the density that is not empty, in memory that the thread's next call takes.
+
+        In high symmetry the atoms of one asymmetric unit leave most of the cell empty. What is the
+        whole grid all the same has its mean subtracted: its transform is right but for F(000).
+        """
+        nu, nv, nw = self._shape
+        (u, n_u), (v, n_v) = (0, nu), (0, nv)
+        if self._may_crop:
+            (u, n_u), (v, n_v) = (self._occupied(frac, axis) for axis in (0, 1))
+        level = BACKGROUND
+        if (n_u, n_v) == (nu, nv):
+            # F(000), the largest of all, would leave rounding errors in the others
+            level -= self._mean
+        if u or v:
+            frac = frac - np.array([u / nu, v / nv, 0.0])
+        grid = scratch("density", (n_u, n_v, nw + self._padding), self._dtype)
+        self._fill(grid, frac, level, threads)
+        return Patch(grid[:, :, :nw], (u, v), self._shape)
+
+    def _occupied(self, frac: np.ndarray, axis: int) -> tuple[int, int]:
+        reach = self._radii.largest * self._extent[axis]
+        return occupied_range(frac[:, axis], self._shape[axis], reach)
+
+    def _fill(self, grid: np.ndarray, frac: np.ndarray, level: float, threads: int) -> None:
+        """The density plus a level, on the first planes and rows of the grid."""
+        n_u, n_v, _ = grid.shape
+        nu, _, nw = self._shape
+
+        def fill_slab(first: int, last: int) -> None:
+            grid[first:last, :, :nw] = level
+            grid[first:last, :, nw:] = BACKGROUND
+            self._kernel(grid, self._shape, self._step, frac, *self._parameters, first, last)
+            kernels.fold_rows(grid, nw, first, last)
+
+        work = n_u * n_v * nw + len(frac) * POINTS_PER_ATOM
+        threads = min(threads, work // POINTS_PER_THREAD)
+        load = None
+        if threads > 1:
+            load = plane_loads(frac[:, 0], n_u, nu, self._radii.largest * self._extent[0])
+            load += LOAD_OF_POINT * n_v * nw
+        in_stretches(fill_slab, n_u, threads, load)
 
 
 def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.ndarray:
@@ -198,20 +180,14 @@ def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.
 
 def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[int, int]:
     """First index and number of points of a periodic axis that are within `reach` of any atom."""
-    occupied = np.zeros(size, np.bool_)
-    mark_occupied(coordinates, size, occupied)
-    indices = np.flatnonzero(occupied)
-    gaps = np.diff(indices, append=indices[0] + size)
-    widest = int(np.argmax(gaps))
+    first, gap = widest_gap(coordinates, size)
     # An atom lies anywhere between its index and the next
     margin = int(np.ceil(reach)) + 1
-    n = size - int(gaps[widest]) + 2 * margin + 2
-    if n > CROPPING_PAYS * size:
-        return 0, size
-    return int(indices[(widest + 1) % len(indices)] - margin) % size, n
+    n = size - gap + 2 * margin + 1
+    return (0, size) if n > CROPPING_PAYS * size else ((first - margin) % size, n)
 
 
-def row_padding(radii: "RadiusTable", extent: np.ndarray, nw: int) -> int:
+def row_padding(radii: RadiusTable, extent: np.ndarray, nw: int) -> int:
     """Number of points by which rows must be longer than the cell, so that no atom wraps around.
 
     Rows are a multiple of LANES, but not of 4 LANES: rows a power of two apart would
@@ -222,113 +198,11 @@ def row_padding(radii: "RadiusTable", extent: np.ndarray, nw: int) -> int:
     return (vectors + (vectors % 4 == 0)) * LANES - nw
 
 
-def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: "RadiusTable") -> bool:
+def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: RadiusTable) -> bool:
     """Whether the kernel for isotropic atoms and right angles takes these atoms on this grid."""
     orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
     widest = 2.0 * radii.largest / np.diag(step).min() + 2 * LANES
     return bool(orthogonal and widest < BOX)
-
-
-def _plan_fill(
-    grid: np.ndarray,
-    shape: tuple[int, int, int],
-    step: np.ndarray,
-    atoms: Atoms,
-    groups: GaussianGroups,
-    radii: "RadiusTable",
-    blur: float,
-) -> Callable[[int, int], None]:
-    """What fills the planes first <= x < last: the faster kernel where it applies."""
-    table = radii.arguments(groups, blur)
-    if is_for_orthogonal_kernel(step, atoms, radii):
-        spacing = np.diag(step).copy()
-        position = (atoms.frac, atoms.occ, atoms.b_iso, atoms.kind)
-
-        def fill_orthogonal(first: int, last: int) -> None:
-            kernels.add_orthogonal(grid, shape, spacing, *position, *table, first, last)
-
-        return fill_orthogonal
-
-    any_position = positions(atoms)
-
-    def fill_oblique(first: int, last: int) -> None:
-        kernels.add_oblique(grid, shape, step, *any_position, *table, first, last)
-
-    return fill_oblique
-
-
-@dataclass(frozen=True, eq=False)
-class RadiusTable:
-    """Radii (A) of each kind's groups at equally spaced B, for one blur and density level.
-
-    Attributes
-    ----------
-    radius
-        (n_kinds, n_groups, n) at B = b_first, b_first + b_step, ...
-    """
-
-    radius: np.ndarray
-    b_first: float
-    b_step: float
-
-    @property
-    def largest(self) -> float:
-        """The largest radius."""
-        return float(self.radius.max())
-
-    @classmethod
-    def for_atoms(
-        cls, atoms: Atoms, groups: GaussianGroups, blur: float, cutoff: float
-    ) -> "RadiusTable":
-        """Radii at which the largest occupancy times |density| falls to `cutoff`.
-
-        Anisotropic atoms are taken as broad in all directions as in their broadest.
-        """
-        broadest = atoms.b_eigenvalues[:, 2]
-        b_first = float(broadest.min())
-        b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
-        b_values = b_first + b_step * np.arange(RADIUS_POINTS)
-        widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
-        a = groups.groups_of(groups.a)[:, :, None, :] * np.abs(atoms.occ).max()
-        radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
-        return cls(radius, b_first, b_step)
-
-    def arguments(self, groups: GaussianGroups, blur: float) -> tuple[Any, ...]:
-        """What the kernels need of the form factors and the radii."""
-        return groups.a, groups.b, blur, self.radius, self.b_first, self.b_step
-
-    def largest_of(self, atoms: Atoms) -> np.ndarray:
-        """(n,) radius of each atom's farthest-reaching group."""
-        position = (atoms.b_eigenvalues[:, 2] - self.b_first) / self.b_step
-        index = np.minimum(position.astype(int), RADIUS_POINTS - 2)
-        fraction = position - index
-        farthest = self.radius.max(axis=1)
-        low, high = farthest[atoms.kind, index], farthest[atoms.kind, index + 1]
-        return (1.0 - fraction) * low + fraction * high
-
-
-def radii(atoms: Atoms, a: np.ndarray, b: np.ndarray, *, blur: float, cutoff: float) -> np.ndarray:
-    """(n,) distance in A to which :func:`sample` fills the grid around each atom."""
-    table = RadiusTable.for_atoms(atoms, GaussianGroups.from_sums(a, b), blur, cutoff)
-    return table.largest_of(atoms)
-
-
-def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> np.ndarray:
-    """(...,) r with sum_t |amplitude_t| exp(-factor_t r^2) = level; 0 if below everywhere.
-
-    Parameters
-    ----------
-    amplitude, factor
-        (..., n_terms).
-    """
-    shape = np.broadcast_shapes(amplitude.shape, factor.shape)
-    flat = [
-        np.ascontiguousarray(np.broadcast_to(x, shape).reshape(-1, shape[-1]))
-        for x in (amplitude, factor)
-    ]
-    radius = np.empty(len(flat[0]))
-    radii_at_level(*flat, level, radius)
-    return radius.reshape(shape[:-1])
 
 
 def add_atoms(

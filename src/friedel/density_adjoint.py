@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from friedel import density
+from friedel import density, reach
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.kernels import density_adjoint, density_adjoint_general
@@ -43,9 +43,9 @@ class Gatherer:
     ) -> None:
         density.check_widths(atoms, b, blur)
         self._atoms, self._shape = atoms, shape
-        groups = density.GaussianGroups.from_sums(a, b)
-        wide = groups if reach_of is None else density.GaussianGroups.from_sums(reach_of, b)
-        radii = density.RadiusTable.for_atoms(atoms, wide, blur, cutoff)
+        groups = reach.GaussianGroups.from_sums(a, b)
+        wide = groups if reach_of is None else reach.GaussianGroups.from_sums(reach_of, b)
+        radii = reach.RadiusTable.for_atoms(atoms, wide, blur, cutoff)
         self._step = crystal.orthogonalization / np.array(shape)
         self._table = radii.arguments(groups, blur)
         self._orthogonal = density.is_for_orthogonal_kernel(self._step, atoms, radii)

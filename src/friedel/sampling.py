@@ -17,12 +17,12 @@ import numpy as np
 
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
-from friedel.density import GaussianGroups, radius_at_level
 from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
 from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.sampling import alias_power, truncation_power
+from friedel.reach import GaussianGroups, radius_at_level
 from friedel.wilson import atom_classes, wilson_curves
 
 N_SHELLS = 10

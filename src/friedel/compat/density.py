@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from friedel import density
+from friedel import density, reach
 from friedel.atoms import Atoms
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
@@ -111,7 +111,7 @@ class _DensityCalculator(PrintsAsGemmi):
         density.check_widths(atoms, b, self.blur)
         widths = b + atoms.b_eigenvalues[:, 2:] + self.blur
         amplitude = np.abs(a) * (4.0 * np.pi / widths) ** 1.5
-        return float(density.radius_at_level(amplitude, 4.0 * np.pi**2 / widths, self.cutoff)[0])
+        return float(reach.radius_at_level(amplitude, 4.0 * np.pi**2 / widths, self.cutoff)[0])
 
     def set_refmac_compatible_blur(self, model: Any, allow_negative: bool = False) -> None:
         """Set blur by Refmac's formula, from the grid spacing and the smallest B in the model.

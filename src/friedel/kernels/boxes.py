@@ -69,10 +69,25 @@ def fits_tables(box, padding):
 
 
 @njit(cache=True, nogil=True)
-def mark_occupied(coordinates, size, occupied):
-    """Set occupied[index] where a fractional coordinate is, on a periodic axis of `size` points."""
+def widest_gap(coordinates, size):
+    """The longest stretch of a periodic axis of `size` points without atoms, and what follows it.
+
+    `coordinates` are fractional; an atom is at the last point before it. Returns the index of the
+    first point with an atom after the stretch, and how many points the stretch has.
+    """
+    occupied = np.zeros(size, np.bool_)
     for x in coordinates:
         occupied[int((x - math.floor(x)) * size) % size] = True
+    first, widest, empty = 0, 0, 0
+    # Twice around, so that a stretch over the boundary is met in one piece
+    for index in range(2 * size):
+        if not occupied[index % size]:
+            empty += 1
+        else:
+            if empty > widest:
+                first, widest = index % size, empty
+            empty = 0
+    return first, widest
 
 
 @njit(cache=True, nogil=True)
