@@ -91,16 +91,16 @@ def widest_gap(coordinates, size):
 
 
 @njit(cache=True, nogil=True)
-def list_rows(row_at, start, in_plane, low, high, box, nu, nv, stored, first, last):
-    """List the rows u * stored + v of the grid that cross a disc, plane by plane.
+def list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last):
+    """List where the rows of the grid that cross a disc begin, plane by plane.
 
-    Plane i of the box has the rows start[i] <= r < start[i + 1] of the list, those of
-    low[i] <= j < high[i]; none where another thread owns it. The numbers of rows are int32.
-    Returns how many there are.
+    Row (u, v) begins at u * plane + v * row, an int32: in whole vectors. Plane i of the box has the
+    rows start[i] <= r < start[i + 1] of the list, those of low[i] <= j < high[i]; none where
+    another thread owns it. Returns how many there are.
     """
     u, v = box[0, 0] % nu, box[1, 0] % nv
     for j in range(box[1, 1] + LANES):
-        in_plane[j] = v
+        in_plane[j] = v * row
         v += 1
         if v == nv:
             v = 0
@@ -111,7 +111,7 @@ def list_rows(row_at, start, in_plane, low, high, box, nu, nv, stored, first, la
             # As many for every plane: a loop of changing length would be mispredicted each time
             for m in range(0, box[1, 1], LANES):
                 rows = load(in_plane, np.uint64(low[i] + m))
-                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * stored)))
+                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * plane)))
             n += high[i] - low[i]
         u += 1
         if u == nu:
@@ -123,13 +123,13 @@ def list_rows(row_at, start, in_plane, low, high, box, nu, nv, stored, first, la
 @njit(cache=True, nogil=True, error_model="numpy")
 def disc_rows(low, high, box, center, xx, xy, yy, r2):
     """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
-    dx, dy = box[0, 0] - center[0], box[1, 0] - center[1]
+    dx, dy, end = box[0, 0] - center[0], box[1, 0] - center[1], box[1, 3]
+    slope, narrowing, widest = -xy / yy, xx / yy - (xy / yy) ** 2, r2 / yy
     for i in range(box[0, 1]):
         x = dx + i
-        middle = -xy / yy * x
-        half = math.sqrt(max(r2 / yy - (xx / yy - (xy / yy) ** 2) * x * x, 0.0))
-        low[i] = max(math.ceil(middle - half - dy), 0)
-        high[i] = min(math.floor(middle + half - dy) + 1, box[1, 3])
+        middle, half = slope * x - dy, math.sqrt(max(widest - narrowing * x * x, 0.0))
+        low[i] = max(math.ceil(middle - half), 0)
+        high[i] = min(math.floor(middle + half) + 1, end)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -79,25 +79,28 @@ def _list_pairs(c, start, low, box, xy, peak):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_rows(grid, width, k, row_at, first, last, c, z, at, nk, stride):
+def _add_rows(grid, k, row_at, first, last, c, z, at, nk, stride):
     """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows first <= r < last, 0 <= m < nk.
 
     `z` begins at `at`, with `stride` between Gaussians. Two vectors at a time, whose factors
     stay in registers.
     """
+    # Unsigned throughout: no index is tested for being negative
+    rows = range(np.uint64(first), np.uint64(last))
+    lanes, size = np.uint64(LANES), np.uint64(ROWS)
     m = 0
     while m + LANES < nk:
         here = np.uint64(at + m)
-        z00, z01 = load(z, here), load(z, here + np.uint64(LANES))
+        z00, z01 = load(z, here), load(z, here + lanes)
         here += np.uint64(stride)
-        z10, z11 = load(z, here), load(z, here + np.uint64(LANES))
+        z10, z11 = load(z, here), load(z, here + lanes)
         here += np.uint64(stride)
-        z20, z21 = load(z, here), load(z, here + np.uint64(LANES))
-        for row in range(first, last):
-            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + m)
-            there = here + np.uint64(LANES)
-            c0, c1 = broadcast(c, r), broadcast(c, r + np.uint64(ROWS))
-            c2 = broadcast(c, r + np.uint64(2 * ROWS))
+        z20, z21 = load(z, here), load(z, here + lanes)
+        begin = np.uint64(k + m)
+        for r in rows:
+            here = begin + np.uint64(row_at[r]) * lanes
+            there = here + lanes
+            c0, c1, c2 = broadcast(c, r), broadcast(c, r + size), broadcast(c, r + size + size)
             s = multiply_add(c0, z00, load(grid, here))
             s = multiply_add(c1, z10, s)
             store(grid, here, multiply_add(c2, z20, s))
@@ -109,34 +112,34 @@ def _add_rows(grid, width, k, row_at, first, last, c, z, at, nk, stride):
         here = np.uint64(at + m)
         z0, z1 = load(z, here), load(z, here + np.uint64(stride))
         z2 = load(z, here + np.uint64(2 * stride))
-        for row in range(first, last):
-            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + m)
+        begin = np.uint64(k + m)
+        for r in rows:
+            here = begin + np.uint64(row_at[r]) * lanes
             s = multiply_add(broadcast(c, r), z0, load(grid, here))
-            s = multiply_add(broadcast(c, r + np.uint64(ROWS)), z1, s)
-            s = multiply_add(broadcast(c, r + np.uint64(2 * ROWS)), z2, s)
-            store(grid, here, s)
+            s = multiply_add(broadcast(c, r + size), z1, s)
+            store(grid, here, multiply_add(broadcast(c, r + size + size), z2, s))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _add_crossed_rows(
-    grid, width, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz
+    grid, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz
 ):
     """`_add_rows` for the rows of one plane, where z[t, m] = xz[t, m] yz[t, j, m]."""
+    lanes, size, per_row = np.uint64(LANES), np.uint64(ROWS), np.uint64(nk)
+    to_1, to_2 = np.uint64(size_yz), np.uint64(2 * size_yz)
     for block in range(0, nk, LANES):
         here = np.uint64(at_xz + block)
         x0, x1 = load(xz, here), load(xz, here + np.uint64(size_xz))
         x2 = load(xz, here + np.uint64(2 * size_xz))
-        jk = np.uint64(at_yz + block)
-        for row in range(first, last):
-            r, here = np.uint64(row), np.uint64(row_at[row] * width + k + block)
+        jk, begin = np.uint64(at_yz + block), np.uint64(k + block)
+        for r in range(np.uint64(first), np.uint64(last)):
+            here = begin + np.uint64(row_at[r]) * lanes
             z0 = multiply(x0, load(yz, jk))
-            z1 = multiply(x1, load(yz, jk + np.uint64(size_yz)))
-            z2 = multiply(x2, load(yz, jk + np.uint64(2 * size_yz)))
+            z1, z2 = multiply(x1, load(yz, jk + to_1)), multiply(x2, load(yz, jk + to_2))
             s = multiply_add(broadcast(c, r), z0, load(grid, here))
-            s = multiply_add(broadcast(c, r + np.uint64(ROWS)), z1, s)
-            s = multiply_add(broadcast(c, r + np.uint64(2 * ROWS)), z2, s)
-            store(grid, here, s)
-            jk += np.uint64(nk)
+            s = multiply_add(broadcast(c, r + size), z1, s)
+            store(grid, here, multiply_add(broadcast(c, r + size + size), z2, s))
+            jk += per_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -153,7 +156,8 @@ def add_orthogonal(
     B = b_first, b_first + b_step, ...
     """
     nu, nv, nw = shape
-    width = grid.shape[2]
+    row = grid.shape[2] // LANES
+    plane = grid.shape[1] * row
     flat = grid.reshape(-1)
     x = np.empty(GROUP * BOX, grid.dtype)
     # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
@@ -177,7 +181,7 @@ def add_orthogonal(
                 continue
             sphere_rows(low, high, box, center, half, spacing)
             n_rows = list_rows(
-                row_at, start, in_plane, low, high, box, nu, nv, grid.shape[1], first, last
+                row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last
             )
             for t in range(GROUP):
                 term = GROUP * group + t
@@ -189,7 +193,7 @@ def add_orthogonal(
                 fill_profile(z, BOX * t, box[2], center[2], q * spacing[2] ** 2, peak)
             _list_products(c, start, low, box, x, y)
             k = box[2, 0] % nw
-            _add_rows(flat, width, k, row_at, 0, n_rows, c, z, 0, box[2, 1], BOX)
+            _add_rows(flat, k, row_at, 0, n_rows, c, z, 0, box[2, 1], BOX)
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +274,8 @@ def add_oblique(
     arguments are those of `add_orthogonal`.
     """
     nu, nv, nw = shape
-    width = grid.shape[2]
+    row, padding = grid.shape[2] // LANES, grid.shape[2] - nw
+    plane = grid.shape[1] * row
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
@@ -304,11 +309,11 @@ def add_oblique(
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
             crossed = has_cross_term(form)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
+            if not fits_tables(box, padding) or not is_factorable(form[0], half):
                 _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
-            list_rows(row_at, start, in_plane, low, high, box, nu, nv, grid.shape[1], first, last)
+            list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last)
             for t in range(GROUP):
                 fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
             _list_pairs(c, start, low, box, xy, peak)
@@ -316,12 +321,12 @@ def add_oblique(
             for i in range(ni):
                 if crossed:
                     _add_crossed_rows(
-                        flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk,
+                        flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk,
                         ni * nk, yz, low[i] * nk, box[1, 1] * nk,
                     )  # fmt: skip
                 else:
                     _add_rows(
-                        flat, width, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk
+                        flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk
                     )
 
 
