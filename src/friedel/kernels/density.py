@@ -78,6 +78,15 @@ def _list_pairs(c, start, low, box, xy, peak):
                 store(c, np.uint64(to + m), multiply(factor, load(xy, np.uint64(of + m))))
 
 
+@njit(cache=True, nogil=True)
+def _list_planes(xz_at, start, box):
+    """Where in the table xz[i, k] the plane i of each row of the list begins."""
+    for i in range(box[0, 1]):
+        begin = constant(xz_at, i * box[2, 1])
+        for m in range(0, box[1, 1], LANES):
+            store(xz_at, np.uint64(start[i] + m), begin)
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _add_rows(grid, k, row_at, first, last, c, z, at, nk, stride):
     """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows first <= r < last, 0 <= m < nk.
@@ -121,9 +130,22 @@ def _add_rows(grid, k, row_at, first, last, c, z, at, nk, stride):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_crossed_rows(
-    grid, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz
-):
+def _add_tilted_rows(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
+    """`_add_rows` with another z for every plane: that of row r begins at xz_at[r]."""
+    lanes, size = np.uint64(LANES), np.uint64(ROWS)
+    to_1, to_2 = np.uint64(size_xz), np.uint64(2 * size_xz)
+    for block in range(0, nk, LANES):
+        m, begin = np.uint64(block), np.uint64(k + block)
+        for r in range(np.uint64(n_rows)):
+            here, z = begin + np.uint64(row_at[r]) * lanes, m + np.uint64(xz_at[r])
+            s = multiply_add(broadcast(c, r), load(xz, z), load(grid, here))
+            s = multiply_add(broadcast(c, r + size), load(xz, z + to_1), s)
+            s = multiply_add(broadcast(c, r + size + size), load(xz, z + to_2), s)
+            store(grid, here, s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _add_crossed_rows(grid, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz):
     """`_add_rows` for the rows of one plane, where z[t, m] = xz[t, m] yz[t, j, m]."""
     lanes, size, per_row = np.uint64(LANES), np.uint64(ROWS), np.uint64(nk)
     to_1, to_2 = np.uint64(size_yz), np.uint64(2 * size_yz)
@@ -280,10 +302,11 @@ def add_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
-    lines = np.empty((5, BOX), grid.dtype)
+    half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
+    tilts = np.empty(2 * GROUP * BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
-    row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
-    in_plane = np.empty(2 * BOX, np.int32)
+    row_at, xz_at = np.empty(ROWS, np.int32), np.empty(ROWS, np.int32)
+    start, in_plane = np.empty(BOX + 1, np.int64), np.empty(2 * BOX, np.int32)
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
     covariance, half = np.empty(6), np.empty(3)
@@ -308,26 +331,26 @@ def add_oblique(
                 continue
             for t in range(GROUP):
                 peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            crossed = has_cross_term(form)
+            crossed = has_cross_term(form, 1, 2)
             if not fits_tables(box, padding) or not is_factorable(form[0], half):
                 _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)
                 continue
             ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
-            list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last)
-            for t in range(GROUP):
-                fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
+            n_rows = list_rows(
+                row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last
+            )
+            fill_pair_tables(xz, yz, xy, box, center, form, crossed, half_profiles, tilts)
             _list_pairs(c, start, low, box, xy, peak)
-            ni, nk, k = box[0, 1], box[2, 1], box[2, 0] % nw
+            ni, nj, nk, k = box[0, 1], box[1, 1], box[2, 1], box[2, 0] % nw
+            if not crossed:
+                _list_planes(xz_at, start, box)
+                _add_tilted_rows(flat, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
+                continue
             for i in range(ni):
-                if crossed:
-                    _add_crossed_rows(
-                        flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk,
-                        ni * nk, yz, low[i] * nk, box[1, 1] * nk,
-                    )  # fmt: skip
-                else:
-                    _add_rows(
-                        flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk
-                    )
+                _add_crossed_rows(
+                    flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk,
+                    yz, low[i] * nk, nj * nk,
+                )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -257,7 +257,8 @@ def gather_oblique(
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
-    lines = np.empty((5, BOX), grid.dtype)
+    half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
+    tilts = np.empty(2 * GROUP * BOX, grid.dtype)
     # dx of each plane, and dx^2
     d = np.empty(2 * BOX, grid.dtype)
     total = np.empty(6 * GROUP * LANES, grid.dtype)
@@ -282,7 +283,7 @@ def gather_oblique(
             )  # fmt: skip
             place_box(center, half, nw, box)
             moments[:] = 0.0
-            crossed = has_cross_term(form)
+            crossed = has_cross_term(form, 1, 2)
             if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
                 _gather_exact_group(grid, nw, center, half, form, limit, moments)
             else:
@@ -290,8 +291,8 @@ def gather_oblique(
                     d[i] = box[0, 0] + i - center[0]
                     d[BOX + i] = d[i] * d[i]
                 ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
+                fill_pair_tables(xz, yz, xy, box, center, form, crossed, half_profiles, tilts)
                 for t in range(GROUP):
-                    fill_pair_tables(xz, yz, xy, t, box, center, form[t], crossed, lines)
                     _fill_powers_of_y(xy, t, box, center)
                 if not crossed:
                     yz[: GROUP * box[1, 1] * box[2, 1]] = 1.0

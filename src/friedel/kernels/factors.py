@@ -14,12 +14,14 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.vectors import (
     LANES,
     add,
     broadcast,
     constant,
+    divide,
     exp,
     load,
     maximum,
@@ -66,8 +68,8 @@ def fill_profile(out, at, line, center, q, peak):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_half(out, line, center, q):
-    """out[i] = exp(-q d^2) with d as in `fill_profile`, but 0 outside of the box."""
+def _fill_half(out, at, line, center, q):
+    """out[at + i] = exp(-q d^2) with d as in `fill_profile`, but 0 outside of the box."""
     middle = int(np.rint(center))
     offset, minus_q = constant(out, middle - center), constant(out, -q)
     floor = constant(out, HALF_FLOOR * (1.0 if out.itemsize == 4 else WIDER))
@@ -77,53 +79,88 @@ def _fill_half(out, line, center, q):
         d = add(add(number, constant(out, line[0] - middle)), offset)
         value = exp(maximum(multiply(multiply(minus_q, d), d), floor))
         value = zero_where_less(zero_where_less(value, number, low), high, number)
-        store(out, np.uint64(i), value)
+        store(out, np.uint64(at + i), value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_tilt(out, line, center, slope):
-    """out[i] = exp(slope d), d as in `fill_profile`, but not beyond the box: it may grow there."""
+def _fill_tilt(out, at, line, center, slope):
+    """out[at + i] = exp(slope d), d as in `fill_profile`, but not beyond the box: it may grow."""
     middle = int(np.rint(center))
     offset, slope_vector = constant(out, middle - center), constant(out, slope)
     low, high = constant(out, line[2]), constant(out, line[3] - 1)
     for i in range(0, line[1], LANES):
         number = minimum(maximum(add(steps(out), constant(out, i)), low), high)
         d = add(add(number, constant(out, line[0] - middle)), offset)
-        store(out, np.uint64(i), exp(multiply(slope_vector, d)))
+        store(out, np.uint64(at + i), exp(multiply(slope_vector, d)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_pair_table(
-    out, at, rows, columns, row_center, column_center, rc, half_row, half_column, tilt, ratio, least
+    out, rows, columns, row_center, column_center, form, cross, half, half_row, half_column, tilts
 ):
-    """out[at + r, c] = half_row[r] half_column[c] exp(-2 rc dr dc), or 0 below `least`.
+    """out[t, r, c] = half_row[t, r] half_column[t, c] exp(-2 q_t dr dc), or 0 where that is tiny.
 
-    `rows` and `columns` are rows of a box, the latter of whole vectors. The exponential, from the
-    row nearest to dr = 0 outward, changes by the same factor from row to row.
+    `rows` and `columns` are rows of a box, the latter of whole vectors; q_t = form[t, cross];
+    `half_row` and `half_column` say where in `half` the profiles begin, with BOX between
+    Gaussians. The exponential, from the row nearest to dr = 0 outward, changes by the same factor
+    from row to row; the Gaussians take turns, as each waits for its own products.
     """
-    n, size = rows[1], columns[1]
+    n, size, line = rows[1], columns[1], np.uint64(BOX)
     middle = min(max(int(np.rint(row_center)) - rows[0], 0), n - 1)
     dr = rows[0] + middle - row_center
-    least_vector = constant(out, least)
-    _fill_tilt(tilt, columns, column_center, -2.0 * rc * dr)
-    for direction in (1, -1):
-        _fill_tilt(ratio, columns, column_center, -2.0 * rc * direction)
-        end = n if direction == 1 else -1
-        for c in range(0, size, LANES):
-            change = load(ratio, np.uint64(c))
-            power = multiply(load(tilt, np.uint64(c)), load(half_column, np.uint64(c)))
-            for r in range(middle, end, direction):
-                value = multiply(power, broadcast(half_row, np.uint64(r)))
-                value = zero_where_less(value, value, least_vector)
-                store(out, np.uint64(at + r * size + c), value)
-                power = multiply(power, change)
+    for t in range(GROUP):
+        q = form[t, cross]
+        _fill_tilt(tilts, t * BOX, columns, column_center, -2.0 * q * dr)
+        _fill_tilt(tilts, (GROUP + t) * BOX, columns, column_center, -2.0 * q)
+    least = constant(out, math.exp(PAIR_FLOOR * (1.0 if out.itemsize == 4 else WIDER)))
+    one, table = constant(out, 1.0), np.uint64(n * size)
+    for c in range(0, size, LANES):
+        at, of = np.uint64(c), np.uint64(half_column + c)
+        start0 = multiply(load(tilts, at), load(half, of))
+        start1 = multiply(load(tilts, at + line), load(half, of + line))
+        start2 = multiply(load(tilts, at + line + line), load(half, of + line + line))
+        at += np.uint64(GROUP * BOX)
+        change0, change1 = load(tilts, at), load(tilts, at + line)
+        change2 = load(tilts, at + line + line)
+        for direction in (1, -1):
+            power0, power1, power2 = start0, start1, start2
+            for r in range(middle, n if direction == 1 else -1, direction):
+                to, of = np.uint64(r * size + c), np.uint64(half_row + r)
+                value = multiply(power0, broadcast(half, of))
+                store(out, to, zero_where_less(value, value, least))
+                value = multiply(power1, broadcast(half, of + line))
+                store(out, to + table, zero_where_less(value, value, least))
+                value = multiply(power2, broadcast(half, of + line + line))
+                store(out, to + table + table, zero_where_less(value, value, least))
+                power0, power1 = multiply(power0, change0), multiply(power1, change1)
+                power2 = multiply(power2, change2)
+            change0, change1, change2 = (
+                divide(one, change0),
+                divide(one, change1),
+                divide(one, change2),
+            )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_product_table(out, rows, columns, half, half_row, half_column):
+    """`_fill_pair_table` for two axes that are not correlated."""
+    n, size = rows[1], columns[1]
+    least = constant(out, math.exp(PAIR_FLOOR * (1.0 if out.itemsize == 4 else WIDER)))
+    for t in range(GROUP):
+        for r in range(n):
+            factor = broadcast(half, np.uint64(half_row + t * BOX + r))
+            for c in range(0, size, LANES):
+                value = multiply(factor, load(half, np.uint64(half_column + t * BOX + c)))
+                to = np.uint64((t * n + r) * size + c)
+                store(out, to, zero_where_less(value, value, least))
 
 
 @njit(cache=True, nogil=True)
-def has_cross_term(form):
-    """Whether any Gaussian of the group has a term of y and z."""
+def has_cross_term(form, row, column):
+    """Whether any Gaussian of the group has a term of these two axes."""
     for t in range(GROUP):
-        if abs(form[t, 5]) > NO_CROSS_TERM * math.sqrt(form[t, 1] * form[t, 2]):
+        correlation = form[t, row + column + 2] / math.sqrt(form[t, row] * form[t, column])
+        if abs(correlation) > NO_CROSS_TERM:
             return True
     return False
 
@@ -143,25 +180,30 @@ def is_factorable(q, half):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_pair_tables(xz, yz, xy, t, box, center, form, crossed, lines):
-    """The tables [t, i, k], [t, j, k] and [t, i, j] of Gaussian t of a group, on a box.
+def fill_pair_tables(xz, yz, xy, box, center, form, crossed, half, tilts):
+    """The tables [t, i, k], [t, j, k] and [t, i, j] of the Gaussians of a group, on a box.
 
-    `yz` is filled where the group is `crossed`. The whole is 1 at the centre. `lines` is
-    for (5, BOX) numbers.
+    `yz` is filled where the group is `crossed`, that is, has a term of y and z. The whole is 1 at
+    the centre. `half` and `tilts` are for (3, GROUP, BOX) and (2, GROUP, BOX) numbers.
     """
-    xx, yy, zz, qxy, qxz, qyz = form
-    x, y, z = box[0], box[1], box[2]
-    cx, cy, cz = center
-    half_x, half_y, half_z, tilt, ratio = lines[0], lines[1], lines[2], lines[3], lines[4]
     share = 0.5 if crossed else 1.0
-    _fill_half(half_x, x, cx, 0.5 * xx)
-    _fill_half(half_y, y, cy, share * yy)
-    _fill_half(half_z, z, cz, share * zz)
-    least = math.exp(PAIR_FLOOR * (1.0 if xz.itemsize == 4 else WIDER))
-    at = t * x[1] * z[1]
-    _fill_pair_table(xz, at, x, z, cx, cz, qxz, half_x, half_z, tilt, ratio, least)
-    at = t * x[1] * y[1]
-    _fill_pair_table(xy, at, x, y, cx, cy, qxy, half_x, half_y, tilt, ratio, least)
+    for t in range(GROUP):
+        _fill_half(half, t * BOX, box[0], center[0], 0.5 * form[t, 0])
+        _fill_half(half, (GROUP + t) * BOX, box[1], center[1], share * form[t, 1])
+        _fill_half(half, (2 * GROUP + t) * BOX, box[2], center[2], share * form[t, 2])
+    _fill_table(xz, 0, 2, box, center, form, half, tilts)
+    _fill_table(xy, 0, 1, box, center, form, half, tilts)
     if crossed:
-        at = t * y[1] * z[1]
-        _fill_pair_table(yz, at, y, z, cy, cz, qyz, half_y, half_z, tilt, ratio, least)
+        _fill_table(yz, 1, 2, box, center, form, half, tilts)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_table(out, row, column, box, center, form, half, tilts):
+    half_row, half_column = row * GROUP * BOX, column * GROUP * BOX
+    if has_cross_term(form, row, column):
+        _fill_pair_table(
+            out, box[row], box[column], center[row], center[column], form, row + column + 2,
+            half, half_row, half_column, tilts,
+        )  # fmt: skip
+    else:
+        _fill_product_table(out, box[row], box[column], half, half_row, half_column)
