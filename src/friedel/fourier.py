@@ -88,10 +88,15 @@ class SymmetrySum:
             # non-absent reflections have the same phase in each lattice translation
             self._scale *= len(crystal.centring_translations)
             self._scale[crystal.is_absent(hkl) if absent is None else absent] = 0.0
+        self._factor_for = 0.0, self._scale
 
     def _factor(self, blur: float) -> np.ndarray:
         """(n,) what the sums of terms are multiplied with."""
-        return self._scale * np.exp(blur * self._stol2)
+        known, factor = self._factor_for
+        if blur != known:
+            factor = self._scale * np.exp(blur * self._stol2)
+            self._factor_for = blur, factor
+        return factor
 
     def structure_factors(self, density: Patch, blur: float = 0.0, threads: int = 1) -> np.ndarray:
         """(n,) complex128 F.

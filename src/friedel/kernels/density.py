@@ -37,18 +37,32 @@ from friedel.kernels.boxes import (
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
 from friedel.kernels.factors import fill_pair_tables, fill_profile, has_cross_term, is_factorable
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
-from friedel.kernels.vectors import LANES, broadcast, constant, load, multiply, multiply_add, store
+from friedel.kernels.vectors import (
+    LANES,
+    add,
+    broadcast,
+    constant,
+    load,
+    multiply,
+    multiply_add,
+    store,
+)
 
 
 @njit(cache=True, nogil=True)
 def fold_rows(grid, nw, first, last):
     """Add what lies beyond the cell's `nw` points of each row to where it belongs."""
-    width = grid.shape[2]
-    for u in range(first, last):
-        for v in range(grid.shape[1]):
-            for start in range(nw, width, nw):
-                for w in range(min(nw, width - start)):
-                    grid[u, v, w] += grid[u, v, start + w]
+    n_rows, width = grid.shape[1], grid.shape[2]
+    flat = grid.reshape(-1)
+    for row in range(first * n_rows, last * n_rows):
+        for start in range(nw, width, nw):
+            to, of, n = row * width, row * width + start, min(nw, width - start)
+            whole = n - n % LANES
+            for w in range(0, whole, LANES):
+                here = np.uint64(to + w)
+                store(flat, here, add(load(flat, here), load(flat, np.uint64(of + w))))
+            for w in range(whole, n):
+                flat[to + w] += flat[of + w]
 
 
 @njit(cache=True, nogil=True)
