@@ -29,6 +29,9 @@ BYTES_PER_REFLECTION = 100
 """Indices, in two kinds of integers, and what is calculated for them at the least."""
 
 ROWS_AT_A_TIME = 8192
+"""Of a product with a matrix: they stay in the cache, and BLAS does not divide them among threads,
+which takes many times as long."""
+
 D_MIN_RANGE = (1e-3, 1e6)
 """A; what is beyond is a mistake, and would overflow."""
 
@@ -168,12 +171,10 @@ class Crystal:
         hkl = np.asarray(hkl)
         rows = hkl.reshape(-1, 3)
         out = np.empty(len(rows))
-        # Few at a time stay in the cache, and are not divided among threads, which would take longer
         for first in range(0, len(rows), ROWS_AT_A_TIME):
-            h = rows[first : first + ROWS_AT_A_TIME].astype(np.float64)
-            np.einsum(
-                "ni,ni->n", h @ self.reciprocal_metric, h, out=out[first : first + ROWS_AT_A_TIME]
-            )
+            some = slice(first, first + ROWS_AT_A_TIME)
+            h = rows[some].astype(np.float64)
+            np.einsum("ni,ni->n", h @ self.reciprocal_metric, h, out=out[some])
         return 0.25 * out.reshape(hkl.shape[:-1])
 
     def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
@@ -245,7 +246,7 @@ class Crystal:
         unwanted = self.is_absent(hkl)
         if np.isfinite(d_max):
             unwanted |= self.stol2(hkl) < 0.25 / d_max**2
-        return hkl[~unwanted] if unwanted.any() else hkl
+        return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
 
     def _number_in_sphere(self, d_min: float) -> float:
         """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""
