@@ -10,6 +10,7 @@ The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume
 and `rtol` bounds the worst of them. It is not a bound for single, weak reflections.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -260,6 +261,8 @@ class AccuracyModel:
         classes = atom_classes(atoms)
         self.s = _shell_points(d_min)
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
+        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
+        self._volume = crystal.volume
         self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
         # What power adds to the squared error of its shell, relative to the power that is there
         log_area = np.log(self.s**2)
@@ -375,9 +378,9 @@ class AccuracyModel:
     def _seconds(self, shape: tuple[int, int, int], volume: float, dtype: np.dtype) -> float:
         """Predicted time of the density and its transform, one thread."""
         per_group, per_term = self._cost
-        n_points = float(np.prod(shape))
+        n_points = float(math.prod(shape))
         of_atoms = self._groups.number * per_group
-        of_atoms += volume / self.crystal.volume * n_points * GROUP * per_term
+        of_atoms += volume / self._volume * n_points * GROUP * per_term
         whole_grid = n_points * SECONDS_PER_GRID_POINT
         return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * (of_atoms + whole_grid)
 
@@ -406,11 +409,10 @@ class AccuracyModel:
     def _rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
         n_copies = self.crystal.n_operations
-        s = np.sqrt(self._s2)
         blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, MAX_EXPONENT))
-        total = n_copies * self.crystal.volume * np.trapezoid(4.0 * np.pi * s**2 * blurred, s)
+        total = n_copies * self._volume * float(self._reciprocal_volumes @ blurred)
         f000 = n_copies * self._f000
-        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
+        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / math.prod(shape) / n_copies
         unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
         noise2 = variance * np.exp(unblurred).sum(axis=1).max()
         return float(np.sqrt(noise2 + ROUNDING_OF_ATOMS[dtype] ** 2))
@@ -508,6 +510,14 @@ class Tails:
     def volume(self) -> float:
         """Of all spheres, A^3."""
         return float((self.count * self.r2**1.5).sum()) * 4.0 / 3.0 * np.pi
+
+
+def _volumes_around(s: np.ndarray) -> np.ndarray:
+    """(n,) weights for integrals over reciprocal space of what depends on s alone: trapezoids."""
+    widths = np.zeros(len(s))
+    widths[1:] += 0.5 * np.diff(s)
+    widths[:-1] += 0.5 * np.diff(s)
+    return 4.0 * np.pi * s**2 * widths
 
 
 def _shell_points(d_min: float) -> np.ndarray:
