@@ -23,13 +23,7 @@ from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
 from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
-from friedel.kernels.sampling import (
-    alias_terms,
-    largest_level,
-    log_alias,
-    smallest_blur,
-    truncation,
-)
+from friedel.kernels.sampling import largest_level, smallest_blur
 from friedel.wilson import AtomClasses, atom_classes, wilson_curves
 
 N_SHELLS = 10
@@ -386,25 +380,44 @@ class AccuracyModel:
 
     def _alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
         """Relative error of the worst shell from aliasing."""
-        log_error2, _ = log_alias(*self._alias_terms(shape, ALL_SHELLS), blur)
+        _, log_error2 = self._search_blur(shape, blur, blur, 0.0, ALL_SHELLS)
         return float(np.exp(0.5 * min(log_error2, MAX_EXPONENT)))
 
-    def _alias_terms(
-        self, shape: tuple[int, int, int], shells: slice
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What folds back from the 26 points of the transform's lattice around 0."""
+    def _smallest_blur(
+        self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
+    ) -> float | None:
+        """Blur at which aliasing falls to `allowed`, None where that takes too much."""
+        blur, _ = self._search_blur(shape, self.min_blur, MAX_BLUR, allowed, shells)
+        return blur if blur < np.inf else None
+
+    def _search_blur(
+        self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
+    ) -> tuple[float, float]:
+        """What the kernel says of what folds back from the 26 points of the lattice around 0."""
         lattice = np.linalg.norm(NEIGHBOURS * shape @ self.crystal.fractionalization, axis=1)
         s, share = self.s[shells], self._log_share[shells]
-        exponent = np.empty((len(s), s.shape[1] * len(lattice) * len(COSINES)))
-        loss = np.empty_like(exponent)
-        curve = (self._log_power, self._s2[1])
-        alias_terms(s, share, lattice, *curve, COSINES, LOG_WEIGHTS, exponent, loss)
-        return exponent, loss
+        curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
+        log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
+        return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
 
     def _truncation_error(self, tails: "Tails", cutoff: float) -> float:
         """Relative error of the worst shell from cutting atoms at a density level."""
-        share = TAIL_ALIASING * self._share
-        return float(np.sqrt(truncation(self.s, share, *tails.arguments, cutoff, tails.r2)))
+        _, error2 = self._search_level(tails, np.inf, cutoff, ALL_SHELLS)
+        return math.sqrt(error2)
+
+    def _largest_cutoff(
+        self, tails: "Tails", allowed: float, start: float, shells: slice = ALL_SHELLS
+    ) -> float:
+        """Density level at which truncation falls to `allowed`; the radii are then those for it."""
+        level, _ = self._search_level(tails, allowed, start, shells)
+        return level
+
+    def _search_level(
+        self, tails: "Tails", allowed: float, start: float, shells: slice
+    ) -> tuple[float, float]:
+        s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
+        densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
+        return largest_level(s, share, *densities, start, allowed**2, tails.r2)
 
     def _rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
@@ -427,21 +440,6 @@ class AccuracyModel:
 
     def _rate(self, shape: tuple[int, int, int]) -> float:
         return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
-
-    def _smallest_blur(
-        self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
-    ) -> float | None:
-        """Blur at which aliasing falls to `allowed`, None where that takes too much."""
-        terms = self._alias_terms(shape, shells)
-        blur = smallest_blur(*terms, self.min_blur, MAX_BLUR, 2.0 * np.log(allowed))
-        return float(blur) if np.isfinite(blur) else None
-
-    def _largest_cutoff(
-        self, tails: "Tails", allowed: float, start: float, shells: slice = ALL_SHELLS
-    ) -> float:
-        """Density level at which truncation falls to `allowed`; the radii are then those for it."""
-        s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
-        return float(largest_level(s, share, *tails.arguments, start, allowed, tails.r2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -500,11 +498,6 @@ class Tails:
     factor: np.ndarray
     count: np.ndarray
     r2: np.ndarray
-
-    @property
-    def arguments(self) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-        """What the kernels need of them."""
-        return self.blur, self.amplitude, self.factor, self.count
 
     @property
     def volume(self) -> float:

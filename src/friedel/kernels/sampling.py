@@ -10,6 +10,7 @@ from friedel.kernels.gaussians import r2_at_level
 NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
 
+
 @njit(cache=True, nogil=True)
 def _log_power(log_power, step, s2):
     """Ln P at s^2, linear between tabulated points and beyond the last one."""
@@ -20,26 +21,32 @@ def _log_power(log_power, step, s2):
 
 
 @njit(cache=True, nogil=True)
-def alias_terms(s, log_share, lattice, log_power, step, cosines, log_weights, exponent, loss):
-    """What folds back to s (n_shells, n_points) from the points of the transform's lattice.
-
-    One row for each shell, one column for each point, lattice vector and direction.
+def smallest_blur(
+    s, log_share, lattice, log_power, step, cosines, log_weights, low, high, log_allowed
+):
+    """Smallest blur from `low` to `high` at which aliasing is allowed, and the error with it.
 
     Parameters
     ----------
-    log_share
-        Logarithm of what power at s adds to the squared error of its shell.
+    s, log_share
+        (n_shells, n_points), and the logarithm of what power there adds to the squared error of
+        its shell.
     lattice
-        Lengths |g| (1/A) of lattice vectors, one of each pair +-g.
+        Lengths |g| (1/A) of vectors of the transform's lattice, one of each pair +-g.
     log_power
         Logarithm of the model's Wilson curve at multiples of `step` in s^2.
     cosines, log_weights
         For averages over directions of s; the weights sum to 2, for both of +-g.
-    exponent
-        Set to the logarithms of the terms without blur.
-    loss
-        Set to what each A^2 of blur takes off them.
+    log_allowed
+        Logarithm of the squared error, in the worst shell.
+
+    Returns
+    -------
+    The blur, infinite where none is enough, and the logarithm of the squared error with the
+    last that was tried.
     """
+    terms = (len(s), s.shape[1] * len(lattice) * len(cosines))
+    exponent, loss = np.empty(terms), np.empty(terms)
     for shell in range(len(s)):
         m = 0
         for point in range(s.shape[1]):
@@ -51,11 +58,23 @@ def alias_terms(s, log_share, lattice, log_power, step, cosines, log_weights, ex
                     exponent[shell, m] = value + log_weight + log_share[shell, point]
                     loss[shell, m] = 0.5 * farther
                     m += 1
+    blur, log_error2 = low, math.inf
+    while blur <= high:
+        log_error2, slope = _log_alias(exponent, loss, blur)
+        if log_error2 <= log_allowed:
+            return blur, log_error2
+        # The function is convex: Newton's method stays below the root, and aims a little beyond
+        blur += (log_error2 - log_allowed + 0.02) / max(slope, 1e-9)
+    return math.inf, log_error2
 
 
 @njit(cache=True, nogil=True)
-def log_alias(exponent, loss, blur):
-    """Logarithm of the squared error by aliasing in the worst shell, and what it loses per A^2."""
+def _log_alias(exponent, loss, blur):
+    """Logarithm of the squared error in the worst shell, and what it loses per A^2 of blur.
+
+    `exponent` (n_shells, n_terms) has the logarithms of what folds back without blur, and
+    `loss` what each A^2 of it takes off them.
+    """
     worst, slope = -math.inf, 0.0
     for shell in range(len(exponent)):
         top = -math.inf
@@ -75,19 +94,6 @@ def log_alias(exponent, loss, blur):
 
 
 @njit(cache=True, nogil=True)
-def smallest_blur(exponent, loss, low, high, log_allowed):
-    """Smallest blur from `low` on at which `log_alias` is allowed; infinite beyond `high`."""
-    blur = low
-    while blur <= high:
-        value, slope = log_alias(exponent, loss, blur)
-        if value <= log_allowed:
-            return blur
-        # The function is convex: Newton's method stays below the root, and aims a little beyond
-        blur += (value - log_allowed + 0.02) / max(slope, 1e-9)
-    return math.inf
-
-
-@njit(cache=True, nogil=True)
 def power_curve(weight, f2, kind, b_iso, s2):
     """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
     out = np.zeros(len(s2))
@@ -104,11 +110,8 @@ def power_curve(weight, f2, kind, b_iso, s2):
 
 
 @njit(cache=True, nogil=True)
-def truncation(s, share, blur, amplitude, factor, count, level, r2):
-    """Squared error in the worst shell from tails, unblurred, cut off where they fall to a level.
-
-    A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
-    4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
+def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
+    """Largest density level at which atoms may end, from a guess of it, and the error with it.
 
     Parameters
     ----------
@@ -116,8 +119,36 @@ def truncation(s, share, blur, amplitude, factor, count, level, r2):
         (n_shells, n_points), and what power there adds to the squared error of its shell.
     amplitude, factor
         (n, n_terms) of groups of Gaussians, of which there are `count`.
+    allowed
+        Squared error in the worst shell; where it is infinite the level stays as it is.
     r2
         (n,) guesses of the squared radii, which they are set to.
+
+    Returns
+    -------
+    The level, and the squared error.
+    """
+    error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
+    for _ in range(12):
+        # The error is nearly proportional to the level
+        change = math.sqrt(allowed / max(error2, 1e-300))
+        if 1.0 <= change < 1.05 or allowed == math.inf:
+            return level, error2
+        # Below its peak an atom loses everything: steps stay moderate
+        level *= min(max(0.98 * change, 1e-6), 1e3)
+        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
+    while error2 > allowed:
+        level *= 0.8
+        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
+    return level, error2
+
+
+@njit(cache=True, nogil=True)
+def _truncation(s, share, blur, amplitude, factor, count, level, r2):
+    """Squared error in the worst shell from tails, unblurred, cut off where they fall to a level.
+
+    A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
+    4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
     """
     log_level = math.log(level)
     power = np.zeros(s.shape)
@@ -148,21 +179,3 @@ def truncation(s, share, blur, amplitude, factor, count, level, r2):
             error2 += share[shell, point] * power[shell, point] * unblur
         worst = max(worst, error2)
     return worst
-
-
-@njit(cache=True, nogil=True)
-def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
-    """The density level at which `truncation` falls to `allowed`^2, from a guess of it.
-
-    The error is nearly proportional to the level.
-    """
-    for _ in range(12):
-        error2 = truncation(s, share, blur, amplitude, factor, count, level, r2)
-        change = allowed / math.sqrt(max(error2, 1e-300))
-        if 1.0 <= change < 1.05:
-            return level
-        # Below its peak an atom loses everything: steps stay moderate
-        level *= min(max(0.98 * change, 1e-6), 1e3)
-    while truncation(s, share, blur, amplitude, factor, count, level, r2) > allowed * allowed:
-        level *= 0.8
-    return level
