@@ -24,7 +24,8 @@ from friedel.grid import fast_size
 from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.sampling import largest_level, smallest_blur
-from friedel.wilson import AtomClasses, atom_classes, wilson_curves
+from friedel.tails import ClassGroups, Tails
+from friedel.wilson import atom_classes, wilson_curves
 
 N_SHELLS = 10
 ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
@@ -296,9 +297,7 @@ class AccuracyModel:
     def _complete(
         self, shape: tuple[int, int, int], allowed: float, dtype: np.dtype, best: Plan | None
     ) -> Plan | None:
-        """Blur and level for one grid; None when it cannot meet `allowed` or costs more than `best`.
-
-        """
+        """Blur and level for one grid; None where it fails or costs more than `best`."""
         start = FIRST_CUTOFF if best is None else best.cutoff
         plan: Plan | None = None
         for shells in (OUTER_SHELLS, ALL_SHELLS):
@@ -347,7 +346,7 @@ class AccuracyModel:
         return best
 
     def _plan(
-        self, shape: tuple[int, int, int], tails: "Tails", cutoff: float, dtype: np.dtype
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
     ) -> Plan:
         error = self._error(shape, tails, cutoff, dtype)
         seconds = self._seconds(shape, tails.volume, dtype)
@@ -360,7 +359,7 @@ class AccuracyModel:
         return self._error(shape, self._groups.tails(blur), cutoff, dtype)
 
     def _error(
-        self, shape: tuple[int, int, int], tails: "Tails", cutoff: float, dtype: np.dtype
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
     ) -> float:
         parts = (
             self._alias_error(shape, tails.blur),
@@ -400,20 +399,20 @@ class AccuracyModel:
         log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
         return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
 
-    def _truncation_error(self, tails: "Tails", cutoff: float) -> float:
+    def _truncation_error(self, tails: Tails, cutoff: float) -> float:
         """Relative error of the worst shell from cutting atoms at a density level."""
         _, error2 = self._search_level(tails, np.inf, cutoff, ALL_SHELLS)
         return math.sqrt(error2)
 
     def _largest_cutoff(
-        self, tails: "Tails", allowed: float, start: float, shells: slice = ALL_SHELLS
+        self, tails: Tails, allowed: float, start: float, shells: slice = ALL_SHELLS
     ) -> float:
         """Density level at which truncation falls to `allowed`; the radii are then those for it."""
         level, _ = self._search_level(tails, allowed, start, shells)
         return level
 
     def _search_level(
-        self, tails: "Tails", allowed: float, start: float, shells: slice
+        self, tails: Tails, allowed: float, start: float, shells: slice
     ) -> tuple[float, float]:
         s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
         densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
@@ -440,69 +439,6 @@ class AccuracyModel:
 
     def _rate(self, shape: tuple[int, int, int]) -> float:
         return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
-
-
-@dataclass(frozen=True, eq=False)
-class ClassGroups:
-    """Groups of Gaussians of each class of atoms, in their broadest direction.
-
-    Attributes
-    ----------
-    a, b
-        (n, GROUP) coefficients, with occupancies and B.
-    count
-        (n,) how many atoms have each.
-    number
-        Of groups of all atoms, those without amplitude among them.
-    """
-
-    a: np.ndarray
-    b: np.ndarray
-    count: np.ndarray
-    number: float
-
-    @classmethod
-    def of(cls, classes: AtomClasses, groups: GaussianGroups) -> "ClassGroups":
-        """Those of classes of atoms, by kind."""
-        a, b = (groups.groups_of(x)[classes.kind] for x in (groups.a, groups.b))
-        a = np.abs(a * classes.occ[:, None, None]).reshape(-1, GROUP)
-        b = (b + classes.eigenvalues[:, 2, None, None]).reshape(-1, GROUP)
-        count = np.repeat(classes.count, groups.n_groups)
-        present = a.any(axis=1)
-        return cls(a[present], b[present], count[present], float(count.sum()))
-
-    def tails(self, blur: float) -> "Tails":
-        """Densities of the groups with a blur."""
-        factor = 4.0 * np.pi**2 / (self.b + blur)
-        return Tails(
-            blur, self.a * (factor / np.pi) ** 1.5, factor, self.count, np.zeros(len(self.count))
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Tails:
-    """Densities of groups of Gaussians around their atoms, with a blur.
-
-    Attributes
-    ----------
-    amplitude, factor
-        (n, GROUP): a group's density is sum amplitude exp(-factor r^2).
-    count
-        (n,) how many there are.
-    r2
-        (n,) squared radii for the density level that was last tried; changes.
-    """
-
-    blur: float
-    amplitude: np.ndarray
-    factor: np.ndarray
-    count: np.ndarray
-    r2: np.ndarray
-
-    @property
-    def volume(self) -> float:
-        """Of all spheres, A^3."""
-        return float((self.count * self.r2**1.5).sum()) * 4.0 / 3.0 * np.pi
 
 
 def _volumes_around(s: np.ndarray) -> np.ndarray:
