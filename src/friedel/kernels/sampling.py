@@ -7,6 +7,8 @@ from numba import njit
 
 from friedel.kernels.gaussians import r2_at_level
 
+MODERATE_STEPS = 12
+"""Of the search for a density level, after which it only falls."""
 NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
 
@@ -128,19 +130,17 @@ def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
     -------
     The level, and the squared error.
     """
-    error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
-    for _ in range(12):
+    step = 0
+    while True:
+        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
         # The error is nearly proportional to the level
         change = math.sqrt(allowed / max(error2, 1e-300))
-        if 1.0 <= change < 1.05 or allowed == math.inf:
+        is_close = change < 1.05 or step >= MODERATE_STEPS
+        if (change >= 1.0 and is_close) or allowed == math.inf or not change >= 0.0:
             return level, error2
         # Below its peak an atom loses everything: steps stay moderate
-        level *= min(max(0.98 * change, 1e-6), 1e3)
-        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
-    while error2 > allowed:
-        level *= 0.8
-        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
-    return level, error2
+        level *= min(max(0.98 * change, 1e-6), 1e3) if step < MODERATE_STEPS else 0.8
+        step += 1
 
 
 @njit(cache=True, nogil=True)
