@@ -59,20 +59,13 @@ def _in_asu_of_setting(h, k, l, number, basis):
 
 
 @njit(cache=True, nogil=True)
-def _in_row(h, k, metric, stol2_high, number, basis):
-    """First and last l for which (h, k, l) is wanted; none where first > last.
+def _in_row(h, k, limit, metric, stol2_high, number, basis):
+    """First and last l up to a limit for which (h, k, l) is wanted; none where first > last.
 
     Those l follow one another: sphere and asymmetric unit are convex, and the latter
     ends at (0, 0, 0).
     """
-    linear = metric[0, 2] * h + metric[1, 2] * k
-    constant = metric[0, 0] * h * h + metric[1, 1] * k * k + 2.0 * metric[0, 1] * h * k
-    square = linear * linear - metric[2, 2] * (constant - 4.0 * stol2_high)
-    if square < 0.0:
-        return 0, -1
-    # A little more than the sphere: the last word is that of the comparison below
-    middle, half = -linear / metric[2, 2], math.sqrt(square) / metric[2, 2] + 1e-6
-    first, last = math.ceil(middle - half), math.floor(middle + half)
+    first, last = -limit, limit
     for w in range(3):
         # Where a wall of the asymmetric unit cuts the row: fixed + slope l >= 0
         fixed, slope = 0, 0
@@ -85,6 +78,14 @@ def _in_row(h, k, metric, stol2_high, number, basis):
             last = min(last, fixed // -slope)
         elif fixed < 0:
             return 0, -1
+    linear = metric[0, 2] * h + metric[1, 2] * k
+    constant = metric[0, 0] * h * h + metric[1, 1] * k * k + 2.0 * metric[0, 1] * h * k
+    square = linear * linear - metric[2, 2] * (constant - 4.0 * stol2_high)
+    if square < 0.0:
+        return 0, -1
+    # A little more than the sphere: the last word is that of the comparison below
+    middle, half = -linear / metric[2, 2], math.sqrt(square) / metric[2, 2] + 1e-6
+    first, last = max(first, math.ceil(middle - half)), min(last, math.floor(middle + half))
     while first <= last and not _wanted(h, k, first, metric, stol2_high, number, basis):
         first += 1
     while first <= last and not _wanted(h, k, last, metric, stol2_high, number, basis):
@@ -114,7 +115,7 @@ def unique_in_sphere(limits, metric, stol2_high, number, basis):
         n = 0
         for h in range(-limits[0], limits[0] + 1):
             for k in range(-limits[1], limits[1] + 1):
-                first, last = _in_row(h, k, metric, stol2_high, number, basis)
+                first, last = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
                 if fill == 1:
                     for l in range(first, last + 1):
                         i = n + l - first
