@@ -280,6 +280,7 @@ class AccuracyModel:
         shapes = self._shapes(RATES)
         least_volume = self._least_volume(shapes[-1], allowed)
         for shape in shapes:
+            # Not even with the smallest spheres, and those that come have more points
             if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
                 break
             best = self._complete(shape, allowed, dtype, best) or best
