@@ -115,6 +115,13 @@ def test_d_min_itself_is_included():
     assert [0, 5, 0] in crystal.unique_reflections(2.2).tolist()
 
 
+def test_d_max_leaves_out_what_is_coarser():
+    crystal = Crystal.from_triplets((11, 12, 13, 85, 95, 102))
+    every = crystal.unique_reflections(2.0)
+    chosen = every[crystal.d_spacing(every) <= 4.0]
+    np.testing.assert_array_equal(crystal.unique_reflections(2.0, 4.0), chosen)
+
+
 hkl_lists = st.lists(st.tuples(*[st.integers(-9, 9)] * 3), min_size=1, max_size=20)
 
 

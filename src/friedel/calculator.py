@@ -169,7 +169,14 @@ class Calculator:
     def _symmetry_sum(self, plan: sampling.Plan) -> fourier.SymmetrySum:
         terms = self._terms
         if terms is None or terms.shape != plan.shape:
-            terms = fourier.SymmetrySum(self.crystal, self.hkl, plan.shape, absent=self._absent)
+            terms = fourier.SymmetrySum(
+                self.crystal,
+                self.hkl,
+                plan.shape,
+                absent=self._absent,
+                stol2=self.stol2,
+                threads=self.threads,
+            )
             self._terms = terms
         return terms
 

@@ -27,6 +27,11 @@ MAX_OPERATIONS = 192
 
 BYTES_PER_REFLECTION = 100
 """Indices, in two kinds of integers, and what is calculated for them at the least."""
+
+ROWS_AT_A_TIME = 8192
+"""Of a product with a matrix: they stay in the cache, and BLAS does not divide them among threads,
+which takes many times as long."""
+
 D_MIN_RANGE = (1e-3, 1e6)
 """A; what is beyond is a mistake, and would overflow."""
 
@@ -163,8 +168,14 @@ class Crystal:
 
     def stol2(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
-        h = np.asarray(hkl, dtype=np.float64)
-        return 0.25 * np.einsum("...i,...i->...", h @ self.reciprocal_metric, h)
+        hkl = np.asarray(hkl)
+        rows = hkl.reshape(-1, 3)
+        out = np.empty(len(rows))
+        for first in range(0, len(rows), ROWS_AT_A_TIME):
+            some = slice(first, first + ROWS_AT_A_TIME)
+            h = rows[some].astype(np.float64)
+            np.einsum("ni,ni->n", h @ self.reciprocal_metric, h, out=out[some])
+        return 0.25 * out.reshape(hkl.shape[:-1])
 
     def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) spacing d in A; infinite for (0, 0, 0)."""
@@ -173,14 +184,11 @@ class Crystal:
 
     def is_absent(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: systematically absent, F = 0 by symmetry."""
-        hkl = np.asarray(hkl, np.int64)
-        absent = np.zeros(len(hkl), bool)
-        shifting = (self.translations % TRANSLATION_DENOMINATOR).any(axis=1)
-        fixed = _are_solutions(self.rotations[shifting] - np.eye(3), hkl)
-        for is_fixed, translation in zip(fixed, self.translations[shifting], strict=True):
-            chosen = np.flatnonzero(is_fixed)
-            absent[chosen] |= (hkl[chosen] @ translation) % TRANSLATION_DENOMINATOR != 0
-        return absent
+        from friedel.kernels.reflections import is_absent
+
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        turning = self.translations.any(axis=1)
+        return is_absent(hkl, self.rotations[turning], self.translations[turning])
 
     def is_centric(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: the phase is restricted to two values by symmetry."""
@@ -233,12 +241,12 @@ class Crystal:
         number, basis = self._asu
         # |h| = |s.a| <= |s| a holds for any cell angles
         limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
-        stol2_range = (
-            0.25 / d_max**2,
-            0.25 / d_min**2 * (1 + 1e-9),
-        )  # d = d_min is in, rounded or not
-        hkl = unique_in_sphere(limits, self.reciprocal_metric, *stol2_range, number, basis)
-        return hkl[~self.is_absent(hkl)]
+        stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is in, rounded or not
+        hkl = unique_in_sphere(limits, self.reciprocal_metric, stol2_high, number, basis)
+        unwanted = self.is_absent(hkl)
+        if np.isfinite(d_max):
+            unwanted |= self.stol2(hkl) < 0.25 / d_max**2
+        return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
 
     def _number_in_sphere(self, d_min: float) -> float:
         """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""

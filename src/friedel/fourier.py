@@ -56,8 +56,10 @@ class SymmetrySum:
         (nu, nv, nw) of the grid over the whole cell.
     symmetry_sum
         Off for a density that has its symmetry copies already.
-    absent
-        (n,) bool: ``crystal.is_absent(hkl)``, where it is known already.
+    absent, stol2
+        (n,) bool and (n,) 1/A^2: what the crystal tells of `hkl`, where it is known already.
+    threads
+        For working it out.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class SymmetrySum:
         *,
         symmetry_sum: bool = True,
         absent: np.ndarray | None = None,
+        stol2: np.ndarray | None = None,
+        threads: int = 1,
     ) -> None:
         hkl = np.ascontiguousarray(hkl, np.int32)
         rotations, translations = crystal.primitive_operations
@@ -81,8 +85,14 @@ class SymmetrySum:
         small = np.prod(self._kept, dtype=float) < 2**32
         self._index = np.empty(terms, np.uint32 if small else np.uint64)
         self._turn = np.empty(terms, np.uint8)
-        map_terms(hkl, rotations, translations, self._kept, nw, self._index, self._turn)
-        self._stol2 = crystal.stol2(hkl)
+
+        def map_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            index, turn = self._index[some], self._turn[some]
+            map_terms(hkl[some], rotations, translations, self._kept, nw, index, turn)
+
+        in_stretches(map_some, len(hkl), min(threads, self._index.size // SUMS_PER_THREAD))
+        self._stol2 = crystal.stol2(hkl) if stol2 is None else stol2
         self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
         if symmetry_sum:
             # non-absent reflections have the same phase in each lattice translation

@@ -1,5 +1,6 @@
 """Arrays that know their crystal: densities and masks on a grid."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -15,7 +16,7 @@ UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
 def fast_size(at_least: float, multiple_of: int = 1) -> int:
     """The smallest even 2, 3, 5-smooth size that is not below a number, divisible by another."""
-    return _fast_size(max(2, int(np.ceil(at_least - 1e-9))), multiple_of)
+    return _fast_size(max(2, math.ceil(at_least - 1e-9)), multiple_of)
 
 
 @cache

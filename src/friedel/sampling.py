@@ -10,6 +10,7 @@ The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume
 and `rtol` bounds the worst of them. It is not a bound for single, weak reflections.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,9 @@ from friedel.errors import AccuracyError, ParameterError
 from friedel.grid import fast_size
 from friedel.kernels.boxes import BOX
 from friedel.kernels.ellipsoids import GROUP
-from friedel.kernels.sampling import alias_power, truncation_power
-from friedel.reach import GaussianGroups, radius_at_level
+from friedel.kernels.sampling import largest_level, smallest_blur
+from friedel.reach import GaussianGroups
+from friedel.tails import ClassGroups, Tails
 from friedel.wilson import atom_classes, wilson_curves
 
 N_SHELLS = 10
@@ -32,6 +34,11 @@ SAFETY = 2.2
 """Predicted errors are kept below rtol / SAFETY: the prediction's own scatter."""
 ALIAS_SHARE = 0.4
 """Share of the squared error allowed to aliasing; the optimum is flat around it."""
+ALIAS_PART, TRUNCATION_PART = np.sqrt([ALIAS_SHARE, 1.0 - ALIAS_SHARE]).tolist()
+TOLERATED_NOISE = np.sqrt(0.9 - ALIAS_SHARE)
+"""Rounding that leaves less to truncation than a tenth of the squared error is too much."""
+FIRST_CUTOFF = 1e-5
+"""Density level where the search for the largest begins."""
 TAIL_ALIASING = 1.2
 """Cut tails fold back too: their power grows by this factor."""
 ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
@@ -47,12 +54,16 @@ RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
 MAX_BLUR = 600.0
 """Grids that need more (A^2) are too coarse."""
 
+MAX_EXPONENT = 700.0
+"""Of what becomes infinite only to say that a grid is far too coarse."""
+
 TABLE_REACH = 8.0
 TABLE_POINTS = 400
 """The Wilson curve is tabulated to s = TABLE_REACH / d_min, linearly in s^2."""
 
-DIRECTIONS = np.polynomial.legendre.leggauss(24)
-"""Cosines and weights for averages over the directions of s."""
+COSINES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+LOG_WEIGHTS = np.log(WEIGHTS)
+"""For averages over the directions of s."""
 
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 """One of each pair of the 26 neighbours of a lattice point."""
@@ -242,60 +253,70 @@ class AccuracyModel:
         self, crystal: Crystal, atoms: Atoms, a: np.ndarray, b: np.ndarray, d_min: float
     ) -> None:
         self.crystal, self.d_min = crystal, d_min
-        self.classes = atom_classes(atoms)
-        groups = GaussianGroups.from_sums(a, b)
-        self.a, self.b = (groups.groups_of(x)[self.classes.kind] for x in (groups.a, groups.b))
+        classes = atom_classes(atoms)
         self.s = _shell_points(d_min)
-        self._lattices: dict[tuple[int, int, int], np.ndarray] = {}
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
-        self._log_power, denominator = wilson_curves(self.classes, a, b, self._s2)
-        self.power = np.exp(np.interp(self.s**2, self._s2, denominator))
-        narrowest = self.classes.eigenvalues[:, 0] + self.b.min(axis=(1, 2))
+        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
+        self._volume = crystal.volume
+        self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
+        # What power adds to the squared error of its shell, relative to the power that is there
+        log_area = np.log(self.s**2)
+        log_there = log_area + np.interp(self.s**2, self._s2, log_mean)
+        self._log_share = log_area - np.logaddexp.reduce(log_there, axis=1, keepdims=True)
+        self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
+        self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
+        self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
+        narrowest = classes.eigenvalues[:, 0] + b.min(axis=1)[classes.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
         orthogonal = np.count_nonzero(np.asarray(crystal.orthogonalization)) == 3
         self._cost = COST_ORTHOGONAL if orthogonal and not atoms.is_aniso.any() else COST_OBLIQUE
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
+        allowed = rtol / SAFETY
+        if ROUNDING_OF_ATOMS[dtype] > TOLERATED_NOISE * allowed:
+            return None
         best: Plan | None = None
-        for shape in dict.fromkeys(self._shape(rate) for rate in RATES):
-            if best is not None and np.prod(shape) * SECONDS_PER_GRID_POINT > best.seconds:
+        shapes = self._shapes(RATES)
+        least_volume = self._least_volume(shapes[-1], allowed)
+        for shape in shapes:
+            # Not even with the smallest spheres, and those that come have more points
+            if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
                 break
-            start = best.cutoff if best is not None else 1e-5
-            found = self.complete(shape, rtol, dtype, start)
-            if found is not None and (best is None or found.seconds < best.seconds):
-                best = found
+            best = self._complete(shape, allowed, dtype, best) or best
         return best
 
-    def complete(
-        self, shape: tuple[int, int, int], rtol: float, dtype: np.dtype, start: float = 1e-5
-    ) -> Plan | None:
-        """Blur and level for one grid, or None when the grid cannot meet `rtol`."""
-        allowed = rtol / SAFETY
-        plan = self._complete(shape, allowed, dtype, start, OUTER_SHELLS)
-        if plan is not None and plan.error > allowed:
-            plan = self._complete(shape, allowed, dtype, start, ALL_SHELLS)
-        return plan
+    def _least_volume(self, finest: tuple[int, int, int], allowed: float) -> float:
+        """Volume of the spheres of all atoms on the finest grid, where they are smallest."""
+        blur = self._smallest_blur(finest, allowed * ALIAS_PART, OUTER_SHELLS)
+        if blur is None:
+            return 0.0
+        tails = self._groups.tails(blur)
+        self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF, OUTER_SHELLS)
+        return tails.volume
 
     def _complete(
-        self,
-        shape: tuple[int, int, int],
-        allowed: float,
-        dtype: np.dtype,
-        start: float,
-        shells: slice,
+        self, shape: tuple[int, int, int], allowed: float, dtype: np.dtype, best: Plan | None
     ) -> Plan | None:
-        blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE), shells)
-        if blur is None:
-            return None
-        noise = self.rounding_error(shape, blur, dtype)
-        rest = (1.0 - ALIAS_SHARE) * allowed**2 - noise**2
-        if rest < 0.1 * allowed**2:
-            return None
-        cutoff = self._largest_cutoff(blur, np.sqrt(rest), start, shells)
-        error = self.error(shape, blur, cutoff, dtype)
-        seconds = self.seconds(shape, blur, cutoff, dtype)
-        return Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
+        """Blur and level for one grid; None where it fails or costs more than `best`."""
+        start = FIRST_CUTOFF if best is None else best.cutoff
+        plan: Plan | None = None
+        for shells in (OUTER_SHELLS, ALL_SHELLS):
+            blur = self._smallest_blur(shape, allowed * ALIAS_PART, shells)
+            if blur is None:
+                return None
+            noise = self._rounding_error(shape, blur, dtype)
+            if noise > TOLERATED_NOISE * allowed:
+                return None
+            tails = self._groups.tails(blur)
+            rest = np.sqrt((TRUNCATION_PART * allowed) ** 2 - noise**2)
+            start = self._largest_cutoff(tails, rest, start, shells)
+            if best is not None and self._seconds(shape, tails.volume, dtype) >= best.seconds:
+                return None
+            plan = self._plan(shape, tails, start, dtype)
+            if plan.error <= allowed:
+                break
+        return plan
 
     def closest(self, rtol: float, fixed: Fixed) -> Plan:
         """The plan that comes nearest to `rtol` with some choices fixed."""
@@ -307,161 +328,126 @@ class AccuracyModel:
             )
         allowed = rtol / SAFETY
         best: Plan | None = None
-        for rate in RATES if fixed.rate is None else (fixed.rate,):
-            shape = self._shape(rate)
+        for shape in self._shapes(RATES if fixed.rate is None else np.array([fixed.rate])):
             blur = fixed.blur
             if blur is None:
-                blur = self._smallest_blur(shape, allowed * np.sqrt(ALIAS_SHARE))
+                blur = self._smallest_blur(shape, allowed * ALIAS_PART)
             if blur is None:
                 blur = MAX_BLUR if fixed.rate is None else self.min_blur + 50.0
+            tails = self._groups.tails(blur)
             cutoff = fixed.cutoff
             if cutoff is None:
-                rest = allowed * np.sqrt(1.0 - ALIAS_SHARE)
-                cutoff = self._largest_cutoff(blur, rest, 1e-5)
-            error = self.error(shape, blur, cutoff, dtype)
-            seconds = self.seconds(shape, blur, cutoff, dtype)
-            plan = Plan(shape, self._rate(shape), blur, cutoff, dtype, error, seconds)
-            if error <= allowed:
+                cutoff = self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF)
+            plan = self._plan(shape, tails, cutoff, dtype)
+            if plan.error <= allowed:
                 return plan
-            if best is None or error < best.error:
+            if best is None or plan.error < best.error:
                 best = plan
         assert best is not None
         return best
+
+    def _plan(
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+    ) -> Plan:
+        error = self._error(shape, tails, cutoff, dtype)
+        seconds = self._seconds(shape, tails.volume, dtype)
+        return Plan(shape, self._rate(shape), tails.blur, cutoff, dtype, error, seconds)
 
     def error(
         self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
     ) -> float:
         """Relative error of the worst shell from all three sources."""
+        return self._error(shape, self._groups.tails(blur), cutoff, dtype)
+
+    def _error(
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+    ) -> float:
         parts = (
-            self.alias_error(shape, blur),
-            self.truncation_error(blur, cutoff),
-            self.rounding_error(shape, blur, dtype),
+            self._alias_error(shape, tails.blur),
+            self._truncation_error(tails, cutoff),
+            self._rounding_error(shape, tails.blur, dtype),
         )
         return float(np.linalg.norm(parts))
 
-    def seconds(
-        self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
-    ) -> float:
+    def _seconds(self, shape: tuple[int, int, int], volume: float, dtype: np.dtype) -> float:
         """Predicted time of the density and its transform, one thread."""
-        _, _, radius = self._tails(blur, cutoff)
         per_group, per_term = self._cost
-        volumes = self.classes.count[:, None] * 4.0 / 3.0 * np.pi * radius**3
-        points = float(volumes.sum()) * float(np.prod(shape)) / self.crystal.volume
-        groups = float(self.classes.count.sum()) * radius.shape[1]
-        whole_grid = float(np.prod(shape)) * SECONDS_PER_GRID_POINT
-        seconds = groups * per_group + points * GROUP * per_term + whole_grid
-        return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * seconds
+        n_points = float(math.prod(shape))
+        of_atoms = self._groups.number * per_group
+        of_atoms += volume / self._volume * n_points * GROUP * per_term
+        whole_grid = n_points * SECONDS_PER_GRID_POINT
+        return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * (of_atoms + whole_grid)
 
-    def alias_error(
-        self, shape: tuple[int, int, int], blur: float, shells: slice = ALL_SHELLS
-    ) -> float:
-        """Relative error of the worst of the shells from aliasing."""
-        s = self.s[shells].ravel()
-        power = np.empty(s.size)
-        lattice = self._alias_lattice(shape)
-        alias_power(s, lattice, self._log_power, self._s2[1], blur, *DIRECTIONS, power)
-        return self._worst_shell(power, shells)
-
-    def truncation_error(self, blur: float, cutoff: float, shells: slice = ALL_SHELLS) -> float:
-        """Relative error of the worst of the shells from cutting atoms at a density level."""
-        s = self.s[shells].ravel()
-        power = np.empty(s.size)
-        amplitude, factor, radius = self._tails(blur, cutoff)
-        each_group = (x.reshape(-1, GROUP) for x in (amplitude, factor))
-        count = np.repeat(self.classes.count, radius.shape[1])
-        truncation_power(s, *each_group, radius.ravel(), count, blur, power)
-        return self._worst_shell(TAIL_ALIASING * power, shells)
-
-    def rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
-        """Relative error of the worst shell from the finite precision of the grid."""
-        n_copies = self.crystal.n_operations
-        s = np.sqrt(self._s2)
-        blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, 700.0))
-        total = n_copies * self.crystal.volume * np.trapezoid(4.0 * np.pi * s**2 * blurred, s)
-        classes = self.classes
-        f000 = n_copies * float((classes.count * classes.occ * self.a.sum(axis=(1, 2))).sum())
-        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / np.prod(shape) / n_copies
-        noise = self._worst_shell(variance * np.exp(0.5 * blur * self.s**2))
-        return float(np.hypot(noise, ROUNDING_OF_ATOMS[dtype]))
-
-    def _worst_shell(self, power: np.ndarray, shells: slice = ALL_SHELLS) -> float:
-        weight = self.s[shells] ** 2
-        error2 = (power.reshape(weight.shape) * weight).sum(axis=1)
-        # A grid that is far too coarse: the error is infinite, and the grid is not taken
-        with np.errstate(over="ignore"):
-            return float(np.sqrt((error2 / (self.power[shells] * weight).sum(axis=1)).max()))
-
-    def _shape(self, rate: float) -> tuple[int, int, int]:
-        # In oblique cells indices reach beyond what the spacing of planes alone asks for
-        by_spacing = 2.0 * rate / self.d_min / self.crystal.reciprocal_lengths
-        by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
-        sizes = [fast_size(n) for n in np.maximum(by_spacing, by_index)]
-        return sizes[0], sizes[1], sizes[2]
-
-    def _rate(self, shape: tuple[int, int, int]) -> float:
-        return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
-
-    def _alias_lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """Lengths of one of each pair of the 26 lattice vectors of the transform around 0."""
-        lengths = self._lattices.get(shape)
-        if lengths is None:
-            vectors = (NEIGHBOURS * np.array(shape)) @ self.crystal.fractionalization
-            lengths = self._lattices[shape] = np.linalg.norm(vectors, axis=1)
-        return lengths
+    def _alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
+        """Relative error of the worst shell from aliasing."""
+        _, log_error2 = self._search_blur(shape, blur, blur, 0.0, ALL_SHELLS)
+        return float(np.exp(0.5 * min(log_error2, MAX_EXPONENT)))
 
     def _smallest_blur(
         self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
     ) -> float | None:
-        """Blur at which aliasing falls to `allowed`; its logarithm is nearly linear in blur."""
+        """Blur at which aliasing falls to `allowed`, None where that takes too much."""
+        blur, _ = self._search_blur(shape, self.min_blur, MAX_BLUR, allowed, shells)
+        return blur if blur < np.inf else None
 
-        def excess(blur: float) -> float:
-            return float(np.log(max(self.alias_error(shape, blur, shells), 1e-300) / allowed))
+    def _search_blur(
+        self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
+    ) -> tuple[float, float]:
+        """What the kernel says of what folds back from the 26 points of the lattice around 0."""
+        lattice = np.linalg.norm(NEIGHBOURS * shape @ self.crystal.fractionalization, axis=1)
+        s, share = self.s[shells], self._log_share[shells]
+        curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
+        log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
+        return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
 
-        low, high = self.min_blur, self.min_blur + 50.0
-        at_low, at_high = excess(low), excess(high)
-        if at_low <= 0.0:
-            return low
-        while at_high > 0.0:
-            if high > MAX_BLUR:
-                return None
-            low, at_low = high, at_high
-            high += 100.0
-            at_high = excess(high)
-        while high - low > 0.5 and at_high < -0.02:
-            # Regula falsi, a little to the safe side; the bracket shrinks at either end
-            middle = low + (high - low) * min(max(at_low / (at_low - at_high) + 0.01, 0.02), 0.98)
-            at_middle = excess(middle)
-            if at_middle > 0.0:
-                low, at_low = middle, at_middle
-            else:
-                high, at_high = middle, at_middle
-        return high
+    def _truncation_error(self, tails: Tails, cutoff: float) -> float:
+        """Relative error of the worst shell from cutting atoms at a density level."""
+        _, error2 = self._search_level(tails, np.inf, cutoff, ALL_SHELLS)
+        return math.sqrt(error2)
 
     def _largest_cutoff(
-        self, blur: float, allowed: float, start: float, shells: slice = ALL_SHELLS
+        self, tails: Tails, allowed: float, start: float, shells: slice = ALL_SHELLS
     ) -> float:
-        """Density level at which truncation falls to `allowed`; nearly proportional to it."""
-        level = start
-        for _ in range(12):
-            change = allowed / max(self.truncation_error(blur, level, shells), 1e-300)
-            if 1.0 <= change < 1.05:
-                break
-            # Below its peak an atom loses everything: steps stay moderate
-            level *= min(max(0.98 * change, 1e-6), 1e3)
-        while self.truncation_error(blur, level, shells) > allowed:
-            level *= 0.8
+        """Density level at which truncation falls to `allowed`; the radii are then those for it."""
+        level, _ = self._search_level(tails, allowed, start, shells)
         return level
 
-    def _tails(self, blur: float, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Amplitudes, exponents and radii of the classes' groups in their broadest direction.
+    def _search_level(
+        self, tails: Tails, allowed: float, start: float, shells: slice
+    ) -> tuple[float, float]:
+        s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
+        densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
+        return largest_level(s, share, *densities, start, allowed**2, tails.r2)
 
-        Shapes (n_classes, n_groups, GROUP) twice, and (n_classes, n_groups).
-        """
-        widths = self.b + (self.classes.eigenvalues[:, 2] + blur)[:, None, None]
-        factor = 4.0 * np.pi**2 / widths
-        occ = np.abs(self.classes.occ)[:, None, None]
-        amplitude = occ * np.abs(self.a) * (factor / np.pi) ** 1.5
-        return amplitude, factor, radius_at_level(amplitude, factor, cutoff)
+    def _rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
+        """Relative error of the worst shell from the finite precision of the grid."""
+        n_copies = self.crystal.n_operations
+        blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, MAX_EXPONENT))
+        total = n_copies * self._volume * float(self._reciprocal_volumes @ blurred)
+        f000 = n_copies * self._f000
+        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / math.prod(shape) / n_copies
+        unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
+        noise2 = variance * np.exp(unblurred).sum(axis=1).max()
+        return float(np.sqrt(noise2 + ROUNDING_OF_ATOMS[dtype] ** 2))
+
+    def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
+        """Distinct grids for ascending oversampling rates."""
+        # In oblique cells indices reach beyond what the spacing of planes alone asks for
+        by_spacing = 2.0 / self.d_min / self.crystal.reciprocal_lengths * rates[:, None]
+        by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
+        wanted = np.maximum(by_spacing, by_index).tolist()
+        return list(dict.fromkeys((fast_size(u), fast_size(v), fast_size(w)) for u, v, w in wanted))
+
+    def _rate(self, shape: tuple[int, int, int]) -> float:
+        return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
+
+
+def _volumes_around(s: np.ndarray) -> np.ndarray:
+    """(n,) weights for integrals over reciprocal space of what depends on s alone: trapezoids."""
+    widths = np.zeros(len(s))
+    widths[1:] += 0.5 * np.diff(s)
+    widths[:-1] += 0.5 * np.diff(s)
+    return 4.0 * np.pi * s**2 * widths
 
 
 def _shell_points(d_min: float) -> np.ndarray:

@@ -77,11 +77,12 @@ def wilson_curves(
     f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
     weight = classes.count * classes.occ**2
     eigenvalues = classes.eigenvalues
-    vertex = np.mean(
-        [power_curve(weight, f2, classes.kind, np.ascontiguousarray(e), s2) for e in eigenvalues.T],
-        axis=0,
-    )
-    if np.ptp(eigenvalues, axis=1).any():
-        central = power_curve(weight, f2, classes.kind, eigenvalues.mean(axis=1), s2)
-        return np.log(vertex), np.log(0.4 * vertex + 0.6 * central)
-    return np.log(vertex), np.log(vertex)
+
+    def curve(b_iso: np.ndarray) -> np.ndarray:
+        return power_curve(weight, f2, classes.kind, np.ascontiguousarray(b_iso), s2)
+
+    if not np.ptp(eigenvalues, axis=1).any():
+        log_curve = np.log(curve(eigenvalues[:, 0]))
+        return log_curve, log_curve
+    vertex = np.mean([curve(e) for e in eigenvalues.T], axis=0)
+    return np.log(vertex), np.log(0.4 * vertex + 0.6 * curve(eigenvalues.mean(axis=1)))

@@ -1,10 +1,7 @@
 """``friedel fcalc``: structure factors of a model."""
 
-import sys
 import time
 from dataclasses import replace
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import click
@@ -125,7 +122,6 @@ def command(
     Unless they are written to a file or compared they are printed: h k l, amplitude, phase in
     degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
-    start_numba_without_blas()
     from friedel import fcalc
     from friedel.io.models import as_model
     from friedel.io.writers import check_output
@@ -186,24 +182,6 @@ def command(
         click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
     if not files and expected is None:
         print_table(result)
-
-
-def start_numba_without_blas() -> None:
-    """Let numba load without SciPy's linear algebra, a seventh of the time of a small job.
-
-    It looks for the BLAS when it starts, though it needs it only to compile products of matrices,
-    and then looks again. No kernel has any.
-    """
-    name = "scipy.linalg.cython_blas"
-    if name in sys.modules:
-        return
-    sys.modules[name] = ModuleType(name)
-    try:
-        import_module("numba.np.arraymath")
-    except ImportError:
-        pass  # of a numba with other modules, which then starts as it likes
-    finally:
-        del sys.modules[name]
 
 
 def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from friedel.direct.pieces import in_pieces
 from friedel.direct.rows import Rows, rows_that_hold
 from friedel.direct.setting import setting_of
 from friedel.errors import ParameterError
-from friedel.kernels import direct_definition as definition, direct_symmetry as symmetry
+from friedel.kernels import direct_definition as definition
 from friedel.kernels.direct_adjoint import COLUMNS
 from friedel.kernels.indices import largest_indices
 from friedel.reflections import checked_hkl
@@ -66,9 +66,7 @@ class DirectSum:
         self.threads = threads
         self._setting = setting_of(crystal)
         self._hkl = np.take(self.hkl, self._setting.axes, axis=1)
-        self._absent = symmetry.find_absent(
-            self._hkl, *self._setting.operations, self._setting.centring
-        )
+        self._absent = crystal.is_absent(self.hkl)
 
     def __repr__(self) -> str:
         return f"<friedel.DirectSum {len(self.hkl)} reflections of {self.crystal}>"

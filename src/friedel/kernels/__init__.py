@@ -47,9 +47,29 @@ def _provide_cache() -> None:
         os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder
 
 
+def _start_numba_without_blas() -> None:
+    """Let numba load without SciPy's linear algebra, a seventh of the time of a small job.
+
+    It looks for the BLAS when it starts, though it needs it only to compile products of matrices,
+    and then looks again. No kernel has any.
+    """
+    from numba.np import linalg
+
+    look_for_blas = linalg.ensure_blas
+    linalg.ensure_blas = _nothing
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        linalg.ensure_blas = look_for_blas
+
+
 def _nothing() -> None:
     pass
 
 
 _drop_stale_code(Path(__file__).parent)
 _provide_cache()
+with suppress(
+    ImportError, AttributeError
+):  # of a numba with other modules, which starts as it likes
+    _start_numba_without_blas()

@@ -25,22 +25,6 @@ PHASE = np.concatenate([PHASE, PHASE * [1, -1, 1, -1]])
 
 
 @compiled
-def find_absent(hkl, rotations, translations, with_inverse, centring):
-    """(n,) bool: whether an operation leaves hkl[i] as it is but for its phase."""
-    absent = np.zeros(len(hkl), np.bool_)
-    for i in range(len(hkl)):
-        for c in range(1, len(centring)):  # the first one is none
-            absent[i] |= turn_of(hkl, i, centring, c) != 0
-        for o in range(1, len(rotations)):  # the first one is the identity
-            h, k, l = rotated(hkl, i, rotations, o)
-            same = h == hkl[i, 0] and k == hkl[i, 1] and l == hkl[i, 2]
-            opposite = h == -hkl[i, 0] and k == -hkl[i, 1] and l == -hkl[i, 2]
-            if same or (opposite and with_inverse):
-                absent[i] |= turn_of(hkl, i, translations, o) != 0
-    return absent
-
-
-@compiled
 def folded(hkl, i, rotations, o):
     """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
     h, k, l = rotated(hkl, i, rotations, o)

@@ -12,27 +12,36 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @njit(cache=True, nogil=True)
-def radii_at_level(amplitude, factor, level, radius):
-    """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`.
+def r2_at_level(amplitude, factor, j, log_level, r2):
+    """r^2 where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to a level, from a guess.
 
-    ln(sum) is convex in r^2, so Newton's method from r = 0 approaches the root from below.
+    ln(sum) is convex in r^2, so Newton's method approaches the root from below, after a first
+    step back to there where the guess was too large.
     """
+    for _ in range(60):
+        value, slope = 0.0, 0.0
+        for t in range(amplitude.shape[1]):
+            term = abs(amplitude[j, t]) * math.exp(-factor[j, t] * r2)
+            value += term
+            slope += factor[j, t] * term
+        if value <= 0.0 or slope <= 0.0:
+            if r2 == 0.0:
+                break
+            r2 = 0.0
+            continue
+        excess = math.log(value) - log_level
+        if abs(excess) < 1e-4 or (excess < 0.0 and r2 == 0.0):
+            break
+        r2 = max(r2 + excess * value / slope, 0.0)
+    return r2
+
+
+@njit(cache=True, nogil=True)
+def radii_at_level(amplitude, factor, level, radius):
+    """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`."""
     log_level = math.log(level)
     for j in range(len(amplitude)):
-        x = 0.0
-        for _ in range(60):
-            value, slope = 0.0, 0.0
-            for t in range(amplitude.shape[1]):
-                term = abs(amplitude[j, t]) * math.exp(-factor[j, t] * x)
-                value += term
-                slope += factor[j, t] * term
-            if value <= 0.0 or slope <= 0.0:
-                break
-            excess = math.log(value) - log_level
-            if excess < 1e-4:
-                break
-            x += excess * value / slope
-        radius[j] = math.sqrt(x)
+        radius[j] = math.sqrt(r2_at_level(amplitude, factor, j, log_level, 0.0))
 
 
 @njit(cache=True, nogil=True)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
 compiled = njit(cache=True, nogil=True)
@@ -30,9 +31,27 @@ def turn_of(hkl, i, translations, o):
 @compiled
 def largest_indices(hkl, rotations):
     """Largest |h|, |k|, |l| of all hkl[i] @ rotation."""
-    top_h = top_k = top_l = 0
-    for i in range(len(hkl)):
+    largest = np.zeros(3, np.int64)
+    for axis in range(3):
         for o in range(len(rotations)):
-            h, k, l = rotated(hkl, i, rotations, o)
-            top_h, top_k, top_l = max(top_h, abs(h)), max(top_k, abs(k)), max(top_l, abs(l))
-    return top_h, top_k, top_l
+            if _occurs_before(rotations, o, axis):
+                continue
+            r, s, t = rotations[o, 0, axis], rotations[o, 1, axis], rotations[o, 2, axis]
+            top = np.int32(0)
+            for i in range(len(hkl)):
+                top = max(top, np.int32(abs(r * hkl[i, 0] + s * hkl[i, 1] + t * hkl[i, 2])))
+            largest[axis] = max(largest[axis], top)
+    return largest[0], largest[1], largest[2]
+
+
+@compiled
+def _occurs_before(rotations, o, axis):
+    """Whether an earlier rotation has the same column, or its opposite."""
+    for earlier in range(o):
+        same = opposite = True
+        for j in range(3):
+            same &= rotations[earlier, j, axis] == rotations[o, j, axis]
+            opposite &= rotations[earlier, j, axis] == -rotations[o, j, axis]
+        if same or opposite:
+            return True
+    return False

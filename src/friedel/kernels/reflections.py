@@ -1,7 +1,27 @@
 """Loops over reciprocal-lattice points: asymmetric units and folding into them."""
 
+import math
+
 import numpy as np
 from numba import njit
+
+from friedel.kernels.indices import rotated, turn_of
+
+WALLS = np.array(
+    [
+        [[0, 0, 1], [0, 0, 0], [0, 0, 0]],  # l >= 0
+        [[0, 1, 0], [0, 0, 1], [0, 0, 0]],  # k >= 0, l >= 0
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 1]],  # h >= k, k >= 0, l >= 0
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, 0, 0], [-1, 0, 1], [-1, 1, 0]],  # h >= 0, l >= h, k >= h
+        [[0, 1, -1], [-1, 0, 1], [1, 0, 0]],  # k >= l, l >= h, h >= 0
+    ]
+)
+"""Normals of the planes that bound each asymmetric unit of `in_asu`, zero where there are fewer."""
 
 
 @njit(cache=True, nogil=True)
@@ -39,35 +59,84 @@ def _in_asu_of_setting(h, k, l, number, basis):
 
 
 @njit(cache=True, nogil=True)
-def unique_in_sphere(limits, metric, stol2_low, stol2_high, number, basis):
-    """(n, 3) int32 reflections of one asymmetric unit between two stol2, without (0, 0, 0)."""
+def _in_row(h, k, limit, metric, stol2_high, number, basis):
+    """First and last l up to a limit for which (h, k, l) is wanted; none where first > last.
+
+    Those l follow one another: sphere and asymmetric unit are convex, and the latter
+    ends at (0, 0, 0).
+    """
+    first, last = -limit, limit
+    for w in range(3):
+        # Where a wall of the asymmetric unit cuts the row: fixed + slope l >= 0
+        fixed, slope = 0, 0
+        for j in range(3):
+            fixed += WALLS[number, w, j] * (h * basis[0, j] + k * basis[1, j])
+            slope += WALLS[number, w, j] * basis[2, j]
+        if slope > 0:
+            first = max(first, -(fixed // slope))
+        elif slope < 0:
+            last = min(last, fixed // -slope)
+        elif fixed < 0:
+            return 0, -1
+    linear = metric[0, 2] * h + metric[1, 2] * k
+    constant = metric[0, 0] * h * h + metric[1, 1] * k * k + 2.0 * metric[0, 1] * h * k
+    square = linear * linear - metric[2, 2] * (constant - 4.0 * stol2_high)
+    if square < 0.0:
+        return 0, -1
+    # A little more than the sphere: the last word is that of the comparison below
+    middle, half = -linear / metric[2, 2], math.sqrt(square) / metric[2, 2] + 1e-6
+    first, last = max(first, math.ceil(middle - half)), min(last, math.floor(middle + half))
+    while first <= last and not _wanted(h, k, first, metric, stol2_high, number, basis):
+        first += 1
+    while first <= last and not _wanted(h, k, last, metric, stol2_high, number, basis):
+        last -= 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def _wanted(h, k, l, metric, stol2_high, number, basis):
+    if h == 0 and k == 0 and l == 0:
+        return False
+    stol2 = 0.25 * (
+        metric[0, 0] * h * h
+        + metric[1, 1] * k * k
+        + metric[2, 2] * l * l
+        + 2.0 * (metric[0, 1] * h * k + metric[0, 2] * h * l + metric[1, 2] * k * l)
+    )
+    return stol2 <= stol2_high and _in_asu_of_setting(h, k, l, number, basis)
+
+
+@njit(cache=True, nogil=True)
+def unique_in_sphere(limits, metric, stol2_high, number, basis):
+    """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0)."""
     found = np.empty((0, 3), np.int32)
     # The first pass counts, the second fills: no list of unknown length is kept.
     for fill in range(2):
         n = 0
         for h in range(-limits[0], limits[0] + 1):
             for k in range(-limits[1], limits[1] + 1):
-                for l in range(-limits[2], limits[2] + 1):
-                    if h == 0 and k == 0 and l == 0:
-                        continue
-                    stol2 = 0.25 * (
-                        metric[0, 0] * h * h
-                        + metric[1, 1] * k * k
-                        + metric[2, 2] * l * l
-                        + 2.0 * (metric[0, 1] * h * k + metric[0, 2] * h * l + metric[1, 2] * k * l)
-                    )
-                    if stol2 > stol2_high or stol2 < stol2_low:
-                        continue
-                    if not _in_asu_of_setting(h, k, l, number, basis):
-                        continue
-                    if fill == 1:
-                        found[n, 0] = h
-                        found[n, 1] = k
-                        found[n, 2] = l
-                    n += 1
+                first, last = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
+                if fill == 1:
+                    for l in range(first, last + 1):
+                        i = n + l - first
+                        found[i, 0], found[i, 1], found[i, 2] = h, k, l
+                n += max(last - first + 1, 0)
         if fill == 0:
             found = np.empty((n, 3), np.int32)
     return found
+
+
+@njit(cache=True, nogil=True)
+def is_absent(hkl, rotations, translations):
+    """(n,) bool: some operation leaves the reflection and turns its phase."""
+    absent = np.zeros(len(hkl), np.bool_)
+    for i in range(len(hkl)):
+        h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
+        for o in range(len(rotations)):
+            if rotated(hkl, i, rotations, o) == (h, k, l) and turn_of(hkl, i, translations, o) != 0:
+                absent[i] = True
+                break
+    return absent
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from friedel import sampling
+from friedel.atoms import Atoms
+from friedel.calculator import Calculator
+from friedel.crystal import Crystal
+
+FLOAT32 = np.dtype(np.float32)
+ORTHOGONAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
+OBLIQUE = Crystal((11, 14, 19, 80, 95, 105))
+
+
+def accuracy_model(crystal, d_min, b_iso, anisotropic=False, n=60):
+    rng = np.random.default_rng(3)
+    labels = rng.choice(["C", "N", "O", "S"], n)
+    u_aniso = np.array([0.2, 0.3, 0.4, 0.02, 0.0, 0.03]) * rng.random((n, 1))
+    atoms = Atoms.from_labels(
+        labels, rng.random((n, 3)), 1.0, b_iso * (1 + rng.random(n)), u_aniso * anisotropic
+    )
+    calculator = Calculator.from_model((crystal, atoms), d_min=d_min, method="direct", rtol=1e-4)
+    return calculator._accuracy_model(atoms)
+
+
+MODELS = {
+    "isotropic": lambda: accuracy_model(ORTHOGONAL, 1.5, 12.0),
+    "anisotropic, oblique": lambda: accuracy_model(OBLIQUE, 1.2, 5.0, anisotropic=True),
+    "coarse": lambda: accuracy_model(ORTHOGONAL, 3.0, 40.0),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("rtol", [1e-2, 1e-4, 1e-5])
+def test_grids_that_are_left_out_could_not_win(name, rtol):
+    model = MODELS[name]()
+    plan = model.cheapest(rtol, FLOAT32)
+    allowed = rtol / sampling.SAFETY
+    every = [
+        model._complete(shape, allowed, FLOAT32, None) for shape in model._shapes(sampling.RATES)
+    ]
+    least = min(other.seconds for other in every if other is not None)
+    # Density levels are found to 5 %, which changes radii by less than 1 %
+    assert plan.seconds < 1.02 * least
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_plan_tells_its_error_and_leaves_little_of_what_is_allowed(name):
+    model = MODELS[name]()
+    for rtol in (1e-2, 1e-4):
+        plan = model.cheapest(rtol, FLOAT32)
+        again = model.error(plan.shape, plan.blur, plan.cutoff, plan.dtype)
+        # Radii are found to 1e-4 of the density there
+        assert plan.error == pytest.approx(again, rel=1e-3)
+        assert 0.8 * rtol < sampling.SAFETY * plan.error <= rtol
+
+
+def test_the_smallest_blur_is_just_enough():
+    model = MODELS["isotropic"]()
+    shape, allowed = model._shapes(np.array([1.3]))[0], 1e-4
+    blur = model._smallest_blur(shape, allowed)
+    assert blur > model.min_blur
+    # The search aims 1 % beyond
+    assert 0.98 * allowed < model._alias_error(shape, blur) <= allowed
+
+
+def test_broad_atoms_at_high_resolution_have_a_plan():
+    # At the edge F is 1e-6 of F(000): in float32 hardly more than rounding
+    plan = sampling.cheapest(accuracy_model(ORTHOGONAL, 1.0, 50.0), 1e-6)
+    assert plan.dtype == np.float64
+    assert np.isfinite([plan.blur, plan.cutoff, plan.error, plan.seconds]).all()
