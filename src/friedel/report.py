@@ -101,6 +101,7 @@ def _solvent_text(fmodel: Any) -> str:
         return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} A^2"
     p = fmodel.masked.parameters
     origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} A"
+    origin += ", smooth" if fmodel.masked.smooth else ""
     if fmodel.masked.given is not None:
         origin = "mask as given"
     volume = f"{fmodel.solvent_fraction:.1%} of the cell ({origin})"
