@@ -49,7 +49,7 @@ class MaskedSolvent:
     with_layer
         Whether there is a layer next to the model with a density of its own.
     smooth
-        Whether boundaries are smooth, as in :mod:`friedel.smooth_mask`.
+        Whether boundaries are smooth; see :class:`friedel.smooth_mask.SmoothMask`.
 
     Raises
     ------
