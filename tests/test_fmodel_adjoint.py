@@ -228,3 +228,17 @@ def test_before_a_fit_there_are_no_scales():
     model = FModel((CRYSTAL, atoms), Reflections(CRYSTAL, hkl, np.ones(len(hkl))))
     with pytest.raises(FriedelError, match="call fit"):
         model.adjoint(None, np.ones(len(hkl)))
+
+
+def test_a_smooth_mask_without_boundary_is_none():
+    atoms = some_atoms()
+    hkl = CRYSTAL.unique_reflections(2.0)
+    data = Reflections(CRYSTAL, hkl, np.arange(1.0, 1.0 + len(hkl)))
+    model = FModel(
+        (CRYSTAL, atoms), data, solvent="flat", radii=MaskParameters(6.0), smooth_mask=True
+    ).fit()
+    assert model.solvent_fraction == 0.0
+    assert not model.has_solvent
+    w = complex_numbers(len(hkl), 3)
+    held = model.with_fixed_mask.adjoint(None, w).atoms.frac
+    np.testing.assert_array_equal(model.adjoint(None, w).atoms.frac, held)

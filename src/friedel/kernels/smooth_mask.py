@@ -10,8 +10,17 @@ import math
 
 from numba import njit
 
-from friedel.kernels.boxes import span
 from friedel.kernels.mask import _wrapped
+
+
+@njit(cache=True, nogil=True)
+def _box(frac, reach, extent, shape):
+    """Centre in steps, and the first u, v and those after the last within reach."""
+    cx, cy, cz = frac[0] * shape[0], frac[1] * shape[1], frac[2] * shape[2]
+    wx, wy = reach * extent[0], reach * extent[1]
+    first = math.ceil(cx - wx), math.ceil(cy - wy)
+    end = math.floor(cx + wx) + 1, math.floor(cy + wy) + 1
+    return (cx, cy, cz), first, end
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -40,21 +49,18 @@ def _stretch(row, first, last):
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_bumps(frac, reach, weight, metric, extent, out):
     """Add weight_j (1 - d^2 / reach_j^2)^3 to out (nu, nv, nw) for each atom j."""
-    nu, nv, nw = out.shape
     zz = metric[2, 2]
     for j in range(len(frac)):
-        cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
         reach2 = reach[j] * reach[j]
         per_reach2 = 1.0 / reach2
-        first_u, n_u = span(cx, reach[j] * extent[0])
-        first_v, n_v = span(cy, reach[j] * extent[1])
-        for u in range(first_u, first_u + n_u):
-            plane = out[_wrapped(u, nu)]
-            for v in range(first_v, first_v + n_v):
+        (cx, cy, cz), start, end = _box(frac[j], reach[j], extent, out.shape)
+        for u in range(start[0], end[0]):
+            plane = out[_wrapped(u, len(out))]
+            for v in range(start[1], end[1]):
                 flat, slope, enters, leaves = _chord(metric, u - cx, v - cy, reach2)
                 first, last = math.ceil(cz + enters), math.floor(cz + leaves)
                 while first <= last:
-                    row = _stretch(plane[_wrapped(v, nv)], first, last)
+                    row = _stretch(plane[_wrapped(v, len(plane))], first, last)
                     for k in range(len(row)):
                         z = first - cz + k
                         t = 1.0 - (flat + (2.0 * slope + zz * z) * z) * per_reach2
@@ -68,23 +74,20 @@ def gather_bumps(frac, reach, metric, extent, values, out):
 
     out[j] (4,) is set to that sum itself, and its derivatives by frac_j.
     """
-    nu, nv, nw = values.shape
     zz = metric[2, 2]
     for j in range(len(frac)):
-        cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
         reach2 = reach[j] * reach[j]
         per_reach2 = 1.0 / reach2
-        first_u, n_u = span(cx, reach[j] * extent[0])
-        first_v, n_v = span(cy, reach[j] * extent[1])
         total, along_u, along_v, along_w = 0.0, 0.0, 0.0, 0.0
-        for u in range(first_u, first_u + n_u):
-            plane = values[_wrapped(u, nu)]
-            for v in range(first_v, first_v + n_v):
+        (cx, cy, cz), start, end = _box(frac[j], reach[j], extent, values.shape)
+        for u in range(start[0], end[0]):
+            plane = values[_wrapped(u, len(values))]
+            for v in range(start[1], end[1]):
                 flat, slope, enters, leaves = _chord(metric, u - cx, v - cy, reach2)
                 first, last = math.ceil(cz + enters), math.floor(cz + leaves)
                 by_row = 0.0
                 while first <= last:
-                    row = _stretch(plane[_wrapped(v, nv)], first, last)
+                    row = _stretch(plane[_wrapped(v, len(plane))], first, last)
                     for k in range(len(row)):
                         z = first - cz + k
                         t = 1.0 - (flat + (2.0 * slope + zz * z) * z) * per_reach2
