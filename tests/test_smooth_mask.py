@@ -156,6 +156,18 @@ def test_from_nothing_to_everything():
     np.testing.assert_allclose(full.values, 0.0, rtol=0, atol=1e-12)
 
 
+def test_atoms_that_count_for_nothing():
+    crystal, atoms = some_crystal("P 21 21 21"), some_atoms()
+    w = some_weights(len(some_mask(crystal).hkl))
+    negative = some_mask(crystal).at(atoms.replace(occ=np.array([0.5, 0.3, -1e3, 0.8])))
+    fewer = some_mask(crystal).at(atoms.select(np.array([0, 1, 3])))
+    np.testing.assert_array_equal(negative.values, fewer.values)
+    assert negative.adjoint(w).occ[2] == 0.0
+    points = some_mask(crystal, MaskParameters(0.0, r_probe=0.0, r_shrink=0.0)).at(atoms)
+    assert 0.0 < 1.0 - points.values.mean() < 0.01  # some lie on grid points
+    assert np.isfinite(points.adjoint(w).frac).all()
+
+
 # --- against the flat mask -------------------------------------------------------------------
 
 

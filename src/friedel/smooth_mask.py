@@ -30,6 +30,9 @@ smooth more than it has to, a smaller one depend on where atoms are between grid
 WEIGHT = (REACH**2 / (REACH**2 - 1.0)) ** 3
 """u^3 at an atom's centre: bumps of the kernels are 1 there."""
 
+LEAST_REACH = 1e-6
+"""A; a bump of no size is still 1 at its centre."""
+
 
 @dataclass(frozen=True, eq=False)
 class SmoothMask:
@@ -83,8 +86,7 @@ class SmoothMask:
         """Real, as the bump is the same at -x as at x."""
         import scipy.fft
 
-        # a bump reaches its own point even without r_shrink
-        reach = max(SPREAD * self.parameters.r_shrink, 1e-6)
+        reach = max(SPREAD * self.parameters.r_shrink, LEAST_REACH)
         bump = np.zeros(self.shape)
         add_bumps(np.zeros((1, 3)), np.array([reach]), np.ones(1), *self.geometry, bump)
         return scipy.fft.rfftn(bump / bump.sum()).real
@@ -154,7 +156,8 @@ class SmoothMaskOfAtoms:
     @cached_property
     def _counted(self) -> np.ndarray:
         """(n,) bool; atoms without occupancy too, which have a derivative by it."""
-        return replace(self.planned.parameters, ignore_zero_occupancy=False).counts(self.atoms)
+        any_occupancy = replace(self.planned.parameters, ignore_zero_occupancy=False)
+        return any_occupancy.counts(self.atoms) & (self.atoms.occ >= 0.0)
 
     @cached_property
     def _mates(self) -> np.ndarray:
@@ -168,4 +171,5 @@ class SmoothMaskOfAtoms:
     def _reach(self) -> np.ndarray:
         """(n_operations * n_counted,) how far bumps reach, A."""
         radius = self.planned.parameters.radius(self.atoms)[self._counted]
-        return np.tile(REACH * radius, self.planned.crystal.n_operations)
+        reach = np.maximum(REACH * radius, LEAST_REACH)
+        return np.tile(reach, self.planned.crystal.n_operations)
