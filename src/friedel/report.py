@@ -119,6 +119,10 @@ def _solvent_text(fmodel: Any) -> str:
     return f"{text}{layer}; {volume}"
 
 
+def _mask(masked: Any) -> dict[str, Any]:
+    return dataclasses.asdict(masked.parameters) | {"smooth": masked.smooth}
+
+
 def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
     """Numbers and text that JSON can hold; what is not a number is null."""
     masked = fmodel.masked
@@ -135,7 +139,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "r_free": fmodel.r_free,
         "twin_law": fmodel.twin_law,
         "scales": dataclasses.asdict(fmodel.scales),
-        "mask": None if masked is None else dataclasses.asdict(masked.parameters),
+        "mask": None if masked is None else _mask(masked),
         "solvent_fraction": fmodel.solvent_fraction,
         "sigma_a": dataclasses.asdict(fmodel.phase_statistics.sigma_a),
         "shells": [dataclasses.asdict(shell) for shell in fmodel.table(n_shells)],
