@@ -33,6 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/fcalc.py --plot docs/measured/fcalc.png | tee docs/measured/fcalc.txt
 	$(BIN)/python benchmarks/scaling.py | tee docs/measured/scaling.txt
 	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
+	$(BIN)/python benchmarks/smooth_mask.py | tee docs/measured/smooth_mask.txt
 
 # Every example of the pages is run: they need the structures that the tests use, see docs/conf.py
 docs: $(STAMP)

@@ -8,11 +8,14 @@ import pytest
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.crystal import Crystal
-from friedel.errors import FriedelError, ReflectionsError
+from friedel.errors import FriedelError, ParameterError, ReflectionsError
 from friedel.fmodel import FModel
-from friedel.fmodel_adjoint import FixedMaskModel
+from friedel.fmodel_adjoint import FixedMaskModel, MovingMaskModel
+from friedel.grid import FloatGrid
+from friedel.mask import MaskParameters
 from friedel.reflections import Reflections
 from friedel.scaling import ScaleParameters
+from friedel.smooth_mask import SmoothMask
 from friedel.targets import least_squares
 
 CRYSTAL = Crystal.from_triplets((9, 11, 13, 90, 104, 90), ["-x,y+1/2,-z"])
@@ -20,7 +23,8 @@ FLAT = ScaleParameters(1.7, (2.0, -1.0, 4.0, 0.3, 1.5, -0.4), 0.4, 30.0)
 RICH = replace(
     FLAT, k_layer=-0.3, overall_curve=(0.2, -0.1), solvent_curve=(0.3,), curve_range=(0.1, 0.5)
 )
-MODELS = ["atoms alone", "flat", "layer and curves", "babinet"]
+FIXED = ["atoms alone", "flat", "layer and curves", "babinet"]
+MOVING = ["moving mask", "moving layer"]
 
 STEP = 1e-5
 """Of central differences, relative: truncation and rounding are then both near 1e-10."""
@@ -42,10 +46,18 @@ def complex_numbers(n: int, seed: int) -> np.ndarray:
     return rng.normal(size=n) + 1j * rng.normal(size=n)
 
 
-@pytest.fixture(name="model", params=MODELS)
-def model_fixture(request) -> FixedMaskModel:
+@pytest.fixture(name="model", params=FIXED + MOVING)
+def model_fixture(request) -> FixedMaskModel | MovingMaskModel:
     calculator = Calculator.from_model((CRYSTAL, some_atoms()), d_min=2.0, method="direct")
     n = len(calculator.hkl)
+    mask, nearer = (
+        SmoothMask(CRYSTAL, calculator.hkl, (20, 24, 28), MaskParameters(0.9, probe, 0.6))
+        for probe in (0.9, 0.4)
+    )
+    if request.param == "moving mask":
+        return MovingMaskModel(calculator, FLAT, mask)
+    if request.param == "moving layer":
+        return MovingMaskModel(calculator, RICH, mask, nearer)
     f_mask, f_layer = 30 * complex_numbers(n, 1), 10 * complex_numbers(n, 2)
     solvent = {
         "atoms alone": (FLAT,),
@@ -56,7 +68,7 @@ def model_fixture(request) -> FixedMaskModel:
     return FixedMaskModel(calculator, *solvent[request.param])
 
 
-def target(model: FixedMaskModel, w: np.ndarray, atoms: Atoms) -> float:
+def target(model: FixedMaskModel | MovingMaskModel, w: np.ndarray, atoms: Atoms) -> float:
     """The linear one, whose derivatives by F_model are w."""
     return float(np.vdot(w, model.forward(atoms)).real)
 
@@ -110,6 +122,7 @@ def test_by_scales(model):
             assert derivatives[i] == pytest.approx(expected, rel=TOLERANCE, abs=10 * rounding)
 
 
+@pytest.mark.parametrize("model", FIXED, indirect=True)
 @pytest.mark.parametrize("method", ["direct", "fft"])
 def test_transpose_in_what_f_model_is_linear_in(model, method):
     """<A x, w> = <x, A* w> for occupancies, k_overall and k_sol, to rounding."""
@@ -141,8 +154,9 @@ def test_where_a_factor_is_zero(model, name):
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("smooth_mask", [False, True])
 @pytest.mark.parametrize("solvent", ["none", "flat", "smooth", "babinet"])
-def test_of_a_fitted_model(solvent):
+def test_of_a_fitted_model(solvent, smooth_mask):
     """A target of F_model, downhill along the derivatives by coordinates."""
     crystal = Crystal.from_triplets(
         (20, 25, 30, 90, 90, 90), ["-x+1/2,-y,z+1/2", "x+1/2,-y+1/2,-z"]
@@ -153,7 +167,11 @@ def test_of_a_fitted_model(solvent):
     hkl = crystal.unique_reflections(2.5)
     f = FModel((crystal, atoms), Reflections(crystal, hkl, np.ones(len(hkl)))).f_calc.values
     data = Reflections(crystal, hkl, np.abs(f) * rng.uniform(0.8, 1.2, len(hkl)))
-    fitted = FModel((crystal, atoms), data, solvent=solvent, method="direct").fit()
+    options = {"solvent": solvent, "smooth_mask": smooth_mask, "method": "direct"}
+    fitted = FModel((crystal, atoms), data, **options).fit()
+    moves = smooth_mask and solvent in ("flat", "smooth")
+    model = fitted.with_moving_mask if moves else fitted.with_fixed_mask
+    assert np.array_equal(model.forward(), fitted.f_model.values)
     assert np.array_equal(fitted.with_fixed_mask.forward(), fitted.f_model.values)
 
     value, w = least_squares(fitted.f_model.values, data.values)
@@ -162,7 +180,7 @@ def test_of_a_fitted_model(solvent):
 
     def value_at(step):
         moved = atoms.replace(frac=atoms.frac + step * direction)
-        return least_squares(fitted.with_fixed_mask.forward(moved), data.values)[0]
+        return least_squares(model.forward(moved), data.values)[0]
 
     expected = slope(value_at, 0.1)
     assert (gradients.atoms.frac * direction).sum() == pytest.approx(expected, rel=TOLERANCE)
@@ -175,11 +193,33 @@ def test_of_a_fitted_model(solvent):
     )
 
 
-def test_wrong_input(model):
+def test_wrong_weights(model):
     with pytest.raises(ReflectionsError, match="dT/dF"):
         model.adjoint(None, np.ones(3))
+
+
+@pytest.mark.parametrize("model", FIXED, indirect=True)
+def test_wrong_mask(model):
     with pytest.raises(ReflectionsError, match="F_mask has shape"):
         replace(model, f_mask=np.ones(3, complex))
+
+
+@pytest.mark.parametrize("solvent", ["none", "flat"])
+def test_a_flat_mask_does_not_move(solvent):
+    atoms = some_atoms()
+    hkl = CRYSTAL.unique_reflections(2.0)
+    data = Reflections(CRYSTAL, hkl, np.arange(1.0, 1.0 + len(hkl)))
+    fitted = FModel((CRYSTAL, atoms), data, solvent=solvent).fit()
+    with pytest.raises(FriedelError, match="does not follow"):
+        fitted.with_moving_mask.forward()
+
+
+def test_a_mask_that_is_given_does_not_move():
+    hkl = CRYSTAL.unique_reflections(2.0)
+    data = Reflections(CRYSTAL, hkl, np.ones(len(hkl)))
+    given = FloatGrid(np.ones((12, 12, 16)), crystal=CRYSTAL)
+    with pytest.raises(ParameterError, match="cannot be made smooth"):
+        FModel((CRYSTAL, some_atoms()), data, solvent_mask=given, smooth_mask=True)
 
 
 def test_before_a_fit_there_are_no_scales():
@@ -188,3 +228,17 @@ def test_before_a_fit_there_are_no_scales():
     model = FModel((CRYSTAL, atoms), Reflections(CRYSTAL, hkl, np.ones(len(hkl))))
     with pytest.raises(FriedelError, match="call fit"):
         model.adjoint(None, np.ones(len(hkl)))
+
+
+def test_a_smooth_mask_without_boundary_is_none():
+    atoms = some_atoms()
+    hkl = CRYSTAL.unique_reflections(2.0)
+    data = Reflections(CRYSTAL, hkl, np.arange(1.0, 1.0 + len(hkl)))
+    model = FModel(
+        (CRYSTAL, atoms), data, solvent="flat", radii=MaskParameters(6.0), smooth_mask=True
+    ).fit()
+    assert model.solvent_fraction == 0.0
+    assert not model.has_solvent
+    w = complex_numbers(len(hkl), 3)
+    held = model.with_fixed_mask.adjoint(None, w).atoms.frac
+    np.testing.assert_array_equal(model.adjoint(None, w).atoms.frac, held)

@@ -12,7 +12,7 @@ from friedel import report, scaling, starts
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.errors import FriedelError, ParameterError
-from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients
+from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
@@ -89,6 +89,8 @@ class FModel:
     solvent_mask
         Grid (or path of a CCP4 map) with 1 in the solvent and 0 elsewhere, instead of a mask
         calculated from the model.
+    smooth_mask
+        Whether the mask's boundary is smooth, so that :meth:`adjoint` goes through it too.
     d_mask
         Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
     twin
@@ -141,6 +143,7 @@ class FModel:
         sigma_cutoff: float = 0.0,
         search_mask: bool = False,
         solvent_mask: FloatGrid | str | PathLike[str] | None = None,
+        smooth_mask: bool = False,
         d_mask: float | None = None,
         twin: str | None = None,
         wavelength: float | None = None,
@@ -183,7 +186,7 @@ class FModel:
             given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
             layer = solvent != "flat"
             self.masked = MaskedSolvent(
-                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask, layer
+                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask, layer, smooth_mask
             )
 
     def _calculator_at(self, hkl: np.ndarray) -> Calculator:
@@ -234,12 +237,23 @@ class FModel:
         babinet = self.solvent == "babinet"
         return FixedMaskModel(self._calculator, self.scales, f_mask, f_layer, babinet)
 
+    @property
+    def with_moving_mask(self) -> MovingMaskModel:
+        """F_model as a function of atoms and scales, with a smooth mask that follows the atoms."""
+        if self.masked is None or not self.masked.smooth:
+            raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
+        mask, nearer = self.masked.moving
+        layer = nearer if self.scales.k_layer else None
+        return MovingMaskModel(self._calculator, self.scales, mask, layer)
+
     def adjoint(self, atoms: Atoms | None, w: np.ndarray) -> FModelGradients:
         """Derivatives of a target by atoms and scales, from those by `f_model`.
 
-        See :meth:`friedel.fmodel_adjoint.FixedMaskModel.adjoint`.
+        A smooth mask moves with the atoms, any other stays as it is. See
+        :meth:`friedel.fmodel_adjoint.FixedMaskModel.adjoint`.
         """
-        return self.with_fixed_mask.adjoint(atoms, w)
+        moves = self.has_solvent and self.masked is not None and self.masked.smooth
+        return (self.with_moving_mask if moves else self.with_fixed_mask).adjoint(atoms, w)
 
     @cached_property
     def amplitudes(self) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""F_model as a function of atoms and scales, and its adjoint; the mask stays as it is.
+"""F_model as a function of atoms and scales, and its adjoint; the mask stays, or follows the atoms.
 
-How the mask follows the atoms is left out: a flat mask changes by whole grid points, and has
-no derivative. Whoever moves atoms far renews it now and then.
+A flat mask changes by whole grid points, and has no derivative: it is held, and whoever moves
+atoms far renews it now and then. A smooth one moves with the atoms.
 """
 
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from friedel.calculator import Calculator
 from friedel.errors import ReflectionsError
 from friedel.gradients import Gradients, checked_weights
 from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
+from friedel.smooth_mask import SmoothMask, SmoothMaskOfAtoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +105,7 @@ class FixedMaskModel:
         at = calculator.at(atoms)
         f_calc = at.forward()
         f_mask, f_layer = self._solvent_parts(f_calc)
-        # of the factors for themselves, so that derivatives are known where a factor is zero
-        per_k = replace(scales, k_overall=1.0).overall_scale(calculator.crystal, calculator.hkl)
-        per_k_sol = replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
+        per_k, per_k_sol = self._curves()
         overall, solvent = scales.k_overall * per_k, scales.k_sol * per_k_sol
         # T rises by Re conj(w) F when F is enlarged, and so along the logarithm of its scale
         f_solvent = f_mask + scales.k_layer * f_layer
@@ -125,6 +124,17 @@ class FixedMaskModel:
         factor = overall * (1.0 - solvent) if self.babinet else overall
         return FModelGradients(at.adjoint(factor * w, anomalous=anomalous), by_scales)
 
+    def by_solvent(self, w: np.ndarray) -> np.ndarray:
+        """(n,) derivatives by the solvent's structure factors, from those by F_model."""
+        per_k, per_k_sol = self._curves()
+        return self.scales.k_overall * self.scales.k_sol * per_k * per_k_sol * w
+
+    def _curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) overall and solvent scale over k_overall and k_sol, which may be zero."""
+        calculator, scales = self.calculator, self.scales
+        overall = replace(scales, k_overall=1.0).overall_scale(calculator.crystal, calculator.hkl)
+        return overall, replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
+
     def _solvent_parts(self, f_calc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) F_mask and F_layer, zero where there are none."""
         nothing = np.zeros_like(f_calc)
@@ -138,6 +148,57 @@ class FixedMaskModel:
             return np.zeros(0)
         terms = curve_terms(self.calculator.stol2, self.scales.curve_range, len(coefficients))
         return along @ terms
+
+
+@dataclass(frozen=True, eq=False)
+class MovingMaskModel:
+    """F_model of atoms and scales that may change, with a smooth mask that follows the atoms.
+
+    Parameters
+    ----------
+    calculator, scales
+        As for :class:`FixedMaskModel`.
+    mask
+        Of the solvent.
+    nearer
+        Of the solvent with the layer next to the atoms, None without layer.
+    """
+
+    calculator: Calculator
+    scales: ScaleParameters
+    mask: SmoothMask
+    nearer: SmoothMask | None = None
+
+    def forward(self, atoms: Atoms | None = None) -> np.ndarray:
+        """(n,) complex F_model; arguments and errors are those of the calculator's."""
+        return self.fixed_at(atoms).forward(atoms)
+
+    def fixed_at(self, atoms: Atoms | None = None) -> FixedMaskModel:
+        """The same with the mask held as it is for some atoms."""
+        return self._fixed([mask.forward() for mask in self._masks_of(atoms)])
+
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """As :meth:`FixedMaskModel.adjoint`, with what the mask adds to derivatives by atoms."""
+        masks = self._masks_of(atoms)
+        fixed = self._fixed([mask.forward() for mask in masks])
+        found = fixed.adjoint(atoms, w, anomalous=anomalous)
+        # The solvent is (1 - k_layer) F_mask + k_layer F_nearer
+        k_layer = 0.0 if self.nearer is None else self.scales.k_layer
+        frac, occ = found.atoms.frac, found.atoms.occ
+        for mask, share in zip(masks, (1.0 - k_layer, k_layer), strict=False):
+            by_mask = mask.adjoint(share * fixed.by_solvent(np.asarray(w)))
+            frac, occ = frac + by_mask.frac, occ + by_mask.occ
+        return replace(found, atoms=found.atoms.replace(frac=frac, occ=occ))
+
+    def _masks_of(self, atoms: Atoms | None) -> list[SmoothMaskOfAtoms]:
+        atoms = self.calculator.atoms if atoms is None else atoms
+        return [mask.at(atoms) for mask in (self.mask, self.nearer) if mask is not None]
+
+    def _fixed(self, f_masks: list[np.ndarray]) -> FixedMaskModel:
+        f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
+        return FixedMaskModel(self.calculator, self.scales, f_masks[0], f_layer)
 
 
 def _real_product(w: np.ndarray, f: np.ndarray) -> np.ndarray:

@@ -101,6 +101,7 @@ def _solvent_text(fmodel: Any) -> str:
         return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} A^2"
     p = fmodel.masked.parameters
     origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} A"
+    origin += ", smooth" if fmodel.masked.smooth else ""
     if fmodel.masked.given is not None:
         origin = "mask as given"
     volume = f"{fmodel.solvent_fraction:.1%} of the cell ({origin})"
@@ -116,6 +117,10 @@ def _solvent_text(fmodel: Any) -> str:
         text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} A^2"
     layer = f", layer {scales.k_layer:.2f} as dense" if scales.k_layer else ""
     return f"{text}{layer}; {volume}"
+
+
+def _mask(masked: Any) -> dict[str, Any]:
+    return dataclasses.asdict(masked.parameters) | {"smooth": masked.smooth}
 
 
 def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
@@ -134,7 +139,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "r_free": fmodel.r_free,
         "twin_law": fmodel.twin_law,
         "scales": dataclasses.asdict(fmodel.scales),
-        "mask": None if masked is None else dataclasses.asdict(masked.parameters),
+        "mask": None if masked is None else _mask(masked),
         "solvent_fraction": fmodel.solvent_fraction,
         "sigma_a": dataclasses.asdict(fmodel.phase_statistics.sigma_a),
         "shells": [dataclasses.asdict(shell) for shell in fmodel.table(n_shells)],

@@ -19,6 +19,7 @@ from friedel.crystal import Crystal
 from friedel.errors import CellError, FriedelWarning, ParameterError
 from friedel.grid import FloatGrid, grid_shape
 from friedel.mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
+from friedel.smooth_mask import SmoothMask
 
 LAYER_WIDTH = (0.6, 0.7)
 """How much closer (A) to the atoms the layer comes: less r_probe, less r_shrink."""
@@ -47,6 +48,13 @@ class MaskedSolvent:
         Of the grid, A; by default :func:`friedel.mask.mask_spacing`.
     with_layer
         Whether there is a layer next to the model with a density of its own.
+    smooth
+        Whether boundaries are smooth; see :class:`friedel.smooth_mask.SmoothMask`.
+
+    Raises
+    ------
+    ParameterError
+        When a mask that was given shall be smooth.
     """
 
     crystal: Crystal
@@ -56,6 +64,11 @@ class MaskedSolvent:
     given: np.ndarray | None = None
     spacing: float | None = None
     with_layer: bool = True
+    smooth: bool = False
+
+    def __post_init__(self) -> None:
+        if self.smooth and self.given is not None:
+            raise ParameterError("a mask that is given stays as it is: it cannot be made smooth")
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -91,14 +104,23 @@ class MaskedSolvent:
         return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
 
     @cached_property
+    def moving(self) -> tuple[SmoothMask, SmoothMask]:
+        """The smooth masks of solvent and of solvent with its layer, for atoms that move."""
+        return self._smooth_mask(self.parameters), self._smooth_mask(self._nearer)
+
+    @cached_property
     def _nearer_mask(self) -> np.ndarray | None:
         if self.given is not None or not self.with_layer:
             return None
+        return self._mask(self._nearer)
+
+    @property
+    def _nearer(self) -> MaskParameters:
+        """The boundary between model and layer."""
         p, (probe, shrink) = self.parameters, LAYER_WIDTH
-        nearer = replace(
+        return replace(
             p, r_probe=max(0.0, p.r_probe - probe), r_shrink=max(0.0, p.r_shrink - shrink)
         )
-        return self._mask(nearer)
 
     def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
         """The same with another boundary."""
@@ -107,12 +129,24 @@ class MaskedSolvent:
         )
 
     def _mask(self, parameters: MaskParameters) -> np.ndarray:
-        d_min = float(self.crystal.d_spacing(self.hkl).min())
-        shape = grid_shape(self.crystal, self.spacing or mask_spacing(d_min))
+        if self.smooth:
+            values = self._smooth_mask(parameters).at(self.atoms).values
+            # without a boundary as a flat mask is then
+            is_solvent = values > 0.5
+            uniform = is_solvent.all() or not is_solvent.any()
+            return is_solvent.astype(values.dtype) if uniform else values
         with warnings.catch_warnings():
             # of masks that are empty or full, which FModel's notes tell
             warnings.simplefilter("ignore", FriedelWarning)
-            return solvent_mask(self.crystal, self.atoms, shape, parameters)
+            return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
+
+    def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
+        return SmoothMask(self.crystal, self.hkl, self._shape, parameters)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int, int]:
+        d_min = float(self.crystal.d_spacing(self.hkl).min())
+        return grid_shape(self.crystal, self.spacing or mask_spacing(d_min))
 
     def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
         # A mask without a boundary scatters nothing; its transform would be but rounding

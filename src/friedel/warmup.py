@@ -32,6 +32,7 @@ def steps() -> Iterator[Job]:
     yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
     for solvent in ("smooth", "flat", "babinet"):
         yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
+    yield "solvent that moves", _scaling((crystal, _atoms(False)), "flat", smooth_mask=True)
 
 
 def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
@@ -79,12 +80,16 @@ def _few_reflections(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
     return job
 
 
-def _scaling(model: tuple[Crystal, Atoms], solvent: str) -> Callable[[], None]:
+def _scaling(
+    model: tuple[Crystal, Atoms], solvent: str, smooth_mask: bool = False
+) -> Callable[[], None]:
     def job() -> None:
         f = fcalc(model, d_min=D_MIN)
         amplitudes = f.amplitudes * (1.0 + 0.1 * np.sin(np.arange(len(f))))
         free = np.arange(len(f)) % 10 == 0
         data = Reflections(f.crystal, f.hkl, amplitudes, 0.05 * amplitudes + 1.0, free, "FP")
-        FModel(model, data, solvent=solvent).fit().to_dict()
+        fmodel = FModel(model, data, solvent=solvent, smooth_mask=smooth_mask).fit()
+        fmodel.to_dict()
+        fmodel.adjoint(None, fmodel.f_model.values)
 
     return job
