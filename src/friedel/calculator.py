@@ -27,7 +27,7 @@ SECONDS_PER_GATHER = 5e-9
 """Time of one (operation, reflection) in reciprocal space."""
 REFIT_SHARE = 0.2
 """Relative error of form factors on a grid, as a share of rtol."""
-PLAN_SECONDS = 0.005
+PLAN_SECONDS = 0.002
 """Direct summation that takes less than this is not worth a plan."""
 
 

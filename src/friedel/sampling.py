@@ -68,10 +68,10 @@ LOG_WEIGHTS = np.log(WEIGHTS)
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 """One of each pair of the 26 neighbours of a lattice point."""
 
-SECONDS_PER_CALL = 2.5e-4
-SECONDS_PER_GRID_POINT = 4e-9
-COST_ORTHOGONAL = (3e-7, 1.2e-10)
-COST_OBLIQUE = (2.5e-6, 2.5e-10)
+SECONDS_PER_CALL = 5e-5
+SECONDS_PER_GRID_POINT = 3.1e-9
+COST_ORTHOGONAL = (4.5e-7, 1.1e-10)
+COST_OBLIQUE = (1.3e-6, 2.5e-10)
 COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
 """Seconds for what any call takes; for a grid point of density, fold and transform; for a group of
 Gaussians of one atom and for one Gaussian at one point, in the kernel for right angles and in
