@@ -10,6 +10,7 @@ from friedel import starts
 from friedel.observed import Observed
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
+from friedel.scaling.rejection import refit_without_outliers
 from friedel.twinning import TwinDomain, best_twin
 from friedel.unscaled import UnscaledModel
 
@@ -90,6 +91,9 @@ def fit_fmodel(
         shape, fitted, notes = choose_shape(
             data, shapes, fitted.parameters, progress=settings.progress, **options
         )
+    if settings.target != "ls":
+        options["fixed"] = shape.held | set(fixed)
+        fitted = refit_without_outliers(data, fitted, **options)
     n, notes = fitted.n_parameters + 2 * searched, fitted.notes + notes
     return FModelFit(unscaled, replace(fitted, notes=notes, n_parameters=n), shape, twin)
 
