@@ -83,6 +83,9 @@ class FModel:
         A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
     free_label, free_value
         Of the free set; see :func:`friedel.as_reflections`.
+    hydrogens
+        Whether to add the hydrogens of C-H and N-H groups to a model that has none; see
+        :func:`friedel.as_model`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -131,6 +134,7 @@ class FModel:
         wavelength: float | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
+        hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
@@ -139,7 +143,8 @@ class FModel:
         _check_choice("target", target, scaling.TARGETS)
         _check_choice("weights", weights, WEIGHTS)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
-        read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
+        strict_ncs = options.pop("strict_ncs", True)
+        read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
         self._observed = observed_for(
             self.crystal,
@@ -425,6 +430,18 @@ class FModel:
         from friedel.io.writers import write_mtz
 
         write_mtz(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
+
+    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a structure-factor mmCIF: the columns of :meth:`to_mtz` that mmCIF has names for.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_sf_cif
+
+        write_sf_cif(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

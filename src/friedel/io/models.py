@@ -22,6 +22,8 @@ SPECIAL_POSITION_TOLERANCE = 0.4
 ON_SPECIAL_POSITION = 0.02
 """Symmetry mates further apart (A) than rounding in a file makes them are worth a note."""
 
+HAS_HYDROGENS = "the model has hydrogens, and no more are added"
+
 
 @dataclass(frozen=True)
 class Model:
@@ -33,7 +35,13 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None) -> Model:
+def as_model(
+    model: Any,
+    *,
+    strict_ncs: bool = True,
+    margin: float | None = None,
+    hydrogens: bool = False,
+) -> Model:
     """A :class:`Model` from any of the forms in which people hold models.
 
     Parameters
@@ -47,6 +55,9 @@ def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None
     margin
         A. A molecule without a cell is put in a box this much wider than itself along each
         axis, in P 1; its coordinates stay as they are. By default it is an error.
+    hydrogens
+        Add those of C-H and N-H groups to a macromolecule that has none; see
+        :mod:`friedel.hydrogens`.
 
     Returns
     -------
@@ -65,11 +76,11 @@ def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None
     if isinstance(model, Model):
         return model
     if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs, margin)
+        return _from_file(Path(model), strict_ncs, margin, hydrogens)
     if isinstance(model, tuple | list) and len(model) == 2:
         return _from_pair(*model, strict_ncs=strict_ncs)
     if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs, margin)
+        return _from_gemmi(model, strict_ncs, margin, hydrogens)
     raise _not_a_model(model)
 
 
@@ -102,14 +113,14 @@ def _not_a_model(model: Any) -> AtomsError:
     )
 
 
-def _from_file(path: Path, strict_ncs: bool, margin: float | None) -> Model:
+def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import read_model
 
     read = read_model(path)
     with decoded(path):
-        model = _from_gemmi(read, strict_ncs, margin)
+        model = _from_gemmi(read, strict_ncs, margin, hydrogens)
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
@@ -144,19 +155,21 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     return _checked(crystal, atoms, "model")
 
 
-def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None) -> Model:
+def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import atoms_from_small
 
     if isinstance(source, gemmi.Structure):
-        return _from_structure(source, strict_ncs, margin)
+        return _from_structure(source, strict_ncs, margin, hydrogens)
     if isinstance(source, gemmi.SmallStructure):
         return _checked(as_crystal(source), atoms_from_small(source), source.name)
     raise _not_a_model(source)
 
 
-def _from_structure(structure: Any, strict_ncs: bool, margin: float | None) -> Model:
+def _from_structure(
+    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: bool
+) -> Model:
     from friedel.io.gemmi_objects import atoms_from_gemmi_model, in_a_box, strict_ncs_of
 
     notes: list[str] = []
@@ -171,6 +184,13 @@ def _from_structure(structure: Any, strict_ncs: bool, margin: float | None) -> M
         notes.append("no space group is given: P 1 is taken")
     if len(structure) > 1:
         notes.append(f"the first of {len(structure)} models is used")
+    if hydrogens:
+        from friedel.io.hydrogens import with_riding_hydrogens
+
+        structure, n_added = with_riding_hydrogens(structure)
+        notes.append(
+            f"{n_added} hydrogens are added, riding on C and N" if n_added else HAS_HYDROGENS
+        )
     atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
     operators = strict_ncs_of(structure)
     if strict_ncs and len(operators):
