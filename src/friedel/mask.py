@@ -189,7 +189,9 @@ def solvent_mask(
         limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
         keep = in_large_islands(*runs, shape, limit)
     solvent = np.zeros_like(protein)
-    grow_runs(*runs, keep, ball_rows(form, extent, grow), shape[2], solvent)
+    ball = ball_rows(form, extent, grow)
+    ball = ball[np.lexsort(ball[:, 2:].T)]
+    grow_runs(*runs, keep, ball, shape[2], solvent)
     mask = np.empty(shape, np.float32)
     _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
     return mask

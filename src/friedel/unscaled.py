@@ -68,15 +68,16 @@ class UnscaledModel:
 
     def scaling_data(self, f_obs: np.ndarray, chosen: np.ndarray) -> ScalingData:
         """What scales are fitted to: the reflections `chosen` (n,) of `f_obs` (n,)."""
+        part: Any = slice(None) if chosen.all() else chosen
         f_layer = None if self.masked is None else self.masked.f_layer
         f_mask = self.f_mask
         return ScalingData(
             self.crystal,
-            self.hkl[chosen],
-            np.asarray(f_obs[chosen], np.float64),
-            self.f_calc[chosen],
-            None if f_mask is None else f_mask[chosen],
-            None if f_layer is None else f_layer[chosen],
+            self.hkl[part],
+            np.asarray(f_obs[part], np.float64),
+            self.f_calc[part],
+            None if f_mask is None else f_mask[part],
+            None if f_layer is None else f_layer[part],
         )
 
     def twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:

@@ -249,20 +249,31 @@ def in_large_islands(row_start, first, last, shape, limit):
 
 @njit(cache=True, nogil=True)
 def grow_runs(row_start, first, last, keep, ball, nw, bits):
-    """Set the points within a ball of any point of the kept runs."""
-    nu, nv, _ = bits.shape
+    """Set the points within a ball of any point of the kept runs.
+
+    A row is grown once for all rows of the ball that have one length and follow each other.
+    """
+    nu, nv, n_words = bits.shape
+    grown = np.zeros((1, 1, n_words), np.uint64)
     for u in range(nu):
         for v in range(nv):
             i, i_end = row_start[u * nv + v], row_start[u * nv + v + 1]
             if i == i_end:
                 continue
+            before, after = 1, 0
             for b in range(len(ball)):
+                if ball[b, 2] != before or ball[b, 3] != after:
+                    before, after = ball[b, 2], ball[b, 3]
+                    grown[:] = NONE
+                    for run in range(i, i_end):
+                        if keep[run]:
+                            _set_range(
+                                grown, NONE, NONE, nw, first[run] + before, last[run] + after
+                            )
                 to_u = np.uint64(_wrapped(u + ball[b, 0], nu))
                 to_v = np.uint64(_wrapped(v + ball[b, 1], nv))
-                before, after = ball[b, 2], ball[b, 3]
-                for run in range(i, i_end):
-                    if keep[run]:
-                        _set_range(bits, to_u, to_v, nw, first[run] + before, last[run] + after)
+                for k in range(n_words):
+                    bits[to_u, to_v, k] |= grown[0, 0, k]
 
 
 @njit(cache=True, nogil=True)
