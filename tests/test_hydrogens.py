@@ -131,9 +131,10 @@ class TestModels:
                         assert len(near)
                         off.append(np.linalg.norm(near - atom.pos.tolist(), axis=1).min())
         assert len(off) == n > 2000
-        # bonds to nuclei are 0.1 longer; angles of a start of refinement are off by some degrees
-        assert np.median(off) < 0.15
-        assert np.mean(np.array(off) < 0.5) > 0.98
+        # they agree on where the electrons are; angles of the model bend a bond by some degrees,
+        # and side chains cut short end here in a methyl group
+        assert np.median(off) < 0.05
+        assert np.mean(np.array(off) < 0.5) > 0.99
 
     def test_the_fit_gets_better(self, shared_data):
         models = shared_data / "models"
