@@ -6,6 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
+from friedel.errors import AtomsError, ParameterError
 from friedel.fmodel import FModel
 from friedel.hydrogens import C_H, N_H, riding_hydrogens
 from friedel.io.hydrogens import with_riding_hydrogens
@@ -115,7 +116,23 @@ class TestModels:
         notes = as_model(once, hydrogens=True).notes
         assert n == 0
         assert again[0].count_atom_sites() == once[0].count_atom_sites()
-        assert "the model has hydrogens, and no more are added" in notes
+        assert "no hydrogens are added: the model has them, or no place for them" in notes
+
+    def test_atoms_in_one_place_are_not_bound(self, cellulase):
+        twice = cellulase.clone()
+        chain = twice[0][0]
+        chain[5].add_atom(chain[5][1].clone())
+        added = as_model(twice, hydrogens=True).atoms
+        assert np.isfinite(added.frac).all()
+        chain[5][1].pos = gemmi.Position(np.nan, 0, 0)
+        with pytest.raises(AtomsError, match="frac"):
+            as_model(twice, hydrogens=True)
+
+    def test_only_of_structures(self, cellulase, shared_data):
+        read = as_model(cellulase)
+        for other in (read, (read.crystal, read.atoms), shared_data / "models" / "epoxide.cif"):
+            with pytest.raises(ParameterError, match="hydrogens can be added to"):
+                as_model(other, hydrogens=True)
 
     def test_as_another_program_places_them(self, shared_data):
         given = gemmi.read_structure(str(shared_data / "models" / "pka_start.pdb"))

@@ -8,8 +8,8 @@ from friedel.hydrogens import B_RATIO, riding_hydrogens
 
 BOND_TOLERANCE = 0.3
 """A bond is at most this much longer (A) than the sum of covalent radii."""
-LONGEST_BOND = 3.5
-"""A; between the largest atoms."""
+SHORTEST_BOND, LONGEST_BOND = 0.7, 3.5
+"""A; closer atoms are one atom in several places."""
 
 
 def with_riding_hydrogens(structure: gemmi.Structure) -> tuple[gemmi.Structure, int]:
@@ -18,9 +18,10 @@ def with_riding_hydrogens(structure: gemmi.Structure) -> tuple[gemmi.Structure, 
     Where the model has hydrogens, it is taken to have all it should have, and stays as it is.
     """
     sites = list(structure[0].all()) if len(structure) else []
-    if any(site.atom.element.is_hydrogen for site in sites):
-        return structure, 0
     position = np.array([site.atom.pos.tolist() for site in sites]).reshape(-1, 3)
+    has_some = any(site.atom.element.is_hydrogen for site in sites)
+    if has_some or not np.isfinite(position).all():
+        return structure, 0
     elements = np.array([site.atom.element.name for site in sites])
     hydrogens, parents = riding_hydrogens(position, elements, _neighbours(sites, position))
     added = structure.clone()
@@ -49,7 +50,7 @@ def _neighbours(sites: list, position: np.ndarray) -> list[list[int]]:
     tree = scipy.spatial.cKDTree(position)
     i, j = tree.query_pairs(LONGEST_BOND, output_type="ndarray").T
     length = np.linalg.norm(position[i] - position[j], axis=1)
-    bound = length < radius[i] + radius[j] + BOND_TOLERANCE
+    bound = (length > SHORTEST_BOND) & (length < radius[i] + radius[j] + BOND_TOLERANCE)
     bound &= (letter[i] == letter[j]) | (letter[i] == "\0") | (letter[j] == "\0")
     found: list[list[int]] = [[] for _ in sites]
     for a, b in sorted(zip(i[bound].tolist(), j[bound].tolist(), strict=True)):

@@ -13,7 +13,7 @@ import numpy as np
 from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
-from friedel.errors import AtomsError, FileFormatError
+from friedel.errors import AtomsError, FileFormatError, ParameterError
 from friedel.io.reading import decoded
 
 SPECIAL_POSITION_TOLERANCE = 0.4
@@ -21,8 +21,6 @@ SPECIAL_POSITION_TOLERANCE = 0.4
 
 ON_SPECIAL_POSITION = 0.02
 """Symmetry mates further apart (A) than rounding in a file makes them are worth a note."""
-
-HAS_HYDROGENS = "the model has hydrogens, and no more are added"
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,9 @@ def as_model(
         A. A molecule without a cell is put in a box this much wider than itself along each
         axis, in P 1; its coordinates stay as they are. By default it is an error.
     hydrogens
-        Add those of C-H and N-H groups to a macromolecule that has none; see
-        :mod:`friedel.hydrogens`.
+        Add those of C-H and N-H groups to a macromolecule that has none, in its file or a
+        ``gemmi.Structure``: where they have but one place to be, with 1.2 times the B of their
+        atom [Sheldrick2015].
 
     Returns
     -------
@@ -72,15 +71,19 @@ def as_model(
     FileFormatError, CellError, SymmetryError, AtomsError
         When the input is unreadable, has no atoms, no cell, an unknown space group,
         a negative B or numbers that are not finite.
+    ParameterError
+        When hydrogens are to be added to anything but a macromolecule in its file or structure.
     """
-    if isinstance(model, Model):
-        return model
     if isinstance(model, str | PathLike):
         return _from_file(Path(model), strict_ncs, margin, hydrogens)
-    if isinstance(model, tuple | list) and len(model) == 2:
-        return _from_pair(*model, strict_ncs=strict_ncs)
     if type(model).__module__.split(".")[0] == "gemmi":
         return _from_gemmi(model, strict_ncs, margin, hydrogens)
+    if hydrogens:
+        raise _no_hydrogens(model)
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, tuple | list) and len(model) == 2:
+        return _from_pair(*model, strict_ncs=strict_ncs)
     raise _not_a_model(model)
 
 
@@ -110,6 +113,13 @@ def _not_a_model(model: Any) -> AtomsError:
     return AtomsError(
         f"cannot take a model from {type(model).__name__}: expected a path, gemmi.Structure, "
         "gemmi.SmallStructure or a pair (crystal, atoms)"
+    )
+
+
+def _no_hydrogens(model: Any) -> ParameterError:
+    return ParameterError(
+        f"hydrogens can be added to a macromolecule's file or gemmi.Structure, not to what "
+        f"{type(model).__name__} holds"
     )
 
 
@@ -163,6 +173,8 @@ def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None, hydrogens: 
     if isinstance(source, gemmi.Structure):
         return _from_structure(source, strict_ncs, margin, hydrogens)
     if isinstance(source, gemmi.SmallStructure):
+        if hydrogens:
+            raise _no_hydrogens(source)
         return _checked(as_crystal(source), atoms_from_small(source), source.name)
     raise _not_a_model(source)
 
@@ -188,9 +200,8 @@ def _from_structure(
         from friedel.io.hydrogens import with_riding_hydrogens
 
         structure, n_added = with_riding_hydrogens(structure)
-        notes.append(
-            f"{n_added} hydrogens are added, riding on C and N" if n_added else HAS_HYDROGENS
-        )
+        has_all = "no hydrogens are added: the model has them, or no place for them"
+        notes.append(f"{n_added} hydrogens are added, riding on C and N" if n_added else has_all)
     atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
     operators = strict_ncs_of(structure)
     if strict_ncs and len(operators):
