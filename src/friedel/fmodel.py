@@ -54,7 +54,8 @@ class FModel:
         ``"auto"`` chooses among none, flat and smooth by leave-out likelihood.
     target
         What the fit minimises: ``"l1"``, nearest to the R-factor and least moved by outliers,
-        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`.
+        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Reflections
+        far from the fit by any but ``"ls"`` are left out of a last one.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.

@@ -38,7 +38,8 @@ def refit_without_outliers(
     if weights is not None:
         residuals *= weights
     near = np.abs(residuals) <= FAR * local_scale(data.stol2, residuals)
-    if near.all() or first.target.scale < EXACT * float(np.mean(data.f_obs)):
+    is_exact = first.target.scale < EXACT * float(np.mean(data.f_obs))
+    if near.all() or is_exact or near.sum() <= first.n_parameters:
         return first
     kept = None if weights is None else weights[near]
     last = fit(data.select(near), start=first.parameters, weights=kept, **options)
