@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import friedel
+from friedel.io.hydrogens import with_riding_hydrogens
 from friedel.reflections import Reflections, match
 
 PAIRS = {
@@ -39,6 +40,7 @@ OURS = {
     "student-t, auto": {"target": "student-t"},
     "default": {},
     "default + mask search": {"search_mask": True},
+    "default + hydrogens": {"hydrogens": True},
 }
 
 
@@ -90,11 +92,19 @@ def run_friedel(task: Task, **options: object) -> Outcome:
     return Outcome(task.data.values, f_model, seconds, str(fitted.result.n_parameters), flat)
 
 
-def run_gemmi(task: Task) -> Outcome:
+def read_structure(path: Path, hydrogens: bool):
+    """For the peers, as it is or with the hydrogens that friedel would add."""
+    import gemmi
+
+    structure = gemmi.read_structure(str(path))
+    return with_riding_hydrogens(structure)[0] if hydrogens else structure
+
+
+def run_gemmi(task: Task, hydrogens: bool = False) -> Outcome:
     """The recipe of gemmi's page."""
     import gemmi
 
-    structure = gemmi.read_structure(str(task.model))
+    structure = read_structure(task.model, hydrogens)
     start = time.perf_counter()
     d_min = float(task.data.d_spacing.min()) - 1e-9
     calculator = gemmi.DensityCalculatorX()
@@ -129,9 +139,13 @@ def run_gemmi(task: Task) -> Outcome:
     return Outcome(task.data.values, amplitudes, seconds, str(len(scaling.parameters)), flat)
 
 
-def run_cctbx(task: Task, python: str) -> Outcome:
+def run_cctbx(task: Task, python: str, hydrogens: bool = False) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+        source, target, model = (Path(folder, name) for name in ("in.npz", "out.npz", "model.pdb"))
+        if hydrogens:
+            read_structure(task.model, True).write_pdb(str(model))
+        else:
+            model = task.model
         left_out = task.left_out | task.free
         np.savez(
             source,
@@ -142,7 +156,7 @@ def run_cctbx(task: Task, python: str) -> Outcome:
         )
         script = Path(__file__).with_name("cctbx_rfactors.py")
         subprocess.run(
-            [python, str(script), str(task.model), str(source), str(target)],
+            [python, str(script), str(model), str(source), str(target)],
             check=True,
             capture_output=True,
         )
@@ -158,10 +172,12 @@ def programs(cctbx: str | None) -> dict[str, Callable[[Task], Outcome]]:
     found: dict[str, Callable[[Task], Outcome]] = {}
     if importlib.util.find_spec("gemmi"):
         found["gemmi"] = run_gemmi
+        found["gemmi + hydrogens"] = lambda task: run_gemmi(task, True)
     else:
         print("gemmi is not installed: left out", file=sys.stderr)
     if cctbx:
         found["cctbx fast"] = lambda task: run_cctbx(task, cctbx)
+        found["cctbx fast + hydrogens"] = lambda task: run_cctbx(task, cctbx, True)
     else:
         print("no interpreter with cctbx given (--cctbx): left out", file=sys.stderr)
     for name, options in OURS.items():

@@ -178,7 +178,7 @@ class TestFreeSet:
             assert r == pytest.approx(r_factor(data.values[chosen], amplitudes[chosen]))
 
     def test_may_be_fitted_to(self, data):
-        found = FModel((CRYSTAL, globule()), data, use_free=False).fit()
+        found = FModel((CRYSTAL, globule()), data, use_free=False, target="ls").fit()
         assert found.r_free is None
         assert found.r_work == found.r_all
         assert found.result.n_reflections == len(data)

@@ -57,6 +57,31 @@ def test_mask_written_and_read(capsys, tmp_path, pair):
     assert again.splitlines()[3] == out.splitlines()[3]  # R_work
 
 
+def test_other_files_hold_what_the_mtz_file_holds(capsys, tmp_path, pair):
+    mtz, cif, hkl = (tmp_path / f"out.{suffix}" for suffix in ("mtz", "cif", "hkl"))
+    files = ["--to-mtz", mtz, "--to-cif", cif, "--to-hkl", hkl]
+    code, _, err = run(capsys, "fmodel", *pair, "--solvent", "flat", *files)
+    assert code == 0, err
+    columns = gemmi.read_mtz_file(str(mtz))
+    block = gemmi.as_refln_blocks(gemmi.cif.read(str(cif)))[0]
+    for label, tag in {"FP": "F_meas_au", "FC": "F_calc", "FWT": "pdbx_FWT"}.items():
+        # six digits in the file, float32 in the other
+        np.testing.assert_allclose(
+            block.make_float_array(tag), columns.array[:, columns.column_labels().index(label)],
+            rtol=1e-5, atol=1e-3,
+        )  # fmt: skip
+    lines = [line for line in hkl.read_text().splitlines() if line[:12].split() != ["0"] * 3]
+    f_model = columns.array[:, columns.column_labels().index("FMODEL")]
+    squares = [float(line[12:20]) for line in lines]
+    np.testing.assert_allclose(squares, f_model**2, rtol=1e-3, atol=0.006)
+
+
+def test_hydrogens(capsys, tmp_path, pair):
+    flat = [*pair, "--solvent", "flat"]
+    found = numbers(capsys, tmp_path, *flat, "--hydrogens")
+    assert "336 hydrogens are added, riding on C and N" in found["notes"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -14,7 +14,7 @@ from friedel.crystal import Crystal
 from friedel.errors import FriedelWarning, ParameterError, ResolutionError
 from friedel.fourier import structure_factors
 from friedel.grid import grid_shape
-from friedel.kernels.mask import find_runs, grow_runs, island_sizes, unpack
+from friedel.kernels.mask import find_runs, grow_runs, in_large_islands, unpack
 from friedel.mask import (
     MaskParameters,
     divided_operations,
@@ -249,10 +249,10 @@ def test_islands_are_connected_regions_of_the_periodic_grid(shape):
     for seed, density in product(range(10), (0.06, 0.15, 0.9)):
         solvent = np.random.default_rng(seed).random(shape) < density
         runs = find_runs(as_bits(solvent), shape[2], True)
-        size = island_sizes(*runs, *shape)
         for limit in (0, 1, 3, 10):
             bits, kept = as_bits(np.zeros(shape, bool)), np.empty(shape, np.float32)
-            grow_runs(*runs, size > limit, point_itself, shape[2], bits)
+            keep = in_large_islands(*runs, shape, limit)
+            grow_runs(*runs, keep, point_itself, shape[2], bits)
             unpack(bits, kept)
             np.testing.assert_array_equal(kept, without_islands(solvent, limit))
 

@@ -1,6 +1,5 @@
 """FModel: a model and its data; solvent and scales fitted, R-factors, map coefficients."""
 
-import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from os import PathLike
@@ -10,36 +9,22 @@ import numpy as np
 
 from friedel import report, scaling, starts
 from friedel.atoms import Atoms
-from friedel.calculator import Calculator
 from friedel.errors import FriedelError, ParameterError
 from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
+from friedel.fmodel_fit import FitSettings, FModelFit, fit_fmodel
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
-from friedel.observed import (
-    amplitudes_of,
-    compare_crystals,
-    free_set,
-    sigma_weights,
-    usable_reflections,
-    within_resolution,
-)
+from friedel.model_statistics import ModelStatistics
+from friedel.observed import observed_for
 from friedel.reflections import Reflections
-from friedel.scaling import (
-    Outlier,
-    ScaleParameters,
-    ScalingData,
-    ScalingFit,
-    find_outliers,
-    r_factor,
-)
-from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
+from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.shells import Shell
 from friedel.shortcuts import addends_of
-from friedel.sigmaa import PhaseStatistics, free_or_all, map_coefficients, phase_statistics
+from friedel.sigmaa import PhaseStatistics
 from friedel.solvent import MaskedSolvent, checked_mask
 from friedel.starts import SOLVENT_DENSITIES
-from friedel.twinning import TwinDomain, best_twin
+from friedel.unscaled import UnscaledModel
 
 SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
 
@@ -69,7 +54,8 @@ class FModel:
         ``"auto"`` chooses among none, flat and smooth by leave-out likelihood.
     target
         What the fit minimises: ``"l1"``, nearest to the R-factor and least moved by outliers,
-        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`.
+        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Reflections
+        far from the fit by any but ``"ls"`` are left out of a last one.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.
@@ -100,6 +86,9 @@ class FModel:
         A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
     free_label, free_value
         Of the free set; see :func:`friedel.as_reflections`.
+    hydrogens
+        Whether to add the hydrogens of C-H and N-H groups to a model that has none; see
+        :func:`friedel.as_model`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -149,6 +138,7 @@ class FModel:
         wavelength: float | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
+        hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
@@ -157,40 +147,44 @@ class FModel:
         _check_choice("target", target, scaling.TARGETS)
         _check_choice("weights", weights, WEIGHTS)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
-        self._search_mask, self._progress = search_mask, progress
-        if not isinstance(radii, MaskParameters):
-            radii = MaskParameters.for_radii(radii)
-        read = as_model(model, strict_ncs=options.pop("strict_ncs", True))
+        strict_ncs = options.pop("strict_ncs", True)
+        read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
-        observed = amplitudes_of(data, free_label, free_value)
-        notes = read.notes + compare_crystals(self.crystal, observed.crystal)
-        self.f_obs = within_resolution(dataclasses.replace(observed, crystal=self.crystal), d_min)
-        self.usable, left_out = usable_reflections(self.f_obs, sigma_cutoff)
-        self.free, about_free = free_set(self.f_obs, self.usable, use_free)
+        self._observed = observed_for(
+            self.crystal,
+            data,
+            d_min=d_min,
+            sigma_cutoff=sigma_cutoff,
+            use_free=use_free,
+            weigh_by_sigma=weights == "sigma",
+            free_label=free_label,
+            free_value=free_value,
+        )
         if wavelength is not None:
             options["addends"] = addends_of(source, self.atoms.symbols, wavelength)
-        self._options = options | {"source": source, "rtol": rtol, "method": method}
-        self._calculator = self._calculator_at(self.f_obs.hkl)
-        self._twin_laws: dict[str, np.ndarray] = {}
-        if twin is not None:
-            from friedel.io.twins import twin_laws  # gemmi is needed for this alone
-
-            self._twin_laws = twin_laws(self.crystal, twin)
-        self._twin: TwinDomain | None = None
-        self._notes = notes + self._calculator.factors.notes + left_out + about_free
-        self._fit: ScalingFit | None = None
-        self._shape: Shape = FLAT
-        self._weights = sigma_weights(self.f_obs, self.usable) if weights == "sigma" else None
-        self.masked: MaskedSolvent | None = None
+        options |= {"source": source, "rtol": rtol, "method": method}
+        masked, hkl = None, self.f_obs.hkl
         if solvent not in ("none", "babinet"):
-            given = checked_mask(solvent_mask, self.crystal, self.f_obs.hkl)
+            if not isinstance(radii, MaskParameters):
+                radii = MaskParameters.for_radii(radii)
+            given = checked_mask(solvent_mask, self.crystal, hkl)
             layer = solvent != "flat"
-            self.masked = MaskedSolvent(
-                self.crystal, self.atoms, self.f_obs.hkl, radii, given, d_mask, layer, smooth_mask
+            masked = MaskedSolvent(
+                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask
             )
+        babinet = solvent == "babinet"
+        self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, options, masked, babinet)
+        laws = self._twin_laws(twin)
+        self._settings = FitSettings(source, solvent, target, search_mask, laws, progress)
+        self._fit: FModelFit | None = None
+        self._notes = read.notes + self._unscaled.calculator.factors.notes + self._observed.notes
 
-    def _calculator_at(self, hkl: np.ndarray) -> Calculator:
-        return Calculator.from_model((self.crystal, self.atoms), hkl=hkl, **self._options)
+    def _twin_laws(self, twin: str | None) -> dict[str, np.ndarray]:
+        if twin is None:
+            return {}
+        from friedel.io.twins import twin_laws  # gemmi is needed for this alone
+
+        return twin_laws(self.crystal, twin)
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"
@@ -199,15 +193,35 @@ class FModel:
         free = "" if self.r_free is None else f", R_free {self.r_free:.4f}"
         return f"{text}, R_work {self.r_work:.4f}{free}>"
 
-    @cached_property
-    def f_calc(self) -> Reflections:
-        """Structure factors of the atoms, on their own scale."""
-        return self._reflections("FC", self._calculator.forward())
+    @property
+    def f_obs(self) -> Reflections:
+        """Observed amplitudes, in the unit cell of the model."""
+        return self._observed.f_obs
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` the fit and the R-factors are of."""
+        return self._observed.usable
+
+    @property
+    def free(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` are left out of the fit."""
+        return self._observed.free
+
+    @property
+    def masked(self) -> MaskedSolvent | None:
+        """The solvent's mask, and its structure factors; None when there is no mask."""
+        return self._unscaled.masked
 
     @property
     def solvent_fraction(self) -> float | None:
         """Fraction of the cell that the mask takes as solvent; None when there is no mask."""
         return None if self.masked is None else self.masked.fraction
+
+    @property
+    def f_calc(self) -> Reflections:
+        """Structure factors of the atoms, on their own scale."""
+        return self._reflections("FC", self._unscaled.f_calc)
 
     @property
     def f_mask(self) -> Reflections | None:
@@ -216,9 +230,8 @@ class FModel:
         Of the mask, 1 in the solvent and 0 elsewhere; for Babinet's solvent, of the atoms with
         the sign changed.
         """
-        if self.solvent == "babinet":
-            return self._reflections("FMASK", -self.f_calc.values)
-        return None if self.masked is None else self._reflections("FMASK", self.masked.f_mask)
+        f_mask = self._unscaled.f_mask
+        return None if f_mask is None else self._reflections("FMASK", f_mask)
 
     @cached_property
     def f_model(self) -> Reflections:
@@ -226,7 +239,7 @@ class FModel:
 
         Of a twin, that of the first domain.
         """
-        return self._reflections("FMODEL", self.with_fixed_mask.scaled(self.f_calc.values))
+        return self._reflections("FMODEL", self.with_fixed_mask.scaled(self._unscaled.f_calc))
 
     @property
     def with_fixed_mask(self) -> FixedMaskModel:
@@ -235,7 +248,7 @@ class FModel:
         f_mask = None if masked is None else masked.f_mask
         f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
         babinet = self.solvent == "babinet"
-        return FixedMaskModel(self._calculator, self.scales, f_mask, f_layer, babinet)
+        return FixedMaskModel(self._unscaled.calculator, self.scales, f_mask, f_layer, babinet)
 
     @property
     def with_moving_mask(self) -> MovingMaskModel:
@@ -244,7 +257,7 @@ class FModel:
             raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
         mask, nearer = self.masked.moving
         layer = nearer if self.scales.k_layer else None
-        return MovingMaskModel(self._calculator, self.scales, mask, layer)
+        return MovingMaskModel(self._unscaled.calculator, self.scales, mask, layer)
 
     def adjoint(self, atoms: Atoms | None, w: np.ndarray) -> FModelGradients:
         """Derivatives of a target by atoms and scales, from those by `f_model`.
@@ -255,24 +268,24 @@ class FModel:
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
         return (self.with_moving_mask if moves else self.with_fixed_mask).adjoint(atoms, w)
 
-    @cached_property
+    @property
     def amplitudes(self) -> np.ndarray:
         """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
-        f_model = self.f_model.values
-        if self._twin is None:
-            return np.abs(f_model)
-        return self._twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+        return self._statistics.amplitudes
+
+    @cached_property
+    def _statistics(self) -> ModelStatistics:
+        f_model, twin = self.f_model.values, None if self._fit is None else self._fit.twin
+        amplitudes = np.abs(f_model)
+        if twin is not None:
+            amplitudes = twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+        return ModelStatistics(self._observed, f_model, amplitudes)
 
     @property
     def twin_law(self) -> str | None:
         """The law of twinning fitted with, None without."""
-        return None if self._twin is None else self._twin.law
-
-    @property
-    def _f_obs_of_domain(self) -> np.ndarray:
-        """(n,) F_obs; of a twin the share of the first domain, as the model divides it."""
-        f_obs = np.asarray(self.f_obs.values, np.float64)
-        return f_obs if self._twin is None else f_obs * self.f_model.amplitudes / self.amplitudes
+        twin = None if self._fit is None else self._fit.twin
+        return None if twin is None else twin.law
 
     def _reflections(self, label: str, values: np.ndarray) -> Reflections:
         return Reflections(
@@ -293,62 +306,11 @@ class FModel:
         ReflectionsError
             When there are not more reflections than parameters.
         """
-        chosen = self.usable & ~self.free
-        options: dict[str, Any] = {
-            "target": self.target,
-            "fixed": fixed,
-            "k_sol_min": -np.inf if self.source == "neutron" else 0.0,
-            "weights": None if self._weights is None else self._weights[chosen],
-        }
-        data = self._scaling_data(chosen)
-        if self._search_mask and self.masked is not None:
-            near = self._best_flat_fit(data, start, options).parameters
-            self.masked = starts.mask_that_fits(
-                self.masked, data, chosen, near, options, self._progress
-            )
-            data = self._scaling_data(chosen)
-        shapes = candidates(data, "flat" if self.solvent == "babinet" else self.solvent, fixed)
-        first = self._best_flat_fit(data, start, options)
-        if self._twin_laws:
-            domains = (self._twin_domain(*law) for law in self._twin_laws.items())
-            self._twin, data, first = best_twin(data, first, domains, chosen, options)
-        self._shape, fitted, notes = FLAT, first, tuple[str, ...]()
-        if shapes != [FLAT]:
-            self._shape, fitted, notes = choose_shape(
-                data, shapes, first.parameters, progress=self._progress, **options
-            )
-        searched = 2 if self._search_mask and self.masked is not None else 0
-        n, notes = fitted.n_parameters + searched, fitted.notes + notes
-        self._fit = dataclasses.replace(fitted, notes=notes, n_parameters=n)
-        for name in ("f_model", "amplitudes", "phase_statistics"):
+        self._fit = fit_fmodel(self._unscaled, self._observed, self._settings, start, fixed)
+        self._unscaled = self._fit.unscaled
+        for name in ("f_model", "_statistics"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
-
-    def _scaling_data(self, chosen: np.ndarray) -> ScalingData:
-        f_layer = None if self.masked is None else self.masked.f_layer
-        return ScalingData(
-            self.crystal,
-            self.f_obs.hkl[chosen],
-            np.asarray(self.f_obs.values[chosen], np.float64),
-            self.f_calc.values[chosen],
-            None if self.f_mask is None else self.f_mask.values[chosen],
-            None if f_layer is None else f_layer[chosen],
-        )
-
-    def _twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
-        hkl = self.f_obs.hkl @ matrix
-        f_calc = self._calculator_at(hkl).forward()
-        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
-        if self.solvent == "babinet":
-            solvent = -f_calc, None
-        return TwinDomain(law, (f_calc, *solvent))
-
-    def _best_flat_fit(
-        self, data: ScalingData, start: ScaleParameters | None, options: dict[str, Any]
-    ) -> ScalingFit:
-        solvent = "babinet" if self.solvent == "babinet" else self.source
-        usual = [start] if start else starts.usual_starts(data, solvent, options["fixed"])
-        return starts.best_fit(data, usual, options)
 
     def quick_start(self, **given: Any) -> ScaleParameters:
         """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
@@ -363,7 +325,7 @@ class FModel:
         ParameterError
             When k_overall is not positive.
         """
-        data = self._scaling_data(self.usable & ~self.free)
+        data = self._unscaled.scaling_data(self.f_obs.values, self._observed.work)
         return starts.quick_start(data, self.solvent, given)
 
     @property
@@ -371,7 +333,7 @@ class FModel:
         """The outcome of the fit: value of the target, number of parameters, convergence."""
         if self._fit is None:
             raise FriedelError("the scales are not fitted yet: call fit() first")
-        return self._fit
+        return self._fit.scaling
 
     @property
     def scales(self) -> ScaleParameters:
@@ -381,34 +343,31 @@ class FModel:
     @property
     def r_all(self) -> float:
         """R-factor of all reflections used."""
-        return self._r_factor(self.usable)
+        return self._statistics.r_all
 
     @property
     def r_work(self) -> float:
         """R-factor of the reflections that were fitted to."""
-        return self._r_factor(self.usable & ~self.free)
+        return self._statistics.r_work
 
     @property
     def r_free(self) -> float | None:
         """R-factor of the free set, left out of the fit; None when there is no such set."""
-        free = self.usable & self.free
-        return self._r_factor(free) if free.any() else None
-
-    def _r_factor(self, chosen: np.ndarray) -> float:
-        return r_factor(self.f_obs.values[chosen], self.amplitudes[chosen])
+        return self._statistics.r_free
 
     @property
     def has_solvent(self) -> bool:
         """Whether the fit included solvent."""
-        present = self.f_mask is not None and bool(self.f_mask.values.any())
-        return present and (self._fit is None or self._shape.solvent)
+        f_mask = self._unscaled.f_mask
+        present = f_mask is not None and bool(f_mask.any())
+        return present and (self._fit is None or self._fit.shape.solvent)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided on the user's behalf, and what looks doubtful."""
         notes = self._notes
         if self._fit is not None:
-            notes += self._fit.notes + report.doubts(self)
+            notes += self.result.notes + report.doubts(self)
         return notes
 
     def table(self, n_shells: int = 10) -> list[Shell]:
@@ -429,24 +388,12 @@ class FModel:
     @property
     def outliers(self) -> list[Outlier]:
         """Reflections far from the model, the farthest first; of all that are used."""
-        used = self.usable
-        f_obs = np.asarray(self.f_obs.values[used], np.float64)
-        return find_outliers(self.crystal, self.f_obs.hkl[used], f_obs, self.amplitudes[used])
+        return self._statistics.outliers
 
-    @cached_property
+    @property
     def phase_statistics(self) -> PhaseStatistics:
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
-        used = self.usable
-        found = phase_statistics(
-            self.crystal,
-            self.f_obs.hkl[used],
-            self._f_obs_of_domain[used],
-            np.abs(self.f_model.values[used]),
-            free_or_all(self.free[used]),
-        )
-        full = np.full((2, len(used)), np.nan)
-        full[:, used] = found.fom, found.d
-        return PhaseStatistics(found.sigma_a, full[0], full[1])
+        return self._statistics.phases
 
     def summary(self, n_shells: int = 10) -> str:
         """The result as text: R-factors, parameters, the table by shell, the notes."""
@@ -481,13 +428,7 @@ class FModel:
         fwt, delfwt
             Complex.
         """
-        coefficients = map_coefficients(
-            np.where(self.usable, self._f_obs_of_domain, np.nan),
-            self.f_model.values,
-            self.crystal.is_centric(self.f_obs.hkl),
-            self.phase_statistics,
-        )
-        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), coefficients)
+        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
         return fwt, delfwt
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -506,6 +447,18 @@ class FModel:
         from friedel.io.writers import write_mtz
 
         write_mtz(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
+
+    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a structure-factor mmCIF: the columns of :meth:`to_mtz` that mmCIF has names for.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.io.exports import write_sf_cif
+
+        write_sf_cif(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
 
 
 def _check_choice(name: str, value: str, known: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from friedel.kernels.mask import (
     ball_rows,
     find_runs,
     grow_runs,
-    island_sizes,
+    in_large_islands,
     map_runs,
     mark_spheres,
     unpack,
@@ -187,9 +187,11 @@ def solvent_mask(
     keep = np.ones(len(runs[1]), bool)
     if parameters.island_min_volume > 0:
         limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
-        keep = island_sizes(*runs, *shape) > limit
+        keep = in_large_islands(*runs, shape, limit)
     solvent = np.zeros_like(protein)
-    grow_runs(*runs, keep, ball_rows(form, extent, grow), shape[2], solvent)
+    ball = ball_rows(form, extent, grow)
+    ball = ball[np.lexsort(ball[:, 2:].T)]
+    grow_runs(*runs, keep, ball, shape[2], solvent)
     mask = np.empty(shape, np.float32)
     _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
     return mask

@@ -1,5 +1,7 @@
 """What of the observed data can be used with a model: cell, resolution, values, free set."""
 
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,60 @@ SMALL_FREE_SET = 200
 
 NOTED_CELL_DIFFERENCE = 1e-3
 """A larger relative difference between the cells of model and data is worth a note."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Observed amplitudes, and what each of them is used for.
+
+    Attributes
+    ----------
+    f_obs
+        Amplitudes (n,), in the unit cell of the model.
+    usable, free
+        (n,) bool: can be used at all; is left out of the fit.
+    weights
+        (n,) of the residuals, or None for 1.
+    notes
+        What was left out, and what looks doubtful.
+    """
+
+    f_obs: Reflections
+    usable: np.ndarray
+    free: np.ndarray
+    weights: np.ndarray | None
+    notes: tuple[str, ...]
+
+    @property
+    def work(self) -> np.ndarray:
+        """(n,) bool: what is fitted to."""
+        return self.usable & ~self.free
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """(n,) bool: what could be fitted to, but is in the free set."""
+        return self.usable & self.free
+
+
+def observed_for(
+    crystal: Crystal,
+    data: Any,
+    *,
+    d_min: float | None = None,
+    sigma_cutoff: float = 0.0,
+    use_free: bool = True,
+    weigh_by_sigma: bool = False,
+    free_label: str | None = None,
+    free_value: int | None = None,
+) -> Observed:
+    """Data for a model in `crystal`; arguments and errors are those of the steps below."""
+    given = amplitudes_of(data, free_label, free_value)
+    notes = compare_crystals(crystal, given.crystal)
+    f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
+    usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
+    free, about_free = free_set(f_obs, usable, use_free)
+    weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
+    return Observed(f_obs, usable, free, weights, notes + about_usable + about_free)
 
 
 def amplitudes_of(

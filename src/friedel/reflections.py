@@ -237,12 +237,13 @@ def checked_hkl(hkl: object) -> np.ndarray:
         array = np.asarray(hkl)
         if array.size == 0:
             return np.empty((0, 3), np.int32)
-        numbers = np.atleast_2d(array.astype(np.float64))
+        numbers = np.atleast_2d(array if array.dtype.kind == "i" else array.astype(np.float64))
     except (TypeError, ValueError):
         raise ReflectionsError(f"got hkl {hkl!r}, expected an (n, 3) array of integers") from None
     if numbers.ndim != 2 or numbers.shape[1] != 3:
         raise ReflectionsError(f"hkl has shape {array.shape}, expected (n, 3)")
-    if not (np.abs(numbers) < 2**20).all() or not np.array_equal(np.rint(numbers), numbers):
+    small = ((numbers > -(2**20)) & (numbers < 2**20)).all()
+    if not small or (numbers.dtype.kind == "f" and (np.rint(numbers) != numbers).any()):
         raise ReflectionsError("hkl must be integers of less than a million, got others")
     return np.ascontiguousarray(numbers, np.int32)
 

@@ -150,7 +150,7 @@ class MaskedSolvent:
 
     def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
         # A mask without a boundary scatters nothing; its transform would be but rounding
-        if (mask == mask.flat[0]).all():
+        if all((plane == mask.flat[0]).all() for plane in mask):
             return np.zeros(len(hkl), np.complex128)
         return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
 

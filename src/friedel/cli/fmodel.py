@@ -12,7 +12,7 @@ from friedel.errors import ParameterError
 SOURCES = ("xray", "electron", "neutron", "mott-bethe")
 
 PLOTS = ("plot", "plot_wilson", "plot_outliers", "plot_map")
-FILES = ("to_mtz", *PLOTS, "to_json", "write_mask")
+FILES = ("to_mtz", "to_cif", "to_hkl", *PLOTS, "to_json", "write_mask")
 """Options that name files to be written."""
 
 
@@ -104,11 +104,16 @@ class ForEitherKind(click.Command):
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
 @click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
+@click.option(
+    "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups if none are there."
+)
 @_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
 @click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
+@click.option("--to-cif", type=click.Path(), metavar="FILE", help="Write a structure-factor mmCIF.")
+@click.option("--to-hkl", type=click.Path(), metavar="FILE", help="Write |F_model|^2 as HKLF 4.")
 @click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R, CC, scales (png, pdf).")
 @click.option("--plot-wilson", type=click.Path(), metavar="FILE", help="Draw a Wilson plot.")
 @click.option("--plot-outliers", type=click.Path(), metavar="FILE", help="Draw the residuals.")
@@ -197,6 +202,10 @@ def parse_tensor(text: str) -> tuple[float, ...]:
 def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
     if name == "to_mtz":
         fmodel.to_mtz(path, overwrite=overwrite)
+    elif name == "to_cif":
+        fmodel.to_cif(path, overwrite=overwrite)
+    elif name == "to_hkl":
+        fmodel.f_model.to_hklf(path, overwrite=overwrite)
     elif name == "to_json":
         fmodel.to_json(path, overwrite=overwrite)
     elif name == "write_mask":

@@ -13,7 +13,7 @@ import numpy as np
 from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.crystal import Crystal
-from friedel.errors import AtomsError, FileFormatError
+from friedel.errors import AtomsError, FileFormatError, ParameterError
 from friedel.io.reading import decoded
 
 SPECIAL_POSITION_TOLERANCE = 0.4
@@ -33,7 +33,13 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None) -> Model:
+def as_model(
+    model: Any,
+    *,
+    strict_ncs: bool = True,
+    margin: float | None = None,
+    hydrogens: bool = False,
+) -> Model:
     """A :class:`Model` from any of the forms in which people hold models.
 
     Parameters
@@ -47,6 +53,10 @@ def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None
     margin
         A. A molecule without a cell is put in a box this much wider than itself along each
         axis, in P 1; its coordinates stay as they are. By default it is an error.
+    hydrogens
+        Add those of C-H and N-H groups to a macromolecule that has none, in its file or a
+        ``gemmi.Structure``: where they have but one place to be, with 1.2 times the B of their
+        atom [Sheldrick2015].
 
     Returns
     -------
@@ -61,15 +71,19 @@ def as_model(model: Any, *, strict_ncs: bool = True, margin: float | None = None
     FileFormatError, CellError, SymmetryError, AtomsError
         When the input is unreadable, has no atoms, no cell, an unknown space group,
         a negative B or numbers that are not finite.
+    ParameterError
+        When hydrogens are to be added to anything but a macromolecule in its file or structure.
     """
+    if isinstance(model, str | PathLike):
+        return _from_file(Path(model), strict_ncs, margin, hydrogens)
+    if type(model).__module__.split(".")[0] == "gemmi":
+        return _from_gemmi(model, strict_ncs, margin, hydrogens)
+    if hydrogens:
+        raise _no_hydrogens(model)
     if isinstance(model, Model):
         return model
-    if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs, margin)
     if isinstance(model, tuple | list) and len(model) == 2:
         return _from_pair(*model, strict_ncs=strict_ncs)
-    if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs, margin)
     raise _not_a_model(model)
 
 
@@ -102,14 +116,21 @@ def _not_a_model(model: Any) -> AtomsError:
     )
 
 
-def _from_file(path: Path, strict_ncs: bool, margin: float | None) -> Model:
+def _no_hydrogens(model: Any) -> ParameterError:
+    return ParameterError(
+        f"hydrogens can be added to a macromolecule's file or gemmi.Structure, not to what "
+        f"{type(model).__name__} holds"
+    )
+
+
+def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import read_model
 
     read = read_model(path)
     with decoded(path):
-        model = _from_gemmi(read, strict_ncs, margin)
+        model = _from_gemmi(read, strict_ncs, margin, hydrogens)
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
@@ -144,19 +165,23 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     return _checked(crystal, atoms, "model")
 
 
-def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None) -> Model:
+def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import atoms_from_small
 
     if isinstance(source, gemmi.Structure):
-        return _from_structure(source, strict_ncs, margin)
+        return _from_structure(source, strict_ncs, margin, hydrogens)
     if isinstance(source, gemmi.SmallStructure):
+        if hydrogens:
+            raise _no_hydrogens(source)
         return _checked(as_crystal(source), atoms_from_small(source), source.name)
     raise _not_a_model(source)
 
 
-def _from_structure(structure: Any, strict_ncs: bool, margin: float | None) -> Model:
+def _from_structure(
+    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: bool
+) -> Model:
     from friedel.io.gemmi_objects import atoms_from_gemmi_model, in_a_box, strict_ncs_of
 
     notes: list[str] = []
@@ -171,6 +196,12 @@ def _from_structure(structure: Any, strict_ncs: bool, margin: float | None) -> M
         notes.append("no space group is given: P 1 is taken")
     if len(structure) > 1:
         notes.append(f"the first of {len(structure)} models is used")
+    if hydrogens:
+        from friedel.io.hydrogens import with_riding_hydrogens
+
+        structure, n_added = with_riding_hydrogens(structure)
+        has_all = "no hydrogens are added: the model has them, or no place for them"
+        notes.append(f"{n_added} hydrogens are added, riding on C and N" if n_added else has_all)
     atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
     operators = strict_ncs_of(structure)
     if strict_ncs and len(operators):

@@ -196,81 +196,84 @@ def find_runs(bits, nw, value):
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, i):
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+def _touch(first, last, nw, i, j):
+    """Whether runs of neighbouring rows, or of one row, meet, be it across a corner."""
+    if first[j] <= last[i] + 1 and first[i] <= last[j] + 1:
+        return True
+    return (first[i] == 0 and last[j] == nw - 1) or (first[j] == 0 and last[i] == nw - 1)
 
 
 @njit(cache=True, nogil=True)
-def _join(parent, i, j):
-    if parent[i] == parent[j]:
-        return
-    i, j = _root(parent, i), _root(parent, j)
-    parent[max(i, j)] = min(i, j)
+def in_large_islands(row_start, first, last, shape, limit):
+    """(n_runs,) bool: runs of islands with more than `limit` points; corners touch as well.
 
-
-@njit(cache=True, nogil=True)
-def _join_rows(parent, first, last, nw, i, i_end, j, j_end):
-    """Join the touching runs i, i+1, .. of one row and j, j+1, .. of a neighbour or of itself."""
-    if i == i_end or j == j_end:
-        return
-    if first[i] == 0 and last[j_end - 1] == nw - 1:
-        _join(parent, i, j_end - 1)
-    if first[j] == 0 and last[i_end - 1] == nw - 1:
-        _join(parent, j, i_end - 1)
-    while i < i_end and j < j_end:
-        if last[i] + 1 < first[j]:
-            i += 1
-        elif last[j] + 1 < first[i]:
-            j += 1
-        else:
-            _join(parent, i, j)
-            if last[i] < last[j]:
-                i += 1
-            else:
-                j += 1
-
-
-@njit(cache=True, nogil=True)
-def island_sizes(row_start, first, last, nu, nv, nw):
-    """(n_runs,) number of points in the island of each run; islands touch also across corners."""
-    n = len(first)
-    parent = np.arange(n, dtype=np.int32)
-    for u in range(nu):
-        for v in range(nv):
-            row = u * nv + v
-            i, i_end = row_start[row], row_start[row + 1]
-            # Half of the eight neighbours: the others find this row as their neighbour
-            for du, dv in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
-                other = _wrapped(u + du, nu) * nv + _wrapped(v + dv, nv)
-                j, j_end = row_start[other], row_start[other + 1]
-                _join_rows(parent, first, last, nw, i, i_end, j, j_end)
-    size = np.zeros(n, np.int64)
-    for i in range(n):
-        size[_root(parent, i)] += last[i] - first[i] + 1
-    for i in range(n):
-        size[i] = size[_root(parent, i)]
-    return size
+    An island is followed no farther than to the limit, or to a run that is known to be of a
+    large one: most runs need only one neighbour.
+    """
+    nu, nv, nw = shape
+    n_runs = len(first)
+    large, seen = np.zeros(n_runs, np.bool_), np.zeros(n_runs, np.bool_)
+    row_of, island = np.empty(n_runs, np.int32), np.empty(n_runs, np.int32)
+    for row in range(nu * nv):
+        row_of[row_start[row] : row_start[row + 1]] = row
+    for start in range(n_runs):
+        if seen[start]:
+            continue
+        seen[start], island[0] = True, start
+        n_met, n_done, n_points = 1, 0, last[start] - first[start] + 1
+        while n_done < n_met and n_points <= limit:
+            i = island[n_done]
+            n_done += 1
+            u, v = row_of[i] // nv, row_of[i] % nv
+            for neighbour in range(9):
+                to_u = _wrapped(u + neighbour // 3 - 1, nu)
+                to_v = _wrapped(v + neighbour % 3 - 1, nv)
+                row = to_u * nv + to_v
+                for j in range(row_start[row], row_start[row + 1]):
+                    if not _touch(first, last, nw, i, j):
+                        continue
+                    if large[j]:
+                        n_points = limit + 1
+                        break
+                    if not seen[j]:
+                        seen[j], island[n_met] = True, j
+                        n_met += 1
+                        n_points += last[j] - first[j] + 1
+                if n_points > limit:
+                    break
+        if n_points > limit:
+            for i in range(n_met):
+                large[island[i]] = True
+    return large
 
 
 @njit(cache=True, nogil=True)
 def grow_runs(row_start, first, last, keep, ball, nw, bits):
-    """Set the points within a ball of any point of the kept runs."""
-    nu, nv, _ = bits.shape
+    """Set the points within a ball of any point of the kept runs.
+
+    A row is grown once for all rows of the ball that have one length and follow each other.
+    """
+    nu, nv, n_words = bits.shape
+    grown = np.zeros((1, 1, n_words), np.uint64)
     for u in range(nu):
         for v in range(nv):
             i, i_end = row_start[u * nv + v], row_start[u * nv + v + 1]
             if i == i_end:
                 continue
+            before, after = 1, 0
             for b in range(len(ball)):
+                if ball[b, 2] != before or ball[b, 3] != after:
+                    before, after = ball[b, 2], ball[b, 3]
+                    grown[:] = NONE
+                    for run in range(i, i_end):
+                        if keep[run]:
+                            _set_range(
+                                grown, NONE, NONE, nw, first[run] + before, last[run] + after
+                            )
                 to_u = np.uint64(_wrapped(u + ball[b, 0], nu))
                 to_v = np.uint64(_wrapped(v + ball[b, 1], nv))
-                before, after = ball[b, 2], ball[b, 3]
-                for run in range(i, i_end):
-                    if keep[run]:
-                        _set_range(bits, to_u, to_v, nw, first[run] + before, last[run] + after)
+                for k in range(n_words):
+                    bits[to_u, to_v, k] |= grown[0, 0, k]
 
 
 @njit(cache=True, nogil=True)

@@ -17,6 +17,29 @@ SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz"}
 
 
 @njit(cache=True, nogil=True)
+def quadratic_forms(hkl, forms, out):
+    """out[a, i] = the form a at reflection i: of hh, kk, ll, hk, hl, kl forms[a] times."""
+    for a in range(len(forms)):
+        hh, kk, ll, hk, hl, kl = forms[a]
+        for i in range(len(hkl)):
+            h, k, l = float(hkl[i, 0]), float(hkl[i, 1]), float(hkl[i, 2])
+            out[a, i] = h * (hh * h + hk * k + hl * l) + k * (kk * k + kl * l) + ll * l * l
+
+
+@njit(cache=True, nogil=True)
+def products(f_calc, f_mask, f_layer, out):
+    """Set the rows of `out` (6, n) to CC, CM, MM, CL, ML, LL."""
+    for i in range(len(f_calc)):
+        c, m, y = f_calc[i], f_mask[i], f_layer[i]
+        out[0, i] = c.real * c.real + c.imag * c.imag
+        out[1, i] = c.real * m.real + c.imag * m.imag
+        out[2, i] = m.real * m.real + m.imag * m.imag
+        out[3, i] = c.real * y.real + c.imag * y.imag
+        out[4, i] = m.real * y.real + m.imag * y.imag
+        out[5, i] = y.real * y.real + y.imag * y.imag
+
+
+@njit(cache=True, nogil=True)
 def _square(products, i, solvent, k_layer):
     cross = products[1, i] + k_layer * products[3, i]
     solvent2 = products[2, i] + k_layer * (2.0 * products[4, i] + k_layer * products[5, i])

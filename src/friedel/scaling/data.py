@@ -9,8 +9,13 @@ import numpy as np
 
 from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError
-from friedel.kernels.scaling import unscaled_amplitudes
-from friedel.scaling.parameters import ScaleParameters, quadratic_terms, symmetric_tensors
+from friedel.kernels.scaling import products, unscaled_amplitudes
+from friedel.scaling.parameters import (
+    UNIT_TENSOR,
+    ScaleParameters,
+    quadratic_rows,
+    symmetric_tensors,
+)
 
 BEYOND_CURVES = 20
 """Reflections at either end of the resolution that curves, constant there, do not follow. Tuned
@@ -96,7 +101,7 @@ class ScalingData:
     @cached_property
     def stol2(self) -> np.ndarray:
         """(n,) (sin theta / lambda)^2, 1/A^2."""
-        return self.crystal.stol2(self.hkl)
+        return quadratic_rows(self.crystal, self.hkl, UNIT_TENSOR)[0]
 
     @property
     def curve_range(self) -> tuple[float, float]:
@@ -113,8 +118,8 @@ class ScalingData:
 
     @cached_property
     def exponents(self) -> np.ndarray:
-        """(n, m) s^T B s / 4 of the tensors of `b_basis`."""
-        return quadratic_terms(self.crystal, self.hkl) @ self.b_basis.T
+        """(m, n) s^T B s / 4 of the tensors of `b_basis`."""
+        return quadratic_rows(self.crystal, self.hkl, self.b_basis)
 
     def b_components(self, b_overall: Sequence[float]) -> np.ndarray:
         """(m,) projections of a tensor (6,) on those of `b_basis`."""
@@ -162,8 +167,9 @@ def _products_of(
     f_calc: np.ndarray, f_mask: np.ndarray | None, f_layer: np.ndarray | None
 ) -> np.ndarray:
     c, m, y = (np.zeros_like(f_calc) if f is None else f for f in (f_calc, f_mask, f_layer))
-    pairs = ((c, c), (c, m), (m, m), (c, y), (m, y), (y, y))
-    return np.array([a.real * b.real + a.imag * b.imag for a, b in pairs])
+    found = np.empty((6, len(f_calc)))
+    products(c, m, y, found)
+    return found
 
 
 def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from friedel.atoms import VOIGT
 from friedel.crystal import Crystal
+from friedel.kernels.scaling import quadratic_forms
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
@@ -28,6 +29,9 @@ scale, then factors."""
 
 UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
 """Row and column of the tensor elements 11, 22, 33, 12, 13, 23."""
+
+UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
+"""The B of A^2 whose s^T B s / 4 is stol2."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class ScaleParameters:
 
     def overall_scale(self, crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
         """(n,) k_overall exp(-s^T B s / 4), times its curve, at reflections (n, 3)."""
-        exponent = -quadratic_terms(crystal, hkl) @ np.array(self.b_overall)
+        exponent = -quadratic_rows(crystal, hkl, np.array([self.b_overall]))[0]
         if self.overall_curve:
             exponent += self._curve(self.overall_curve, crystal.stol2(hkl))
         return self.k_overall * np.exp(exponent)
@@ -113,8 +117,17 @@ class ScaleParameters:
 
 def quadratic_terms(crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
     """(n, 6) coefficients such that s^T B s / 4 = terms @ (B11, B22, B33, B12, B13, B23)."""
-    x, y, z = (np.asarray(hkl, np.float64) @ crystal.fractionalization).T
-    return np.column_stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z]) / 4.0
+    return quadratic_rows(crystal, hkl, np.eye(6)).T
+
+
+def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np.ndarray:
+    """(m, n) s^T B s / 4 of each of `tensors` (m, 6) at reflections (n, 3)."""
+    to_index = crystal.fractionalization
+    full = to_index @ tensors[:, VOIGT] @ to_index.T / 4.0
+    forms = full[:, *UPPER] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    rows = np.empty((len(tensors), len(hkl)))
+    quadratic_forms(np.ascontiguousarray(hkl, np.int32), forms, rows)
+    return rows
 
 
 def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from friedel.scaling.parameters import (
     ScaleParameters,
     as_floats,
     curve_terms,
-    quadratic_terms,
+    quadratic_rows,
 )
 from friedel.scaling.reweighting import Prior
 
@@ -169,23 +169,26 @@ class Problem:
     def _exponents(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """Of overall and solvent scale: (n,) what is fixed, and (m, n) the rows of what is free."""
         data, start = self.data, self.start
-        of_overall, of_solvent = (
-            curve_terms(data.stol2, start.curve_range, len(curve)).T
-            for curve in (start.overall_curve, start.solvent_curve)
-        )
-        overall = np.concatenate([np.ones((1, len(data))), -data.exponents.T, of_overall])
-        solvent = np.concatenate([-data.stol2[None], of_solvent])
+        overall = np.concatenate([np.ones((1, len(data))), -data.exponents])
+        solvent = -data.stol2[None]
+        if start.overall_curve or start.solvent_curve:
+            of_overall, of_solvent = (
+                curve_terms(data.stol2, start.curve_range, len(curve)).T
+                for curve in (start.overall_curve, start.solvent_curve)
+            )
+            overall = np.concatenate([overall, of_overall])
+            solvent = np.concatenate([solvent, of_solvent])
         static = np.zeros(len(data))
         if "b_overall" in self.fixed:
             # what the symmetry forbids of a B held fixed is taken as it is given
             allowed = data.b_components(start.b_overall) @ data.b_basis
-            static = -quadratic_terms(data.crystal, data.hkl) @ (start.b_overall - allowed)
+            static = -quadratic_rows(data.crystal, data.hkl, (start.b_overall - allowed)[None])[0]
         found = []
         for names, rows, fixed in ((OVERALL, overall, static), (SOLVENT, solvent, 0.0)):
             place = slice(self._places[names[0]].start, self._places[names[-1]].stop)
             free = self.free[place]
             constant = fixed + self.start_vector[place][~free] @ rows[~free]
-            found.append((constant, np.ascontiguousarray(rows[free])))
+            found.append((constant, rows if free.all() else rows[free]))
         return tuple(found)
 
     def evaluate(self, x: np.ndarray) -> Evaluation:
@@ -193,12 +196,15 @@ class Problem:
         data = self.data
         (overall_static, overall_rows), (solvent_static, solvent_rows) = self._exponents
         n, end = len(overall_rows), len(overall_rows) + len(solvent_rows)
-        overall = np.exp(overall_static + x[:n] @ overall_rows)
-        per_k_sol = np.exp(solvent_static + x[n:end] @ solvent_rows)
+        overall, per_k_sol = x[:n] @ overall_rows, x[n:end] @ solvent_rows
+        for exponent, static in ((overall, overall_static), (per_k_sol, solvent_static)):
+            exponent += static
+            np.exp(exponent, out=exponent)
         k_sol, k_layer, twin_fraction = self.vector(x)[-3:]
         solvent = self._linear_k_sol(k_sol) * per_k_sol
         unscaled = data.unscaled_amplitudes(solvent, k_layer, twin_fraction)
-        residuals = overall * unscaled - data.f_obs
+        residuals = overall * unscaled
+        residuals -= data.f_obs
         if self.weights is not None:
             residuals *= self.weights
         return Evaluation(x, residuals, overall, per_k_sol, unscaled)
@@ -223,8 +229,10 @@ class Problem:
         """:meth:`normal_equations` of each of some stretches of the reflections."""
         along_overall = at.overall if self.weights is None else at.overall * self.weights
         along_solvent, others = self._slopes(at)
-        factors = np.array([at.unscaled, along_solvent, np.ones_like(at.unscaled)])
-        factors *= along_overall
+        factors = np.empty((3, len(self.data)))
+        np.multiply(at.unscaled, along_overall, out=factors[0])
+        np.multiply(along_solvent, along_overall, out=factors[1])
+        factors[2] = along_overall
         (_, overall_rows), (_, solvent_rows) = self._exponents
         found = []
         for part in stretches:

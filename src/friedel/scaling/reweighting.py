@@ -102,10 +102,11 @@ def reweighted_fit(
     at = problem.evaluate(x)
     target = target.adapted(at.residuals)
     damping, evaluations, settled = FIRST_DAMPING, 1, 0
+    after = _surprise(at, x, target, prior)
     for step in range(MAX_STEPS):
         if not len(x):
             return x, at, target, evaluations, True
-        before = _surprise(at, x, target, prior)
+        before = after
         adapts = step < ADAPTATIONS or step % ADAPTATIONS == 0 or settled > 0
         if adapts:
             target = target.adapted(at.residuals)
@@ -113,14 +114,14 @@ def reweighted_fit(
         normal *= curvature_share(target, at.residuals)
         gradient += prior.gradient(x)
         normal[np.diag_indices_from(normal)] += prior.curvature
-        moved, at, damping, tried = _damped_step(
+        moved, at, after, damping, tried = _damped_step(
             problem, target, prior, x, at, normal, gradient, limits, damping
         )
         evaluations += tried
         if moved is None and adapts:
             return x, at, target, evaluations, True
         x = x if moved is None else moved
-        gain = abs(before - _surprise(at, x, target, prior))
+        gain = abs(before - after)
         # twice, as the scale and the parameters take turns
         settled = settled + 1 if gain < tolerance else 0
         if settled == (1 if target.name == "ls" else 2):
@@ -144,6 +145,7 @@ def curvature_share(target: Target, residuals: np.ndarray) -> float:
 
 
 def _surprise(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
+    """Nats per reflection."""
     return float(target.surprise(at.residuals).mean()) + prior.loss(x) / len(at.residuals)
 
 
@@ -157,21 +159,21 @@ def _damped_step(
     gradient: np.ndarray,
     limits: np.ndarray,
     damping: float,
-) -> tuple[np.ndarray | None, Evaluated, float, int]:
-    """A step that lowers the target, or None; the model after it, damping, trials."""
+) -> tuple[np.ndarray | None, Evaluated, float, float, int]:
+    """A step that lowers the target, or None; the model and surprise after it, damping, trials."""
     tried = 0
-    before = float(target.loss(at.residuals).sum()) + prior.loss(x)
+    before = _surprise(at, x, target, prior)
     may_move = movable(x, gradient, limits)
     while damping < MOST_DAMPING and may_move.any():
         proposed = np.clip(x + damped_solution(normal, gradient, may_move, damping), *limits)
         with np.errstate(over="ignore", invalid="ignore"):
             there = problem.evaluate(proposed)
-            after = float(target.loss(there.residuals).sum()) + prior.loss(proposed)
+            after = _surprise(there, proposed, target, prior)
         tried += 1
         if after < before:
-            return proposed, there, max(damping / 10.0, LEAST_DAMPING), tried
+            return proposed, there, after, max(damping / 10.0, LEAST_DAMPING), tried
         damping = max(10.0 * damping, 1e-3)
-    return None, at, damping, tried
+    return None, at, before, damping, tried
 
 
 def movable(x: np.ndarray, gradient: np.ndarray, limits: np.ndarray) -> np.ndarray:

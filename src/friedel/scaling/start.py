@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from friedel.scaling.data import ScalingData
-from friedel.scaling.parameters import ScaleParameters, as_floats
+from friedel.scaling.parameters import UNIT_TENSOR, ScaleParameters, as_floats
 
 
 def fit_isotropic_b(
@@ -17,8 +17,7 @@ def fit_isotropic_b(
     The solvent is as in `start`. A quick start for :func:`friedel.scaling.fit`.
     """
     # all invariant tensors include the unit tensor, whatever the symmetry
-    unit = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
-    return _fit_log_ratio(data, start or ScaleParameters(), fixed, unit[None], data.stol2[:, None])
+    return _fit_log_ratio(data, start or ScaleParameters(), fixed, UNIT_TENSOR, data.stol2[None])
 
 
 def fit_anisotropic_b(
@@ -37,7 +36,7 @@ def _fit_log_ratio(
 ) -> ScaleParameters:
     unscaled = data.unscaled_amplitudes(start.solvent_scale(data.stol2))
     usable = (data.f_obs > 0) & (unscaled > 0)
-    f_obs, unscaled, exponents = data.f_obs[usable], unscaled[usable], exponents[usable]
+    f_obs, unscaled, exponents = data.f_obs[usable], unscaled[usable], exponents[:, usable]
     # A logarithm is as uncertain as its argument is small. Both amplitudes weigh, for either
     # alone would favour reflections where it happens to be the larger.
     weights = f_obs * unscaled
@@ -50,7 +49,7 @@ def _fit_log_ratio(
         known = ScaleParameters(1.0, start.b_overall)
         unscaled = unscaled * known.overall_scale(data.crystal, data.hkl[usable])
     else:
-        rows.append(-exponents.T)
+        rows.append(-exponents)
     if not rows or len(f_obs) < 1 + len(tensors):
         return start
     columns = np.concatenate(rows)

@@ -18,8 +18,12 @@ MAD_TO_SIGMA = 1.482602218505602
 HUBER_CORNER = 1.345
 """Where Huber's loss turns linear: 95 % efficiency for normal errors [Holland1977]."""
 
-L1_ROUNDING = 0.05
-"""Width of the rounded tip of |r|, in units of the mean |r|; a sharp one has no derivative."""
+L1_ROUNDING = 0.5
+"""Width of the rounded tip of |r|, in units of the mean |r|. A sharp one has no derivative, and
+leaves it to the few reflections that are met exactly to say where the scales are."""
+
+L1_NORM = 1.6564411200033009
+"""Integral of exp(-loss) over r: 2 w K1(w), with the width w and a modified Bessel function."""
 
 TAIL_RANGE = (1.0, 200.0)
 """Degrees of freedom tried for Student's t: from Cauchy's distribution to a normal one."""
@@ -107,8 +111,8 @@ class L1(Target):
         return L1_ROUNDING**2 / self._rounded(residuals) ** 3
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
-        """|r| with a rounded tip; normalised but for that."""
-        return self._rounded(residuals) + math.log(2.0)
+        """|r| with a rounded tip; normalised."""
+        return self._rounded(residuals) + math.log(L1_NORM)
 
     def _rounded(self, residuals: np.ndarray) -> np.ndarray:
         return np.sqrt((residuals / self.scale) ** 2 + L1_ROUNDING**2)
