@@ -40,7 +40,21 @@ from friedel.kernels.boxes import BOX, place_sphere, sphere_rows, table_radius
 from friedel.kernels.ellipsoids import GROUP
 from friedel.kernels.factors import fill_profile
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
-from friedel.kernels.vectors import LANES, broadcast, load, multiply_add, store
+from friedel.kernels.vectors import (
+    LANES,
+    add,
+    broadcast_like,
+    constant,
+    lane_sum,
+    load,
+    load_like,
+    multiply,
+    multiply_add,
+    steps,
+    store,
+    wide_zeros,
+    zeros,
+)
 
 COLUMNS = 11
 """Numbers for each atom in `out`."""
@@ -59,124 +73,111 @@ def unfold_rows(grid, nw, first, last):
 def _fill_moment_profiles(out, at, line, center, q, h2):
     """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2; as `fill_profile`."""
     fill_profile(out, at, line, center, q * h2, 1.0)
-    for i in range(line[1]):
-        d = line[0] + i - center
-        value = out[at + i]
-        out[at + BOX + i] = value * d
-        out[at + 2 * BOX + i] = value * (h2 * d * d)
+    middle = int(np.rint(center))
+    offset, square = constant(out, middle - center), constant(out, h2)
+    for i in range(0, line[1], LANES):
+        here = np.uint64(at + i)
+        d = add(add(steps(out), constant(out, line[0] - middle + i)), offset)
+        value = multiply(load(out, here), d)
+        here += np.uint64(BOX)
+        store(out, here, value)
+        store(out, here + np.uint64(BOX), multiply(multiply(value, d), square))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fold_plane(total, t, x, at, s, sy, syy):
-    """Add a plane's sums over y, times the profiles along x, to the sums of term t over x and y.
+def _with_plane(total, x, at, s, sy, syy):
+    """A term's sums over x and y, with a plane's sums over y times the profiles along x.
 
-    `total` holds four vectors for each term: moments 1, dx, dy and hx^2 dx^2 + hy^2 dy^2.
+    `total` is for the moments 1, dx, dy and hx^2 dx^2 + hy^2 dy^2.
     """
-    x0 = broadcast(x, at)
-    x1 = broadcast(x, at + np.uint64(BOX))
-    x2 = broadcast(x, at + np.uint64(2 * BOX))
-    here = np.uint64(4 * LANES * t)
-    there = here + np.uint64(LANES)
-    store(total, here, multiply_add(s, x0, load(total, here)))
-    store(total, there, multiply_add(s, x1, load(total, there)))
-    there += np.uint64(LANES)
-    store(total, there, multiply_add(sy, x0, load(total, there)))
-    there += np.uint64(LANES)
-    store(total, there, multiply_add(s, x2, multiply_add(syy, x0, load(total, there))))
+    one, dx, dy, square = total
+    x0 = broadcast_like(s, x, at)
+    x1 = broadcast_like(s, x, at + np.uint64(BOX))
+    x2 = broadcast_like(s, x, at + np.uint64(2 * BOX))
+    return (
+        multiply_add(s, x0, one),
+        multiply_add(s, x1, dx),
+        multiply_add(sy, x0, dy),
+        multiply_add(s, x2, multiply_add(syy, x0, square)),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_separable(grid, width, nu, nv, u, ni, v, k, low, high, x, y, total):
-    """Sums over x and y of one vector along z times the profiles of one group, into `total`."""
-    total[:] = 0.0
-    zero = load(total, np.uint64(0))
-    for i in range(ni):
-        if u == nu:
-            u = 0
+def _add_moments(moments, total, z, at):
+    """Add sums over x and y, times the profiles along z, to a term's moments (5,).
+
+    These are 1, dx, dy, dz and |d|^2.
+    """
+    one, dx, dy, square = total
+    z0 = load_like(one, z, at)
+    z1 = load_like(one, z, at + np.uint64(BOX))
+    z2 = load_like(one, z, at + np.uint64(2 * BOX))
+    moments[0] += lane_sum(multiply(one, z0))
+    moments[1] += lane_sum(multiply(dx, z0))
+    moments[2] += lane_sum(multiply(dy, z0))
+    moments[3] += lane_sum(multiply(one, z1))
+    moments[4] += lane_sum(multiply_add(one, z2, multiply(square, z0)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _gather_block(zero, grid, stored, width, nu, nv, k, box, low, high, x, y, z, block, moments):
+    """Add the moments (GROUP, 5) of one group in as many points along z as `zero` is long."""
+    none = (zero, zero, zero, zero)
+    total0, total1, total2 = none, none, none
+    u, v = box[0, 0] % nu, box[1, 0] % nv
+    for i in range(box[0, 1]):
         s0, s1, s2 = zero, zero, zero
         sy0, sy1, sy2 = zero, zero, zero
         syy0, syy1, syy2 = zero, zero, zero
-        j = low[i]
-        row = (v + j) % nv
+        j, row = low[i], v + low[i]
+        while row >= nv:
+            row -= nv
         while j < high[i]:
             # A stretch of rows up to the periodic boundary
             stop = min(high[i], j + nv - row)
-            offset = (u * nv + row) * width + k
-            for m in range(j, stop):
-                value, at = load(grid, np.uint64(offset)), np.uint64(m)
-                s0 = multiply_add(value, broadcast(y, at), s0)
-                sy0 = multiply_add(value, broadcast(y, at + np.uint64(BOX)), sy0)
-                syy0 = multiply_add(value, broadcast(y, at + np.uint64(2 * BOX)), syy0)
-                s1 = multiply_add(value, broadcast(y, at + np.uint64(3 * BOX)), s1)
-                sy1 = multiply_add(value, broadcast(y, at + np.uint64(4 * BOX)), sy1)
-                syy1 = multiply_add(value, broadcast(y, at + np.uint64(5 * BOX)), syy1)
-                s2 = multiply_add(value, broadcast(y, at + np.uint64(6 * BOX)), s2)
-                sy2 = multiply_add(value, broadcast(y, at + np.uint64(7 * BOX)), sy2)
-                syy2 = multiply_add(value, broadcast(y, at + np.uint64(8 * BOX)), syy2)
-                offset += width
-            j = stop
-            row = 0
-        if high[i] > low[i]:
-            at = np.uint64(i)
-            _fold_plane(total, 0, x, at, s0, sy0, syy0)
-            _fold_plane(total, 1, x, at + np.uint64(3 * BOX), s1, sy1, syy1)
-            _fold_plane(total, 2, x, at + np.uint64(6 * BOX), s2, sy2, syy2)
+            here = np.uint64((u * stored + row) * width + k + block)
+            for at in range(np.uint64(j), np.uint64(stop)):
+                value = load_like(zero, grid, here)
+                s0 = multiply_add(value, broadcast_like(zero, y, at), s0)
+                sy0 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(BOX)), sy0)
+                syy0 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(2 * BOX)), syy0)
+                s1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(3 * BOX)), s1)
+                sy1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(4 * BOX)), sy1)
+                syy1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(5 * BOX)), syy1)
+                s2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(6 * BOX)), s2)
+                sy2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(7 * BOX)), sy2)
+                syy2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(8 * BOX)), syy2)
+                here += np.uint64(width)
+            j, row = stop, 0
+        at = np.uint64(i)
+        total0 = _with_plane(total0, x, at, s0, sy0, syy0)
+        total1 = _with_plane(total1, x, at + np.uint64(3 * BOX), s1, sy1, syy1)
+        total2 = _with_plane(total2, x, at + np.uint64(6 * BOX), s2, sy2, syy2)
         u += 1
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fold_block(moments, total, z, block):
-    """Add a block's sums over x and y, times the profiles along z, to the `moments` of each term.
-
-    Five vectors for each term: moments 1, dx, dy, dz and |d|^2.
-    """
-    for t in range(GROUP):
-        at = np.uint64(3 * BOX * t + block)
-        z0 = load(z, at)
-        z1 = load(z, at + np.uint64(BOX))
-        z2 = load(z, at + np.uint64(2 * BOX))
-        here, there = np.uint64(4 * LANES * t), np.uint64(5 * LANES * t)
-        s = load(total, here)
-        sx = load(total, here + np.uint64(LANES))
-        sy = load(total, here + np.uint64(2 * LANES))
-        square = load(total, here + np.uint64(3 * LANES))
-        store(moments, there, multiply_add(s, z0, load(moments, there)))
-        there += np.uint64(LANES)
-        store(moments, there, multiply_add(sx, z0, load(moments, there)))
-        there += np.uint64(LANES)
-        store(moments, there, multiply_add(sy, z0, load(moments, there)))
-        there += np.uint64(LANES)
-        store(moments, there, multiply_add(s, z1, load(moments, there)))
-        there += np.uint64(LANES)
-        square = multiply_add(square, z0, load(moments, there))
-        store(moments, there, multiply_add(s, z2, square))
-
-
-@njit(cache=True, nogil=True)
-def _lane_sum(vectors, index):
-    """Sum of the elements of a vector."""
-    total = 0.0
-    for lane in range(index * LANES, (index + 1) * LANES):
-        total += vectors[lane]
-    return total
+        if u == nu:
+            u = 0
+    at = np.uint64(block)
+    _add_moments(moments[0], total0, z, at)
+    _add_moments(moments[1], total1, z, at + np.uint64(3 * BOX))
+    _add_moments(moments[2], total2, z, at + np.uint64(6 * BOX))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_orthogonal(
-    grid, nw, spacing, frac, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
+    grid, shape, spacing, frac, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
     first, last, out,
 ):  # fmt: skip
     """Isotropic atoms in a cell with right angles; arguments are those of `add_orthogonal`."""
-    nu, nv, width = grid.shape
+    nu, nv, nw = shape
+    stored, width = grid.shape[1:]
     flat = grid.reshape(-1)
     x = np.empty(3 * GROUP * BOX, grid.dtype)
     y = np.empty(3 * GROUP * BOX, grid.dtype)
     z = np.empty(3 * GROUP * BOX, grid.dtype)
-    total = np.empty(4 * GROUP * LANES, grid.dtype)
-    moments = np.empty(5 * GROUP * LANES, grid.dtype)
+    zero, wide_zero = zeros(flat), wide_zeros(flat)
+    moments = np.empty((GROUP, 5))
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
-    shape = (nu, nv, nw)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
     for atom in range(first, last):
         b_position = (b_iso[atom] - b_first) / b_step
@@ -193,24 +194,28 @@ def gather_orthogonal(
                 _fill_moment_profiles(y, at, box[1], center[1], q, hy2)
                 _fill_moment_profiles(z, at, box[2], center[2], q, hz2)
             moments[:] = 0.0
-            u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
-            for block in range(0, box[2, 1], LANES):
-                _gather_separable(
-                    flat, width, nu, nv, u, box[0, 1], v, k + block, low, high, x, y, total
+            k, block = box[2, 0] % nw, 0
+            while block + LANES < box[2, 1]:
+                _gather_block(
+                    wide_zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, block,
+                    moments,
+                )  # fmt: skip
+                block += 2 * LANES
+            if block < box[2, 1]:
+                _gather_block(
+                    zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, block, moments
                 )
-                _fold_block(moments, total, z, block)
             for t in range(GROUP):
                 term = GROUP * group + t
                 tensor = b_iso[atom] + b[kind[atom], term] + blur
                 q = FOUR_PI2 / tensor
                 peak = FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
                 amplitude = a[kind[atom], term] * peak
-                s0 = _lane_sum(moments, 5 * t)
+                s0, sx, sy, sz, square = moments[t]
                 out[atom, 0] += amplitude * s0
-                out[atom, 1] += 2.0 * amplitude * q * hx2 * nu * _lane_sum(moments, 5 * t + 1)
-                out[atom, 2] += 2.0 * amplitude * q * hy2 * nv * _lane_sum(moments, 5 * t + 2)
-                out[atom, 3] += 2.0 * amplitude * q * hz2 * nw * _lane_sum(moments, 5 * t + 3)
-                square = _lane_sum(moments, 5 * t + 4)
+                out[atom, 1] += 2.0 * amplitude * q * hx2 * nu * sx
+                out[atom, 2] += 2.0 * amplitude * q * hy2 * nv * sy
+                out[atom, 3] += 2.0 * amplitude * q * hz2 * nw * sz
                 out[atom, 4] += amplitude / tensor * (q * square - 1.5 * s0)
                 if term == 0 and b[kind[atom], 0] == 0.0:
                     out[atom, 10] = peak * s0

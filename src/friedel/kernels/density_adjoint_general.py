@@ -93,7 +93,9 @@ def _fold_pair_plane(total, t, xz, at, d, here, s, sy, syy):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total):
+def _gather_factored(
+    grid, stored, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total
+):
     """Sums over x and y of one vector along z times the factors of one group, into `total`."""
     ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
     size_xz, size_yz = np.uint64(ni * nk), np.uint64(nj * nk)
@@ -111,7 +113,7 @@ def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz
         for j in range(low[i], high[i]):
             if row == nv:
                 row = 0
-            value = load(grid, np.uint64((u * nv + row) * width + k + block))
+            value = load(grid, np.uint64((u * stored + row) * width + k + block))
             jk, ij = np.uint64(j * nk + block), np.uint64(i * nj + j)
             part = multiply(value, load(yz, jk))
             s0 = multiply_add(part, broadcast(xy, ij), s0)
@@ -210,9 +212,9 @@ def _row_moments(row, origin, first, last, c0, c1, c2):
 
 
 @njit(cache=True, nogil=True)
-def _gather_exact_group(grid, nw, center, half, form, limit, moments):
+def _gather_exact_group(grid, shape, center, half, form, limit, moments):
     """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
-    nu, nv = grid.shape[:2]
+    nu, nv, nw = shape
     cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
@@ -248,11 +250,12 @@ def _gather_exact_group(grid, nw, center, half, form, limit, moments):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_oblique(
-    grid, nw, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
+    grid, shape, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
     first, last, out,
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms; arguments are those of `add_oblique`."""
-    nu, nv, width = grid.shape
+    nu, nv, nw = shape
+    stored, width = grid.shape[1:]
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
@@ -266,7 +269,6 @@ def gather_oblique(
     inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
     covariance, half = np.empty(6), np.empty(3)
     center, box = np.empty(3), np.empty((3, 4), np.int64)
-    shape = (nu, nv, nw)
     for atom in range(first, last):
         for axis in range(3):
             center[axis] = frac[atom, axis] * shape[axis]
@@ -284,7 +286,7 @@ def gather_oblique(
             moments[:] = 0.0
             crossed = has_cross_term(form)
             if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
-                _gather_exact_group(grid, nw, center, half, form, limit, moments)
+                _gather_exact_group(grid, shape, center, half, form, limit, moments)
             else:
                 for i in range(box[0, 1]):
                     d[i] = box[0, 0] + i - center[0]
@@ -298,8 +300,9 @@ def gather_oblique(
                 u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
                 for block in range(0, box[2, 1], LANES):
                     _gather_factored(
-                        flat, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total
-                    )
+                        flat, stored, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d,
+                        total,
+                    )  # fmt: skip
                     _add_block_moments(moments, total, box[2, 0] + block - center[2])
             for t in range(GROUP):
                 term = GROUP * group + t
