@@ -70,27 +70,87 @@ def unfold_rows(grid, nw, first, last):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fill_moment_profiles(out, at, line, center, q, h2):
-    """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2; as `fill_profile`."""
-    fill_profile(out, at, line, center, q * h2, 1.0)
+def fill_distances(out, at, line, center):
+    """out[at + i] = d and out[at + BOX + i] = d^2, with d as in `fill_profile`."""
     middle = int(np.rint(center))
-    offset, square = constant(out, middle - center), constant(out, h2)
+    offset = constant(out, middle - center)
     for i in range(0, line[1], LANES):
-        here = np.uint64(at + i)
         d = add(add(steps(out), constant(out, line[0] - middle + i)), offset)
-        value = multiply(load(out, here), d)
-        here += np.uint64(BOX)
-        store(out, here, value)
-        store(out, here + np.uint64(BOX), multiply(multiply(value, d), square))
+        store(out, np.uint64(at + i), d)
+        store(out, np.uint64(at + BOX + i), multiply(d, d))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _with_plane(total, x, at, s, sy, syy):
+def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
+    """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2.
+
+    Of `d`, from `here` on, `fill_distances` filled the same line.
+    """
+    fill_profile(out, at, line, center, q * h2, 1.0)
+    square = constant(out, h2)
+    for i in range(0, line[1], LANES):
+        value = load(out, np.uint64(at + i))
+        d1, d2 = load(d, np.uint64(here + i)), load(d, np.uint64(here + BOX + i))
+        store(out, np.uint64(at + BOX + i), multiply(value, d1))
+        store(out, np.uint64(at + 2 * BOX + i), multiply(value, multiply(d2, square)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+def sum_plane(zero, grid, plane, width, nv, row, n, xy, at, term, power, crossed):
+    """Sums over y of the map times 1, dy and dy^2 under each term's Gaussian, in three tuples.
+
+    As many points along z at once as `zero` is long, in the `n` rows from `row` on, periodic;
+    rows are `width` apart and the first of the plane is at `plane`. A row's numbers xy[at + j] are
+    `term` apart by term and `power` apart by power of dy. `crossed` is None, or for factors that
+    change along z the table yz, where the first row's are, and how far apart they are by row and by
+    term.
+    """
+    term, power = np.uint64(term), np.uint64(power)
+    s0, s1, s2 = zero, zero, zero
+    sy0, sy1, sy2 = zero, zero, zero
+    syy0, syy1, syy2 = zero, zero, zero
+    jk = np.uint64(0)
+    if crossed is not None:
+        jk = np.uint64(crossed[1])
+    while row >= nv:
+        row -= nv
+    end = at + n
+    while at < end:
+        # A stretch of rows up to the periodic boundary
+        stop = min(end, at + nv - row)
+        here = np.uint64(plane + row * width)
+        for j in range(np.uint64(at), np.uint64(stop)):
+            value0 = value1 = value2 = load_like(zero, grid, here)
+            if crossed is not None:
+                size = np.uint64(crossed[3])
+                value0 = multiply(value0, load_like(zero, crossed[0], jk))
+                value1 = multiply(value1, load_like(zero, crossed[0], jk + size))
+                value2 = multiply(value2, load_like(zero, crossed[0], jk + size + size))
+                jk += np.uint64(crossed[2])
+            s0 = multiply_add(value0, broadcast_like(zero, xy, j), s0)
+            sy0 = multiply_add(value0, broadcast_like(zero, xy, j + power), sy0)
+            syy0 = multiply_add(value0, broadcast_like(zero, xy, j + power + power), syy0)
+            j1 = j + term
+            s1 = multiply_add(value1, broadcast_like(zero, xy, j1), s1)
+            sy1 = multiply_add(value1, broadcast_like(zero, xy, j1 + power), sy1)
+            syy1 = multiply_add(value1, broadcast_like(zero, xy, j1 + power + power), syy1)
+            j2 = j1 + term
+            s2 = multiply_add(value2, broadcast_like(zero, xy, j2), s2)
+            sy2 = multiply_add(value2, broadcast_like(zero, xy, j2 + power), sy2)
+            syy2 = multiply_add(value2, broadcast_like(zero, xy, j2 + power + power), syy2)
+            here += np.uint64(width)
+        at, row = stop, 0
+    return (s0, sy0, syy0), (s1, sy1, syy1), (s2, sy2, syy2)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+def _with_plane(total, x, at, sums):
     """A term's sums over x and y, with a plane's sums over y times the profiles along x.
 
     `total` is for the moments 1, dx, dy and hx^2 dx^2 + hy^2 dy^2.
     """
     one, dx, dy, square = total
+    s, sy, syy = sums
     x0 = broadcast_like(s, x, at)
     x1 = broadcast_like(s, x, at + np.uint64(BOX))
     x2 = broadcast_like(s, x, at + np.uint64(2 * BOX))
@@ -120,46 +180,30 @@ def _add_moments(moments, total, z, at):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_block(zero, grid, stored, width, nu, nv, k, box, low, high, x, y, z, block, moments):
-    """Add the moments (GROUP, 5) of one group in as many points along z as `zero` is long."""
+def _gather_separable(zero, grid, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments):
+    """Add to `moments` (GROUP, 5) of one group what as many points along z as `zero` is long give.
+
+    These are the points from `at` of the box.
+    """
     none = (zero, zero, zero, zero)
     total0, total1, total2 = none, none, none
     u, v = box[0, 0] % nu, box[1, 0] % nv
-    for i in range(box[0, 1]):
-        s0, s1, s2 = zero, zero, zero
-        sy0, sy1, sy2 = zero, zero, zero
-        syy0, syy1, syy2 = zero, zero, zero
-        j, row = low[i], v + low[i]
-        while row >= nv:
-            row -= nv
-        while j < high[i]:
-            # A stretch of rows up to the periodic boundary
-            stop = min(high[i], j + nv - row)
-            here = np.uint64((u * stored + row) * width + k + block)
-            for at in range(np.uint64(j), np.uint64(stop)):
-                value = load_like(zero, grid, here)
-                s0 = multiply_add(value, broadcast_like(zero, y, at), s0)
-                sy0 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(BOX)), sy0)
-                syy0 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(2 * BOX)), syy0)
-                s1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(3 * BOX)), s1)
-                sy1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(4 * BOX)), sy1)
-                syy1 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(5 * BOX)), syy1)
-                s2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(6 * BOX)), s2)
-                sy2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(7 * BOX)), sy2)
-                syy2 = multiply_add(value, broadcast_like(zero, y, at + np.uint64(8 * BOX)), syy2)
-                here += np.uint64(width)
-            j, row = stop, 0
-        at = np.uint64(i)
-        total0 = _with_plane(total0, x, at, s0, sy0, syy0)
-        total1 = _with_plane(total1, x, at + np.uint64(3 * BOX), s1, sy1, syy1)
-        total2 = _with_plane(total2, x, at + np.uint64(6 * BOX), s2, sy2, syy2)
+    for plane in range(box[0, 1]):
+        sum0, sum1, sum2 = sum_plane(
+            zero, grid, u * stored * width + k + at, width, nv, v + low[plane],
+            high[plane] - low[plane], y, low[plane], 3 * BOX, BOX, None,
+        )  # fmt: skip
+        i = np.uint64(plane)
+        total0 = _with_plane(total0, x, i, sum0)
+        total1 = _with_plane(total1, x, i + np.uint64(3 * BOX), sum1)
+        total2 = _with_plane(total2, x, i + np.uint64(6 * BOX), sum2)
         u += 1
         if u == nu:
             u = 0
-    at = np.uint64(block)
-    _add_moments(moments[0], total0, z, at)
-    _add_moments(moments[1], total1, z, at + np.uint64(3 * BOX))
-    _add_moments(moments[2], total2, z, at + np.uint64(6 * BOX))
+    here = np.uint64(at)
+    _add_moments(moments[0], total0, z, here)
+    _add_moments(moments[1], total1, z, here + np.uint64(3 * BOX))
+    _add_moments(moments[2], total2, z, here + np.uint64(6 * BOX))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -174,6 +218,7 @@ def gather_orthogonal(
     x = np.empty(3 * GROUP * BOX, grid.dtype)
     y = np.empty(3 * GROUP * BOX, grid.dtype)
     z = np.empty(3 * GROUP * BOX, grid.dtype)
+    d = np.empty(6 * BOX, grid.dtype)
     zero, wide_zero = zeros(flat), wide_zeros(flat)
     moments = np.empty((GROUP, 5))
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
@@ -187,23 +232,24 @@ def gather_orthogonal(
                 continue
             place_sphere(frac[atom], radius, spacing, shape, center, half, box)
             sphere_rows(low, high, box, center, half, spacing)
+            for axis in range(3):
+                fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
             for t in range(GROUP):
                 q = FOUR_PI2 / (b_iso[atom] + b[kind[atom], GROUP * group + t] + blur)
                 at = 3 * BOX * t
-                _fill_moment_profiles(x, at, box[0], center[0], q, hx2)
-                _fill_moment_profiles(y, at, box[1], center[1], q, hy2)
-                _fill_moment_profiles(z, at, box[2], center[2], q, hz2)
+                _fill_moment_profiles(x, at, box[0], center[0], d, 0, q, hx2)
+                _fill_moment_profiles(y, at, box[1], center[1], d, 2 * BOX, q, hy2)
+                _fill_moment_profiles(z, at, box[2], center[2], d, 4 * BOX, q, hz2)
             moments[:] = 0.0
-            k, block = box[2, 0] % nw, 0
-            while block + LANES < box[2, 1]:
-                _gather_block(
-                    wide_zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, block,
-                    moments,
-                )  # fmt: skip
-                block += 2 * LANES
-            if block < box[2, 1]:
-                _gather_block(
-                    zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, block, moments
+            k, at = box[2, 0] % nw, 0
+            while at + LANES < box[2, 1]:
+                _gather_separable(
+                    wide_zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments
+                )
+                at += 2 * LANES
+            if at < box[2, 1]:
+                _gather_separable(
+                    zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments
                 )
             for t in range(GROUP):
                 term = GROUP * group + t
