@@ -10,6 +10,10 @@ from friedel.kernels.density_adjoint import COLUMNS, unfold_rows
 from friedel.parallel import in_stretches
 from friedel.workspace import scratch
 
+COLUMN = 8
+"""Grid points across the columns along z in which atoms follow one another: what one atom has read
+of the map is still in the cache for the next."""
+
 
 class Gatherer:
     """Derivatives of sum_p m(p) rho(p) for maps m, with rho from :func:`friedel.density.sample`.
@@ -91,21 +95,32 @@ class Gatherer:
         nu, nv, nw = self._shape
         in_stretches(lambda i, j: unfold_rows(padded, nw, i, j), len(padded), threads)
         atoms = self._atoms
-        frac = atoms.frac - np.array([origin[0] / nu, origin[1] / nv, 0.0])
-        out = np.zeros((len(atoms), COLUMNS))
-        out[:, -1] = np.nan
+        order = _by_columns(atoms.frac, self._shape)
+        frac = (atoms.frac - np.array([origin[0] / nu, origin[1] / nv, 0.0]))[order]
+        found = np.zeros((len(atoms), COLUMNS))
+        found[:, -1] = np.nan
+        parameters: tuple[np.ndarray, ...]
         if self._orthogonal:
-            spacing = np.diag(self._step).copy()
-            parameters = (spacing, frac, atoms.b_iso, atoms.kind, *self._table)
+            step, parameters = np.diag(self._step).copy(), (atoms.b_iso, atoms.kind)
             kernel = density_adjoint.gather_orthogonal
         else:
-            _, _, b_tensor, broadest, kind = density.positions(atoms)
-            parameters = (self._step, frac, b_tensor, broadest, kind, *self._table)
+            step, parameters = self._step, density.positions(atoms)[2:]
             kernel = density_adjoint_general.gather_oblique
+        parameters = tuple(x[order] for x in parameters)
 
         def gather_some(first: int, last: int) -> None:
-            kernel(padded, self._shape, *parameters, first, last, out)
+            kernel(padded, self._shape, step, frac, *parameters, *self._table, first, last, found)
 
         in_stretches(gather_some, len(atoms), threads)
+        out = np.empty_like(found)
+        out[order] = found
         out[:, 1:] *= atoms.occ[:, None]
         return out
+
+
+def _by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """(n,) the atoms' order by columns of the grid."""
+    n = np.ceil(np.array(shape[:2]) / COLUMN)
+    u, v = (frac[:, :2] % 1.0 * n).astype(np.uint16).T
+    # Numbers of 16 bits are sorted fastest; that they wrap around in huge grids does no harm
+    return np.argsort(u * np.uint16(n[1]) + v, kind="stable")

@@ -102,7 +102,7 @@ def _with_pair_plane(total, xz, ik, d, i, sums):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _add_moments(moments, total, d, k):
-    """Add sums over x and y to a term's (MOMENTS,); `d` from `k` on is dz and, BOX further, dz^2."""
+    """Add sums over x and y to a term's moments; `d` from `k` on is dz and, BOX further, dz^2."""
     one, dx, dy, dxx, dxy, dyy = total
     dz, dzz = load_like(one, d, k), load_like(one, d, k + np.uint64(BOX))
     moments[0] += lane_sum(one)
