@@ -95,32 +95,30 @@ class Gatherer:
         nu, nv, nw = self._shape
         in_stretches(lambda i, j: unfold_rows(padded, nw, i, j), len(padded), threads)
         atoms = self._atoms
-        order = _by_columns(atoms.frac, self._shape)
-        frac = (atoms.frac - np.array([origin[0] / nu, origin[1] / nv, 0.0]))[order]
-        found = np.zeros((len(atoms), COLUMNS))
-        found[:, -1] = np.nan
-        parameters: tuple[np.ndarray, ...]
+        frac = atoms.frac - np.array([origin[0] / nu, origin[1] / nv, 0.0])
+        order = _by_columns(frac, self._shape)
+        out = np.zeros((len(atoms), COLUMNS))
+        out[:, -1] = np.nan
         if self._orthogonal:
-            step, parameters = np.diag(self._step).copy(), (atoms.b_iso, atoms.kind)
+            spacing = np.diag(self._step).copy()
+            parameters = (spacing, frac, atoms.b_iso, atoms.kind, *self._table)
             kernel = density_adjoint.gather_orthogonal
         else:
-            step, parameters = self._step, density.positions(atoms)[2:]
+            _, _, b_tensor, broadest, kind = density.positions(atoms)
+            parameters = (self._step, frac, b_tensor, broadest, kind, *self._table)
             kernel = density_adjoint_general.gather_oblique
-        parameters = tuple(x[order] for x in parameters)
 
         def gather_some(first: int, last: int) -> None:
-            kernel(padded, self._shape, step, frac, *parameters, *self._table, first, last, found)
+            kernel(padded, self._shape, *parameters, order, first, last, out)
 
         in_stretches(gather_some, len(atoms), threads)
-        out = np.empty_like(found)
-        out[order] = found
         out[:, 1:] *= atoms.occ[:, None]
         return out
 
 
 def _by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """(n,) the atoms' order by columns of the grid."""
+    """(n,) the atoms, column of the grid by column."""
     n = np.ceil(np.array(shape[:2]) / COLUMN)
-    u, v = (frac[:, :2] % 1.0 * n).astype(np.uint16).T
+    u, v = ((frac[:, :2] - np.floor(frac[:, :2])) * n).astype(np.uint16).T
     # Numbers of 16 bits are sorted fastest; that they wrap around in huge grids does no harm
     return np.argsort(u * np.uint16(n[1]) + v, kind="stable")

@@ -20,7 +20,7 @@ one index at a time is summed: over y with the powers of dy in tables, then x, t
 grid point costs three multiply-adds for each Gaussian. `grid` has the rows that are
 longer than the cell; `unfold_rows` fills what is beyond.
 
-A thread is given atoms first <= j < last and writes their rows of `out` only. These are, for
+A thread is given the atoms order[first:last] and writes their rows of `out` only. These are, for
 unit occupancy, the derivatives by
 
     0      occupancy
@@ -209,7 +209,7 @@ def _gather_separable(zero, grid, stored, width, nu, nv, k, box, low, high, x, y
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_orthogonal(
     grid, shape, spacing, frac, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
-    first, last, out,
+    order, first, last, out,
 ):  # fmt: skip
     """Isotropic atoms in a cell with right angles; arguments are those of `add_orthogonal`."""
     nu, nv, nw = shape
@@ -224,7 +224,7 @@ def gather_orthogonal(
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
-    for atom in range(first, last):
+    for atom in order[first:last]:
         b_position = (b_iso[atom] - b_first) / b_step
         for group in range(radius_table.shape[1]):
             radius = table_radius(radius_table, kind[atom], group, b_position)

@@ -269,7 +269,7 @@ def _gather_exact_group(grid, shape, center, half, form, limit, moments):
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_oblique(
     grid, shape, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
-    first, last, out,
+    order, first, last, out,
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms; arguments are those of `add_oblique`."""
     nu, nv, nw = shape
@@ -285,7 +285,7 @@ def gather_oblique(
     inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
     covariance, half = np.empty(6), np.empty(3)
     center, box = np.empty(3), np.empty((3, 4), np.int64)
-    for atom in range(first, last):
+    for atom in order[first:last]:
         for axis in range(3):
             center[axis] = frac[atom, axis] * shape[axis]
         b_position = (b_broad[atom] - b_first) / b_step
