@@ -101,16 +101,15 @@ def _transformed_planes(
 
 
 def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
-    """The transform along the first axis, in place."""
+    """The transform along the first axis, not scaled; the argument is overwritten."""
     ducc = _ducc_fft()
     if ducc is not None:
         return ducc.c2c(kept, axes=(0,), forward=forward, out=kept, nthreads=threads)
     import scipy.fft
 
-    transform = scipy.fft.fft if forward else scipy.fft.ifft
-    norm = "backward" if forward else "forward"
-    kept[...] = transform(kept, axis=0, norm=norm, overwrite_x=True, workers=threads)
-    return kept
+    if forward:
+        return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
+    return scipy.fft.ifft(kept, axis=0, norm="forward", overwrite_x=True, workers=threads)
 
 
 def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
@@ -155,7 +154,7 @@ def pruned_inverse(
     """
     nu, nv, nw = shape
     n_u = len(out)
-    _along_first_axis(half, threads, forward=False)
+    kept = _along_first_axis(half, threads, forward=False)
 
     def transform_planes(first: int, last: int) -> None:
         # Few planes at a time: they stay in the cache between the axes
@@ -164,7 +163,7 @@ def pruned_inverse(
             end = min(begin + step, last)
             for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
                 planes = out[begin:end][here]
-                _inverse_of_planes(half[there], origin[1], nv, nw, planes)
+                _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
 
     in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
 

@@ -17,8 +17,9 @@ is as small as the truncation error itself.
 Each kernel visits the same points as its namesake `add_...`, in the same order and with
 the same factors, so that the two are transposes of one another but for rounding. Like there,
 one index at a time is summed: over y with the powers of dy in tables, then x, then z, so that a
-grid point costs three multiply-adds for each Gaussian. `grid` has the rows that are
-longer than the cell; `unfold_rows` fills what is beyond.
+grid point costs three multiply-adds for each Gaussian. Two vectors along z are one where they can
+be: their sums stay in registers, where the processor has some of that length. `grid` has the rows
+that are longer than the cell; `unfold_rows` fills what is beyond.
 
 A thread is given the atoms order[first:last] and writes their rows of `out` only. These are, for
 unit occupancy, the derivatives by
@@ -95,6 +96,7 @@ def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
         store(out, np.uint64(at + 2 * BOX + i), multiply(value, multiply(d2, square)))
 
 
+# Inlined: so many vectors do not fit what a function returns in registers
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def sum_plane(zero, grid, plane, width, nv, row, n, xy, at, term, power, crossed):
     """Sums over y of the map times 1, dy and dy^2 under each term's Gaussian, in three tuples.
