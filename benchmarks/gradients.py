@@ -26,7 +26,7 @@ from friedel.io.writers import find_gemmi_spacegroup
 NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")
 REPEATS = 5
 """Of a peer."""
-TURNS = 15
+CALLS = 15
 LARGE = "150,000 atoms"
 
 
@@ -69,7 +69,7 @@ def ours(model, hkl, w, rtol, method="fft"):
     calculator = Calculator.from_model(model, hkl=hkl, method=method, rtol=rtol, threads=1)
     calculator.forward(), calculator.adjoint(None, w)
     forward, adjoint = [], []
-    for _ in range(TURNS if method == "fft" else 1):
+    for _ in range(CALLS if method == "fft" else 1):
         forward.append(seconds(calculator.forward, 1))
         adjoint.append(seconds(lambda: calculator.adjoint(None, w), 1))
     return min(forward), min(adjoint), calculator.adjoint(None, w).xyz
