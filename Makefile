@@ -31,6 +31,7 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/fcalc.py --plot docs/measured/fcalc.png | tee docs/measured/fcalc.txt
+	$(BIN)/python benchmarks/gradients.py | tee docs/measured/gradients.txt
 	$(BIN)/python benchmarks/scaling.py | tee docs/measured/scaling.txt
 	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
 	$(BIN)/python benchmarks/smooth_mask.py | tee docs/measured/smooth_mask.txt

@@ -13,10 +13,11 @@ def engine(request, monkeypatch):
     return request.param
 
 
+PARTS = [((0, 0), (12, 15)), ((3, 2), (5, 6)), ((9, 13), (7, 8)), ((9, 0), (7, 15))]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(
-    ("origin", "size"), [((0, 0), (12, 15)), ((3, 2), (5, 6)), ((9, 13), (7, 8)), ((9, 0), (7, 15))]
-)
+@pytest.mark.parametrize(("origin", "size"), PARTS)
 def test_the_wanted_part_of_the_transform_of_a_part_of_the_grid(
     engine, origin, size, threads, monkeypatch
 ):
@@ -37,4 +38,24 @@ def test_all_frequencies_where_all_are_wanted(engine):
     grid = np.random.default_rng(2).normal(size=(6, 7, 8))
     found = fft.pruned_transform(grid, (0, 0), (6, 7, 8), 3, 4)
     expected = np.fft.rfftn(grid)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("origin", "size"), PARTS)
+def test_the_wanted_part_of_the_inverse_of_a_part_of_the_frequencies(
+    engine, origin, size, threads, monkeypatch
+):
+    monkeypatch.setattr(fft, "POINTS_PER_THREAD", 100)
+    monkeypatch.setattr(fft, "POINTS_AT_A_TIME", 700)  # two or three planes
+    shape, k_max, l_max = (12, 15, 18), 4, 6
+    k = np.r_[0 : k_max + 1, -k_max:0]
+    half = np.zeros((*shape[:2], shape[2] // 2 + 1), complex)
+    real, imaginary = np.random.default_rng(3).normal(size=(2, shape[0], len(k), l_max + 1))
+    half[:, k, : l_max + 1] = kept = real + 1j * imaginary
+    found = np.full((*size, shape[2]), np.nan)
+    fft.pruned_inverse(kept, origin, shape, found, threads)
+    whole = np.fft.irfftn(half, shape, (0, 1, 2), norm="forward")
+    u, v = ((first + np.arange(n)) % m for first, n, m in zip(origin, size, shape, strict=False))
+    expected = whole[np.ix_(u, v)]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())

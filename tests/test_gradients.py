@@ -39,7 +39,7 @@ def gathered(crystal, atoms, values, dtype=np.float64, threads=1, shape=SHAPE, *
     gatherer = Gatherer(crystal, atoms, factors.a, factors.b, shape, blur=3.0, **options)
     padded = np.full((*shape[:2], shape[2] + gatherer.padding), np.nan, dtype)
     padded[:, :, : shape[2]] = values
-    return gatherer.gather(padded, threads)
+    return gatherer.gather(padded, threads=threads)
 
 
 def product_with_map(crystal, atoms, values, shape=SHAPE, **options):
@@ -136,19 +136,44 @@ def test_the_same_bits_for_any_number_of_threads(crystal, threads):
 
 
 @pytest.mark.parametrize("shape", [(8, 9, 10), (7, 8, 9), (6, 6, 6)])
-def test_transform_and_its_adjoint(shape):
+@pytest.mark.parametrize(("origin", "size"), [((0, 0), None), ((2, 4), (3, 2)), ((5, 5), (4, 5))])
+def test_transform_and_its_adjoint(shape, origin, size):
     """Transposes in real arithmetic; also where reflections reach the end of the grid."""
     rng = np.random.default_rng(4)
     crystal = Crystal.from_triplets((9, 9, 11, 90, 90, 120), ["-y,x-y,z+2/3"])
     hkl = np.array(list(np.ndindex(7, 7, 7))) - 3
     hkl = hkl[(np.abs(hkl @ crystal.rotations) * 2 <= shape).all(axis=(0, 2))]
-    values, w = rng.normal(size=shape), some_weights(len(hkl))
+    values, w = rng.normal(size=(*(size or shape[:2]), shape[2])), some_weights(len(hkl))
     terms = fourier.SymmetrySum(crystal, hkl, shape)
-    f = terms.structure_factors(Patch.whole(values), blur=2.0)
-    back = terms.density_gradient(w, blur=2.0, dtype=np.float64, padding=3)
-    assert back.shape == (*shape[:2], shape[2] + 3)
-    backward = (back[:, :, : shape[2]] * values).sum()
+    f = terms.structure_factors(Patch(values, origin, shape), blur=2.0)
+    back = Patch(np.full_like(values, np.nan), origin, shape)
+    terms.density_gradient(w, back, blur=2.0)
+    backward = (back.values * values).sum()
     assert backward == pytest.approx(np.vdot(w, f).real, rel=1e-12)
+
+
+@pytest.mark.parametrize("angles", [(90, 90, 90), (75, 100, 115)], ids=["orthogonal", "oblique"])
+def test_no_more_of_a_map_is_needed_than_the_atoms_reach(angles):
+    crystal, shape = Crystal((60, 50, 14, *angles)), (96, 80, 24)
+    atoms = some_atoms(20)
+    atoms = atoms.replace(frac=atoms.frac * [0.1, 0.2, 1.0] - [0.05, 0.3, 0.0])
+    factors = scattering_factors(atoms.scatterers)
+    gatherer = Gatherer(crystal, atoms, factors.a, factors.b, shape, blur=3.0)
+    part = gatherer.room(np.float64)
+    assert part.shape[0] < 0.6 * shape[0]
+    assert part.shape[1] < 0.7 * shape[1]
+    values = np.random.default_rng(2).normal(size=shape)
+    rows = [
+        (first + np.arange(n)) % m
+        for first, n, m in zip(gatherer.origin, part.shape, shape, strict=False)
+    ]
+    part[:, :, : shape[2]] = values[np.ix_(*rows)]
+    found = gatherer.gather(part, gatherer.origin)
+    whole = gathered(crystal, atoms, values, shape=shape)
+    scale = np.abs(whole).max(axis=0)
+    scale[scale == 0] = 1.0
+    # rounding of the positions, which the first point is subtracted from
+    np.testing.assert_allclose(found / scale, whole / scale, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("method", ["direct", "fft"])

@@ -2,7 +2,21 @@ import numpy as np
 import pytest
 from numba import njit
 
-from friedel.kernels.vectors import LANES, exp, load, maximum, minimum, store, zero_where_less
+from friedel.kernels.vectors import (
+    LANES,
+    broadcast_like,
+    exp,
+    lane_sum,
+    load,
+    load_like,
+    maximum,
+    minimum,
+    multiply_add,
+    store,
+    wide_zeros,
+    zero_where_less,
+    zeros,
+)
 
 
 @njit
@@ -36,3 +50,23 @@ def test_limits(dtype):
     high, out = low + dtype(0.5), np.empty_like(x)
     limited(x, low, high, out)
     np.testing.assert_array_equal(out, np.where(x < low, 0, np.clip(x, low, high)))
+
+
+@njit
+def products(zero, x, y):
+    """y[0] times the sum of as many elements of x as `zero` has."""
+    here = np.uint64(0)
+    return lane_sum(multiply_add(load_like(zero, x, here), broadcast_like(zero, y, here), zero))
+
+
+@njit
+def short_and_wide(x, y):
+    return products(zeros(x), x, y), products(wide_zeros(x), x, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vectors_of_either_length(dtype):
+    x, y = np.arange(3 * LANES).astype(dtype), np.array([3.0], dtype)
+    short, wide = short_and_wide(x, y)  # of whole numbers: exact
+    assert short == 3.0 * x[:LANES].sum()
+    assert wide == 3.0 * x[: 2 * LANES].sum()

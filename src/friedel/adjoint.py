@@ -16,6 +16,7 @@ from friedel.direct import DirectSum
 from friedel.formfactors import ScatteringFactors
 from friedel.fourier import SymmetrySum
 from friedel.gradients import Gradients
+from friedel.grid import Patch
 from friedel.sampling import Plan
 
 
@@ -91,10 +92,10 @@ class DensityAdjoint:
             cutoff=plan.cutoff,
             reach_of=reach_of,
         )
-        padded = self.terms.density_gradient(
-            w, plan.blur, dtype=plan.dtype, padding=gatherer.padding, threads=self.threads
-        )
-        return gatherer.gather(padded, self.threads)
+        padded = gatherer.room(plan.dtype)
+        patch = Patch(padded[:, :, : plan.shape[2]], gatherer.origin, plan.shape)
+        self.terms.density_gradient(w, patch, plan.blur, self.threads)
+        return gatherer.gather(padded, patch.origin, self.threads)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Fourier transforms of real grids, pruned to the frequencies that are wanted.
+"""Fourier transforms of real grids, pruned to the frequencies and the points that are wanted.
 
 By ducc0 where it is installed, which is faster, otherwise by scipy.
 """
@@ -100,13 +100,16 @@ def _transformed_planes(
     return ducc.c2c(rows, axes=(1,), out=rows)
 
 
-def _along_first_axis(kept: np.ndarray, threads: int) -> np.ndarray:
+def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
+    """The transform along the first axis, not scaled; the argument is overwritten."""
     ducc = _ducc_fft()
-    if ducc is None:
-        import scipy.fft
+    if ducc is not None:
+        return ducc.c2c(kept, axes=(0,), forward=forward, out=kept, nthreads=threads)
+    import scipy.fft
 
+    if forward:
         return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
-    return ducc.c2c(kept, axes=(0,), out=kept, nthreads=threads)
+    return scipy.fft.ifft(kept, axis=0, norm="forward", overwrite_x=True, workers=threads)
 
 
 def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
@@ -128,46 +131,63 @@ def _gaps(parts: list[tuple[slice, slice]], size: int) -> list[slice]:
 
 
 def pruned_inverse(
-    half: np.ndarray, nv: int, nw: int, out: np.ndarray, threads: int = 1
-) -> np.ndarray:
-    """Real inverse transform with the sign exp(+2 pi i h.x), not scaled, from part of its size.
+    half: np.ndarray,
+    origin: tuple[int, int],
+    shape: tuple[int, int, int],
+    out: np.ndarray,
+    threads: int = 1,
+) -> None:
+    """Part of a real inverse transform with the sign exp(+2 pi i h.x), not scaled.
 
     Parameters
     ----------
     half
-        (nu, 2 k_max + 1, l_max + 1) complex as :func:`pruned_transform` gives it; overwritten.
+        (nu, n_k, l_max + 1) complex as :func:`pruned_transform` gives it; overwritten.
         The rest is taken as zero, and l < 0 as complex conjugates.
-    nv, nw
-        Number of points along the second and third axis.
+    origin
+        Indices (u, v) of the first point that is wanted.
+    shape
+        (nu, nv, nw) of the whole grid.
     out
-        (nu, nv, nw) real, where the result is put; it need not be contiguous.
+        (n_u, n_v, nw) real, set to what extends periodically from there; it need not be
+        contiguous.
     """
-    nu, n_k, n_l = half.shape
+    nu, nv, nw = shape
+    n_u = len(out)
+    kept = _along_first_axis(half, threads, forward=False)
+
+    def transform_planes(first: int, last: int) -> None:
+        # Few planes at a time: they stay in the cache between the axes
+        step = max(1, POINTS_AT_A_TIME // (nv * nw))
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+                planes = out[begin:end][here]
+                _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
+
+    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+
+
+def _inverse_of_planes(kept: np.ndarray, v: int, nv: int, nw: int, out: np.ndarray) -> None:
+    """Real transform of planes (n, n_k, n_l) along the last two axes, from row v on, into `out`."""
+    n, n_k, n_l = kept.shape
     n_positive = n_k // 2 + 1
     first_negative = nv - (n_k - n_positive)
+    rows = scratch("rows", (n, nv, nw // 2 + 1), kept.dtype)
+    columns = rows[:, :, :n_l]
+    columns[:, :n_positive] = kept[:, :n_positive]
+    columns[:, n_positive:first_negative] = 0.0
+    columns[:, first_negative:] = kept[:, n_positive:]
+    parts = _periodic_parts(v, out.shape[1], nv)
     ducc = _ducc_fft()
-    # Few planes at a time: they stay in the cache between the axes
-    step = max(1, POINTS_AT_A_TIME // (nv * nw)) * threads
-    rows = np.zeros((min(step, nu), nv, n_l), half.dtype)
     if ducc is None:
         import scipy.fft
 
-        options = {"norm": "forward", "workers": threads}
-        half = scipy.fft.ifft(half, axis=0, overwrite_x=True, **options)
-    else:
-        ducc.c2c(half, axes=(0,), forward=False, out=half, nthreads=threads)
-    for first in range(0, nu, step):
-        part = half[first : first + step]
-        rows[:] = 0.0
-        some = rows[: len(part)]
-        some[:, :n_positive] = part[:, :n_positive]
-        some[:, first_negative:] = part[:, n_positive:]
-        result = out[first : first + step]
-        if ducc is None:
-            planes = scipy.fft.ifft(some, axis=1, **options)
-            result[...] = scipy.fft.irfft(planes, nw, axis=2, **options)
-        else:
-            full = np.zeros((len(part), nv, nw // 2 + 1), half.dtype)
-            ducc.c2c(some, axes=(1,), forward=False, out=full[:, :, :n_l], nthreads=threads)
-            ducc.c2r(full, axes=(2,), lastsize=nw, forward=False, out=result, nthreads=threads)
-    return out
+        planes = scipy.fft.ifft(columns, axis=1, norm="forward")
+        for there, here in parts:
+            out[:, here] = scipy.fft.irfft(planes[:, there], nw, axis=2, norm="forward")
+        return
+    ducc.c2c(columns, axes=(1,), forward=False, out=columns)
+    for there, here in parts:
+        rows[:, there, n_l:] = 0.0
+        ducc.c2r(rows[:, there], axes=(2,), lastsize=nw, forward=False, out=out[:, here])

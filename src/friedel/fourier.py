@@ -15,6 +15,7 @@ from friedel.kernels.fourier import gather, map_terms, scatter
 from friedel.kernels.indices import largest_indices
 from friedel.parallel import in_stretches
 from friedel.reflections import Reflections
+from friedel.workspace import scratch
 
 SUMS_PER_THREAD = 100_000
 """Terms of the symmetry sum below which another thread costs more than it saves."""
@@ -132,33 +133,24 @@ class SymmetrySum:
         return out
 
     def density_gradient(
-        self,
-        w: np.ndarray,
-        blur: float = 0.0,
-        *,
-        dtype: np.dtype | type = np.float32,
-        padding: int = 0,
-        threads: int = 1,
-    ) -> np.ndarray:
-        """(nu, nv, nw + padding) derivative of a target by a density.
+        self, w: np.ndarray, density: Patch, blur: float = 0.0, threads: int = 1
+    ) -> None:
+        """Set the values of a patch to the derivatives of a target by a density there.
 
-        Exactly the transpose of :meth:`structure_factors`, for real densities. The last `padding`
-        points of each row are not set.
+        Exactly the transpose of :meth:`structure_factors`, for real densities.
 
         Parameters
         ----------
         w
             (n,) derivative of the target by Re F plus i times that by Im F.
-        dtype
-            float32 or float64.
+        density
+            float32 or float64, on the grid that was planned for.
         """
-        nu, nv, nw = self.shape
-        half = np.zeros(self._kept, np.result_type(dtype, np.complex64))
+        half = scratch("kept", self._kept, np.result_type(density.values.dtype, np.complex64))
+        half[:] = 0.0
         w = np.ascontiguousarray(w, np.complex128)
         scatter(w, self._index, self._turn, self._factor(blur), half.reshape(-1))
-        out = np.empty((nu, nv, nw + padding), dtype)
-        pruned_inverse(half, nv, nw, out[:, :, :nw], threads)
-        return out
+        pruned_inverse(half, density.origin, self.shape, density.values, threads)
 
 
 class ReciprocalGrid:

@@ -124,7 +124,8 @@ class SmoothMaskOfAtoms:
         """
         planned, near = self.planned, self._near_probe
         w = checked_weights(w, len(planned.hkl))
-        slope = planned.terms.density_gradient(w, dtype=np.float64)
+        slope = np.empty(planned.shape)
+        planned.terms.density_gradient(w, Patch.whole(slope))
         slope *= 2.0 * (1.0 + EDGE**2) * EDGE**2 * near / (near**2 + EDGE**2) ** 2
         slope = planned.spread(slope)
         slope *= -np.log(2.0) * WEIGHT * self._probe

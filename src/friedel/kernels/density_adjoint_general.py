@@ -18,10 +18,23 @@ from friedel.kernels.boxes import (
     span,
     table_radius,
 )
+from friedel.kernels.density_adjoint import fill_distances, sum_plane
 from friedel.kernels.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
 from friedel.kernels.factors import fill_pair_tables, has_cross_term, is_factorable
 from friedel.kernels.gaussians import FAST, FOUR_PI2
-from friedel.kernels.vectors import LANES, add, broadcast, load, multiply, multiply_add, store
+from friedel.kernels.vectors import (
+    LANES,
+    add,
+    broadcast_like,
+    lane_sum,
+    load,
+    load_like,
+    multiply,
+    multiply_add,
+    store,
+    wide_zeros,
+    zeros,
+)
 
 MOMENTS = 10
 """S0; S1 along x, y, z; S2 in the order xx, yy, zz, xy, xz, yz."""
@@ -67,106 +80,113 @@ def _row_of_product(v, step, i):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fold_pair_plane(total, t, xz, at, d, here, s, sy, syy):
-    """Add a plane's sums over y, times the factor of x and z, to the sums of term t.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+def _with_pair_plane(total, xz, ik, d, i, sums):
+    """A term's sums over x and y, with a plane's sums over y times the factor of x and z.
 
-    `total` holds six vectors for each term: moments 1, dx, dy, dx^2, dx dy, dy^2.
-    `d` holds dx and, BOX further, dx^2.
+    `total` is for the moments 1, dx, dy, dx^2, dx dy, dy^2; `d` holds dx and, BOX further, dx^2.
     """
-    factor = load(xz, at)
-    d1, d2 = broadcast(d, here), broadcast(d, here + np.uint64(BOX))
-    s, sy = multiply(s, factor), multiply(sy, factor)
-    one = np.uint64(LANES)
-    to = np.uint64(6 * LANES * t)
-    store(total, to, add(s, load(total, to)))
-    to += one
-    store(total, to, multiply_add(s, d1, load(total, to)))
-    to += one
-    store(total, to, add(sy, load(total, to)))
-    to += one
-    store(total, to, multiply_add(s, d2, load(total, to)))
-    to += one
-    store(total, to, multiply_add(sy, d1, load(total, to)))
-    to += one
-    store(total, to, multiply_add(syy, factor, load(total, to)))
+    one, dx, dy, dxx, dxy, dyy = total
+    factor = load_like(one, xz, ik)
+    d1, d2 = broadcast_like(one, d, i), broadcast_like(one, d, i + np.uint64(BOX))
+    s, sy = multiply(sums[0], factor), multiply(sums[1], factor)
+    return (
+        add(one, s),
+        multiply_add(s, d1, dx),
+        add(dy, sy),
+        multiply_add(s, d2, dxx),
+        multiply_add(sy, d1, dxy),
+        multiply_add(sums[2], factor, dyy),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_factored(grid, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total):
-    """Sums over x and y of one vector along z times the factors of one group, into `total`."""
+def _add_moments(moments, total, d, k):
+    """Add sums over x and y to a term's moments; `d` from `k` on is dz and, BOX further, dz^2."""
+    one, dx, dy, dxx, dxy, dyy = total
+    dz, dzz = load_like(one, d, k), load_like(one, d, k + np.uint64(BOX))
+    moments[0] += lane_sum(one)
+    moments[1] += lane_sum(dx)
+    moments[2] += lane_sum(dy)
+    moments[3] += lane_sum(multiply(one, dz))
+    moments[4] += lane_sum(dxx)
+    moments[5] += lane_sum(dyy)
+    moments[6] += lane_sum(multiply(one, dzz))
+    moments[7] += lane_sum(dxy)
+    moments[8] += lane_sum(multiply(dx, dz))
+    moments[9] += lane_sum(multiply(dy, dz))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _gather_factored(
+    zero, grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at, moments
+):
+    """Add to `moments` (GROUP, MOMENTS) what as many points along z as `zero` is long give.
+
+    These are the points from `at` of the box of one group; `yz` is None where all factors of
+    y and z are 1.
+    """
     ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
-    size_xz, size_yz = np.uint64(ni * nk), np.uint64(nj * nk)
-    size_xy = np.uint64(ni * nj)
-    plane = np.uint64(GROUP) * size_xy
-    total[:] = 0.0
-    zero = load(total, np.uint64(0))
-    for i in range(ni):
+    none = (zero, zero, zero, zero, zero, zero)
+    total0, total1, total2 = none, none, none
+    u, v = box[0, 0] % nu, box[1, 0] % nv
+    for plane in range(ni):
+        first = low[plane]
+        n, begin, ij = high[plane] - first, u * stored * width + k + at, plane * nj + first
+        if yz is None:
+            sum0, sum1, sum2 = sum_plane(
+                zero, grid, begin, width, nv, v + first, n, xy, ij, ni * nj, GROUP * ni * nj, None
+            )
+        else:
+            crossed = (yz, first * nk + at, nk, nj * nk)
+            sum0, sum1, sum2 = sum_plane(
+                zero, grid, begin, width, nv, v + first, n, xy, ij, ni * nj, GROUP * ni * nj,
+                crossed,
+            )  # fmt: skip
+        i, ik, size = np.uint64(plane), np.uint64(plane * nk + at), np.uint64(ni * nk)
+        total0 = _with_pair_plane(total0, xz, ik, d, i, sum0)
+        total1 = _with_pair_plane(total1, xz, ik + size, d, i, sum1)
+        total2 = _with_pair_plane(total2, xz, ik + size + size, d, i, sum2)
+        u += 1
         if u == nu:
             u = 0
-        s0, s1, s2 = zero, zero, zero
-        sy0, sy1, sy2 = zero, zero, zero
-        syy0, syy1, syy2 = zero, zero, zero
-        row = (v + low[i]) % nv
-        for j in range(low[i], high[i]):
-            if row == nv:
-                row = 0
-            value = load(grid, np.uint64((u * nv + row) * width + k + block))
-            jk, ij = np.uint64(j * nk + block), np.uint64(i * nj + j)
-            part = multiply(value, load(yz, jk))
-            s0 = multiply_add(part, broadcast(xy, ij), s0)
-            sy0 = multiply_add(part, broadcast(xy, ij + plane), sy0)
-            syy0 = multiply_add(part, broadcast(xy, ij + plane + plane), syy0)
-            jk, ij = jk + size_yz, ij + size_xy
-            part = multiply(value, load(yz, jk))
-            s1 = multiply_add(part, broadcast(xy, ij), s1)
-            sy1 = multiply_add(part, broadcast(xy, ij + plane), sy1)
-            syy1 = multiply_add(part, broadcast(xy, ij + plane + plane), syy1)
-            jk, ij = jk + size_yz, ij + size_xy
-            part = multiply(value, load(yz, jk))
-            s2 = multiply_add(part, broadcast(xy, ij), s2)
-            sy2 = multiply_add(part, broadcast(xy, ij + plane), sy2)
-            syy2 = multiply_add(part, broadcast(xy, ij + plane + plane), syy2)
-            row += 1
-        if high[i] > low[i]:
-            ik, at = np.uint64(i * nk + block), np.uint64(i)
-            _fold_pair_plane(total, 0, xz, ik, d, at, s0, sy0, syy0)
-            _fold_pair_plane(total, 1, xz, ik + size_xz, d, at, s1, sy1, syy1)
-            _fold_pair_plane(total, 2, xz, ik + size_xz + size_xz, d, at, s2, sy2, syy2)
-        u += 1
+    here = np.uint64(4 * BOX + at)
+    _add_moments(moments[0], total0, d, here)
+    _add_moments(moments[1], total1, d, here)
+    _add_moments(moments[2], total2, d, here)
 
 
 @njit(cache=True, nogil=True)
-def _add_block_moments(moments, total, dz):
-    """Add a block's sums over x and y to the moments (GROUP, MOMENTS) of each term."""
-    for t in range(GROUP):
-        s = moments[t]
-        at = 6 * LANES * t
-        for lane in range(LANES):
-            d = dz + lane
-            one, x, y = total[at + lane], total[at + LANES + lane], total[at + 2 * LANES + lane]
-            s[0] += one
-            s[1] += x
-            s[2] += y
-            s[3] += d * one
-            s[4] += total[at + 3 * LANES + lane]
-            s[5] += total[at + 5 * LANES + lane]
-            s[6] += d * d * one
-            s[7] += total[at + 4 * LANES + lane]
-            s[8] += d * x
-            s[9] += d * y
+def _gather_box(grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, moments):
+    """Moments (GROUP, MOMENTS) of one group, two vectors along z at a time."""
+    at = 0
+    while at + LANES < box[2, 1]:
+        _gather_factored(
+            wide_zeros(grid), grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at,
+            moments,
+        )  # fmt: skip
+        at += 2 * LANES
+    if at < box[2, 1]:
+        _gather_factored(
+            zeros(grid), grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at, moments
+        )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _fill_powers_of_y(xy, t, box, center):
-    """The table xy[t, i, j] times dy, and times dy^2, behind the tables of all terms."""
-    ni, nj = box[0, 1], box[1, 1]
-    for i in range(ni):
-        for j in range(nj):
-            at, dy = (t * ni + i) * nj + j, box[1, 0] + j - center[1]
-            value = xy[at] * dy
-            xy[at + GROUP * ni * nj] = value
-            xy[at + 2 * GROUP * ni * nj] = value * dy
+def _fill_powers_of_y(xy, box, d):
+    """The tables xy[t, i, j] times dy, and times dy^2, behind those of all terms.
+
+    `d` from 2 BOX on is dy and, BOX further, dy^2.
+    """
+    nj = box[1, 1]
+    size = GROUP * box[0, 1] * nj
+    for start in range(0, size, nj):
+        for j in range(0, nj, LANES):
+            here = np.uint64(start + j)
+            value, dy = load(xy, here), np.uint64(2 * BOX + j)
+            here += np.uint64(size)
+            store(xy, here, multiply(value, load(d, dy)))
+            store(xy, here + np.uint64(size), multiply(value, load(d, dy + np.uint64(BOX))))
 
 
 @njit(cache=True, nogil=True)
@@ -210,9 +230,9 @@ def _row_moments(row, origin, first, last, c0, c1, c2):
 
 
 @njit(cache=True, nogil=True)
-def _gather_exact_group(grid, nw, center, half, form, limit, moments):
+def _gather_exact_group(grid, shape, center, half, form, limit, moments):
     """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
-    nu, nv = grid.shape[:2]
+    nu, nv, nw = shape
     cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
@@ -248,27 +268,25 @@ def _gather_exact_group(grid, nw, center, half, form, limit, moments):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_oblique(
-    grid, nw, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
-    first, last, out,
+    grid, shape, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
+    order, first, last, out,
 ):  # fmt: skip
     """Atoms in oblique cells and anisotropic atoms; arguments are those of `add_oblique`."""
-    nu, nv, width = grid.shape
+    nu, nv, nw = shape
+    stored, width = grid.shape[1:]
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
     xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
     half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
     tilts = np.empty(2 * GROUP * BOX, grid.dtype)
-    # dx of each plane, and dx^2
-    d = np.empty(2 * BOX, grid.dtype)
-    total = np.empty(6 * GROUP * LANES, grid.dtype)
+    d = np.empty(6 * BOX, grid.dtype)
     moments = np.empty((GROUP, MOMENTS))
     low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
     inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
     covariance, half = np.empty(6), np.empty(3)
     center, box = np.empty(3), np.empty((3, 4), np.int64)
-    shape = (nu, nv, nw)
-    for atom in range(first, last):
+    for atom in order[first:last]:
         for axis in range(3):
             center[axis] = frac[atom, axis] * shape[axis]
         b_position = (b_broad[atom] - b_first) / b_step
@@ -285,23 +303,22 @@ def gather_oblique(
             moments[:] = 0.0
             crossed = has_cross_term(form, 1, 2)
             if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
-                _gather_exact_group(grid, nw, center, half, form, limit, moments)
+                _gather_exact_group(grid, shape, center, half, form, limit, moments)
             else:
-                for i in range(box[0, 1]):
-                    d[i] = box[0, 0] + i - center[0]
-                    d[BOX + i] = d[i] * d[i]
+                for axis in range(3):
+                    fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
                 ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
                 fill_pair_tables(xz, yz, xy, box, center, form, crossed, half_profiles, tilts)
-                for t in range(GROUP):
-                    _fill_powers_of_y(xy, t, box, center)
-                if not crossed:
-                    yz[: GROUP * box[1, 1] * box[2, 1]] = 1.0
-                u, v, k = box[0, 0] % nu, box[1, 0] % nv, box[2, 0] % nw
-                for block in range(0, box[2, 1], LANES):
-                    _gather_factored(
-                        flat, width, nu, nv, u, v, k, box, block, low, high, xz, yz, xy, d, total
+                _fill_powers_of_y(xy, box, d)
+                k = box[2, 0] % nw
+                if crossed:
+                    _gather_box(
+                        flat, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, moments
                     )
-                    _add_block_moments(moments, total, box[2, 0] + block - center[2])
+                else:
+                    _gather_box(
+                        flat, stored, width, nu, nv, k, box, low, high, xz, xy, None, d, moments
+                    )
             for t in range(GROUP):
                 term = GROUP * group + t
                 amplitude = a_row[term] * peak[t]

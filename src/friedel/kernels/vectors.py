@@ -21,11 +21,11 @@ _INT32 = ir.IntType(32)
 
 
 class Vector(types.Type):
-    """The numba type of LANES numbers of one floating-point type."""
+    """The numba type of some numbers, LANES if not said otherwise, of one type."""
 
-    def __init__(self, element):
-        self.element = element
-        super().__init__(name=f"{element}x{LANES}")
+    def __init__(self, element, lanes=LANES):
+        self.element, self.lanes = element, lanes
+        super().__init__(name=f"{element}x{lanes}")
 
 
 @register_model(Vector)
@@ -34,7 +34,7 @@ class VectorModel(models.PrimitiveModel):
 
     def __init__(self, manager, vector):
         element = manager.lookup(vector.element).get_value_type()
-        super().__init__(manager, vector, ir.VectorType(element, LANES))
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
 def _address(context, builder, array_type, array, index):
@@ -44,16 +44,28 @@ def _address(context, builder, array_type, array, index):
 def _splat(builder, vector, scalar):
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
-    zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
+    zeros = _constant(ir.VectorType(_INT32, vector.count), 0)
     return builder.shuffle_vector(one, undefined, zeros)
 
 
 def _constant(kind, value):
-    return ir.Constant(kind, [value] * LANES)
+    return ir.Constant(kind, [value] * kind.count)
+
+
+def _load(context, builder, vector, array_type, array, index):
+    kind = context.get_value_type(vector)
+    address = _address(context, builder, array_type, array, index)
+    address = builder.bitcast(address, kind.as_pointer())
+    return builder.load(address, align=array_type.dtype.bitwidth // 8, typ=kind)
+
+
+def _broadcast(context, builder, vector, array_type, array, index):
+    scalar = builder.load(_address(context, builder, array_type, array, index))
+    return _splat(builder, context.get_value_type(vector), scalar)
 
 
 def _fused(builder, x, y, z):
-    name = f"llvm.fmuladd.v{LANES}f{32 if isinstance(x.type.element, ir.FloatType) else 64}"
+    name = f"llvm.fmuladd.v{x.type.count}f{32 if isinstance(x.type.element, ir.FloatType) else 64}"
     function_type = ir.FunctionType(x.type, [x.type] * 3)
     function = cgutils.get_or_insert_function(builder.module, function_type, name)
     return builder.call(function, [x, y, z])
@@ -65,12 +77,19 @@ def load(typing_context, array, index):
     vector = Vector(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        kind = context.get_value_type(vector)
-        address = _address(context, builder, signature.args[0], *arguments)
-        address = builder.bitcast(address, kind.as_pointer())
-        return builder.load(address, align=array.dtype.bitwidth // 8, typ=kind)
+        return _load(context, builder, vector, signature.args[0], *arguments)
 
     return vector(array, index), generate
+
+
+@intrinsic
+def load_like(typing_context, x, array, index):
+    """As many elements from array[index] on as x has."""
+
+    def generate(context, builder, signature, arguments):
+        return _load(context, builder, x, signature.args[1], *arguments[1:])
+
+    return x(x, array, index), generate
 
 
 @intrinsic
@@ -93,10 +112,56 @@ def broadcast(typing_context, array, index):
     vector = Vector(array.dtype)
 
     def generate(context, builder, signature, arguments):
-        scalar = builder.load(_address(context, builder, signature.args[0], *arguments))
-        return _splat(builder, context.get_value_type(vector), scalar)
+        return _broadcast(context, builder, vector, signature.args[0], *arguments)
 
     return vector(array, index), generate
+
+
+@intrinsic
+def broadcast_like(typing_context, x, array, index):
+    """As many elements as x has, which all are array[index]."""
+
+    def generate(context, builder, signature, arguments):
+        return _broadcast(context, builder, x, signature.args[1], *arguments[1:])
+
+    return x(x, array, index), generate
+
+
+@intrinsic
+def zeros(typing_context, array):
+    """A vector of the array's type whose elements are 0."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        return _constant(context.get_value_type(vector), 0.0)
+
+    return vector(array), generate
+
+
+@intrinsic
+def wide_zeros(typing_context, array):
+    """The same, twice as long: some processors handle so many at a time."""
+    vector = Vector(array.dtype, 2 * LANES)
+
+    def generate(context, builder, signature, arguments):
+        return _constant(context.get_value_type(vector), 0.0)
+
+    return vector(array), generate
+
+
+@intrinsic
+def lane_sum(typing_context, x):
+    """The sum of all elements."""
+
+    def generate(context, builder, signature, arguments):
+        kind = arguments[0].type
+        name = f"llvm.vector.reduce.fadd.v{kind.count}f{x.element.bitwidth}"
+        function_type = ir.FunctionType(kind.element, [kind.element, kind])
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        zero = ir.Constant(kind.element, 0.0)
+        return builder.call(function, [zero, arguments[0]], fastmath=("reassoc",))
+
+    return x.element(x), generate
 
 
 @intrinsic
