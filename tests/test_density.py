@@ -5,8 +5,9 @@ import friedel
 from friedel.atoms import VOIGT, Atoms
 from friedel.constants import U_TO_B
 from friedel.crystal import Crystal
-from friedel.density import BACKGROUND, Sampler, add_atoms, sample
+from friedel.density import BACKGROUND, add_atoms, sample, sample_patch
 from friedel.formfactors import GaussianSum, scattering_factors
+from friedel.placement import AtomsOnGrid
 from friedel.reach import radii
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
@@ -138,7 +139,8 @@ def test_the_part_that_atoms_reach_is_the_whole_map(corner):
     factors = scattering_factors(atoms.scatterers)
     shape = (90, 108, 30)
     whole = sample(crystal, atoms, factors.a, factors.b, shape)
-    patch = Sampler(crystal, atoms, factors.a, factors.b, shape).patch(atoms.frac)
+    on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape)
+    patch = sample_patch(on_grid, atoms.frac, np.float32)
     assert patch.values.size < 0.3 * whole.size
     u, v = (
         (first + np.arange(n))

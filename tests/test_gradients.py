@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import density, fourier, reach
+from friedel import density, fourier, placement, reach
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.crystal import Crystal
-from friedel.density_adjoint import Gatherer
+from friedel.density_adjoint import gather
 from friedel.formfactors import scattering_factors
 from friedel.grid import Patch
+from friedel.placement import AtomsOnGrid
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))
@@ -36,10 +37,10 @@ def some_weights(n):
 
 def gathered(crystal, atoms, values, dtype=np.float64, threads=1, shape=SHAPE, **options):
     factors = scattering_factors(atoms.scatterers)
-    gatherer = Gatherer(crystal, atoms, factors.a, factors.b, shape, blur=3.0, **options)
-    padded = np.full((*shape[:2], shape[2] + gatherer.padding), np.nan, dtype)
+    on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape, blur=3.0, **options)
+    padded = np.full((*shape[:2], on_grid.row_length), np.nan, dtype)
     padded[:, :, : shape[2]] = values
-    return gatherer.gather(padded, threads=threads)
+    return gather(on_grid, padded, atoms.frac, threads=threads)
 
 
 def product_with_map(crystal, atoms, values, shape=SHAPE, **options):
@@ -110,7 +111,7 @@ def test_the_fast_and_the_exact_way_agree(aniso, monkeypatch):
     values = np.random.default_rng(2).normal(size=SHAPE)
     fast = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
     # Without room behind the rows no group can be handled the fast way
-    monkeypatch.setattr(density, "row_padding", lambda *_: 0)
+    monkeypatch.setattr(placement, "row_length", lambda nw, _: nw)
     exact = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
     scale = np.abs(exact).max(axis=0)
     np.testing.assert_allclose(fast / scale, exact / scale, rtol=0, atol=1e-9)
@@ -158,17 +159,16 @@ def test_no_more_of_a_map_is_needed_than_the_atoms_reach(angles):
     atoms = some_atoms(20)
     atoms = atoms.replace(frac=atoms.frac * [0.1, 0.2, 1.0] - [0.05, 0.3, 0.0])
     factors = scattering_factors(atoms.scatterers)
-    gatherer = Gatherer(crystal, atoms, factors.a, factors.b, shape, blur=3.0)
-    part = gatherer.room(np.float64)
+    on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape, blur=3.0)
+    part, origin = on_grid.room(atoms.frac, np.float64)
     assert part.shape[0] < 0.6 * shape[0]
     assert part.shape[1] < 0.7 * shape[1]
     values = np.random.default_rng(2).normal(size=shape)
     rows = [
-        (first + np.arange(n)) % m
-        for first, n, m in zip(gatherer.origin, part.shape, shape, strict=False)
+        (first + np.arange(n)) % m for first, n, m in zip(origin, part.shape, shape, strict=False)
     ]
     part[:, :, : shape[2]] = values[np.ix_(*rows)]
-    found = gatherer.gather(part, gatherer.origin)
+    found = gather(on_grid, part, atoms.frac, origin)
     whole = gathered(crystal, atoms, values, shape=shape)
     scale = np.abs(whole).max(axis=0)
     scale[scale == 0] = 1.0

@@ -241,19 +241,16 @@ class Calculator:
         return self.at(atoms).adjoint(w, anomalous=anomalous)
 
     def _adjoint(
-        self, atoms: Atoms, plan: sampling.Plan | None, w: np.ndarray, anomalous: bool
+        self, atoms: Atoms, grid_sum: GridSum | None, w: np.ndarray, anomalous: bool
     ) -> Gradients:
         w = checked_weights(w, len(self.hkl))
         at_origin = self.stol2 == 0.0
         inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
         transposed: adjoint.DensityAdjoint | adjoint.DirectAdjoint
-        if plan is None:
+        if grid_sum is None:
             transposed = adjoint.DirectAdjoint(self._direct_sum, atoms, self._form_factors)
         else:
-            a, b = self._fewest_gaussians
-            transposed = adjoint.DensityAdjoint(
-                self.crystal, atoms, plan, a, b, self._symmetry_sum(plan), self.threads
-            )
+            transposed = adjoint.DensityAdjoint(self.crystal, atoms, grid_sum)
         gradients = transposed.gradients(inner, self.factors, anomalous)
         if at_origin.any():
             origin = complex(w[at_origin].sum())
@@ -378,8 +375,7 @@ class Evaluation:
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
         """Derivatives by the atoms' parameters; see :meth:`Calculator.adjoint`."""
-        plan = None if self.grid_sum is None else self.grid_sum.plan
-        return self.calculator._adjoint(self.atoms, plan, w, anomalous)
+        return self.calculator._adjoint(self.atoms, self.grid_sum, w, anomalous)
 
 
 def checked_threads(threads: int | None) -> int:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from friedel import density, reach
+from friedel import density, placement, reach
 from friedel.atoms import Atoms
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
@@ -108,7 +108,7 @@ class _DensityCalculator(PrintsAsGemmi):
         """Distance in A at which the density of an atom of full occupancy falls to `cutoff`."""
         atoms = atoms_of_atom(_NO_CELL, atom)
         a, b = self._coefficients(atoms)
-        density.check_widths(atoms, b, self.blur)
+        placement.check_widths(atoms, b, self.blur)
         widths = b + atoms.b_eigenvalues[:, 2:] + self.blur
         amplitude = np.abs(a) * (4.0 * np.pi / widths) ** 1.5
         return float(reach.radius_at_level(amplitude, 4.0 * np.pi**2 / widths, self.cutoff)[0])
