@@ -168,7 +168,7 @@ class TestFreeSet:
         spoilt = replace(data, values=np.where(data.free, 50.0, data.values))
         clean, same = (FModel((CRYSTAL, globule()), d).fit() for d in (data, spoilt))
         assert_same(same.scales, clean.scales)
-        assert same.r_work == clean.r_work
+        assert same.r_work == pytest.approx(clean.r_work, rel=1e-9)  # as the scales
         assert same.r_free > clean.r_free
 
     def test_r_factors(self, fitted, data):
