@@ -93,7 +93,7 @@ class SymmetrySum:
             map_terms(hkl[some], rotations, translations, self._kept, nw, index, turn)
 
         in_stretches(map_some, len(hkl), min(threads, self._index.size // SUMS_PER_THREAD))
-        self._stol2 = crystal.stol2(hkl) if stol2 is None else stol2
+        self._crystal, self._hkl, self._known_stol2 = crystal, hkl, stol2
         self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
         if symmetry_sum:
             # non-absent reflections have the same phase in each lattice translation
@@ -105,7 +105,9 @@ class SymmetrySum:
         """(n,) what the sums of terms are multiplied with."""
         known, factor = self._factor_for
         if blur != known:
-            factor = self._scale * np.exp(blur * self._stol2)
+            stol2 = self._known_stol2
+            stol2 = self._crystal.stol2(self._hkl) if stol2 is None else stol2
+            factor = self._scale * np.exp(blur * stol2)
             self._factor_for = blur, factor
         return factor
 
