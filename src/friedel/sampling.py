@@ -68,14 +68,15 @@ LOG_WEIGHTS = np.log(WEIGHTS)
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 """One of each pair of the 26 neighbours of a lattice point."""
 
-SECONDS_PER_CALL = 5e-5
-SECONDS_PER_GRID_POINT = 3.1e-9
-COST_ORTHOGONAL = (4.5e-7, 1.1e-10)
-COST_OBLIQUE = (1.3e-6, 2.5e-10)
+SECONDS_PER_CALL = 4.5e-5
+SECONDS_PER_GRID_POINT = 2.7e-9
+COST_ORTHOGONAL = (4.2e-7, 1.05e-10)
+COST_MONOCLINIC = (1.2e-6, 2.0e-10)
+COST_OF_ANY = (1.5e-6, 2.5e-10)
 COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
 """Seconds for what any call takes; for a grid point of density, fold and transform; for a group of
-Gaussians of one atom and for one Gaussian at one point, in the kernel for right angles and in
-the oblique one; and how many times as much, by type."""
+Gaussians of one atom and for one Gaussian at one point, of isotropic atoms where all angles are
+right, or alpha is, and of any others; and how many times as much, by type."""
 
 
 @dataclass(frozen=True)
@@ -268,8 +269,7 @@ class AccuracyModel:
         self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
         narrowest = classes.eigenvalues[:, 0] + b.min(axis=1)[classes.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
-        orthogonal = np.count_nonzero(np.asarray(crystal.orthogonalization)) == 3
-        self._cost = COST_ORTHOGONAL if orthogonal and not atoms.is_aniso.any() else COST_OBLIQUE
+        self._cost = _cost_of_atoms(crystal, atoms)
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
@@ -440,6 +440,14 @@ class AccuracyModel:
 
     def _rate(self, shape: tuple[int, int, int]) -> float:
         return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
+
+
+def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:
+    """What the kernel costs that is for them."""
+    if atoms.is_aniso.any() or crystal.cell[3] != 90.0:
+        return COST_OF_ANY
+    right_angles = np.count_nonzero(crystal.orthogonalization) == 3
+    return COST_ORTHOGONAL if right_angles else COST_MONOCLINIC
 
 
 def _volumes_around(s: np.ndarray) -> np.ndarray:
