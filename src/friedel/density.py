@@ -7,10 +7,13 @@ from friedel.crystal import Crystal
 from friedel.grid import Patch
 from friedel.kernels import density as kernels
 from friedel.parallel import in_stretches
-from friedel.placement import AtomsOnGrid, displacements
+from friedel.placement import AtomsOnGrid, by_columns, displacements
 
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
+
+MANY_ATOMS = 5_000
+"""From so many on they are put in order; in a file those of few residues follow one another."""
 
 LOAD_OF_POINT = 1e-2
 """Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
@@ -87,12 +90,15 @@ def _fill(
     n_u, n_v, _ = grid.shape
     nu, _, nw = shape = on_grid.shape
     kernel = kernels.add_orthogonal if on_grid.is_orthogonal else kernels.add_oblique
-    of_atoms = (frac, on_grid.occ, *on_grid.displacements, *on_grid.gaussians)
+    of_atoms: tuple[np.ndarray, ...] = (frac, on_grid.occ, *on_grid.displacements)
+    if len(frac) >= MANY_ATOMS:
+        order = by_columns(frac, shape)
+        of_atoms = tuple(x[order] for x in of_atoms)
 
     def fill_slab(first: int, last: int) -> None:
         grid[first:last, :, :nw] = level
         grid[first:last, :, nw:] = BACKGROUND
-        kernel(grid, shape, on_grid.step, *of_atoms, first, last)
+        kernel(grid, shape, on_grid.step, *of_atoms, *on_grid.gaussians, first, last)
         kernels.fold_rows(grid, nw, first, last)
 
     work = n_u * n_v * nw + len(frac) * POINTS_PER_ATOM

@@ -5,11 +5,7 @@ import numpy as np
 from friedel.kernels import density_adjoint, density_adjoint_general
 from friedel.kernels.density_adjoint import COLUMNS, unfold_rows
 from friedel.parallel import in_stretches
-from friedel.placement import AtomsOnGrid
-
-COLUMN = 8
-"""Grid points across the columns along z in which atoms follow one another: what one atom has read
-of the map is still in the cache for the next."""
+from friedel.placement import AtomsOnGrid, by_columns
 
 
 def gather(
@@ -45,7 +41,7 @@ def gather(
     else:
         kernel = density_adjoint_general.gather_oblique
     of_atoms = (frac, *on_grid.displacements, *on_grid.gaussians)
-    order = _by_columns(frac, shape)
+    order = by_columns(frac, shape)
     out = np.zeros((len(frac), COLUMNS))
     out[:, -1] = np.nan
 
@@ -55,11 +51,3 @@ def gather(
     in_stretches(gather_some, len(frac), threads)
     out[:, 1:] *= on_grid.occ[:, None]
     return out
-
-
-def _by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """(n,) the atoms, column of the grid by column."""
-    n = np.ceil(np.array(shape[:2]) / COLUMN)
-    u, v = ((frac[:, :2] - np.floor(frac[:, :2])) * n).astype(np.uint16).T
-    # Numbers of 16 bits are sorted fastest; that they wrap around in huge grids does no harm
-    return np.argsort(u * np.uint16(n[1]) + v, kind="stable")

@@ -15,6 +15,10 @@ from friedel.workspace import scratch
 CROPPING_PAYS = 0.8
 """Part of an axis beyond which the whole of it is as well."""
 
+COLUMN = 8
+"""Grid points across the columns along z in which atoms follow one another: what one atom has read
+of the grid is still in the cache for the next."""
+
 
 class AtomsOnGrid:
     """Gaussians of atoms on a grid over the cell: what holds while the atoms only move.
@@ -112,6 +116,14 @@ class AtomsOnGrid:
         if origin == (0, 0):
             return frac
         return frac - np.array([origin[0] / self.shape[0], origin[1] / self.shape[1], 0.0])
+
+
+def by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """(n,) the atoms, column of the grid by column."""
+    n = np.ceil(np.array(shape[:2]) / COLUMN)
+    u, v = ((frac[:, :2] - np.floor(frac[:, :2])) * n).astype(np.uint16).T
+    # Numbers of 16 bits are sorted fastest; that they wrap around in huge grids does no harm
+    return np.argsort(u * np.uint16(n[1]) + v, kind="stable")
 
 
 def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[int, int]:
