@@ -8,7 +8,7 @@ from friedel.crystal import Crystal
 from friedel.density import BACKGROUND, add_atoms, sample, sample_patch
 from friedel.formfactors import GaussianSum, scattering_factors
 from friedel.placement import AtomsOnGrid
-from friedel.reach import radii
+from friedel.reach import GaussianGroups, RadiusTable
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))
@@ -155,10 +155,22 @@ def test_the_part_that_atoms_reach_is_the_whole_map(corner):
 def test_radius_is_where_the_density_falls_to_the_cutoff():
     atoms = Atoms.from_labels(["H"], [[0, 0, 0]], 1.0, 20.0)
     broad = GaussianSum((1.0,), (20.0,))
-    a, b = np.array([broad.a]), np.array([broad.b])
-    (radius,) = radii(atoms, a, b, blur=0.0, cutoff=1e-4)
+    groups = GaussianGroups.from_sums(np.array([broad.a]), np.array([broad.b]))
+    radius = RadiusTable.for_atoms(atoms, groups, 0.0, 1e-4).largest
     assert broad.density_iso(radius**2, 20.0) == pytest.approx(1e-4, rel=1e-3)
-    assert radii(atoms, a, b, blur=0.0, cutoff=1e4) == 0.0
+    assert RadiusTable.for_atoms(atoms, groups, 0.0, 1e4).largest == 0.0
+
+
+@pytest.mark.parametrize("crystal", [ORTHOGONAL, OBLIQUE], ids=["orthogonal", "oblique"])
+@pytest.mark.parametrize("aniso", [0.0, 0.2], ids=["iso", "aniso"])
+def test_terms_without_amplitude_change_nothing(crystal, aniso):
+    """Not even where atoms end: they stand in the place of the broadest term of a group."""
+    atoms = some_atoms(8, aniso)
+    a, b = np.array([[2.0, 3.0]] * 3), np.array([[9.0, 25.0]] * 3)
+    padded = np.column_stack([a, np.zeros(3)]), np.column_stack([b, np.zeros(3)])
+    options = {"dtype": np.float64, "blur": 3.0, "cutoff": 1e-3}
+    two, three = (sample(crystal, atoms, *x, (36, 40, 40), **options) for x in ((a, b), padded))
+    np.testing.assert_allclose(two, three, rtol=0, atol=1e-14 * two.max())
 
 
 def test_adding_to_a_grid_keeps_what_is_there():

@@ -232,7 +232,9 @@ def test_anomalous_derivatives_where_they_are_free_or_asked_for():
     assert tabulated.f_prime is not None
     assert tabulated.f_double_prime is None
     assert gradients().f_prime is None
-    assert gradients(addends={"S": 0.1j}).f_double_prime is not None
+    some, every = (dict.fromkeys(kinds, 0.1j) for kinds in ("S", atoms.scatterers))
+    assert gradients(addends=some).f_double_prime is None
+    assert gradients(addends=every).f_double_prime is not None
     assert gradients(source="electron").f_prime is None
     both = gradients(True, source="electron")
     assert both.f_prime is not None
@@ -248,10 +250,41 @@ def test_f_prime_and_f_double_prime_are_derivatives_by_them():
         f.append(c.forward())
     c = Calculator.from_model((SCREW, atoms), addends={"Fe": 1 + 2j}, **options)
     w = some_weights(len(c.hkl))
-    gradients = c.adjoint(None, w)
+    gradients = c.adjoint(None, w, anomalous=True)
     by_f1, by_f2 = ((np.vdot(w, f[i] - f[i + 1]).real) / (2 * step) for i in (0, 2))
     assert gradients.f_prime[0] == pytest.approx(by_f1, rel=1e-6)
     assert gradients.f_double_prime[0] == pytest.approx(by_f2, rel=1e-6)
+
+
+def test_derivatives_by_f_prime_are_as_exact_as_f():
+    """Those on a grid planned for form factors that fall off would be 20 times too coarse."""
+    atoms, rtol = some_atoms(200).replace(occ=np.ones(200)), 1e-3
+    fft, exact = (
+        Calculator.from_model((SCREW, atoms), d_min=1.5, method=method, rtol=rtol)
+        for method in ("fft", "direct")
+    )
+    w = some_weights(len(exact.hkl))
+    found, expected = (c.adjoint(None, w, anomalous=True) for c in (fft, exact))
+    for name in ("f_prime", "f_double_prime"):
+        difference = getattr(found, name) - getattr(expected, name)
+        assert np.linalg.norm(difference) < rtol * np.linalg.norm(getattr(expected, name))
+
+
+@pytest.mark.parametrize("method", ["direct", "fft"])
+def test_atoms_without_occupancy_and_no_atoms(method):
+    atoms = some_atoms(20)
+    calculator = Calculator.from_model((SCREW, atoms), d_min=2.0, method=method, rtol=1e-6)
+    w = some_weights(len(calculator.hkl))
+    exact = Calculator.from_model((SCREW, atoms), d_min=2.0, method="direct").adjoint(None, w)
+    invisible = atoms.replace(occ=np.zeros(20))
+    # the empty grid has a density of 1e-30, against denormal numbers
+    np.testing.assert_allclose(calculator.forward(invisible), 0.0, atol=1e-20)
+    found = calculator.adjoint(invisible, w, anomalous=True)
+    assert np.linalg.norm(found.occ - exact.occ) < 1e-5 * np.linalg.norm(exact.occ)
+    np.testing.assert_array_equal(found.f_prime, 0.0)
+    none = atoms.select(np.zeros(20, bool))
+    np.testing.assert_array_equal(calculator.forward(none), 0.0)
+    assert calculator.adjoint(none, w).frac.shape == (0, 3)
 
 
 @pytest.mark.parametrize("bad", [np.ones(3), np.ones((2, 2)), [np.nan]])

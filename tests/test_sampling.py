@@ -19,7 +19,7 @@ def accuracy_model(crystal, d_min, b_iso, anisotropic=False, n=60):
         labels, rng.random((n, 3)), 1.0, b_iso * (1 + rng.random(n)), u_aniso * anisotropic
     )
     calculator = Calculator.from_model((crystal, atoms), d_min=d_min, method="direct", rtol=1e-4)
-    return calculator._accuracy_model(atoms)
+    return sampling.AccuracyModel(crystal, atoms, *calculator._fewest_gaussians, d_min)
 
 
 MODELS = {

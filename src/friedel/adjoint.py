@@ -5,7 +5,7 @@ dT = sum_h Re(conj(w) dF). Every stage of the forward calculation is linear in w
 before gives; here they are transposed and run backwards.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,66 +17,55 @@ from friedel.gradients import Gradients
 from friedel.gridsum import GridSum
 
 
-@dataclass(frozen=True, eq=False)
-class DensityAdjoint:
-    """Density, Fourier transform and symmetry sum of one model, transposed.
+def through_grid(
+    crystal: Crystal,
+    atoms: Atoms,
+    planned: GridSum,
+    w: np.ndarray,
+    by_constants: Callable[[np.ndarray], np.ndarray] | None = None,
+    threads: int = 1,
+) -> Gradients:
+    """Derivatives of a target of sums over atoms on a grid.
 
-    Attributes
+    Parameters
     ----------
-    crystal, atoms
-        The model.
     planned
         The sum for atoms that differ from these in their positions at most.
+    w
+        (n,) of the sums.
+    by_constants
+        Tells from some w the derivatives (n_atoms,) by a number added to each form factor:
+        of those by f' and f'' that are not found on the way. Without it they are left out.
     """
-
-    crystal: Crystal
-    atoms: Atoms
-    planned: GridSum
-
-    def gradients(
-        self, w: np.ndarray, factors: ScatteringFactors, anomalous: bool = False
-    ) -> Gradients:
-        """Derivatives of a target of the sums over atoms, before any post-factor.
-
-        With `anomalous` those by f' and f'' even if these take more transforms.
-        """
-        found, *by_addends = self.planned.derivatives(self.atoms.frac, w, anomalous)
-        frac, occ, tensors = found[:, 1:4].copy(), found[:, 0].copy(), found[:, 4:]
-        return Gradients.from_tensors(self.crystal, self.atoms, frac, occ, tensors, *by_addends)
+    found, f_prime, f_double_prime = planned.derivatives(atoms.frac, w, threads)
+    if by_constants is not None:
+        f_prime = by_constants(w) if f_prime is None else f_prime
+        f_double_prime = by_constants(-1j * w) if f_double_prime is None else f_double_prime
+    frac, occ, tensors = found[:, 1:4].copy(), found[:, 0].copy(), found[:, 4:]
+    return Gradients.from_tensors(crystal, atoms, frac, occ, tensors, f_prime, f_double_prime)
 
 
-@dataclass(frozen=True, eq=False)
-class DirectAdjoint:
-    """Direct summation over the atoms of one model, transposed.
+def through_direct_sum(
+    planned: DirectSum, atoms: Atoms, f: np.ndarray, w: np.ndarray, anomalous: bool = False
+) -> Gradients:
+    """Derivatives of a target of direct sums.
 
-    Attributes
+    Parameters
     ----------
     planned
         The sum over the same reflections.
-    atoms
-        The model's.
     f
         (n_kinds, n) form factors at the reflections, complex where there is some f''.
+    w
+        (n,) of the sums.
+    anomalous
+        Those by f' and f'' too, even where no atom has an f''.
     """
-
-    planned: DirectSum
-    atoms: Atoms
-    f: np.ndarray
-
-    def gradients(
-        self, w: np.ndarray, factors: ScatteringFactors, anomalous: bool = False
-    ) -> Gradients:
-        """Derivatives of a target of the sums over atoms, before any post-factor.
-
-        Those by f' and f'' if `anomalous`, or where some atom has an f''.
-        """
-        found = self.planned.derivatives(self.atoms, w, self.f)
-        f_prime = f_double_prime = None
-        if anomalous or factors.f_double_prime.any():
-            f_prime, f_double_prime = self.planned.derivatives_by_constants(self.atoms, w).T.copy()
-        return Gradients.from_tensors(
-            self.planned.crystal, self.atoms, *found, f_prime, f_double_prime
-        )
+    found = planned.derivatives(atoms, w, f)
+    f_prime = f_double_prime = None
+    if anomalous or np.iscomplexobj(f):
+        f_prime, f_double_prime = planned.derivatives_by_constants(atoms, w).T.copy()
+    return Gradients.from_tensors(planned.crystal, atoms, *found, f_prime, f_double_prime)
 
 
 def add_forward_scattering(

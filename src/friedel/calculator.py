@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from friedel import adjoint, direct, fourier, sampling
+from friedel import adjoint, direct, sampling
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
 from friedel.errors import AccuracyError, AtomsError, ParameterError
@@ -16,10 +16,9 @@ from friedel.formfactors import FormFactorTable, ScatteringFactors, scattering_f
 from friedel.formfactors.refits import with_fewest_gaussians
 from friedel.formfactors.scattering import CustomFormFactor
 from friedel.gradients import Gradients, checked_weights
-from friedel.gridsum import GridSum
+from friedel.gridsum import GridSum, PlannedSum, check_room
 from friedel.io.models import as_model
 from friedel.reflections import checked_hkl
-from friedel.workspace import check_memory
 
 METHODS = ("auto", "fft", "direct")
 
@@ -48,8 +47,6 @@ class Calculator:
         Form factors by kind of atom.
     method
         ``"fft"`` or ``"direct"``, as chosen.
-    plan
-        Sampling of the density, None for direct summation.
     rtol
         The error asked for.
     fixed
@@ -63,12 +60,11 @@ class Calculator:
     hkl: np.ndarray
     factors: ScatteringFactors
     method: str
-    plan: sampling.Plan | None
     rtol: float = 1e-4
     fixed: sampling.Fixed = sampling.FREE
     threads: int = 1
-    _terms: fourier.SymmetrySum | None = field(init=False, repr=False, default=None)
-    _grid_sum: GridSum | None = field(init=False, repr=False, default=None)
+    _on_grid: PlannedSum | None = field(init=False, repr=False, default=None)
+    _only_fft: bool = field(init=False, repr=False, default=False)
 
     @classmethod
     def from_model(
@@ -145,7 +141,7 @@ class Calculator:
         )
         fixed = sampling.Fixed(rate, blur, cutoff, dtype)
         threads = checked_threads(threads)
-        calculator = cls(crystal, atoms, wanted, factors, method, None, rtol, fixed, threads)
+        calculator = cls(crystal, atoms, wanted, factors, method, rtol, fixed, threads)
         calculator._check_range()
         calculator._choose("fft" if fixed.is_binding and method == "auto" else method)
         return calculator
@@ -162,23 +158,10 @@ class Calculator:
         """(n,) (sin theta / lambda)^2 of the reflections, 1/A^2."""
         return self.crystal.stol2(self.hkl)
 
-    @cached_property
-    def _absent(self) -> np.ndarray:
-        return self.crystal.is_absent(self.hkl)
-
-    def _symmetry_sum(self, plan: sampling.Plan) -> fourier.SymmetrySum:
-        terms = self._terms
-        if terms is None or terms.shape != plan.shape:
-            terms = fourier.SymmetrySum(
-                self.crystal,
-                self.hkl,
-                plan.shape,
-                absent=self._absent,
-                stol2=self.stol2,
-                threads=self.threads,
-            )
-            self._terms = terms
-        return terms
+    @property
+    def plan(self) -> sampling.Plan | None:
+        """Sampling of the density, None for direct summation."""
+        return None if self._on_grid is None else self._on_grid.plan
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex128 structure factors.
@@ -208,7 +191,7 @@ class Calculator:
         if grid_sum is None:
             f = self._direct_sum.structure_factors(atoms, self._form_factors)
         else:
-            f = grid_sum.structure_factors(atoms.frac)
+            f = grid_sum.structure_factors(atoms.frac, self.threads)
         if self.factors.mott_bethe:
             f *= self.factors.post_factor(self.stol2)
         at_origin = self.stol2 == 0.0
@@ -229,7 +212,7 @@ class Calculator:
             (n,) complex: dT/dRe F + i dT/dIm F at each reflection.
         anomalous
             Derivatives by f' and f'' in any case. By default they are left out (None)
-            where they take another transform.
+            where they take another transform, as for f'' unless all kinds of atoms have some.
 
         Raises
         ------
@@ -246,20 +229,46 @@ class Calculator:
         w = checked_weights(w, len(self.hkl))
         at_origin = self.stol2 == 0.0
         inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
-        transposed: adjoint.DensityAdjoint | adjoint.DirectAdjoint
         if grid_sum is None:
-            transposed = adjoint.DirectAdjoint(self._direct_sum, atoms, self._form_factors)
+            f = self._form_factors
+            gradients = adjoint.through_direct_sum(self._direct_sum, atoms, f, inner, anomalous)
         else:
-            transposed = adjoint.DensityAdjoint(self.crystal, atoms, grid_sum)
-        gradients = transposed.gradients(inner, self.factors, anomalous)
+            by_constants = partial(self._by_constants, atoms) if anomalous else None
+            gradients = adjoint.through_grid(
+                self.crystal, atoms, grid_sum, inner, by_constants, self.threads
+            )
         if at_origin.any():
             origin = complex(w[at_origin].sum())
             return adjoint.add_forward_scattering(gradients, origin, atoms, self.factors)
         return gradients
 
+    def _by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
+        """(n_atoms,) derivatives by a number added to each form factor, on a grid of their own.
+
+        One that suits form factors which do not fall off with angle.
+        """
+        try:
+            sums = self._of_constants.at(atoms, self.threads)
+        except AccuracyError:
+            return self._direct_sum.derivatives_by_constants(atoms, w)[:, 0]
+        return atoms.occ * sums.derivatives(atoms.frac, w, self.threads)[0][:, 0]
+
     @cached_property
+    def _of_constants(self) -> PlannedSum:
+        one = np.ones((len(self.atoms.scatterers), 1))
+        return self._planned_sum(
+            one, 0.0 * one, 0.0 * one[:, 0], sampling.Fixed(dtype=self.fixed.dtype)
+        )
+
+    @property
     def _direct_sum(self) -> direct.DirectSum:
-        return direct.DirectSum(self.crystal, self.hkl, self.threads)
+        planned = self._direct_sum_of_one_thread
+        planned.threads = self.threads
+        return planned
+
+    @cached_property
+    def _direct_sum_of_one_thread(self) -> direct.DirectSum:
+        return direct.DirectSum(self.crystal, self.hkl)
 
     @cached_property
     def _form_factors(self) -> np.ndarray:
@@ -284,26 +293,14 @@ class Calculator:
 
     def _grid_sum_for(self, atoms: Atoms) -> GridSum | None:
         """What holds for these atoms wherever they are; None for direct summation."""
-        if self.plan is None:
+        if self._on_grid is None or not len(atoms):
             return None
-        kept = self._grid_sum
-        if kept is not None and atoms.alike(kept.atoms):
-            return kept
-        if kept is not None or not atoms.alike(self.atoms):
-            self._check_plan(atoms)
-        terms, (a, b) = self._symmetry_sum(self.plan), self._fewest_gaussians
-        imaginary = self.factors.f_double_prime
-        kept = GridSum(self.crystal, atoms, self.plan, a, b, imaginary, terms, self.threads)
-        self._grid_sum = kept
-        return kept
-
-    def _check_plan(self, atoms: Atoms) -> None:
-        """A new plan where these atoms are too sharp or too few for the present one."""
-        if self.plan is None or not atoms.occ.any():
-            return
-        expected = max(self.rtol, sampling.SAFETY * self.plan.error)
-        if sampling.predicted_error(self._accuracy_model(atoms), self.plan) > expected:
-            self.plan = sampling.cheapest(self._accuracy_model(atoms), self.rtol, self.fixed)
+        try:
+            return self._on_grid.at(atoms, self.threads)
+        except AccuracyError:
+            if self._only_fft:
+                raise
+            return None
 
     @cached_property
     def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
@@ -316,13 +313,20 @@ class Calculator:
     def _d_min(self) -> float:
         return 0.5 / float(np.sqrt(self.stol2.max()))
 
-    def _accuracy_model(self, atoms: Atoms) -> sampling.AccuracyModel:
-        a, b = self._fewest_gaussians
-        if self.factors.f_double_prime.any():
-            # f'' is put on the same grid and does not fall off with angle
-            a = np.column_stack([a, self.factors.f_double_prime])
-            b = np.column_stack([b, np.zeros(len(b))])
-        return sampling.AccuracyModel(self.crystal, atoms, a, b, self._d_min)
+    def _planned_sum(
+        self, a: np.ndarray, b: np.ndarray, f_double_prime: np.ndarray, fixed: sampling.Fixed
+    ) -> PlannedSum:
+        return PlannedSum(
+            self.crystal,
+            self.atoms,
+            self.hkl,
+            self.stol2,
+            a,
+            b,
+            f_double_prime,
+            self.rtol,
+            fixed,
+        )
 
     def _check_range(self) -> None:
         if len(self.hkl):
@@ -331,13 +335,15 @@ class Calculator:
     def _choose(self, method: str) -> None:
         """Settle on a method and, for the FFT, a plan."""
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, len(self.hkl))
-        self.method, self.plan = "direct", None
+        self.method, self._only_fft = "direct", method == "fft"
         if method == "direct" or not self.stol2.any() or not self.atoms.occ.any():
             return
         if method == "auto" and direct_seconds < PLAN_SECONDS:
             return
         try:
-            plan = sampling.cheapest(self._accuracy_model(self.atoms), self.rtol, self.fixed)
+            on_grid = self._planned_sum(
+                *self._fewest_gaussians, self.factors.f_double_prime, self.fixed
+            )
         except AccuracyError:
             if method == "fft":
                 raise
@@ -347,10 +353,10 @@ class Calculator:
         direct_seconds = direct.predicted_seconds(
             self.crystal, self.atoms, len(self.hkl), planned=True
         )
-        if method == "fft" or plan.seconds + n_terms * SECONDS_PER_GATHER < direct_seconds:
-            nu, nv, nw = plan.shape
-            check_memory(plan.bytes, f"a grid of {nu} x {nv} x {nw}")
-            self.method, self.plan = "fft", plan
+        fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
+        if method == "fft" or fft_seconds < direct_seconds:
+            check_room(on_grid.plan)
+            self.method, self._on_grid = "fft", on_grid
 
 
 @dataclass(frozen=True, eq=False)

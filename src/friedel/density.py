@@ -7,7 +7,7 @@ from friedel.crystal import Crystal
 from friedel.grid import Patch
 from friedel.kernels import density as kernels
 from friedel.parallel import in_stretches
-from friedel.placement import AtomsOnGrid, by_columns, displacements
+from friedel.placement import AtomsOnGrid, by_columns, of_any_kernel
 
 FEW_ATOMS = 20
 """Up to as many are added to a grid one by one."""
@@ -90,7 +90,7 @@ def _fill(
     n_u, n_v, _ = grid.shape
     nu, _, nw = shape = on_grid.shape
     kernel = kernels.add_orthogonal if on_grid.is_orthogonal else kernels.add_oblique
-    of_atoms: tuple[np.ndarray, ...] = (frac, on_grid.occ, *on_grid.displacements)
+    of_atoms: tuple[np.ndarray, ...] = (frac, on_grid.occ, *on_grid.per_atom)
     if len(frac) >= MANY_ATOMS:
         order = by_columns(frac, shape)
         of_atoms = tuple(x[order] for x in of_atoms)
@@ -142,5 +142,5 @@ def add_atoms(
         return
     on_grid = AtomsOnGrid(crystal, atoms, a, b, shape, blur=blur, cutoff=cutoff)
     step = crystal.orthogonalization / np.array(shape)
-    of_atoms = (atoms.frac, atoms.occ, *displacements(atoms), *on_grid.gaussians)
+    of_atoms = (atoms.frac, atoms.occ, *of_any_kernel(atoms), *on_grid.gaussians)
     kernels.add_exact(grid, shape, step, *of_atoms, 0, nu)

@@ -7,6 +7,9 @@ from friedel.kernels.density_adjoint import COLUMNS, unfold_rows
 from friedel.parallel import in_stretches
 from friedel.placement import AtomsOnGrid, by_columns
 
+ATOMS_PER_THREAD = 250
+"""For fewer another thread costs more than it saves."""
+
 
 def gather(
     on_grid: AtomsOnGrid,
@@ -20,7 +23,8 @@ def gather(
     The same points under the same truncated Gaussians are used as there, so that the two are
     transposes to rounding. How far atoms reach is taken as fixed. See
     :mod:`friedel.kernels.density_adjoint` for the columns: all but the first are for the atoms'
-    occupancies, and the last is NaN for kinds of atoms whose form factors have no constant term.
+    occupancies, and the last is NaN for atoms without a constant term, or with one that the cutoff
+    leaves nothing of.
 
     Parameters
     ----------
@@ -40,7 +44,7 @@ def gather(
         kernel = density_adjoint.gather_orthogonal
     else:
         kernel = density_adjoint_general.gather_oblique
-    of_atoms = (frac, *on_grid.displacements, *on_grid.gaussians)
+    of_atoms = (frac, *on_grid.per_atom, *on_grid.gaussians)
     order = by_columns(frac, shape)
     out = np.zeros((len(frac), COLUMNS))
     out[:, -1] = np.nan
@@ -48,6 +52,6 @@ def gather(
     def gather_some(first: int, last: int) -> None:
         kernel(padded, shape, on_grid.step, *of_atoms, order, first, last, out)
 
-    in_stretches(gather_some, len(frac), threads)
+    in_stretches(gather_some, len(frac), min(threads, len(frac) // ATOMS_PER_THREAD))
     out[:, 1:] *= on_grid.occ[:, None]
     return out

@@ -46,7 +46,7 @@ def pruned_transform(
     shape
         (nu, nv, nw) of the whole grid.
     k_max, l_max
-        Largest |k| and l that are wanted, below half of nv and nw.
+        Largest |k| and l that are wanted, at most half of nv and nw.
 
     Returns
     -------

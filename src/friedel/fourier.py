@@ -61,6 +61,11 @@ class SymmetrySum:
         (n,) bool and (n,) 1/A^2: what the crystal tells of `hkl`, where it is known already.
     threads
         For working it out.
+
+    Raises
+    ------
+    ReflectionsError
+        For reflections beyond what the grid holds.
     """
 
     def __init__(
@@ -79,7 +84,12 @@ class SymmetrySum:
         if not symmetry_sum:
             rotations, translations = rotations[:1], translations[:1]
         nu, nv, nw = shape
-        _, self._k_max, self._l_max = largest_indices(hkl, rotations)
+        h_max, self._k_max, self._l_max = largest_indices(hkl, rotations)
+        if len(hkl) and (2 * np.array([h_max, self._k_max, self._l_max]) > shape).any():
+            raise ReflectionsError(
+                f"a grid of {nu} x {nv} x {nw} holds no reflections with indices to "
+                f"({h_max}, {self._k_max}, {self._l_max})"
+            )
         self.shape = shape
         self._kept = (nu, min(2 * self._k_max + 1, nv), self._l_max + 1)
         terms = (len(hkl), len(rotations))

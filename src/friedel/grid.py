@@ -69,7 +69,7 @@ def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A density in a part of the grid, beyond which there is nothing.
+    """A density in a part of the grid: there is nothing beyond, or nothing that is wanted.
 
     Attributes
     ----------

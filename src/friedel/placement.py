@@ -1,12 +1,13 @@
 """Atoms on a grid, wherever they are: which points they reach. Shared with the adjoint."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
-from friedel.errors import ParameterError
+from friedel.errors import MemoryLimitError, ParameterError
 from friedel.kernels.boxes import BOX, widest_gap
 from friedel.kernels.vectors import LANES
 from friedel.reach import GaussianGroups, RadiusTable
@@ -35,8 +36,6 @@ class AtomsOnGrid:
         B (A^2) added to every atom.
     cutoff
         Each group of an atom's Gaussians reaches to where its density falls below this level.
-    reach_of
-        (n_kinds, n_terms) amplitudes that decide how far atoms reach, where not `a` does.
 
     Attributes
     ----------
@@ -52,7 +51,7 @@ class AtomsOnGrid:
         Those kernels' spacings (3,), A; of the others the steps (3, 3), Cartesian.
     occ
         (n,) occupancies.
-    displacements
+    per_atom
         What else the kernels take of each atom: B and kind, or tensors, largest B and kind.
     gaussians
         What they take of the form factors and radii.
@@ -63,6 +62,8 @@ class AtomsOnGrid:
     ------
     ParameterError
         When some atom has a Gaussian that is not positive definite even with the blur.
+    MemoryLimitError
+        For a grid with more points than the kernels can count.
     """
 
     def __init__(
@@ -75,23 +76,22 @@ class AtomsOnGrid:
         *,
         blur: float = 0.0,
         cutoff: float = 1e-5,
-        reach_of: np.ndarray | None = None,
     ) -> None:
         check_widths(atoms, b, blur)
         groups = GaussianGroups.from_sums(a, b)
-        wide = groups if reach_of is None else GaussianGroups.from_sums(reach_of, b)
-        radii = RadiusTable.for_atoms(atoms, wide, blur, cutoff)
+        radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
         self.shape = shape
         self.reach = radii.largest * crystal.reciprocal_lengths * np.array(shape)
         self.row_length = row_length(shape[2], self.reach[2])
+        check_indices((shape[0], shape[1], self.row_length))
         step = crystal.orthogonalization / np.array(shape)
         self.is_orthogonal = is_for_orthogonal_kernel(step, atoms, radii)
         self.occ = atoms.occ
-        self.displacements: tuple[np.ndarray, ...]
+        self.per_atom: tuple[np.ndarray, ...]
         if self.is_orthogonal:
-            self.step, self.displacements = np.diag(step).copy(), (atoms.b_iso, atoms.kind)
+            self.step, self.per_atom = np.diag(step).copy(), (atoms.b_iso, atoms.kind)
         else:
-            self.step, self.displacements = step, displacements(atoms)
+            self.step, self.per_atom = step, of_any_kernel(atoms)
         self.gaussians: tuple[Any, ...] = radii.arguments(groups, blur)
         self.mean = float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
         # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
@@ -146,6 +146,21 @@ def row_length(nw: int, reach: float) -> int:
     return (vectors + (vectors % 4 == 0)) * LANES
 
 
+def check_indices(shape: tuple[int, int, int]) -> None:
+    """The kernels count the grid's points by vectors, in 32 bits.
+
+    Raises
+    ------
+    MemoryLimitError
+        For a larger grid.
+    """
+    if math.prod(shape) >= LANES * 2**31:
+        raise MemoryLimitError(
+            "a grid of {} x {} x {} points is larger than can be handled; take a lower resolution "
+            "or a larger rtol".format(*shape)
+        )
+
+
 def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: RadiusTable) -> bool:
     """Whether the kernel for isotropic atoms and right angles takes these atoms on this grid."""
     orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
@@ -153,7 +168,7 @@ def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: RadiusTable)
     return bool(orthogonal and widest < BOX)
 
 
-def displacements(atoms: Atoms) -> tuple[np.ndarray, ...]:
+def of_any_kernel(atoms: Atoms) -> tuple[np.ndarray, ...]:
     """Tensors, largest B and kind of each atom: what the kernels for any atoms take."""
     return atoms.b_tensor, atoms.b_eigenvalues[:, 2].copy(), atoms.kind
 

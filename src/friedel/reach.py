@@ -29,11 +29,14 @@ class GaussianGroups:
     @classmethod
     def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
         """Groups from (n_kinds, n_terms) coefficients."""
-        padding = -a.shape[1] % GROUP
-        order = np.argsort(np.where(a != 0, b, np.inf), axis=1, kind="stable")
+        used = a != 0
+        # Terms without amplitude repeat the broadest, so that they never decide what is safe
+        broadest = np.where(used, b, -np.inf).max(axis=1, keepdims=True)
+        b = np.where(used | ~used.any(axis=1, keepdims=True), b, broadest)
+        order = np.argsort(np.where(used, b, np.inf), axis=1, kind="stable")
         a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+        padding = -a.shape[1] % GROUP
         if padding:
-            # Repeats the broadest term, so that it never decides what is safe
             a = np.column_stack([a, np.zeros((len(a), padding))])
             b = np.column_stack([b, np.repeat(b[:, -1:], padding, axis=1)])
         return cls(a, b)
@@ -80,22 +83,15 @@ class RadiusTable:
         b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
         b_values = b_first + b_step * np.arange(RADIUS_POINTS)
         widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
-        a = groups.groups_of(groups.a)[:, :, None, :] * np.abs(atoms.occ).max()
+        # Without any, derivatives by occupancies are still those of atoms
+        largest_occ = np.abs(atoms.occ).max() or 1.0
+        a = groups.groups_of(groups.a)[:, :, None, :] * largest_occ
         radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
         return cls(radius, b_first, b_step)
 
     def arguments(self, groups: GaussianGroups, blur: float) -> tuple[Any, ...]:
         """What the kernels need of the form factors and the radii."""
         return groups.a, groups.b, blur, self.radius, self.b_first, self.b_step
-
-    def largest_of(self, atoms: Atoms) -> np.ndarray:
-        """(n,) radius of each atom's farthest-reaching group."""
-        position = (atoms.b_eigenvalues[:, 2] - self.b_first) / self.b_step
-        index = np.minimum(position.astype(int), RADIUS_POINTS - 2)
-        fraction = position - index
-        farthest = self.radius.max(axis=1)
-        low, high = farthest[atoms.kind, index], farthest[atoms.kind, index + 1]
-        return (1.0 - fraction) * low + fraction * high
 
 
 def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> np.ndarray:
@@ -114,9 +110,3 @@ def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> 
     radius = np.empty(len(flat[0]))
     radii_at_level(*flat, level, radius)
     return radius.reshape(shape[:-1])
-
-
-def radii(atoms: Atoms, a: np.ndarray, b: np.ndarray, *, blur: float, cutoff: float) -> np.ndarray:
-    """(n,) distance in A to which a density reaches from each atom."""
-    table = RadiusTable.for_atoms(atoms, GaussianGroups.from_sums(a, b), blur, cutoff)
-    return table.largest_of(atoms)

@@ -53,6 +53,8 @@ RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
 """Candidate oversampling rates: grid spacing = d_min / (2 rate)."""
 MAX_BLUR = 600.0
 """Grids that need more (A^2) are too coarse."""
+LARGE_BLUR = 50.0
+"""Blur (A^2) beyond the least that is tried where a fixed rate is too coarse for any."""
 
 MAX_EXPONENT = 700.0
 """Of what becomes infinite only to say that a grid is far too coarse."""
@@ -154,13 +156,13 @@ class Fixed:
     dtype: Any = None
 
     def __post_init__(self) -> None:
-        if self.rate is not None and not 1.0 <= self.rate <= 20.0:
+        if self.rate is not None and not 1.0 <= _number(self.rate) <= 20.0:
             raise ParameterError(f"got rate = {self.rate!r}, expected a number from 1 to 20")
-        if self.blur is not None and not np.isfinite(self.blur):
+        if self.blur is not None and not np.isfinite(_number(self.blur)):
             raise ParameterError(f"got blur = {self.blur!r}, expected a number of A^2")
-        if self.cutoff is not None and not 0.0 < self.cutoff < np.inf:
+        if self.cutoff is not None and not 0.0 < _number(self.cutoff) < np.inf:
             raise ParameterError(f"got cutoff = {self.cutoff!r}, expected a positive number")
-        if self.dtype is not None and np.dtype(self.dtype) not in ROUNDING:
+        if self.dtype is not None and not any(self.dtype == known for known in ROUNDING):
             raise ParameterError(f"got dtype = {self.dtype!r}, expected float32 or float64")
 
     @property
@@ -188,12 +190,15 @@ def cheapest(model: "AccuracyModel", rtol: float, fixed: Fixed = FREE) -> Plan:
         When no grid meets `rtol`.
     """
     rtol = checked_rtol(rtol)
+    dtypes = [np.dtype(t) for t in ((fixed.dtype,) if fixed.dtype else (np.float32, np.float64))]
     if fixed.is_binding:
-        return model.closest(rtol, fixed)
-    dtype = fixed.dtype
+        if rtol > SINGLE_PRECISION_RTOL:
+            del dtypes[1:]
+        plans = (model.closest(rtol, fixed, dtype) for dtype in dtypes)
+        return min(plans, key=lambda plan: max(plan.error, rtol / SAFETY))
     found = []
-    for candidate in (dtype,) if dtype else (np.float32, np.float64):
-        plan = model.cheapest(rtol, np.dtype(candidate))
+    for dtype in dtypes:
+        plan = model.cheapest(rtol, dtype)
         if plan is not None:
             found.append(plan)
             if rtol > SINGLE_PRECISION_RTOL:
@@ -201,7 +206,7 @@ def cheapest(model: "AccuracyModel", rtol: float, fixed: Fixed = FREE) -> Plan:
     if not found:
         raise AccuracyError(
             f"no grid meets rtol = {rtol:g} at d_min = {model.d_min:g} A with "
-            f"{np.dtype(dtype) if dtype else 'float64'}; direct summation does"
+            f"{dtypes[-1]}; direct summation does"
         )
     return min(found, key=lambda plan: plan.seconds)
 
@@ -225,13 +230,18 @@ def checked_rtol(rtol: float) -> float:
     ParameterError
         When it is anything else.
     """
-    try:
-        value = float(rtol)
-    except (TypeError, ValueError):
-        value = np.nan
+    value = _number(rtol)
     if not 0.0 < value < 1.0:
         raise ParameterError(f"got rtol = {rtol!r}, expected a number between 0 and 1")
     return value
+
+
+def _number(value: Any) -> float:
+    """A float, NaN for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 class AccuracyModel:
@@ -267,7 +277,8 @@ class AccuracyModel:
         self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
         self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
         self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
-        narrowest = classes.eigenvalues[:, 0] + b.min(axis=1)[classes.kind]
+        # Of every atom, also those without occupancy: the mean of a class is not narrow enough
+        narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
         self._cost = _cost_of_atoms(crystal, atoms)
 
@@ -318,9 +329,8 @@ class AccuracyModel:
                 break
         return plan
 
-    def closest(self, rtol: float, fixed: Fixed) -> Plan:
+    def closest(self, rtol: float, fixed: Fixed, dtype: np.dtype) -> Plan:
         """The plan that comes nearest to `rtol` with some choices fixed."""
-        dtype = np.dtype(fixed.dtype or np.float32)
         if fixed.blur is not None and fixed.blur <= self.min_blur - MIN_WIDTH:
             raise ParameterError(
                 f"got blur = {fixed.blur:g} A^2; the sharpest atom has no finite density with "
@@ -333,7 +343,7 @@ class AccuracyModel:
             if blur is None:
                 blur = self._smallest_blur(shape, allowed * ALIAS_PART)
             if blur is None:
-                blur = MAX_BLUR if fixed.rate is None else self.min_blur + 50.0
+                blur = MAX_BLUR if fixed.rate is None else self.min_blur + LARGE_BLUR
             tails = self._groups.tails(blur)
             cutoff = fixed.cutoff
             if cutoff is None:

@@ -185,7 +185,7 @@ def add_orthogonal(
 ):  # fmt: skip
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
-    `grid` is (nu, nv, width >= nw + BOX) with rows padded beyond the cell, or the part of it
+    `grid` is (nu, nv, row_length) as in `friedel.placement`, or the part of it
     u < grid.shape[0], v < grid.shape[1] that the atoms reach; `shape` is (nu, nv, nw);
     `spacing` (3,) in A;
     `a`, `b` (n_kinds, n_groups * GROUP); `radius_table` (n_kinds, n_groups, n) at the
@@ -197,7 +197,7 @@ def add_orthogonal(
     flat = grid.reshape(-1)
     x = np.empty(GROUP * BOX, grid.dtype)
     # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
-    y = np.ones(GROUP * BOX + 2 * LANES, grid.dtype)
+    y = np.ones(GROUP * BOX + BOX, grid.dtype)
     z = np.empty(GROUP * BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
     row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
@@ -315,7 +315,7 @@ def add_oblique(
     flat = grid.reshape(-1)
     xz = np.empty(GROUP * BOX * BOX, grid.dtype)
     yz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    xy = np.empty(GROUP * BOX * BOX + 2 * LANES, grid.dtype)
+    xy = np.empty(GROUP * BOX * BOX + BOX, grid.dtype)
     half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
     tilts = np.empty(2 * GROUP * BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
