@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
-from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
+from friedel.cli.options import HYDROGENS, OVERWRITE, echo_notes, parse_hkl, summary_line
 from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
 
@@ -83,7 +83,7 @@ from friedel.errors import ParameterError
 @click.option(
     "--margin", type=float, metavar="NUM", help="A; a box wider by this if there is no cell."
 )
-@click.option("--hydrogens", is_flag=True, help="Add those of C-H and N-H groups that MODEL lacks.")
+@HYDROGENS
 @click.option(
     "--compare",
     type=click.Path(),
