@@ -179,6 +179,7 @@ class TestGroups:
             (("C", 1.36), ("S", 1.71), 1),  # thiophene
             (("N", 1.30), ("S", 1.72), 1),  # thiazole
             (("C", 1.35), ("O", 1.37), 1),  # furan
+            (("C", 1.53), ("O", 1.23), 0),  # carbonyl whose other neighbour is missing
             (("C", 1.42), ("C", 1.45), 0),  # neither
         ],
     )

@@ -27,7 +27,7 @@ TRIPLE, DOUBLE, SINGLE = -0.19, -0.05, -0.03
 """Bond length less the sum of covalent radii [Cordero2008], A: triple bonds are below the first,
 double and aromatic ones and those of amides below the second, single ones above the last."""
 CARBONYL = -0.09
-"""The same of a double bond to O, the longest."""
+"""The same of a carbonyl group's bond to O, at most; furan and esters have longer ones."""
 
 LEAST_BENT = 0.5
 """Length of the sum of unit vectors along bonds: 1 of two at 120 degrees or of three of a
@@ -84,7 +84,7 @@ def riding_hydrogens(
         bonds = position[bound] - position[i]
         length = np.linalg.norm(bonds, axis=1)
         kinds = [
-            _kind(elements[i], elements[j], stretch, len(neighbours[j]) == 1)
+            _kind(elements[i], elements[j], stretch)
             for j, stretch in zip(bound, length - radii[bound] - radii[i], strict=True)
         ]
         group = elements[i] + ("h" if i in known_nh else "") + "".join(sorted(kinds))
@@ -96,11 +96,14 @@ def riding_hydrogens(
     return np.concatenate(found), np.array(parents, np.int64)
 
 
-def _kind(element: str, other: str, stretch: float, at_an_end: bool) -> str:
-    """Of a bond: s(ingle), d(ouble or aromatic), u(ndecided), t(riple), o of a carbonyl group."""
+def _kind(element: str, other: str, stretch: float) -> str:
+    """Of a bond: s(ingle), d(ouble or aromatic), u(ndecided), t(riple), o of a carbonyl group.
+
+    x is one that leaves the hydrogens of nitrogen open, to anything but carbon.
+    """
     if element == "N" and other != "C":
         return "x"
-    if other == "O" and at_an_end and stretch < CARBONYL:
+    if other == "O" and stretch < CARBONYL:
         return "o"
     return "tdus"[np.searchsorted([TRIPLE, DOUBLE, SINGLE], stretch, side="right")]
 

@@ -120,7 +120,7 @@ def _with_their_own(sites: Sites, heavy: Sites) -> set[Place]:
         return set()
     _, parent = scipy.spatial.cKDTree(_positions(heavy)).query(_positions(hydrogens))
     pairs = zip(hydrogens, parent, strict=True)
-    return {_place(site) for site, i in pairs if heavy[i].atom.element.name in BOND_LENGTHS["xray"]}
+    return {_place(site) for site, i in pairs if heavy[i].atom.element.name in ("C", "N")}
 
 
 def _named(sites: Sites, names: Mapping[str, str]) -> set[int]:
