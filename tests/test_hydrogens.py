@@ -386,7 +386,7 @@ class TestModels:
             residue.add_atom(atom)
         # those of the glycine, which has its own, are left out
         notes = as_model(other, hydrogens=True).notes
-        expected = "2170 hydrogens are added, riding on C and N; those of 1 residues are there"
+        expected = "2170 hydrogens are added, riding on C and N (residues that have theirs: 1)"
         assert expected in notes
 
     def test_no_place(self):

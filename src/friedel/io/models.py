@@ -220,7 +220,7 @@ def _from_structure(
 
 def _hydrogens_note(n_added: int, n_kept: int) -> str:
     if n_added:
-        kept = f"; those of {n_kept} residues are there" if n_kept else ""
+        kept = f" (residues that have theirs: {n_kept})" if n_kept else ""
         return f"{n_added} hydrogens are added, riding on C and N{kept}"
     why = "those of C and N are there" if n_kept else "no place for any is found"
     return f"no hydrogens are added: {why}"
