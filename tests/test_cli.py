@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import friedel
 from commands import run
 from friedel.cli.fprime import expand
 from friedel.errors import ParameterError
@@ -49,6 +50,18 @@ def test_radiations(capsys, source, letter):
     calculator = getattr(gemmi, f"StructureFactorCalculator{letter}")(small.cell)
     expected = abs(calculator.calculate_sf_from_small_structure(small, (1, 1, 2)))
     assert float(out.split()[3]) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("source", ["xray", "neutron"])
+def test_hydrogens_at_the_distance_of_the_source(capsys, shared_data, source):
+    path = shared_data / "models" / "5e5z.pdb"
+    arguments = [path, "--for", source, "--hkl", "1,2,3", "--hydrogens"]
+    code, out, err = run(capsys, "fcalc", *arguments)
+    assert code == 0, err
+    assert "42 hydrogens are added, riding on C and N" in err
+    expected = friedel.fcalc(path, hkl=[[1, 2, 3]], source=source, hydrogens=True)
+    # five digits are printed
+    assert float(out.split()[3]) == pytest.approx(abs(expected.values[0]), rel=1e-4)
 
 
 def test_wavelength_adds_dispersion(capsys):

@@ -93,7 +93,8 @@ class Calculator:
         Parameters
         ----------
         model
-            A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`.
+            A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`, which
+            also adds hydrogens.
         d_min
             Resolution limit in A: all unique, non-absent reflections to it.
         hkl

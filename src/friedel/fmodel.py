@@ -87,8 +87,8 @@ class FModel:
     free_label, free_value
         Of the free set; see :func:`friedel.as_reflections`.
     hydrogens
-        Whether to add the hydrogens of C-H and N-H groups to a model that has none; see
-        :func:`friedel.as_model`.
+        Whether to add the hydrogens of C-H and N-H groups that the model lacks, at the distance
+        that `source` sees; see :func:`friedel.as_model`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
@@ -148,7 +148,7 @@ class FModel:
         _check_choice("weights", weights, WEIGHTS)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
         strict_ncs = options.pop("strict_ncs", True)
-        read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens)
+        read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens, source=source)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
         self._observed = observed_for(
             self.crystal,

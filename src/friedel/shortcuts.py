@@ -68,7 +68,7 @@ def fcalc(
         it does not say comes from the tables. The path of another CIF will do as well.
     **options
         Passed to :meth:`friedel.Calculator.from_model`: `table`, `use_charge`, `unknown`,
-        `form_factors`, `strict_ncs`, `dtype`, `threads`; `margin` goes to
+        `form_factors`, `strict_ncs`, `dtype`, `threads`; `margin` and `hydrogens` go to
         :func:`friedel.as_model`.
 
     Returns
@@ -121,8 +121,9 @@ def with_scattering(
     options: dict[str, Any],
 ) -> tuple[Model, list[str]]:
     """The model as read, and notes; what its atoms scatter is put into `options`."""
+    of_model = ("strict_ncs", "margin", "hydrogens")
     read = as_model(
-        model, strict_ncs=options.pop("strict_ncs", True), margin=options.pop("margin", None)
+        model, source=source, **{key: options.pop(key) for key in of_model if key in options}
     )
     notes = list(read.notes)
     if scattering is not None:

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
-from friedel.cli.options import OVERWRITE, echo_notes, parse_hkl, summary_line
+from friedel.cli.options import HYDROGENS, OVERWRITE, echo_notes, parse_hkl, summary_line
 from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
 
@@ -83,6 +83,7 @@ from friedel.errors import ParameterError
 @click.option(
     "--margin", type=float, metavar="NUM", help="A; a box wider by this if there is no cell."
 )
+@HYDROGENS
 @click.option(
     "--compare",
     type=click.Path(),
@@ -137,7 +138,9 @@ def command(
     for name in OF_DENSITY:
         if name in files and dmin is None:
             raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
-    read = as_model(model, margin=given["margin"])
+    read = as_model(
+        model, margin=given["margin"], hydrogens=given["hydrogens"], source=given["source"]
+    )
     echo_notes(read.notes)
     if given["noaniso"]:
         read = replace(read, atoms=read.atoms.without_aniso())

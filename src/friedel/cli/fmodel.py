@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from friedel.cli.options import OVERWRITE
+from friedel.cli.options import HYDROGENS, OVERWRITE
 from friedel.errors import ParameterError
 
 SOURCES = ("xray", "electron", "neutron", "mott-bethe")
@@ -104,9 +104,7 @@ class ForEitherKind(click.Command):
     "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
 )
 @click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
-@click.option(
-    "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups if none are there."
-)
+@HYDROGENS
 @_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
 @click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")

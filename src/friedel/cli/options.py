@@ -9,6 +9,9 @@ from friedel.errors import ParameterError
 from friedel.io.models import Model
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+HYDROGENS = click.option(
+    "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups that MODEL lacks."
+)
 
 
 def parse_hkl(text: str) -> tuple[int, int, int]:

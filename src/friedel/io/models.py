@@ -39,6 +39,7 @@ def as_model(
     strict_ncs: bool = True,
     margin: float | None = None,
     hydrogens: bool = False,
+    source: str = "xray",
 ) -> Model:
     """A :class:`Model` from any of the forms in which people hold models.
 
@@ -54,9 +55,13 @@ def as_model(
         A. A molecule without a cell is put in a box this much wider than itself along each
         axis, in P 1; its coordinates stay as they are. By default it is an error.
     hydrogens
-        Add those of C-H and N-H groups to a macromolecule that has none, in its file or a
-        ``gemmi.Structure``: where they have but one place to be, with 1.2 times the B of their
-        atom [Sheldrick2015].
+        Add those of C-H and N-H groups to a macromolecule in its file or a ``gemmi.Structure``,
+        in residues that have none on C or N: where the heavy atoms tell their place (methyl
+        and ammonium groups staggered), with 1.2 times the B of their atom [Sheldrick2015]. None
+        are deuterium.
+    source
+        What is scattered, for hydrogens to be added at its distance: ``"xray"`` [Sheldrick2015],
+        ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
 
     Returns
     -------
@@ -72,12 +77,14 @@ def as_model(
         When the input is unreadable, has no atoms, no cell, an unknown space group,
         a negative B or numbers that are not finite.
     ParameterError
-        When hydrogens are to be added to anything but a macromolecule in its file or structure.
+        When hydrogens are to be added to anything but a macromolecule in its file or structure,
+        or for a source that is not known.
     """
+    to_see = source if hydrogens else None
     if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs, margin, hydrogens)
+        return _from_file(Path(model), strict_ncs, margin, to_see)
     if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs, margin, hydrogens)
+        return _from_gemmi(model, strict_ncs, margin, to_see)
     if hydrogens:
         raise _no_hydrogens(model)
     if isinstance(model, Model):
@@ -123,7 +130,7 @@ def _no_hydrogens(model: Any) -> ParameterError:
     )
 
 
-def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
+def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: str | None) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import read_model
@@ -165,7 +172,9 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     return _checked(crystal, atoms, "model")
 
 
-def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None, hydrogens: bool) -> Model:
+def _from_gemmi(
+    source: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
+) -> Model:
     import gemmi
 
     from friedel.io.gemmi_objects import atoms_from_small
@@ -180,7 +189,7 @@ def _from_gemmi(source: Any, strict_ncs: bool, margin: float | None, hydrogens: 
 
 
 def _from_structure(
-    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: bool
+    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
 ) -> Model:
     from friedel.io.gemmi_objects import atoms_from_gemmi_model, in_a_box, strict_ncs_of
 
@@ -199,15 +208,22 @@ def _from_structure(
     if hydrogens:
         from friedel.io.hydrogens import with_riding_hydrogens
 
-        structure, n_added = with_riding_hydrogens(structure)
-        has_all = "no hydrogens are added: the model has them, or no place for them"
-        notes.append(f"{n_added} hydrogens are added, riding on C and N" if n_added else has_all)
+        structure, n_added, n_kept = with_riding_hydrogens(structure, hydrogens)
+        notes.append(_hydrogens_note(n_added, n_kept))
     atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
     operators = strict_ncs_of(structure)
     if strict_ncs and len(operators):
         atoms = expand_strict_ncs(crystal, atoms, operators)
         notes.append(f"{len(operators)} strict NCS operators are applied: {len(atoms)} atoms")
     return _checked(crystal, atoms, structure.name, tuple(notes))
+
+
+def _hydrogens_note(n_added: int, n_kept: int) -> str:
+    if n_added:
+        kept = f" (residues that have theirs: {n_kept})" if n_kept else ""
+        return f"{n_added} hydrogens are added, riding on C and N{kept}"
+    why = "those of C and N are there" if n_kept else "no place for any is found"
+    return f"no hydrogens are added: {why}"
 
 
 def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[str, ...] = ()) -> Model:
