@@ -43,18 +43,14 @@ class MaskedSolvent:
     parameters
         Boundary between model and solvent.
     given
-        (nu, nv, nw) mask to use instead of calculating one.
+        (nu, nv, nw) mask to use, as it is, instead of calculating one.
     spacing
         Of the grid, A; by default :func:`friedel.mask.mask_spacing`.
     with_layer
         Whether there is a layer next to the model with a density of its own.
     smooth
-        Whether boundaries are smooth; see :class:`friedel.smooth_mask.SmoothMask`.
-
-    Raises
-    ------
-    ParameterError
-        When a mask that was given shall be smooth.
+        Whether boundaries are smooth, and small pockets of solvent stay; see
+        :class:`friedel.smooth_mask.SmoothMask`.
     """
 
     crystal: Crystal
@@ -65,10 +61,6 @@ class MaskedSolvent:
     spacing: float | None = None
     with_layer: bool = True
     smooth: bool = False
-
-    def __post_init__(self) -> None:
-        if self.smooth and self.given is not None:
-            raise ParameterError("a mask that is given stays as it is: it cannot be made smooth")
 
     @cached_property
     def mask(self) -> np.ndarray:
