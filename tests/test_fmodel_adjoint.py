@@ -195,6 +195,18 @@ def test_of_a_fitted_model(solvent, smooth_mask):
     )
 
 
+@pytest.mark.parametrize("model", MOVING, indirect=True)
+def test_one_evaluation_for_value_and_derivatives(model):
+    atoms, w = some_atoms(), complex_numbers(len(model.calculator.hkl), 2)
+    atoms = atoms.replace(frac=atoms.frac + 0.01)
+    at = model.at(atoms)
+    np.testing.assert_array_equal(at.forward(), model.forward(atoms))
+    found, expected = at.adjoint(w, anomalous=True), model.adjoint(atoms, w, anomalous=True)
+    np.testing.assert_array_equal(found.atoms.frac, expected.atoms.frac)
+    np.testing.assert_array_equal(found.atoms.f_prime, expected.atoms.f_prime)
+    assert at.fixed is at.fixed
+
+
 def test_wrong_weights(model):
     with pytest.raises(ReflectionsError, match="dT/dF"):
         model.adjoint(None, np.ones(3))

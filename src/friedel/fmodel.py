@@ -9,6 +9,7 @@ import numpy as np
 
 from friedel import report, starts
 from friedel.atoms import Atoms
+from friedel.calculator import checked_threads
 from friedel.errors import FriedelError
 from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel_fit import FitSettings, FModelFit, fit_fmodel
@@ -170,9 +171,9 @@ class FModel:
             if not isinstance(radii, MaskParameters):
                 radii = MaskParameters.for_radii(radii)
             given = checked_mask(solvent_mask, self.crystal, hkl)
-            layer = solvent != "flat"
+            layer, threads = solvent != "flat", checked_threads(options.get("threads"))
             masked = MaskedSolvent(
-                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask
+                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
             )
         babinet = solvent == "babinet"
         self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, options, masked, babinet)
@@ -299,13 +300,10 @@ class FModel:
             For a twin, whose amplitudes are not those of `f_model`.
         """
         if self.twin_law is not None:
-            raise FriedelError(
-                "no gradients of a twin: the amplitudes are of two domains, f_model is of one"
-            )
+            raise FriedelError("no gradients of a twin: f_model is of one domain, F_obs of two")
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
-        return (self.with_moving_mask if moves else self.with_fixed_mask).adjoint(
-            atoms, w, anomalous=anomalous
-        )
+        model = self.with_moving_mask if moves else self.with_fixed_mask
+        return model.adjoint(atoms, w, anomalous=anomalous)
 
     @property
     def amplitudes(self) -> np.ndarray:
@@ -347,7 +345,7 @@ class FModel:
         """
         self._fit = fit_fmodel(self._unscaled, self._observed, self._settings, start, fixed)
         self._unscaled = self._fit.unscaled
-        for name in ("f_model", "_statistics"):
+        for name in ("f_model", "_statistics", "has_solvent", "notes"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
 
@@ -394,14 +392,14 @@ class FModel:
         """R-factor of the free set, left out of the fit; None when there is no such set."""
         return self._statistics.r_free
 
-    @property
+    @cached_property
     def has_solvent(self) -> bool:
         """Whether the fit included solvent."""
         f_mask = self._unscaled.f_mask
         present = f_mask is not None and bool(f_mask.any())
         return present and (self._fit is None or self._fit.shape.solvent)
 
-    @property
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was decided on the user's behalf, and what looks doubtful."""
         notes = self._notes

@@ -51,6 +51,8 @@ class MaskedSolvent:
     smooth
         Whether boundaries are smooth, and small pockets of solvent stay; see
         :class:`friedel.smooth_mask.SmoothMask`.
+    threads
+        Of the transforms; a flat mask is made by one.
     """
 
     crystal: Crystal
@@ -61,6 +63,7 @@ class MaskedSolvent:
     spacing: float | None = None
     with_layer: bool = True
     smooth: bool = False
+    threads: int = 1
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -133,7 +136,7 @@ class MaskedSolvent:
             return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
 
     def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
-        return SmoothMask(self.crystal, self.hkl, self._shape, parameters)
+        return SmoothMask(self.crystal, self.hkl, self._shape, parameters, self.threads)
 
     @cached_property
     def _shape(self) -> tuple[int, int, int]:
@@ -144,7 +147,9 @@ class MaskedSolvent:
         # A mask without a boundary scatters nothing; its transform would be but rounding
         if all((plane == mask.flat[0]).all() for plane in mask):
             return np.zeros(len(hkl), np.complex128)
-        return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
+        return fourier.structure_factors(
+            mask, self.crystal, hkl, symmetry_sum=False, threads=self.threads
+        )
 
 
 def best_mask(
