@@ -407,6 +407,14 @@ class TestChoices:
         assert found.r_work - best.r_work < 0.3 * (usual.r_work - best.r_work)
         assert found.result.n_parameters == usual.result.n_parameters + 2
 
+    def test_a_mask_that_is_not_used_has_no_parameters(self):
+        data = observed(replace(TRUTH, k_sol=0.0), noise=0.1)
+        searched, usual = (
+            FModel((CRYSTAL, globule()), data, search_mask=search).fit() for search in (True, False)
+        )
+        assert not searched.has_solvent
+        assert searched.result.n_parameters == usual.result.n_parameters
+
     def test_search_of_a_smooth_mask(self):
         truth = MaskParameters.for_radii("refmac", r_probe=1.6, r_shrink=0.8)
         data = observed(noise=0.02, radii=truth, smooth_mask=True)

@@ -91,7 +91,8 @@ def fit_fmodel(
         twin, data, fitted = best_twin(data, flat, domains, chosen, options)
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
     notes = *dict.fromkeys(fitted.notes + notes), *about_rejected(near)
-    n = fitted.n_parameters + 2 * settings.search_mask
+    # r_probe and r_shrink were fitted, unless there turns out to be no solvent
+    n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
     rejected = chosen.copy()
     rejected[chosen] = ~near
     fitted = replace(fitted, notes=notes, n_parameters=n)
