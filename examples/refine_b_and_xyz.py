@@ -1,7 +1,7 @@
 """Refine coordinates and B of a spoilt model against measured amplitudes: no restraints, no help.
 
     python examples/refine_b_and_xyz.py MODEL DATA [--torch] [--shake 0.2] [--plot FILE.png]
-                                        [--torchref]
+                                        [--torchref (with --torch)]
 
 Coordinates are shaken by random shifts (rms in A along each axis) and every B becomes the mean;
 L-BFGS takes both back, against low orders first. It stops early: without restraints more steps
@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from friedel import Calculator, FModel, as_model, as_reflections, targets
+from friedel import FModel, as_model, as_reflections, targets
 
 ROUNDS = ((2.5, 4), (0.0, 5), (0.0, 5))
 """Resolution limit of the target in A, and steps of the optimiser."""
@@ -34,15 +34,14 @@ class Round:
     """A target with fixed scales, solvent and reflections, as a function of all variables."""
 
     def __init__(self, crystal, atoms, data, d_min):
-        self.model = FModel((crystal, atoms), data, rtol=1e-3).fit()
-        hkl = self.model.f_obs.hkl
-        # F_model = scale F_calc + solvent
-        ones = np.ones(len(hkl), complex)
-        self.scale = self.model.scales.f_total(crystal, hkl, ones, None).real
-        self.solvent = self.model.f_model.values - self.scale * self.model.f_calc.values
+        self.model = FModel((crystal, atoms), data, method="fft", rtol=1e-3).fit()
+        fixed, hkl = self.model.with_fixed_mask, self.model.f_obs.hkl
+        # F_model = scale F_calc + solvent: two constants, which PyTorch can use as well
+        self.solvent = fixed.scaled(np.zeros(len(hkl), complex))
+        self.scale = (fixed.scaled(np.ones(len(hkl), complex)) - self.solvent).real
         self.use = self.model.usable & ~self.model.free
         self.use &= crystal.d_spacing(hkl) >= d_min
-        self.calculator = Calculator.from_model((crystal, atoms), hkl=hkl, method="fft", rtol=1e-3)
+        self.calculator = fixed.calculator
         # so that targets are about the square of R, whatever the scale
         self.sigma = np.sqrt((self.model.f_obs.values[self.use] ** 2).sum())
 
@@ -154,6 +153,8 @@ def main():
     parser.add_argument("--shake", type=float, default=0.2, help="rms shift, A (default 0.2)")
     parser.add_argument("--plot", metavar="FILE", help="R-factors against steps, as a picture")
     options = parser.parse_args()
+    if options.torchref and not options.torch:
+        parser.error("--torchref times PyTorch's steps: give --torch as well")
     read = as_model(options.model)
     crystal, deposited = read.crystal, read.atoms.without_aniso()
     data = as_reflections(options.data)

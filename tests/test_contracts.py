@@ -1,9 +1,12 @@
 """What the plan of the house demands and a machine can check."""
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import friedel
 
@@ -74,6 +77,29 @@ def test_gemmi_computes_no_scattering_for_us():
     )
     for path in SOURCE.rglob("*.py"):
         assert not forbidden.search(path.read_text()), path
+
+
+ROOMS = {
+    "gemmi": {"io", "compat"},
+    "matplotlib": {"figures", "plots", "plots_data", "plots_elements", "plots_model"},
+    "torch": {"bridges"},
+    "jax": {"bridges"},
+}
+"""The only rooms that import these; every other one, present or to come, does without."""
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_where_packages_are_imported(package):
+    rooms = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            if any(name.split(".")[0] == package for name in names):
+                rooms.add(path.relative_to(SOURCE).parts[0].removesuffix(".py"))
+    assert rooms
+    assert rooms <= ROOMS[package]
 
 
 def test_no_module_outgrows_one_idea():

@@ -407,6 +407,26 @@ class TestChoices:
         assert found.r_work - best.r_work < 0.3 * (usual.r_work - best.r_work)
         assert found.result.n_parameters == usual.result.n_parameters + 2
 
+    def test_a_mask_that_is_not_used_has_no_parameters(self):
+        data = observed(replace(TRUTH, k_sol=0.0), noise=0.1)
+        searched, usual = (
+            FModel((CRYSTAL, globule()), data, search_mask=search).fit() for search in (True, False)
+        )
+        assert not searched.has_solvent
+        assert searched.result.n_parameters == usual.result.n_parameters
+
+    def test_search_of_a_smooth_mask(self):
+        truth = MaskParameters.for_radii("refmac", r_probe=1.6, r_shrink=0.8)
+        data = observed(noise=0.02, radii=truth, smooth_mask=True)
+        options = {"solvent": "flat", "smooth_mask": True}
+        found = FModel((CRYSTAL, globule()), data, search_mask=True, **options).fit()
+        usual = FModel((CRYSTAL, globule()), data, **options).fit()
+        best = FModel((CRYSTAL, globule()), data, radii=truth, **options).fit()
+        assert found.r_work - best.r_work < 0.3 * (usual.r_work - best.r_work)
+        assert found.masked.smooth
+        moving = found.with_moving_mask.forward()
+        np.testing.assert_allclose(moving, found.f_model.values)
+
     def test_given_mask(self, fitted, data, tmp_path):
         grid = FloatGrid(fitted.masked.mask, crystal=CRYSTAL)
         found = FModel((CRYSTAL, globule()), data, solvent="flat", solvent_mask=grid).fit()
@@ -441,7 +461,8 @@ class TestChoices:
         values[40] *= 20.0
         found = FModel((CRYSTAL, globule()), replace(data, values=values)).fit()
         assert found.outliers[0].hkl == tuple(data.hkl[40])
-        assert "far from the model" in found.summary()
+        assert "1 reflection is more than 6 sigma from the final model" in found.summary()
+        assert "1 outlier is left out of the last fit" in found.notes
 
     def test_json(self, fitted, tmp_path):
         path = tmp_path / "fmodel.json"

@@ -1,6 +1,7 @@
 """Derivatives through solvent and scales, against finite differences and as transposes."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -154,8 +155,10 @@ def test_where_a_factor_is_zero(model, name):
     assert found == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("smooth_mask", [False, True])
-@pytest.mark.parametrize("solvent", ["none", "flat", "smooth", "babinet"])
+@pytest.mark.parametrize(
+    ("solvent", "smooth_mask"),
+    [*product(["none", "flat", "smooth", "babinet"], [False]), ("flat", True), ("smooth", True)],
+)
 def test_of_a_fitted_model(solvent, smooth_mask):
     """A target of F_model, downhill along the derivatives by coordinates."""
     crystal = Crystal.from_triplets(
@@ -169,8 +172,7 @@ def test_of_a_fitted_model(solvent, smooth_mask):
     data = Reflections(crystal, hkl, np.abs(f) * rng.uniform(0.8, 1.2, len(hkl)))
     options = {"solvent": solvent, "smooth_mask": smooth_mask, "method": "direct"}
     fitted = FModel((crystal, atoms), data, **options).fit()
-    moves = smooth_mask and solvent in ("flat", "smooth")
-    model = fitted.with_moving_mask if moves else fitted.with_fixed_mask
+    model = fitted.with_moving_mask if smooth_mask else fitted.with_fixed_mask
     assert np.array_equal(model.forward(), fitted.f_model.values)
     assert np.array_equal(fitted.with_fixed_mask.forward(), fitted.f_model.values)
 
@@ -191,6 +193,18 @@ def test_of_a_fitted_model(solvent, smooth_mask):
     assert gradients.scales.k_overall == pytest.approx(
         (scaled[0] - scaled[1]) / 2e-5, rel=TOLERANCE, abs=1e-9 * value / k
     )
+
+
+@pytest.mark.parametrize("model", MOVING, indirect=True)
+def test_one_evaluation_for_value_and_derivatives(model):
+    atoms, w = some_atoms(), complex_numbers(len(model.calculator.hkl), 2)
+    atoms = atoms.replace(frac=atoms.frac + 0.01)
+    at = model.at(atoms)
+    np.testing.assert_array_equal(at.forward(), model.forward(atoms))
+    found, expected = at.adjoint(w, anomalous=True), model.adjoint(atoms, w, anomalous=True)
+    np.testing.assert_array_equal(found.atoms.frac, expected.atoms.frac)
+    np.testing.assert_array_equal(found.atoms.f_prime, expected.atoms.f_prime)
+    assert at.fixed is at.fixed
 
 
 def test_wrong_weights(model):
@@ -218,7 +232,7 @@ def test_a_mask_that_is_given_does_not_move():
     hkl = CRYSTAL.unique_reflections(2.0)
     data = Reflections(CRYSTAL, hkl, np.ones(len(hkl)))
     given = FloatGrid(np.ones((12, 12, 16)), crystal=CRYSTAL)
-    with pytest.raises(ParameterError, match="cannot be made smooth"):
+    with pytest.raises(ParameterError, match="a mask is given"):
         FModel((CRYSTAL, some_atoms()), data, solvent_mask=given, smooth_mask=True)
 
 

@@ -76,6 +76,23 @@ def test_other_files_hold_what_the_mtz_file_holds(capsys, tmp_path, pair):
     np.testing.assert_allclose(squares, f_model**2, rtol=1e-3, atol=0.006)
 
 
+def test_smooth_mask(capsys, tmp_path, pair):
+    found = numbers(capsys, tmp_path, *pair, "--solvent", "flat", "--smooth-mask")
+    assert found["mask"]["smooth"]
+
+
+def test_outliers_stay_if_asked_to(capsys, tmp_path, pair):
+    model, data = pair
+    mtz = gemmi.read_mtz_file(data.split(":")[0])
+    values = mtz.array.copy()
+    values[100, mtz.column_labels().index("FP")] *= 50.0
+    mtz.set_data(values)
+    mtz.write_to_file(str(tmp_path / "spoilt.mtz"))
+    spoilt = [model, f"{tmp_path / 'spoilt.mtz'}:FP,SIGFP", "--solvent", "flat"]
+    assert numbers(capsys, tmp_path, *spoilt)["n_rejected"] == 1
+    assert numbers(capsys, tmp_path, *spoilt, "--keep-outliers")["n_rejected"] == 0
+
+
 def test_hydrogens(capsys, tmp_path, pair):
     flat = [*pair, "--solvent", "flat"]
     found = numbers(capsys, tmp_path, *flat, "--hydrogens")

@@ -123,10 +123,19 @@ class TestCandidates:
         assert not any(s.overall_terms for s in candidates(data, "auto", ["k_overall"]))
         assert not any(s.solvent_terms for s in candidates(data, "auto", ["b_sol"]))
 
+    def test_solvent_whose_density_is_fixed_is_there(self):
+        data, _ = curved()
+        assert candidates(data, "auto", ["k_sol"])[0] == FLAT
+        without = replace(data, f_mask=None, f_layer=None)
+        assert candidates(without, "auto", ["k_sol"])[0] == NO_SOLVENT
+
     def test_few_reflections_pay_for_few_terms(self):
         data, _ = curved()
         few = data.select(np.arange(110))
         assert max(s.overall_terms for s in candidates(few, "auto", ())) == 1
+        fewer = data.select(np.arange(90))
+        for fixed in ([], ["k_sol"]):
+            assert not any(s.overall_terms for s in candidates(fewer, "auto", fixed))
 
 
 class TestChoice:

@@ -5,7 +5,7 @@ import pytest
 
 from friedel.crystal import Crystal
 from friedel.scaling import find_outliers
-from friedel.scaling.outliers import local_scale
+from friedel.scaling.outliers import FAR, residual_scale
 
 CRYSTAL = Crystal((40, 42, 44, 90, 90, 90))
 
@@ -61,11 +61,53 @@ def test_the_farthest_comes_first(example):
 
 
 def test_scale_follows_resolution():
-    rng = np.random.default_rng(1)
-    stol2 = np.sort(rng.random(5000))
-    scale = local_scale(stol2, rng.normal(size=5000) * (1.0 + stol2))
-    # of 200 residuals the median absolute one is known to 8 %
-    np.testing.assert_allclose(scale, 1.0 + stol2, rtol=0.3)
+    hkl = CRYSTAL.unique_reflections(2.6)
+    stol2 = CRYSTAL.stol2(hkl)
+    root = np.sqrt(CRYSTAL.epsilon(hkl) * (1 + CRYSTAL.is_centric(hkl)))
+    truth = 3.0 * root * np.exp(-30.0 * stol2)
+    noise = np.random.default_rng(1).normal(size=len(hkl))
+    # four terms of log|r|, whose standard deviation is 1.1, from 2700: 4 %, at the ends twice that
+    np.testing.assert_allclose(residual_scale(CRYSTAL, hkl, truth * noise), truth, rtol=0.2)
+
+
+def far(crystal: Crystal, hkl: np.ndarray, residual: np.ndarray) -> int:
+    return int((np.abs(residual) > FAR * residual_scale(crystal, hkl, residual)).sum())
+
+
+def test_good_data_of_a_pseudo_translation_are_near():
+    """Two of three reflections are weak, and their residuals small."""
+    hkl = CRYSTAL.unique_reflections(2.6)
+    noise = np.random.default_rng(2).normal(size=len(hkl))
+    is_strong = hkl.sum(axis=1) % 3 == 0
+    # of 900 normal residuals 0.03 in all are beyond four of their own standard deviations
+    assert far(CRYSTAL, hkl, noise * np.where(is_strong, 10.0, 1.0)) <= 1
+
+
+def test_good_data_of_an_anisotropic_crystal_are_near():
+    hkl = CRYSTAL.unique_reflections(2.6)
+    noise = np.random.default_rng(2).normal(size=len(hkl))
+    # B33 is 60 A^2 more than the others
+    assert far(CRYSTAL, hkl, noise * np.exp(-15.0 * (hkl[:, 2] / 44.0) ** 2)) <= 1
+
+
+def test_good_axial_reflections_are_near():
+    """Epsilon is 6 along the hexagonal axis, and residuals grow with its root."""
+    crystal = Crystal.from_triplets((60, 60, 90, 90, 90, 120), ["x-y,x,z+1/6"])
+    hkl = crystal.unique_reflections(3.0)
+    epsilon = crystal.epsilon(hkl)
+    assert epsilon.max() == 6
+    residual = np.random.default_rng(2).normal(size=len(hkl)) * np.sqrt(epsilon)
+    residual[epsilon == 6] = 4.0 * np.sqrt(6.0)
+    assert far(crystal, hkl, residual) == 0
+
+
+@pytest.mark.parametrize("n", [60, 100, 300])
+def test_the_few_reflections_that_tell_of_the_solvent_are_near(n):
+    """Residuals of low orders are ten times those of the rest."""
+    hkl = CRYSTAL.unique_reflections(4.0)
+    hkl = hkl[np.argsort(CRYSTAL.stol2(hkl))][:n]
+    noise = np.random.default_rng(2).normal(size=n)
+    assert far(CRYSTAL, hkl, noise * (1.0 + 10.0 * np.exp(-np.arange(n) / 10.0))) == 0
 
 
 def test_exact_models_have_none(example):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from friedel.scaling import ScaleParameters, ScalingData, fit
-from friedel.scaling.rejection import refit_without_outliers
 from friedel.scaling.reweighting import Prior, reweighted_fit
 from friedel.scaling.targets import TARGETS, StudentT
 from test_scaling import TRUTH, allowed_b, make_crystal, synthetic
@@ -108,32 +107,17 @@ class TestOutliers:
         spoilt = np.where(chosen, 0.0, data.f_obs)
         assert self.moved(data, "l1", spoilt) < 0.02
 
-    @pytest.mark.parametrize("name", ROBUST)
-    def test_left_out_they_do_what_missing_ones_do(self, name):
-        crystal = make_crystal("C 2")
-        exact = synthetic(crystal, replace(TRUTH, b_overall=allowed_b(crystal)), n=3000)
-        width = 0.1 * exact.f_obs.mean()
-        noise = width * np.random.default_rng(6).normal(size=len(exact))
-        kept = np.arange(len(exact)) % 100 > 0
-        data = replace(exact, f_obs=exact.f_obs + np.where(kept, noise, 20.0 * width))
-        first, expected = (fit(part, target=name) for part in (data, data.select(kept)))
-        found = refit_without_outliers(data, first, target=name)
-        assert found.n_reflections == kept.sum()
-        n = len(data) - kept.sum()
-        assert found.notes == (
-            f"{n} reflections are far from the model and left out of the last fit",
-        )
-        # either ends where a step gains less than 1e-7 nats per reflection: 0.02 standard errors
-        # of parameters that 3000 of them tell to some per cent
-        for parameter in ("k_overall", "k_sol", "b_sol"):
-            value = getattr(expected.parameters, parameter)
-            assert getattr(found.parameters, parameter) == pytest.approx(value, rel=1e-3)
 
-    def test_without_outliers_the_fit_stays(self):
-        crystal = make_crystal("C 2")
-        exact = synthetic(crystal, replace(TRUTH, b_overall=allowed_b(crystal)))
-        first = fit(exact, target="l1")
-        assert refit_without_outliers(exact, first, target="l1") is first
+SCALES = np.linspace(0.9, 1.1, 21)
+"""Relative."""
+
+
+class TestL1:
+    def test_width_is_the_likeliest(self):
+        r = 3.0 * np.random.default_rng(2).laplace(size=5000)
+        target = TARGETS["l1"].adapted(r)
+        likelihood = [replace(target, scale=k * target.scale).surprise(r).mean() for k in SCALES]
+        assert np.argmin(likelihood) == len(SCALES) // 2
 
 
 class TestStudentT:

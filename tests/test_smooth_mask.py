@@ -197,6 +197,14 @@ def test_it_is_near_the_flat_mask(shared_data, radii):
     assert error < of_grid
 
 
+def test_threads_change_nothing():
+    mask, atoms = some_mask(some_crystal("P 31 2 1")), some_atoms()
+    w = some_weights(len(mask.hkl))
+    one, two = mask.at(atoms), replace(mask, threads=2).at(atoms)
+    np.testing.assert_allclose(two.forward(), one.forward(), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(two.adjoint(w).frac, one.adjoint(w).frac, rtol=1e-9, atol=1e-9)
+
+
 def test_wrong_weights():
     mask = some_mask(some_crystal("P 1"))
     with pytest.raises(ReflectionsError, match="dT/dF"):

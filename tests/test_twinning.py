@@ -8,7 +8,7 @@ import pytest
 
 from friedel.atoms import Atoms
 from friedel.crystal import Crystal
-from friedel.errors import ParameterError, SymmetryError
+from friedel.errors import FriedelError, ParameterError, SymmetryError
 from friedel.fmodel import FModel
 from friedel.io.twins import twin_laws
 from friedel.reflections import Reflections
@@ -50,6 +50,47 @@ def twinned(
     rng = np.random.default_rng(1)
     values = np.sqrt(intensity) * np.exp(noise * rng.normal(size=len(hkl)))
     return Reflections(crystal, hkl, values, free=rng.random(len(hkl)) < 0.1)
+
+
+@pytest.mark.parametrize("smooth_mask", [False, True])
+def test_gradients_are_of_one_domain(smooth_mask):
+    """The target is of two, and what would be half of the truth is refused."""
+    crystal = make_crystal("P 31", HEXAGONAL)
+    atoms = molecule(crystal)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    data = twinned(crystal, atoms, "-h,-k,l", truth, noise=0.05)
+    options = {"twin": "-h,-k,l", "smooth_mask": smooth_mask}
+    found = FModel((crystal, atoms), data, **options).fit()
+    # with 5 % noise the fraction of a thousand reflections is known to a hundredth
+    assert found.scales.twin_fraction == pytest.approx(0.27, abs=0.05)
+    assert found.r_work < 0.06
+    with pytest.raises(FriedelError, match="of a twin"):
+        found.adjoint(None, np.ones(len(found.f_obs), complex))
+    model = found.with_moving_mask if smooth_mask else found.with_fixed_mask
+    np.testing.assert_allclose(model.forward(), found.f_model.values)
+
+
+def test_outliers_of_a_twin_are_left_out():
+    crystal = make_crystal("P 31", HEXAGONAL)
+    atoms = molecule(crystal)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    data = twinned(crystal, atoms, "-h,-k,l", truth, noise=0.05)
+    strong = np.argsort(-data.values)[40:60]
+    chosen = np.isin(np.arange(len(data)), strong) & ~data.free
+    spoilt = replace(data, values=np.where(chosen, 3.0 * data.values, data.values))
+    found = FModel((crystal, atoms), spoilt, twin="-h,-k,l").fit()
+    np.testing.assert_array_equal(found.rejected, chosen)
+    assert found.scales.twin_fraction == pytest.approx(0.27, abs=0.05)
+
+
+def test_a_fraction_that_is_fixed_stays():
+    crystal = make_crystal("P 31", HEXAGONAL)
+    atoms = molecule(crystal)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    data = twinned(crystal, atoms, "-h,-k,l", truth)
+    found = FModel((crystal, atoms), data, twin="-h,-k,l")
+    start = replace(found.quick_start(), twin_fraction=0.1)
+    assert found.fit(start, fixed=["twin_fraction"]).scales.twin_fraction == 0.1
 
 
 @pytest.mark.parametrize("name", CRYSTALS)

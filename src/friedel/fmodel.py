@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from friedel import report, scaling, starts
+from friedel import report, starts
 from friedel.atoms import Atoms
-from friedel.errors import FriedelError, ParameterError
+from friedel.calculator import checked_threads
+from friedel.errors import FriedelError
 from friedel.fmodel_adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel_fit import FitSettings, FModelFit, fit_fmodel
+from friedel.fmodel_options import UNMASKED, check_choices, check_mask_options
 from friedel.grid import FloatGrid
 from friedel.io.models import as_model
 from friedel.mask import MaskParameters
@@ -23,12 +25,7 @@ from friedel.shells import Shell
 from friedel.shortcuts import addends_of
 from friedel.sigmaa import PhaseStatistics
 from friedel.solvent import MaskedSolvent, checked_mask
-from friedel.starts import SOLVENT_DENSITIES
 from friedel.unscaled import UnscaledModel
-
-SOLVENTS = ("auto", "smooth", "flat", "babinet", "none")
-
-WEIGHTS = ("none", "sigma")
 
 
 class FModel:
@@ -55,7 +52,7 @@ class FModel:
     target
         What the fit minimises: ``"l1"``, nearest to the R-factor and least moved by outliers,
         ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Reflections
-        far from the fit by any but ``"ls"`` are left out of a last one.
+        far from the fit by any but ``"ls"`` are left out of a last one, see `reject_outliers`.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.
@@ -76,7 +73,8 @@ class FModel:
         Grid (or path of a CCP4 map) with 1 in the solvent and 0 elsewhere, instead of a mask
         calculated from the model.
     smooth_mask
-        Whether the mask's boundary is smooth, so that :meth:`adjoint` goes through it too.
+        Whether the mask's boundary is smooth, so that :meth:`adjoint` goes through it too. Of
+        the mask's parameters `island_min_volume` does not count then.
     d_mask
         Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
     twin
@@ -86,6 +84,10 @@ class FModel:
         A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
     free_label, free_value
         Of the free set; see :func:`friedel.as_reflections`.
+    reject_outliers
+        Whether the last fit, by a target other than ``"ls"``, is without the reflections that are
+        more than six robust standard deviations from the model, 2 % at most. They stay in all
+        R-factors; :attr:`rejected` tells which they are.
     hydrogens
         Whether to add the hydrogens of C-H and N-H groups that the model lacks, at the distance
         that `source` sees; see :func:`friedel.as_model`.
@@ -106,8 +108,10 @@ class FModel:
         When the cells differ by more than 2 %, or the operations differ.
     ReflectionsError
         When the data are no amplitudes, or none of them can be used.
+    ParameterError
+        For options that are unknown, or of a mask that is given or not there.
     FriedelError
-        Of other kinds, for input that cannot be read or options that are unknown.
+        Of other kinds, for input that cannot be read.
 
     Examples
     --------
@@ -138,14 +142,13 @@ class FModel:
         wavelength: float | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
+        reject_outliers: bool = True,
         hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
         **options: Any,
     ) -> None:
-        _check_choice("source", source, SOLVENT_DENSITIES)
-        _check_choice("solvent", solvent, SOLVENTS)
-        _check_choice("target", target, scaling.TARGETS)
-        _check_choice("weights", weights, WEIGHTS)
+        check_choices(source=source, solvent=solvent, target=target, weights=weights)
+        check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
         strict_ncs = options.pop("strict_ncs", True)
         read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens, source=source)
@@ -164,18 +167,20 @@ class FModel:
             options["addends"] = addends_of(source, self.atoms.symbols, wavelength)
         options |= {"source": source, "rtol": rtol, "method": method}
         masked, hkl = None, self.f_obs.hkl
-        if solvent not in ("none", "babinet"):
+        if solvent not in UNMASKED:
             if not isinstance(radii, MaskParameters):
                 radii = MaskParameters.for_radii(radii)
             given = checked_mask(solvent_mask, self.crystal, hkl)
-            layer = solvent != "flat"
+            layer, threads = solvent != "flat", checked_threads(options.get("threads"))
             masked = MaskedSolvent(
-                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask
+                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
             )
         babinet = solvent == "babinet"
         self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, options, masked, babinet)
         laws = self._twin_laws(twin)
-        self._settings = FitSettings(source, solvent, target, search_mask, laws, progress)
+        self._settings = FitSettings(
+            source, solvent, target, search_mask, reject_outliers, laws, progress
+        )
         self._fit: FModelFit | None = None
         self._notes = read.notes + self._unscaled.calculator.factors.notes + self._observed.notes
 
@@ -200,13 +205,24 @@ class FModel:
 
     @property
     def usable(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the fit and the R-factors are of."""
+        """(n,) bool: which of `f_obs` the R-factors are of.
+
+        The fit is of those that are neither in `free` nor in `rejected`.
+        """
         return self._observed.usable
 
     @property
     def free(self) -> np.ndarray:
         """(n,) bool: which of `f_obs` are left out of the fit."""
         return self._observed.free
+
+    @property
+    def rejected(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` the last fit left out for being far from the model.
+
+        See `reject_outliers`; none before :meth:`fit`.
+        """
+        return np.zeros(len(self.f_obs), bool) if self._fit is None else self._fit.rejected
 
     @property
     def masked(self) -> MaskedSolvent | None:
@@ -243,7 +259,10 @@ class FModel:
 
     @property
     def with_fixed_mask(self) -> FixedMaskModel:
-        """F_model as a function of atoms and scales, the mask held as it is."""
+        """F_model as a function of atoms and scales, the mask held as it is.
+
+        Of a twin, that of the first domain alone, as `f_model`.
+        """
         masked = self.masked if self.has_solvent else None
         f_mask = None if masked is None else masked.f_mask
         f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
@@ -252,21 +271,39 @@ class FModel:
 
     @property
     def with_moving_mask(self) -> MovingMaskModel:
-        """F_model as a function of atoms and scales, with a smooth mask that follows the atoms."""
+        """F_model as a function of atoms and scales, with a smooth mask that follows the atoms.
+
+        Of a twin, that of the first domain alone, as `f_model`.
+
+        Raises
+        ------
+        FriedelError
+            When no smooth mask was asked for.
+        """
         if self.masked is None or not self.masked.smooth:
             raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
         mask, nearer = self.masked.moving
         layer = nearer if self.scales.k_layer else None
         return MovingMaskModel(self._unscaled.calculator, self.scales, mask, layer)
 
-    def adjoint(self, atoms: Atoms | None, w: np.ndarray) -> FModelGradients:
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
         """Derivatives of a target by atoms and scales, from those by `f_model`.
 
         A smooth mask moves with the atoms, any other stays as it is. See
         :meth:`friedel.fmodel_adjoint.FixedMaskModel.adjoint`.
+
+        Raises
+        ------
+        FriedelError
+            For a twin, whose amplitudes are not those of `f_model`.
         """
+        if self.twin_law is not None:
+            raise FriedelError("no gradients of a twin: f_model is of one domain, F_obs of two")
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
-        return (self.with_moving_mask if moves else self.with_fixed_mask).adjoint(atoms, w)
+        model = self.with_moving_mask if moves else self.with_fixed_mask
+        return model.adjoint(atoms, w, anomalous=anomalous)
 
     @property
     def amplitudes(self) -> np.ndarray:
@@ -308,7 +345,7 @@ class FModel:
         """
         self._fit = fit_fmodel(self._unscaled, self._observed, self._settings, start, fixed)
         self._unscaled = self._fit.unscaled
-        for name in ("f_model", "_statistics"):
+        for name in ("f_model", "_statistics", "has_solvent", "notes"):
             self.__dict__.pop(name, None)  # calculated with other scales
         return self
 
@@ -347,7 +384,7 @@ class FModel:
 
     @property
     def r_work(self) -> float:
-        """R-factor of the reflections that were fitted to."""
+        """R-factor of all reflections that are not in the free set; `rejected` ones count."""
         return self._statistics.r_work
 
     @property
@@ -355,14 +392,14 @@ class FModel:
         """R-factor of the free set, left out of the fit; None when there is no such set."""
         return self._statistics.r_free
 
-    @property
+    @cached_property
     def has_solvent(self) -> bool:
         """Whether the fit included solvent."""
         f_mask = self._unscaled.f_mask
         present = f_mask is not None and bool(f_mask.any())
         return present and (self._fit is None or self._fit.shape.solvent)
 
-    @property
+    @cached_property
     def notes(self) -> tuple[str, ...]:
         """What was decided on the user's behalf, and what looks doubtful."""
         notes = self._notes
@@ -459,8 +496,3 @@ class FModel:
         from friedel.io.exports import write_sf_cif
 
         write_sf_cif(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
-
-
-def _check_choice(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise ParameterError(f"unknown {name} {value!r}: expected one of {', '.join(known)}")

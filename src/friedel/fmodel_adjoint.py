@@ -5,6 +5,7 @@ atoms far renews it now and then. A smooth one moves with the atoms.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -169,36 +170,55 @@ class MovingMaskModel:
     mask: SmoothMask
     nearer: SmoothMask | None = None
 
+    def at(self, atoms: Atoms | None = None) -> "MovingMaskOfAtoms":
+        """F_model and derivatives at some atoms, whose masks are made once; by default its own."""
+        return MovingMaskOfAtoms(self, self.calculator.atoms if atoms is None else atoms)
+
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex F_model; arguments and errors are those of the calculator's."""
-        return self.fixed_at(atoms).forward(atoms)
-
-    def fixed_at(self, atoms: Atoms | None = None) -> FixedMaskModel:
-        """The same with the mask held as it is for some atoms."""
-        return self._fixed([mask.forward() for mask in self._masks_of(atoms)])
+        return self.at(atoms).forward()
 
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
     ) -> FModelGradients:
         """As :meth:`FixedMaskModel.adjoint`, with what the mask adds to derivatives by atoms."""
-        masks = self._masks_of(atoms)
-        fixed = self._fixed([mask.forward() for mask in masks])
-        found = fixed.adjoint(atoms, w, anomalous=anomalous)
+        return self.at(atoms).adjoint(w, anomalous=anomalous)
+
+
+@dataclass(frozen=True, eq=False)
+class MovingMaskOfAtoms:
+    """F_model of some atoms with their smooth mask; see :meth:`MovingMaskModel.at`."""
+
+    model: MovingMaskModel
+    atoms: Atoms
+
+    def forward(self) -> np.ndarray:
+        """(n,) complex F_model."""
+        return self.fixed.forward(self.atoms)
+
+    @cached_property
+    def fixed(self) -> FixedMaskModel:
+        """The same with the mask held as it is for these atoms."""
+        f_masks = [mask.forward() for mask in self._masks]
+        f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
+        return FixedMaskModel(self.model.calculator, self.model.scales, f_masks[0], f_layer)
+
+    def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> FModelGradients:
+        """Derivatives, as of :meth:`MovingMaskModel.adjoint`."""
+        found = self.fixed.adjoint(self.atoms, w, anomalous=anomalous)
         # The solvent is (1 - k_layer) F_mask + k_layer F_nearer
-        k_layer = 0.0 if self.nearer is None else self.scales.k_layer
+        k_layer = 0.0 if self.model.nearer is None else self.model.scales.k_layer
         frac, occ = found.atoms.frac, found.atoms.occ
-        for mask, share in zip(masks, (1.0 - k_layer, k_layer), strict=False):
-            by_mask = mask.adjoint(share * fixed.by_solvent(np.asarray(w)))
+        by_solvent = self.fixed.by_solvent(np.asarray(w))
+        for mask, share in zip(self._masks, (1.0 - k_layer, k_layer), strict=False):
+            by_mask = mask.adjoint(share * by_solvent)
             frac, occ = frac + by_mask.frac, occ + by_mask.occ
         return replace(found, atoms=found.atoms.replace(frac=frac, occ=occ))
 
-    def _masks_of(self, atoms: Atoms | None) -> list[SmoothMaskOfAtoms]:
-        atoms = self.calculator.atoms if atoms is None else atoms
-        return [mask.at(atoms) for mask in (self.mask, self.nearer) if mask is not None]
-
-    def _fixed(self, f_masks: list[np.ndarray]) -> FixedMaskModel:
-        f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
-        return FixedMaskModel(self.calculator, self.scales, f_masks[0], f_layer)
+    @cached_property
+    def _masks(self) -> list[SmoothMaskOfAtoms]:
+        masks = (self.model.mask, self.model.nearer)
+        return [mask.at(self.atoms) for mask in masks if mask is not None]
 
 
 def _real_product(w: np.ndarray, f: np.ndarray) -> np.ndarray:

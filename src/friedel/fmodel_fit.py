@@ -8,9 +8,9 @@ import numpy as np
 
 from friedel import starts
 from friedel.observed import Observed
-from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
+from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
-from friedel.scaling.rejection import refit_without_outliers
+from friedel.scaling.rejection import about_rejected, near_model
 from friedel.twinning import TwinDomain, best_twin
 from friedel.unscaled import UnscaledModel
 
@@ -29,6 +29,7 @@ class FitSettings:
     solvent: str
     target: str
     search_mask: bool
+    reject_outliers: bool
     twin_laws: Mapping[str, np.ndarray]
     progress: Callable[[Sequence[Any]], Any]
 
@@ -43,6 +44,8 @@ class FModelFit:
         The model that the scales belong to, with the mask that was found.
     scaling
         The scales, how well they fit, how many numbers were fitted, and notes.
+    rejected
+        (n,) bool: what was not fitted to for being far from the model.
     shape
         What was fitted besides k_overall and B.
     twin
@@ -51,6 +54,7 @@ class FModelFit:
 
     unscaled: UnscaledModel
     scaling: ScalingFit
+    rejected: np.ndarray
     shape: Shape = FLAT
     twin: TwinDomain | None = None
 
@@ -70,32 +74,66 @@ def fit_fmodel(
         See :meth:`friedel.FModel.fit`.
     """
     chosen = observed.work
+    weights = None if observed.weights is None else observed.weights[chosen]
     options: dict[str, Any] = {
         "target": settings.target,
         "fixed": fixed,
         "k_sol_min": -np.inf if settings.source == "neutron" else 0.0,
-        "weights": None if observed.weights is None else observed.weights[chosen],
+        "weights": weights,
     }
-    searched = settings.search_mask and unscaled.masked is not None
-    if searched:
+    if settings.search_mask:
         unscaled = _with_best_mask(unscaled, observed, settings, start, options)
     data = unscaled.scaling_data(observed.f_obs.values, chosen)
     flat = _best_flat_fit(data, settings, start, options)
-    shape, fitted, twin, notes = FLAT, flat, None, tuple[str, ...]()
+    fitted, twin = flat, None
     if settings.twin_laws:
         domains = (unscaled.twin_domain(*law) for law in settings.twin_laws.items())
         twin, data, fitted = best_twin(data, flat, domains, chosen, options)
+    shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
+    notes = *dict.fromkeys(fitted.notes + notes), *about_rejected(near)
+    # r_probe and r_shrink were fitted, unless there turns out to be no solvent
+    n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
+    rejected = chosen.copy()
+    rejected[chosen] = ~near
+    fitted = replace(fitted, notes=notes, n_parameters=n)
+    return FModelFit(unscaled, fitted, rejected, shape, twin)
+
+
+def _choose_and_reject(
+    data: ScalingData,
+    fitted: ScalingFit,
+    settings: FitSettings,
+    weights: np.ndarray | None,
+    options: dict[str, Any],
+) -> tuple[Shape, ScalingFit, np.ndarray, tuple[str, ...]]:
+    """The shape, the fit of it to what is near the model, (n,) bool what that is, and notes.
+
+    Outliers of a flat solvent have no part in the choice; those of the chosen scale are the
+    ones that count.
+    """
+
+    def part(near: np.ndarray) -> tuple[ScalingData, dict[str, Any]]:
+        if near.all():
+            return data, options
+        kept = None if weights is None else weights[near]
+        return data.select(near), options | {"weights": kept}
+
+    rejects = settings.reject_outliers and settings.target != "ls"
+    near = near_model(data, fitted, weights) if rejects else np.ones(len(data), bool)
     kind = "flat" if settings.solvent == "babinet" else settings.solvent
-    shapes = candidates(data, kind, fixed)
-    if shapes != [FLAT]:
+    shape, notes = FLAT, tuple[str, ...]()
+    shapes = candidates(data, kind, options["fixed"])
+    if shapes != [FLAT] or not near.all():
+        kept, about = part(near)
         shape, fitted, notes = choose_shape(
-            data, shapes, fitted.parameters, progress=settings.progress, **options
+            kept, shapes, fitted.parameters, progress=settings.progress, **about
         )
-    if settings.target != "ls":
-        options["fixed"] = shape.held | set(fixed)
-        fitted = refit_without_outliers(data, fitted, **options)
-    n, notes = fitted.n_parameters + 2 * searched, fitted.notes + notes
-    return FModelFit(unscaled, replace(fitted, notes=notes, n_parameters=n), shape, twin)
+    nearer = near_model(data, fitted, weights) if rejects else near
+    if (nearer != near).any():
+        kept, about = part(nearer)
+        about = about | {"fixed": shape.held | set(options["fixed"])}
+        fitted = fit(kept, start=fitted.parameters, **about)
+    return shape, fitted, nearer, notes
 
 
 def _best_flat_fit(
@@ -105,8 +143,10 @@ def _best_flat_fit(
     options: dict[str, Any],
 ) -> ScalingFit:
     solvent = "babinet" if settings.solvent == "babinet" else settings.source
-    usual = [start] if start else starts.usual_starts(data, solvent, options["fixed"])
-    return starts.best_fit(data, usual, options)
+    fixed = options["fixed"]
+    if start is None:
+        return starts.best_fit(data, starts.usual_starts(data, solvent, fixed), options)
+    return starts.best_fit(data, [FLAT.start(data, start, fixed)], options)
 
 
 def _with_best_mask(

@@ -177,7 +177,7 @@ def solvent_mask(
     """
     shape = _checked_shape(shape)
     parameters = MaskParameters() if parameters is None else parameters
-    form, extent, step_w = _grid_geometry(crystal, shape)
+    form, extent, step_w = grid_geometry(crystal, shape)
     # Radii are in steps along w from here on
     grow = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
     counted = parameters.counts(atoms)
@@ -262,7 +262,7 @@ def _operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[byt
     return [row.tobytes() for row in flat]
 
 
-def _grid_geometry(
+def grid_geometry(
     crystal: Crystal, shape: tuple[int, int, int]
 ) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     """Distances on the grid in units of its step along w, and that step in A.

@@ -48,7 +48,7 @@ class ModelStatistics:
 
     @property
     def r_work(self) -> float:
-        """R-factor of the reflections that were fitted to."""
+        """R-factor of the reflections that are not left out; outliers of the fit count."""
         return self._r_factor(self.observed.work)
 
     @property
@@ -60,7 +60,7 @@ class ModelStatistics:
     def _r_factor(self, chosen: np.ndarray) -> float:
         return r_factor(self.observed.f_obs.values[chosen], self.amplitudes[chosen])
 
-    @property
+    @cached_property
     def outliers(self) -> list[Outlier]:
         """Reflections far from the model, the farthest first."""
         used, f_obs = self.observed.usable, self.observed.f_obs

@@ -41,7 +41,7 @@ class Observed:
 
     @property
     def work(self) -> np.ndarray:
-        """(n,) bool: what is fitted to."""
+        """(n,) bool: what is fitted to, but for outliers of the fit."""
         return self.usable & ~self.free
 
     @property

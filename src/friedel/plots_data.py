@@ -74,12 +74,14 @@ def plot_outliers(
 
     Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
-    from friedel.scaling.outliers import FAR, local_scale
+    from friedel.scaling.outliers import FAR, residual_scale
 
     used = fmodel.usable
     f_obs, f_model = np.asarray(fmodel.f_obs.values[used], float), fmodel.amplitudes[used]
     stol2 = fmodel.f_obs.stol2[used]
-    distance = (f_obs - f_model) / local_scale(stol2, f_obs - f_model)
+    distance = (f_obs - f_model) / residual_scale(
+        fmodel.crystal, fmodel.f_obs.hkl[used], f_obs - f_model
+    )
     far = np.abs(distance) > FAR
     points = {"s": 3, "color": BLUE, "alpha": 0.25, "lw": 0, "rasterized": True}
     marks = {"s": 26, "facecolors": "none", "edgecolors": ORANGE, "lw": 1.2}

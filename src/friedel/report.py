@@ -14,6 +14,7 @@ import numpy as np
 from friedel.bijvoet import difference_correlation, one_of_each
 from friedel.errors import ParameterError
 from friedel.scaling import r_factor
+from friedel.scaling.outliers import FAR
 from friedel.shells import Shell, table_text
 
 MOST_OUTLIERS = 10
@@ -43,8 +44,9 @@ def summary(fmodel: Any, n_shells: int) -> str:
         lines = [f"  {outlier}" for outlier in outliers[:MOST_OUTLIERS]]
         if rest > 0:
             lines.append(f"  and {rest} more")
-        noun = "reflection" if len(outliers) == 1 else "reflections"
-        blocks.append("\n".join([f"  {len(outliers)} {noun} far from the model:", *lines]))
+        noun = "reflection is" if len(outliers) == 1 else "reflections are"
+        heading = f"  {len(outliers)} {noun} more than {FAR:g} sigma from the final model:"
+        blocks.append("\n".join([heading, *lines]))
     if fmodel.notes:
         blocks.append("\n".join(f"  note: {note}" for note in fmodel.notes))
     return "\n\n".join(blocks)
@@ -55,7 +57,8 @@ def _heading(fmodel: Any) -> list[str]:
     n_free = int((fmodel.usable & fmodel.free).sum())
     scales, sigma_a = fmodel.scales, fmodel.phase_statistics.sigma_a
     group = fmodel.crystal.name or f"{fmodel.crystal.n_operations} operations"
-    fitted = f"{fmodel.result.n_parameters} parameters fitted, target {fmodel.target}"
+    to_part = f" to all but {int(fmodel.rejected.sum())} of them" if fmodel.rejected.any() else ""
+    fitted = f"{fmodel.result.n_parameters} parameters fitted{to_part}, target {fmodel.target}"
     b = " ".join(f"{x + 0.0:.2f}" for x in np.round(scales.b_overall, 2))
     n = len(scales.overall_curve)
     curve = f", times a curve with {n} coefficient{'s' if n > 1 else ''}" if n else ""
@@ -133,6 +136,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "target": fmodel.target,
         "n_reflections": int(fmodel.usable.sum()),
         "n_free": int((fmodel.usable & fmodel.free).sum()),
+        "n_rejected": int(fmodel.rejected.sum()),
         "n_parameters": fmodel.result.n_parameters,
         "r_all": fmodel.r_all,
         "r_work": fmodel.r_work,

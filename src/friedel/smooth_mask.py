@@ -21,7 +21,7 @@ from friedel.fourier import SymmetrySum
 from friedel.gradients import Gradients, checked_weights
 from friedel.grid import Patch
 from friedel.kernels.smooth_mask import add_bumps, gather_bumps
-from friedel.mask import MaskParameters
+from friedel.mask import MaskParameters, grid_geometry
 
 REACH, SPREAD, EDGE = 1.1, 1.6, 0.05
 """Nearest to the flat masks of three proteins with three sets of radii; a larger REACH would
@@ -51,12 +51,15 @@ class SmoothMask:
         Of the grid, as for :func:`friedel.mask.solvent_mask`.
     parameters
         Boundary between model and solvent.
+    threads
+        Of the transforms.
     """
 
     crystal: Crystal
     hkl: np.ndarray
     shape: tuple[int, int, int]
     parameters: MaskParameters
+    threads: int = 1
 
     def at(self, atoms: Atoms) -> "SmoothMaskOfAtoms":
         """The mask of some atoms, those of one asymmetric unit."""
@@ -65,31 +68,33 @@ class SmoothMask:
     @cached_property
     def terms(self) -> SymmetrySum:
         """From the mask to F_mask."""
-        return SymmetrySum(self.crystal, self.hkl, self.shape, symmetry_sum=False)
+        return SymmetrySum(
+            self.crystal, self.hkl, self.shape, symmetry_sum=False, threads=self.threads
+        )
 
     @cached_property
-    def geometry(self) -> tuple[np.ndarray, np.ndarray]:
-        """Metric of the grid's steps and extent of a sphere, as the kernels want them."""
-        step = self.crystal.orthogonalization / np.array(self.shape)
-        return step.T @ step, self.crystal.reciprocal_lengths * np.array(self.shape)
+    def geometry(self) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+        """Distances on the grid, see :func:`friedel.mask.grid_geometry`."""
+        return grid_geometry(self.crystal, self.shape)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """(nu, nv, nw) means over the surroundings; its own transpose."""
         import scipy.fft
 
-        transform = scipy.fft.rfftn(values)
+        transform = scipy.fft.rfftn(values, workers=self.threads)
         transform *= self._spread_transform
-        return scipy.fft.irfftn(transform, self.shape)
+        return scipy.fft.irfftn(transform, self.shape, workers=self.threads)
 
     @cached_property
     def _spread_transform(self) -> np.ndarray:
         """Real, as the bump is the same at -x as at x."""
         import scipy.fft
 
-        reach = max(SPREAD * self.parameters.r_shrink, LEAST_REACH)
+        form, extent, step_w = self.geometry
+        reach = max(SPREAD * self.parameters.r_shrink, LEAST_REACH) / step_w
         bump = np.zeros(self.shape)
-        add_bumps(np.zeros((1, 3)), np.array([reach]), np.ones(1), *self.geometry, bump)
-        return scipy.fft.rfftn(bump / bump.sum()).real
+        add_bumps(np.zeros((1, 3)), np.array([reach]), np.ones(1), form, extent, bump)
+        return scipy.fft.rfftn(bump / bump.sum(), workers=self.threads).real
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,8 @@ class SmoothMaskOfAtoms:
 
     def forward(self) -> np.ndarray:
         """(n,) complex128 F_mask."""
-        return self.planned.terms.structure_factors(Patch.whole(self.values))
+        planned = self.planned
+        return planned.terms.structure_factors(Patch.whole(self.values), threads=planned.threads)
 
     def adjoint(self, w: np.ndarray) -> Gradients:
         """Derivatives of a target T by positions and occupancies, from those by F_mask.
@@ -125,12 +131,13 @@ class SmoothMaskOfAtoms:
         planned, near = self.planned, self._near_probe
         w = checked_weights(w, len(planned.hkl))
         slope = np.empty(planned.shape)
-        planned.terms.density_gradient(w, Patch.whole(slope))
+        planned.terms.density_gradient(w, Patch.whole(slope), threads=planned.threads)
         slope *= 2.0 * (1.0 + EDGE**2) * EDGE**2 * near / (near**2 + EDGE**2) ** 2
         slope = planned.spread(slope)
         slope *= -np.log(2.0) * WEIGHT * self._probe
         found = np.empty((len(self._mates), 4))
-        gather_bumps(self._mates, self._reach, *planned.geometry, slope, found)
+        form, extent, _ = planned.geometry
+        gather_bumps(self._mates, self._reach, form, extent, slope, found)
         by_mate = found.reshape(planned.crystal.n_operations, -1, 4)
         occ, frac = np.zeros(len(self.atoms)), np.zeros((len(self.atoms), 3))
         occ[self._counted] = by_mate[:, :, 0].sum(axis=0)
@@ -151,7 +158,8 @@ class SmoothMaskOfAtoms:
         crystal = self.planned.crystal
         weight = np.tile(WEIGHT * self.atoms.occ[self._counted], crystal.n_operations)
         total = np.zeros(self.planned.shape)
-        add_bumps(self._mates, self._reach, weight, *self.planned.geometry, total)
+        form, extent, _ = self.planned.geometry
+        add_bumps(self._mates, self._reach, weight, form, extent, total)
         return np.exp2(-total)
 
     @cached_property
@@ -170,7 +178,7 @@ class SmoothMaskOfAtoms:
 
     @cached_property
     def _reach(self) -> np.ndarray:
-        """(n_operations * n_counted,) how far bumps reach, A."""
+        """(n_operations * n_counted,) how far bumps reach, in steps along w."""
         radius = self.planned.parameters.radius(self.atoms)[self._counted]
-        reach = np.maximum(REACH * radius, LEAST_REACH)
+        reach = np.maximum(REACH * radius, LEAST_REACH) / self.planned.geometry[2]
         return np.tile(reach, self.planned.crystal.n_operations)

@@ -43,18 +43,16 @@ class MaskedSolvent:
     parameters
         Boundary between model and solvent.
     given
-        (nu, nv, nw) mask to use instead of calculating one.
+        (nu, nv, nw) mask to use, as it is, instead of calculating one.
     spacing
         Of the grid, A; by default :func:`friedel.mask.mask_spacing`.
     with_layer
         Whether there is a layer next to the model with a density of its own.
     smooth
-        Whether boundaries are smooth; see :class:`friedel.smooth_mask.SmoothMask`.
-
-    Raises
-    ------
-    ParameterError
-        When a mask that was given shall be smooth.
+        Whether boundaries are smooth, and small pockets of solvent stay; see
+        :class:`friedel.smooth_mask.SmoothMask`.
+    threads
+        Of the transforms; a flat mask is made by one.
     """
 
     crystal: Crystal
@@ -65,10 +63,7 @@ class MaskedSolvent:
     spacing: float | None = None
     with_layer: bool = True
     smooth: bool = False
-
-    def __post_init__(self) -> None:
-        if self.smooth and self.given is not None:
-            raise ParameterError("a mask that is given stays as it is: it cannot be made smooth")
+    threads: int = 1
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -141,7 +136,7 @@ class MaskedSolvent:
             return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
 
     def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
-        return SmoothMask(self.crystal, self.hkl, self._shape, parameters)
+        return SmoothMask(self.crystal, self.hkl, self._shape, parameters, self.threads)
 
     @cached_property
     def _shape(self) -> tuple[int, int, int]:
@@ -152,7 +147,9 @@ class MaskedSolvent:
         # A mask without a boundary scatters nothing; its transform would be but rounding
         if all((plane == mask.flat[0]).all() for plane in mask):
             return np.zeros(len(hkl), np.complex128)
-        return fourier.structure_factors(mask, self.crystal, hkl, symmetry_sum=False)
+        return fourier.structure_factors(
+            mask, self.crystal, hkl, symmetry_sum=False, threads=self.threads
+        )
 
 
 def best_mask(

@@ -75,7 +75,9 @@ def best_twin(
     options
         Of :func:`friedel.scaling.fit`.
     """
-    start = replace(untwinned.parameters, twin_fraction=FIRST_FRACTION)
+    start = untwinned.parameters
+    if "twin_fraction" not in options["fixed"]:
+        start = replace(start, twin_fraction=FIRST_FRACTION)
     found = []
     for domain in domains:
         twinned = replace(data, twin=domain.select(chosen))

@@ -61,6 +61,11 @@ class ForEitherKind(click.Command):
     help="What the fit minimises; all but ls (least squares) are robust against outliers.",
 )
 @click.option(
+    "--keep-outliers",
+    is_flag=True,
+    help="Fit also to reflections that a robust fit finds far from the model.",
+)
+@click.option(
     "--weights",
     type=click.Choice(["none", "sigma"]),
     default="none",
@@ -86,6 +91,7 @@ class ForEitherKind(click.Command):
 @_number("--r-shrink", text="How far the solvent grows back, A.")
 @_number("--island-volume", text="Smaller pockets of solvent are none, A^3.")
 @click.option("--search-mask", is_flag=True, help="Search r-probe and r-shrink.")
+@click.option("--smooth-mask", is_flag=True, help="Give the mask a smooth boundary.")
 @_number("--d-mask", text="Spacing of the mask's grid, A.")
 @click.option("--solvent-mask", type=click.Path(), metavar="FILE", help="Take the mask from a map.")
 @_number("--ksolv", text="Solvent density: start of the fit.")
@@ -134,9 +140,10 @@ def command(model: str, data: str, **options: Any) -> None:
     for path in files.values():
         check_output(path, overwrite=overwrite)
     start, fixed = _start_and_fixed(options)
-    use_free = not options.pop("fit_all")
+    options["use_free"] = not options.pop("fit_all")
+    options["reject_outliers"] = not options.pop("keep_outliers")
     known = {name: value for name, value in options.items() if value is not None}
-    fmodel = FModel(model, data, use_free=use_free, progress=_progress, **_with_mask(known))
+    fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
     if "write_mask" in files and fmodel.masked is None:
         raise ParameterError(f"there is no mask to write with --solvent {options['solvent']}")
     fmodel.fit(_full_start(fmodel, start), fixed)

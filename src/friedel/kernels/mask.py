@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.periodic import chord, row_distances, wrapped
+
 ONE, SIX, LOW_SIX = np.uint64(1), np.uint64(6), np.uint64(63)
 """Shifts and masks; all unsigned, as numba turns a mixture with signed numbers into floats."""
 ALL, NONE = np.uint64(2**64 - 1), np.uint64(0)
@@ -20,32 +22,6 @@ BIT_OF_PRODUCT = np.zeros(64, np.int64)
 for _bit in range(64):
     BIT_OF_PRODUCT[((1 << _bit) * int(DE_BRUIJN) % 2**64) >> 58] = _bit
 """The number of a single bit, by the six highest bits of its product with De Bruijn's number."""
-
-
-@njit(cache=True, nogil=True)
-def _chord(form, px, py, r2):
-    """Where the row at (px, py) enters and leaves a sphere at the origin, in steps along w.
-
-    Squared distances are form_0 px^2 + form_1 py^2 + 2 form_2 px py + 2 (form_3 px + form_4 py) pz
-    + pz^2. Without a common point the second number is the smaller one.
-    """
-    middle = -(form[3] * px + form[4] * py)
-    flat = form[0] * px * px + form[1] * py * py + 2.0 * form[2] * px * py
-    rest = middle * middle + r2 - flat
-    if rest < 0.0:
-        return 1.0, 0.0
-    half = math.sqrt(rest)
-    return middle - half, middle + half
-
-
-@njit(cache=True, nogil=True)
-def _wrapped(i, n):
-    """The index i modulo n for i that is not far outside, faster than a division."""
-    while i < 0:
-        i += n
-    while i >= n:
-        i -= n
-    return i
 
 
 @njit(cache=True, nogil=True)
@@ -73,7 +49,7 @@ def _set_range(bits, u, v, nw, first, last):
     if n >= nw:
         _set_bits(bits, u, v, 0, nw - 1)
         return
-    start = _wrapped(first, nw)
+    start = wrapped(first, nw)
     end = start + n - 1
     if end < nw:
         _set_bits(bits, u, v, start, end)
@@ -86,8 +62,9 @@ def _set_range(bits, u, v, nw, first, last):
 def mark_spheres(bits, nw, form, extent, frac, radius):
     """Set the points within radius_j of frac_j, which is in [0, 1].
 
-    Radii are in steps along w. `form` is that of squared distances, see :func:`_chord`; `extent`
-    is the half-width along u of a sphere of radius 1.
+    Radii are in steps along w. `form` is that of squared distances, see
+    :func:`friedel.kernels.periodic.row_distances`; `extent` is the half-width along u of a sphere
+    of radius 1.
     """
     nu, nv, _ = bits.shape
     # Seen along w a sphere is an ellipse a px^2 + 2 b px py + c py^2 < r^2
@@ -97,14 +74,15 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
         cx, cy, cz = frac[j, 0] * nu, frac[j, 1] * nv, frac[j, 2] * nw
         wx, r2 = radius[j] * extent, radius[j] * radius[j]
         for i in range(math.ceil(cx - wx), math.floor(cx + wx) + 1):
-            u, px = np.uint64(_wrapped(i, nu)), i - cx
+            u, px = np.uint64(wrapped(i, nu)), i - cx
             middle = cy - b / c * px
             wy = math.sqrt(max(r2 - (a - b * b / c) * px * px, 0.0) / c)
             for m in range(math.ceil(middle - wy), math.floor(middle + wy) + 1):
-                enters, leaves = _chord(form, px, m - cy, r2)
+                flat, slope = row_distances(form, px, m - cy)
+                enters, leaves = chord(flat, slope, r2)
                 first, last = math.ceil(cz + enters), math.floor(cz + leaves)
                 if first <= last:
-                    _set_range(bits, u, np.uint64(_wrapped(m, nv)), nw, first, last)
+                    _set_range(bits, u, np.uint64(wrapped(m, nv)), nw, first, last)
 
 
 @njit(cache=True, nogil=True)
@@ -138,7 +116,8 @@ def ball_rows(form, extent, radius):
     n = 0
     for du in range(-limit_u, limit_u + 1):
         for dv in range(-limit_v, limit_v + 1):
-            enters, leaves = _chord(form, du, dv, radius * radius)
+            flat, slope = row_distances(form, du, dv)
+            enters, leaves = chord(flat, slope, radius * radius)
             first, last = math.ceil(enters), math.floor(leaves)
             if first <= last:
                 rows[n] = du, dv, first, last
@@ -226,8 +205,8 @@ def in_large_islands(row_start, first, last, shape, limit):
             n_done += 1
             u, v = row_of[i] // nv, row_of[i] % nv
             for neighbour in range(9):
-                to_u = _wrapped(u + neighbour // 3 - 1, nu)
-                to_v = _wrapped(v + neighbour % 3 - 1, nv)
+                to_u = wrapped(u + neighbour // 3 - 1, nu)
+                to_v = wrapped(v + neighbour % 3 - 1, nv)
                 row = to_u * nv + to_v
                 for j in range(row_start[row], row_start[row + 1]):
                     if not _touch(first, last, nw, i, j):
@@ -270,8 +249,8 @@ def grow_runs(row_start, first, last, keep, ball, nw, bits):
                             _set_range(
                                 grown, NONE, NONE, nw, first[run] + before, last[run] + after
                             )
-                to_u = np.uint64(_wrapped(u + ball[b, 0], nu))
-                to_v = np.uint64(_wrapped(v + ball[b, 1], nv))
+                to_u = np.uint64(wrapped(u + ball[b, 0], nu))
+                to_v = np.uint64(wrapped(v + ball[b, 1], nv))
                 for k in range(n_words):
                     bits[to_u, to_v, k] |= grown[0, 0, k]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from friedel.scaling.data import ScalingData
-from friedel.scaling.fitting import ScalingFit, fit, problem_of
+from friedel.scaling.fitting import ScalingFit, fit, is_exact, problem_of
 from friedel.scaling.parameters import ScaleParameters
 from friedel.scaling.reweighting import (
     LEAST_DAMPING,
@@ -26,9 +26,6 @@ STEPS = 3
 
 SEED = 20021
 """Of the division into folds, so that a choice can be repeated."""
-
-EXACT = 1e-6
-"""Residuals below this fraction of the amplitudes are rounding: a richer scale fits no better."""
 
 ROUGHLY = 1e-5
 """Nats per reflection to which fits are compared: differences that count are 1e-3 and more."""
@@ -65,17 +62,22 @@ class Shape:
         held: frozenset[str] = frozenset() if self.layer else frozenset({"k_layer"})
         return held if self.solvent else held | {"k_sol", "b_sol", "k_layer"}
 
-    def start(self, data: ScalingData, near: ScaleParameters) -> ScaleParameters:
-        """The start of a fit, from the parameters of a simpler shape."""
+    def start(
+        self, data: ScalingData, near: ScaleParameters, fixed: Collection[str] = ()
+    ) -> ScaleParameters:
+        """The start of a fit, from other parameters; those that are `fixed` stay as they are."""
+        parts: dict[str, Any] = {
+            "k_sol": near.k_sol if self.solvent else 0.0,
+            "k_layer": near.k_layer if self.layer else 0.0,
+            "overall_curve": _lengthened(near.overall_curve, self.overall_terms),
+            "solvent_curve": _lengthened(near.solvent_curve, self.solvent_terms),
+        }
+        start = replace(near, **{name: parts[name] for name in parts if name not in fixed})
+        kept = {"overall_curve", "solvent_curve"} & set(fixed)
+        if any(getattr(near, name) for name in kept):
+            return start  # a curve that stays means what it does in its own range alone
         curved = self.overall_terms or self.solvent_terms
-        return replace(
-            near,
-            k_sol=near.k_sol if self.solvent else 0.0,
-            k_layer=near.k_layer if self.layer else 0.0,
-            overall_curve=_lengthened(near.overall_curve, self.overall_terms),
-            solvent_curve=_lengthened(near.solvent_curve, self.solvent_terms),
-            curve_range=data.curve_range if curved else near.curve_range,
-        )
+        return replace(start, curve_range=data.curve_range if curved else near.curve_range)
 
     def __str__(self) -> str:
         parts = ["flat solvent" if self.solvent else "no solvent"]
@@ -100,12 +102,13 @@ def candidates(data: ScalingData, kind: str, fixed: Collection[str]) -> list[Sha
     kind
         ``"none"``, ``"flat"``, ``"smooth"`` (curves as well) or ``"auto"`` (all of these).
     fixed
-        Curves of scales that are fixed are not fitted.
+        Curves of scales that are fixed are not fitted, and solvent whose k_sol is fixed is there.
     """
     if kind == "none" or not data.has_solvent:
         shapes = [NO_SOLVENT]
     else:
-        shapes = [NO_SOLVENT, FLAT] if kind == "auto" else [FLAT]
+        optional = kind == "auto" and "k_sol" not in fixed
+        shapes = [NO_SOLVENT, FLAT] if optional else [FLAT]
     if kind in ("smooth", "auto"):
         richer = [_restricted(shape, data, fixed) for shape in SMOOTH]
         if data.has_layer and "k_layer" not in fixed:
@@ -113,7 +116,7 @@ def candidates(data: ScalingData, kind: str, fixed: Collection[str]) -> list[Sha
         shapes += richer
     affordable = len(data) / REFLECTIONS_PER_PARAMETER
     shapes = list(dict.fromkeys(shapes))
-    return [s for s in shapes if s in shapes[:2] or _n_terms(s) + 9 <= affordable]
+    return [s for s in shapes if not _n_terms(s) or _n_terms(s) + 9 <= affordable]
 
 
 def choose_shape(
@@ -152,7 +155,7 @@ def choose_shape(
     """
 
     def fitted(shape: Shape, near: ScaleParameters, **others: Any) -> ScalingFit:
-        start = shape.start(data, near)
+        start = shape.start(data, near, fixed)
         if shape.solvent and start.k_sol == 0.0:
             start = replace(start, k_sol=first.k_sol, b_sol=first.b_sol)
         held = shape.held | set(fixed)
@@ -172,7 +175,7 @@ def choose_shape(
         near = fits[shape].parameters
         held = shape.held | set(fixed)
         surprises[shape] = left_out_surprise(data, fits[shape], weights, held, **options)
-        if _is_exact(fits[shape], data):
+        if is_exact(fits[shape], data):
             break
     best = min(surprises, key=lambda s: surprises[s].mean())
     chosen = next(s for s in fits if _as_good(surprises[s], surprises[best]))
@@ -225,10 +228,6 @@ def _as_good(surprise: np.ndarray, best: np.ndarray) -> bool:
     difference = surprise - best
     error = float(difference.std()) / np.sqrt(len(difference))
     return bool(difference.mean() <= AS_GOOD * error)
-
-
-def _is_exact(result: ScalingFit, data: ScalingData) -> bool:
-    return result.target.scale < EXACT * float(np.mean(data.f_obs))
 
 
 def _restricted(shape: Shape, data: ScalingData, fixed: Collection[str]) -> Shape:

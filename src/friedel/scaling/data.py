@@ -100,7 +100,7 @@ class ScalingData:
 
     @cached_property
     def stol2(self) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2, 1/A^2."""
+        """(n,) (sin theta / lambda)^2, 1/A^2; as :meth:`Crystal.stol2`, compiled."""
         return quadratic_rows(self.crystal, self.hkl, UNIT_TENSOR)[0]
 
     @property
@@ -161,6 +161,13 @@ class ScalingData:
         solvent = parameters.solvent_scale(self.stol2)
         unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer, parameters.twin_fraction)
         return parameters.overall_scale(self.crystal, self.hkl) * unscaled
+
+    def residuals(
+        self, parameters: ScaleParameters, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(n,) |F_total| - F_obs with these parameters, times weights (n,)."""
+        residuals = self.amplitudes(parameters) - self.f_obs
+        return residuals if weights is None else residuals * weights
 
 
 def _products_of(

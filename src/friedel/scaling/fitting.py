@@ -17,6 +17,9 @@ from friedel.scaling.targets import TARGETS, Target
 NEGLIGIBLE_K_SOL = 1e-4
 """Solvent this much thinner than water (0.33 electrons/A^3) is none; its B_sol means nothing."""
 
+EXACT = 1e-6
+"""Residuals below this fraction of the amplitudes are rounding."""
+
 
 @dataclass(frozen=True)
 class ScalingFit:
@@ -111,6 +114,11 @@ def fit(
         problem = problem_of(data, start, held | {"k_sol", "k_layer"}, weights)
         result = _minimise(problem, target, k_sol_min, tolerance)
     return replace(result, notes=notes)
+
+
+def is_exact(result: ScalingFit, data: ScalingData) -> bool:
+    """Whether a fit meets the data but for rounding: none can be better, no residual tells."""
+    return result.target.scale < EXACT * float(np.mean(data.f_obs))
 
 
 def problem_of(

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.crystal import Crystal
-from friedel.scaling.targets import MAD_TO_SIGMA
 
 FAR = 6.0
-"""Robust standard deviations of the residuals at similar resolution; of normal ones, 2 in 10^9."""
+"""Robust standard deviations of residuals: of normal ones 2 in 10^9 are farther, of Laplace's,
+with their heavy tails, 1 in 10^4."""
 
-SHELL_SIZE = 200
-"""Reflections from which the width of the residuals at a resolution is estimated."""
+TAIL, TAIL_LIMIT = 0.05, 1.959964
+"""The share of residuals whose limit tells the width, and that limit of normal ones of width 1.
+The median would not do: where most reflections are weak, it is of the weak ones alone."""
+
+TERMS, REFLECTIONS_PER_TERM = 4, 20
+"""Of the polynomial in 1/d, and how many reflections pay for one."""
+
+LEAST_SIZE = 0.02
+"""Of the median residual: smaller ones, met by chance, count as that."""
 
 WILSON_CHANCE = 0.01
 """Amplitudes so great that so many are expected among all the data are called improbable."""
@@ -42,7 +49,7 @@ class Outlier:
     f_obs, f_model
         Amplitudes.
     distance
-        F_obs - F_model in robust standard deviations of those at similar resolution.
+        F_obs - F_model in robust standard deviations of reflections like it.
     reason
         What may be wrong with it, in words.
     """
@@ -84,7 +91,7 @@ def find_outliers(
     if len(f_obs) < 2:
         return []
     residual = f_obs - f_model
-    distance = residual / local_scale(crystal.stol2(hkl), residual)
+    distance = residual / residual_scale(crystal, hkl, residual)
     chosen = np.flatnonzero(np.abs(distance) > far)
     chosen = chosen[np.argsort(-np.abs(distance[chosen]), kind="stable")]
     improbable = _improbable_by_wilson(crystal, hkl, f_obs)
@@ -101,14 +108,36 @@ def find_outliers(
     ]
 
 
-def local_scale(stol2: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """(n,) robust standard deviation of the residuals at the resolution of each."""
-    order = np.argsort(stol2, kind="stable")
-    shells = np.array_split(order, max(1, len(order) // SHELL_SIZE))
-    middles = [float(stol2[shell].mean()) for shell in shells]
-    widths = [MAD_TO_SIGMA * float(np.median(np.abs(residual[shell]))) for shell in shells]
-    least = 1e-9 * float(np.abs(residual).max(initial=0.0)) + 1e-300
-    return np.maximum(np.interp(stol2, middles, widths), least)
+def residual_scale(crystal: Crystal, hkl: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """(n,) robust standard deviation of the residuals of reflections like each.
+
+    Like in resolution, and in the root of epsilon (and of 2 for centric ones), with which the
+    differences of amplitudes grow as Wilson's do [Read1986]. The logarithm is a cubic in 1/d, at
+    least squares in log |residual|, where an outlier is but a few units off; the factor is such
+    that a twentieth is beyond two. |F_model| plays no part: where a pseudo-translation or
+    anisotropy divides strong from weak, good data would be far for being weak by the model.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3).
+    residual
+        (n,) differences of amplitudes, perhaps weighted.
+    """
+    root = np.sqrt(crystal.epsilon(hkl) * (1.0 + crystal.is_centric(hkl)))
+    size = np.abs(residual) / root
+    least = max(LEAST_SIZE * float(np.median(size)), 1e-9 * float(size.max()), 1e-300)
+    terms = _powers(np.sqrt(crystal.stol2(hkl)), len(size) // REFLECTIONS_PER_TERM)
+    logs = np.log(np.maximum(size, least))
+    shape = np.exp(terms @ np.linalg.lstsq(terms, logs, rcond=None)[0])
+    width = float(np.quantile(size / shape, 1.0 - TAIL)) / TAIL_LIMIT
+    return np.maximum(width * shape, least) * root
+
+
+def _powers(stol: np.ndarray, affordable: int) -> np.ndarray:
+    """(n, m) powers of `stol`, the range of which is made -1 .. 1."""
+    middle, half = 0.5 * (stol.min() + stol.max()), 0.5 * float(np.ptp(stol)) + 1e-12
+    return np.vander((stol - middle) / half, int(np.clip(affordable, 1, TERMS)), increasing=True)
 
 
 def _improbable_by_wilson(crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray) -> np.ndarray:

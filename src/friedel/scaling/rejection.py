@@ -1,49 +1,57 @@
-"""The last fit, to the reflections that are not far from the model.
+"""Which reflections a fit should not be moved by: those that are far from the model.
 
 A robust target bounds what an outlier can do to the scales; left out, it does nothing at all. Which
-are outliers can only be told by a model that has hardly been moved by them, hence two fits.
+are outliers can only be told by a model that has hardly been moved by them, hence several fits.
 """
 
-from dataclasses import replace
-from typing import Any
+import math
 
 import numpy as np
 
-from friedel.scaling.choice import EXACT
 from friedel.scaling.data import ScalingData
-from friedel.scaling.fitting import ScalingFit, fit
-from friedel.scaling.outliers import FAR, local_scale
+from friedel.scaling.fitting import ScalingFit, is_exact
+from friedel.scaling.outliers import FAR, residual_scale
+
+MOST = 0.02
+"""The greatest share of the data that is taken for outliers. Where more are far from the model it
+is likely to be the model that is wrong, and good data would go first where they tell so."""
 
 
-def refit_without_outliers(
-    data: ScalingData,
-    first: ScalingFit,
-    *,
-    weights: np.ndarray | None = None,
-    **options: Any,
-) -> ScalingFit:
-    """The same fit without reflections beyond :data:`friedel.scaling.outliers.FAR`.
+def near_model(
+    data: ScalingData, fitted: ScalingFit, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """(n,) bool: the data without the outliers of a fit by a robust target.
 
-    Distances are in robust standard deviations of (weighted) residuals at similar resolution, so
-    that strong reflections at low resolution, which tell of the solvent, stay.
+    These are residuals, weighted if the fit was, beyond :data:`friedel.scaling.outliers.FAR`
+    robust standard deviations of reflections like them; no more than :data:`MOST` of all, the
+    farthest. Of data that are met exactly, and of so few that they would not do for the fit, none.
 
     Parameters
     ----------
-    first
-        The fit to all of `data`, by a robust target.
-    weights, options
-        See :func:`friedel.scaling.fit`.
+    data
+        Not only those that were fitted to.
+    weights
+        (n,) factors of the residuals, or None for 1.
     """
-    residuals = data.amplitudes(first.parameters) - data.f_obs
-    if weights is not None:
-        residuals *= weights
-    near = np.abs(residuals) <= FAR * local_scale(data.stol2, residuals)
-    is_exact = first.target.scale < EXACT * float(np.mean(data.f_obs))
-    if near.all() or is_exact or near.sum() <= first.n_parameters:
-        return first
-    kept = None if weights is None else weights[near]
-    last = fit(data.select(near), start=first.parameters, weights=kept, **options)
-    n_far = int((~near).sum())
-    far = "1 reflection is" if n_far == 1 else f"{n_far} reflections are"
-    note = f"{far} far from the model and left out of the last fit"
-    return replace(last, notes=(*dict.fromkeys(first.notes + last.notes), note))
+    residuals = data.residuals(fitted.parameters, weights)
+    distance = np.abs(residuals) / residual_scale(data.crystal, data.hkl, residuals)
+    most = _most(len(data))
+    near = distance <= max(FAR, float(np.partition(distance, -most - 1)[-most - 1]))
+    if is_exact(fitted, data) or near.sum() <= fitted.n_parameters:
+        return np.ones(len(data), bool)
+    return near
+
+
+def about_rejected(near: np.ndarray) -> tuple[str, ...]:
+    """What to say of the reflections that are not in `near` (n,)."""
+    n = int((~near).sum())
+    if n == 0:
+        return ()
+    text = f"{n} outlier{' is' if n == 1 else 's are'} left out of the last fit"
+    if n == _most(len(near)):
+        text += f", the farthest; more than {MOST:.0%} of the data never are"
+    return (text,)
+
+
+def _most(n: int) -> int:
+    return min(math.ceil(MOST * n), n - 1)
