@@ -102,6 +102,7 @@ def _transformed_planes(
 
 def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
     """The transform along the first axis, not scaled; the argument is overwritten."""
+    threads = max(1, min(threads, kept.size // POINTS_PER_THREAD))
     ducc = _ducc_fft()
     if ducc is not None:
         return ducc.c2c(kept, axes=(0,), forward=forward, out=kept, nthreads=threads)
