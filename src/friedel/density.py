@@ -18,7 +18,7 @@ MANY_ATOMS = 5_000
 LOAD_OF_POINT = 1e-2
 """Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
 
-POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 600_000
+POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 1_200_000
 """An atom takes as long as clearing and folding that many points; work that is less than that of
 so many points costs less than another thread."""
 

@@ -14,7 +14,7 @@ from friedel.workspace import scratch
 POINTS_AT_A_TIME = 2**17
 """Grid points that are transformed along two axes before the next ones."""
 
-POINTS_PER_THREAD = 100_000
+POINTS_PER_THREAD = 200_000
 """Grid points below which another thread costs more than it saves."""
 
 
