@@ -30,6 +30,16 @@ def test_arrays_are_frozen_and_the_callers_are_not():
     assert atoms.frac[0, 0] == 0.0
 
 
+def test_views_of_what_others_write_to_are_copied():
+    """Also read-only ones: what was planned for such atoms would hold for others unnoticed."""
+    b_iso = np.array([10.0])
+    atoms = Atoms.from_labels(["C"], [[0, 0, 0]])
+    seen = atoms.replace(b_iso=np.broadcast_to(b_iso, (1,)))
+    b_iso[:] = 20.0
+    assert seen.b_iso == [10.0]
+    assert atoms.replace(occ=atoms.occ[:]).occ.base is atoms.occ  # frozen all the way
+
+
 def test_replace_changes_one_field_only():
     moved = two_atoms(frac=np.ones((2, 3)))
     assert (moved.frac == 1).all()

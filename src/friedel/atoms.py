@@ -218,10 +218,18 @@ def rotate_tensors(tensors: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 
 
 def _owned(value: Any) -> np.ndarray:
-    """A float64 array that nobody else can write to: a copy, unless it is read-only already."""
-    if isinstance(value, np.ndarray) and not value.flags.writeable and value.dtype == np.float64:
+    """A float64 array that nobody else can write to: a copy, unless it is such already."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float64 and _is_read_only(value):
         return np.ascontiguousarray(value)
     return np.array(value, np.float64, order="C")
+
+
+def _is_read_only(array: np.ndarray) -> bool:
+    """Whether neither the array nor whatever it is a view of can be written to."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
