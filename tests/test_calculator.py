@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import sampling
+from friedel import density, density_adjoint, sampling
 from friedel.atoms import Atoms
 from friedel.calculator import Calculator
 from friedel.crystal import Crystal
+from friedel.direct import pieces
 from friedel.formfactors import GaussianSum
 
 CRYSTAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
@@ -168,6 +169,34 @@ def test_the_same_bits_for_any_number_of_threads(threads):
         for n in (1, threads)
     )
     np.testing.assert_array_equal(one.forward(), many.forward())
+
+
+@pytest.mark.parametrize("method", ["fft", "direct"])
+def test_the_number_of_threads_may_change(method, monkeypatch):
+    """Nothing that is kept between calls holds the one that it was made with."""
+    asked = []
+
+    def in_stretches(work, n, threads, load=None):
+        asked.append(threads)
+        work(0, n)
+
+    for module in (density, density_adjoint, pieces):
+        monkeypatch.setattr(module, "in_stretches", in_stretches)
+    monkeypatch.setattr(density, "POINTS_PER_THREAD", 1)
+    monkeypatch.setattr(density_adjoint, "ATOMS_PER_THREAD", 1)
+    monkeypatch.setattr(pieces, "SECONDS_OF_THREADS", 0.0)
+    model = CRYSTAL, some_atoms(500)
+    calculator = Calculator.from_model(model, d_min=1.0, method=method, threads=1)
+    w = np.ones(len(calculator.hkl), complex)
+    for threads in (2, 3):
+        asked.clear()
+        calculator.threads = threads
+        calculator.forward()
+        forward = len(asked)
+        calculator.adjoint(None, w)
+        assert threads in asked[:forward]
+        assert threads in asked[forward:]
+        assert max(asked) == threads
 
 
 def test_several_threads_may_call_at_once():

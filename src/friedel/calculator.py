@@ -256,19 +256,18 @@ class Calculator:
 
     @cached_property
     def _of_constants(self) -> PlannedSum:
-        one = np.ones((len(self.atoms.scatterers), 1))
-        return self._planned_sum(
-            one, 0.0 * one, 0.0 * one[:, 0], sampling.Fixed(dtype=self.fixed.dtype)
-        )
+        n = len(self.atoms.scatterers)
+        fixed = sampling.Fixed(dtype=self.fixed.dtype)
+        return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
 
     @property
     def _direct_sum(self) -> direct.DirectSum:
-        planned = self._direct_sum_of_one_thread
-        planned.threads = self.threads
+        planned = self._planned_direct_sum
+        planned.threads = self.threads  # which may have changed
         return planned
 
     @cached_property
-    def _direct_sum_of_one_thread(self) -> direct.DirectSum:
+    def _planned_direct_sum(self) -> direct.DirectSum:
         return direct.DirectSum(self.crystal, self.hkl)
 
     @cached_property
