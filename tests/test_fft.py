@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 from friedel import fft
+from friedel.crystal import Crystal
+from friedel.errors import ReflectionsError
+from friedel.fourier import SymmetrySum
 
 
 @pytest.fixture(params=["ducc0", "scipy"])
@@ -59,3 +62,10 @@ def test_the_wanted_part_of_the_inverse_of_a_part_of_the_frequencies(
     u, v = ((first + np.arange(n)) % m for first, n, m in zip(origin, size, shape, strict=False))
     expected = whole[np.ix_(u, v)]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_reflections_beyond_the_grid():
+    crystal = Crystal((20, 20, 20, 90, 90, 90))
+    SymmetrySum(crystal, np.array([[8, 0, -8]]), (16, 16, 16))
+    with pytest.raises(ReflectionsError, match="16 x 16 x 16 holds no reflections"):
+        SymmetrySum(crystal, np.array([[0, 9, 0]]), (16, 16, 16))

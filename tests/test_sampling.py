@@ -68,3 +68,24 @@ def test_broad_atoms_at_high_resolution_have_a_plan():
     plan = sampling.cheapest(accuracy_model(ORTHOGONAL, 1.0, 50.0), 1e-6)
     assert plan.dtype == np.float64
     assert np.isfinite([plan.blur, plan.cutoff, plan.error, plan.seconds]).all()
+
+
+def test_a_sharp_atom_without_occupancy_gets_a_density():
+    """It counts for nothing in the plan's errors, but must be put on the grid all the same."""
+    rng = np.random.default_rng(0)
+    b_iso, occ = np.full(400, 80.0), np.ones(400)
+    b_iso[0] = occ[0] = 0.0
+    atoms = Atoms.from_labels(["C"] * 400, rng.random((400, 3)), occ, b_iso)
+    calculator = Calculator.from_model((ORTHOGONAL, atoms), d_min=2.0, method="fft")
+    assert np.isfinite(calculator.forward()).all()
+
+
+def test_fixed_sampling_takes_float64_where_float32_is_too_rough():
+    rng = np.random.default_rng(0)
+    model = ORTHOGONAL, Atoms.from_labels(["C"] * 50, rng.random((50, 3)), 1.0, 20.0)
+    rough, fine = (
+        Calculator.from_model(model, d_min=2.0, rate=3.0, rtol=rtol).plan for rtol in (1e-3, 1e-7)
+    )
+    assert rough.dtype == np.float32
+    assert fine.dtype == np.float64
+    assert fine.error * sampling.SAFETY <= 1e-7
