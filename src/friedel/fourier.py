@@ -57,8 +57,8 @@ class SymmetrySum:
         (nu, nv, nw) of the grid over the whole cell.
     symmetry_sum
         Off for a density that has its symmetry copies already.
-    absent, stol2
-        (n,) bool and (n,) 1/A^2: what the crystal tells of `hkl`, where it is known already.
+    stol2
+        (n,) 1/A^2: ``crystal.stol2(hkl)``, where it is known already.
     threads
         For working it out.
 
@@ -75,7 +75,6 @@ class SymmetrySum:
         shape: tuple[int, int, int],
         *,
         symmetry_sum: bool = True,
-        absent: np.ndarray | None = None,
         stol2: np.ndarray | None = None,
         threads: int = 1,
     ) -> None:
@@ -108,7 +107,7 @@ class SymmetrySum:
         if symmetry_sum:
             # non-absent reflections have the same phase in each lattice translation
             self._scale *= len(crystal.centring_translations)
-            self._scale[crystal.is_absent(hkl) if absent is None else absent] = 0.0
+            self._scale[crystal.is_absent(hkl)] = 0.0
         self._factor_for = 0.0, self._scale
 
     def _factor(self, blur: float) -> np.ndarray:

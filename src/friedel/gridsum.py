@@ -155,7 +155,6 @@ class PlannedSum:
         self._form_factors = a, b, f_double_prime
         self._d_min = 0.5 / float(np.sqrt(stol2.max()))
         self._rtol, self._fixed = rtol, fixed
-        self._absent = crystal.is_absent(hkl)
         self._terms: SymmetrySum | None = None
         self._kept: GridSum | None = None
         self._planned_for = atoms
@@ -205,7 +204,6 @@ class PlannedSum:
                 self._crystal,
                 self._hkl,
                 shape,
-                absent=self._absent,
                 stol2=self._stol2,
                 threads=threads,
             )

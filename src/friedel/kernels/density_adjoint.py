@@ -39,7 +39,7 @@ from numba import njit
 
 from friedel.kernels.boxes import BOX, place_sphere, sphere_rows, table_radius
 from friedel.kernels.ellipsoids import GROUP
-from friedel.kernels.factors import fill_profile
+from friedel.kernels.factors import distances, fill_profile
 from friedel.kernels.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.vectors import (
     LANES,
@@ -73,10 +73,8 @@ def unfold_rows(grid, nw, first, last):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fill_distances(out, at, line, center):
     """out[at + i] = d and out[at + BOX + i] = d^2, with d as in `fill_profile`."""
-    middle = int(np.rint(center))
-    offset = constant(out, middle - center)
     for i in range(0, line[1], LANES):
-        d = add(add(steps(out), constant(out, line[0] - middle + i)), offset)
+        d = distances(out, add(steps(out), constant(out, i)), line, center)
         store(out, np.uint64(at + i), d)
         store(out, np.uint64(at + BOX + i), multiply(d, d))
 

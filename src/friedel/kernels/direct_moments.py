@@ -15,6 +15,7 @@ from friedel.kernels.vectors import (
     multiply_add,
     negative,
     store,
+    store_all,
 )
 
 
@@ -74,12 +75,7 @@ def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, 
         width = 2 if real else 4
         at0, at1, at2 = at0 + width, at1 + width, at2 + width
         w_at, g_at = w_at + w_step, g_at + 2 * LANES
-    store(q, 0, q0_re)
-    store(q, LANES, q0_im)
-    store(q, 2 * LANES, q1_re)
-    store(q, 3 * LANES, q1_im)
-    store(q, 4 * LANES, q2_re)
-    store(q, 5 * LANES, q2_im)
+    store_all(q, (q0_re, q0_im, q1_re, q1_im, q2_re, q2_im))
 
 
 @compiled
@@ -117,18 +113,7 @@ def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
             term = multiply_add(down_im, w_r, multiply(down_re, w_i))
             d0 = multiply_add(d0, down, term)
         w_at, at = w_at - w_step, at - width
-    store(moments, 0, a0)
-    store(moments, LANES, b0)
-    store(moments, 2 * LANES, a1)
-    store(moments, 3 * LANES, b1)
-    store(moments, 4 * LANES, a2)
-    store(moments, 5 * LANES, b2)
-    store(moments, 6 * LANES, c0)
-    store(moments, 7 * LANES, d0)
-    store(moments, 8 * LANES, c1)
-    store(moments, 9 * LANES, d1)
-    store(moments, 10 * LANES, c2)
-    store(moments, 11 * LANES, d2)
+    store_all(moments, (a0, b0, a1, b1, a2, b2, c0, d0, c1, d1, c2, d2))
 
 
 @compiled
@@ -168,18 +153,9 @@ def upright_sums(v, at0, at1, at2, line, steps, real, w, w_at, w_step, q):
             b2_re = multiply_add(broadcast(v, at2 + line + 2), w_i, b2_re)
             b2_im = multiply_add(broadcast(v, at2 + line + 3), w_r, b2_im)
         at0, at1, at2, w_at = at0 + width, at1 + width, at2 + width, w_at + w_step
-    store(q, 0, a0_re)
-    store(q, LANES, a0_im)
-    store(q, 2 * LANES, a1_re)
-    store(q, 3 * LANES, a1_im)
-    store(q, 4 * LANES, a2_re)
-    store(q, 5 * LANES, a2_im)
-    store(q, 6 * LANES, b0_re)
-    store(q, 7 * LANES, b0_im)
-    store(q, 8 * LANES, b1_re)
-    store(q, 9 * LANES, b1_im)
-    store(q, 10 * LANES, b2_re)
-    store(q, 11 * LANES, b2_im)
+    store_all(
+        q, (a0_re, a0_im, a1_re, a1_im, a2_re, a2_im, b0_re, b0_im, b1_re, b1_im, b2_re, b2_im)
+    )
 
 
 @compiled

@@ -18,7 +18,17 @@ from friedel.kernels.direct import fill_axis, take_atoms
 from friedel.kernels.direct_adjoint import COLUMNS, finish
 from friedel.kernels.direct_symmetry import PHASE, compiled, folded
 from friedel.kernels.indices import turn_of
-from friedel.kernels.vectors import LANES, add, fill, load, multiply, multiply_add, negative, store
+from friedel.kernels.vectors import (
+    LANES,
+    add,
+    fill,
+    load,
+    multiply,
+    multiply_add,
+    negative,
+    store,
+    store_all,
+)
 
 
 @compiled
@@ -110,8 +120,7 @@ def _sum_operations(i, a, b, c, place, turn, real, sums):
             term = multiply(size, multiply_add(a_im, b_re, multiply(a_re, b_im)))
             re = multiply_add(fill(PHASE[t, 1]), term, re)
             im = multiply_add(fill(PHASE[t, 3]), term, im)
-    store(sums, 0, re)
-    store(sums, LANES, im)
+    store_all(sums, (re, im))
 
 
 @compiled
@@ -197,16 +206,7 @@ def _gather_vector(first, n, a, b, c, place, turn, with_inverse, kind, w, f, tot
             sh, sk, sl = multiply_add(h, s, sh), multiply_add(k, s, sk), multiply_add(l, s, sl)
             hh, kk, ll = multiply_add(h, hu, hh), multiply_add(k, ku, kk), multiply_add(l, lu, ll)
             hk, hl, kl = multiply_add(h, ku, hk), multiply_add(h, lu, hl), multiply_add(k, lu, kl)
-    store(total, 0, u0)
-    store(total, LANES, sh)
-    store(total, 2 * LANES, sk)
-    store(total, 3 * LANES, sl)
-    store(total, 4 * LANES, hh)
-    store(total, 5 * LANES, kk)
-    store(total, 6 * LANES, ll)
-    store(total, 7 * LANES, hk)
-    store(total, 8 * LANES, hl)
-    store(total, 9 * LANES, kl)
+    store_all(total, (u0, sh, sk, sl, hh, kk, ll, hk, hl, kl))
 
 
 @compiled

@@ -55,14 +55,26 @@ NO_CROSS_TERM = 1e-12
 """Correlation of two axes that is rounding."""
 
 
+@njit(cache=True, nogil=True)
+def distances(out, numbers, line, center):
+    """Of the grid points `numbers` (a vector) of `line`, a row of a box, from the center."""
+    middle = int(np.rint(center))
+    return add(add(numbers, constant(out, line[0] - middle)), constant(out, middle - center))
+
+
+@njit(cache=True, nogil=True)
+def _in_type(out, exponent):
+    """An exponent near the end of float32's range as one of the array's type."""
+    return exponent if out.itemsize == 4 else exponent * WIDER
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_profile(out, at, line, center, q, peak):
     """out[at + i] = peak exp(-q d^2), d = first + i - center; `line` is a row of a box."""
-    middle = int(np.rint(center))
-    offset_vector, peak_vector = constant(out, middle - center), constant(out, peak)
-    minus_q, floor = constant(out, -q), constant(out, PROFILE_FLOOR)
+    minus_q, peak_vector = constant(out, -q), constant(out, peak)
+    floor = constant(out, PROFILE_FLOOR)
     for i in range(0, line[1], LANES):
-        d = add(add(steps(out), constant(out, line[0] - middle + i)), offset_vector)
+        d = distances(out, add(steps(out), constant(out, i)), line, center)
         exponent = multiply(multiply(minus_q, d), d)
         store(out, np.uint64(at + i), multiply(peak_vector, exp(maximum(exponent, floor))))
 
@@ -70,13 +82,11 @@ def fill_profile(out, at, line, center, q, peak):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_half(out, at, line, center, q):
     """out[at + i] = exp(-q d^2) with d as in `fill_profile`, but 0 outside of the box."""
-    middle = int(np.rint(center))
-    offset, minus_q = constant(out, middle - center), constant(out, -q)
-    floor = constant(out, HALF_FLOOR * (1.0 if out.itemsize == 4 else WIDER))
+    minus_q, floor = constant(out, -q), constant(out, _in_type(out, HALF_FLOOR))
     low, high = constant(out, line[2]), constant(out, line[3] - 1)
     for i in range(0, line[1], LANES):
         number = add(steps(out), constant(out, i))
-        d = add(add(number, constant(out, line[0] - middle)), offset)
+        d = distances(out, number, line, center)
         value = exp(maximum(multiply(multiply(minus_q, d), d), floor))
         value = zero_where_less(zero_where_less(value, number, low), high, number)
         store(out, np.uint64(at + i), value)
@@ -85,12 +95,11 @@ def _fill_half(out, at, line, center, q):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_tilt(out, at, line, center, slope):
     """out[at + i] = exp(slope d), d as in `fill_profile`, but not beyond the box: it may grow."""
-    middle = int(np.rint(center))
-    offset, slope_vector = constant(out, middle - center), constant(out, slope)
+    slope_vector = constant(out, slope)
     low, high = constant(out, line[2]), constant(out, line[3] - 1)
     for i in range(0, line[1], LANES):
         number = minimum(maximum(add(steps(out), constant(out, i)), low), high)
-        d = add(add(number, constant(out, line[0] - middle)), offset)
+        d = distances(out, number, line, center)
         store(out, np.uint64(at + i), exp(multiply(slope_vector, d)))
 
 
@@ -112,7 +121,7 @@ def _fill_pair_table(
         q = form[t, cross]
         _fill_tilt(tilts, t * BOX, columns, column_center, -2.0 * q * dr)
         _fill_tilt(tilts, (GROUP + t) * BOX, columns, column_center, -2.0 * q)
-    least = constant(out, math.exp(PAIR_FLOOR * (1.0 if out.itemsize == 4 else WIDER)))
+    least = constant(out, math.exp(_in_type(out, PAIR_FLOOR)))
     one, table = constant(out, 1.0), np.uint64(n * size)
     for c in range(0, size, LANES):
         at, of = np.uint64(c), np.uint64(half_column + c)
@@ -145,7 +154,7 @@ def _fill_pair_table(
 def _fill_product_table(out, rows, columns, half, half_row, half_column):
     """`_fill_pair_table` for two axes that are not correlated."""
     n, size = rows[1], columns[1]
-    least = constant(out, math.exp(PAIR_FLOOR * (1.0 if out.itemsize == 4 else WIDER)))
+    least = constant(out, math.exp(_in_type(out, PAIR_FLOOR)))
     for t in range(GROUP):
         for r in range(n):
             factor = broadcast(half, np.uint64(half_row + t * BOX + r))

@@ -17,7 +17,7 @@ from numba.np.arrayobj import make_array
 LANES = 8
 """Elements of one vector."""
 
-_INT32 = ir.IntType(32)
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):
@@ -104,6 +104,22 @@ def store(typing_context, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, index, value), generate
+
+
+@intrinsic
+def store_all(typing_context, array, vectors):
+    """Store a tuple of vectors one behind the other, from the array's first element on."""
+
+    def generate(context, builder, signature, arguments):
+        array_type, array = signature.args[0], arguments[0]
+        for m, vector in enumerate(cgutils.unpack_tuple(builder, arguments[1])):
+            index = ir.Constant(_INT64, m * vector.type.count)
+            address = _address(context, builder, array_type, array, index)
+            address = builder.bitcast(address, vector.type.as_pointer())
+            builder.store(vector, address, align=array_type.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, vectors), generate
 
 
 @intrinsic
