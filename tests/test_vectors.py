@@ -13,6 +13,7 @@ from friedel.kernels.vectors import (
     minimum,
     multiply_add,
     store,
+    store_all,
     wide_zeros,
     zero_where_less,
     zeros,
@@ -70,3 +71,17 @@ def test_vectors_of_either_length(dtype):
     short, wide = short_and_wide(x, y)  # of whole numbers: exact
     assert short == 3.0 * x[:LANES].sum()
     assert wide == 3.0 * x[: 2 * LANES].sum()
+
+
+@njit
+def stored_in_turn(x, out):
+    first, second = load(x, np.uint64(0)), load(x, np.uint64(LANES))
+    store_all(out, (second, first, second))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_tuple_of_vectors_is_stored_from_the_first_element_on(dtype):
+    x, out = np.arange(2 * LANES, dtype=dtype), np.full(4 * LANES, -1.0, dtype)
+    stored_in_turn(x, out)
+    first, second = x[:LANES], x[LANES:]
+    np.testing.assert_array_equal(out, [*second, *first, *second, *np.full(LANES, -1.0)])
