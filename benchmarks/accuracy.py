@@ -12,8 +12,8 @@ import warnings
 import numpy as np
 from common import MACROMOLECULES, SMALL_MOLECULES, exact_sample, load, worst_shell
 
-from friedel.calculator import Calculator
 from friedel.errors import FriedelWarning
+from friedel.structure_factors.calculator import Calculator
 
 RTOLS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 LARGEST_AT_1_A = 5e6

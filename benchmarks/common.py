@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
-from friedel.io.models import Model, as_model, site_symmetry_order
-from friedel.reflections import Reflections
-from friedel.shells import worst_shell_error
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.model.model import Model
+from friedel.model.special_positions import site_symmetry_order
+from friedel.readers.models import as_model
+from friedel.reflections.agreement import worst_shell_error
+from friedel.reflections.reflections import Reflections
+from friedel.structure_factors.calculator import Calculator
 
 HERE = Path(__file__).parent
 MACROMOLECULES = {
@@ -186,7 +188,7 @@ class PeerError(Exception):
 
 def save_atoms(path, model, **arrays):
     """A model's atoms and crystal as plain arrays, with others."""
-    from friedel.io.writers import find_gemmi_spacegroup
+    from friedel.writers.mtz import find_gemmi_spacegroup
 
     crystal, atoms = model.crystal, model.atoms
     group = find_gemmi_spacegroup(crystal)

@@ -11,8 +11,8 @@ import numpy as np
 from common import load
 from direct import seconds
 
-from friedel.calculator import SECONDS_PER_GATHER, Calculator
 from friedel.direct import predicted_seconds
+from friedel.structure_factors.calculator import SECONDS_PER_GATHER, Calculator
 
 CASES = [
     ("1dur.pdb", 1.5, 1e-4), ("1dur.pdb", 3.0, 1e-4), ("5a3h.pdb", 2.0, 1e-3),

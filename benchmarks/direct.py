@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from common import models_folder, run_cctbx
 
-from friedel.atoms import VOIGT, Atoms
-from friedel.crystal import Crystal
 from friedel.direct import DirectSum, structure_factors
-from friedel.formfactors import scattering_factors
-from friedel.io.models import as_model
+from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.crystal import Crystal
+from friedel.readers.models import as_model
+from friedel.scattering.formfactors import scattering_factors
 
 try:
     import gemmi

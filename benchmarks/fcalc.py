@@ -34,7 +34,7 @@ from common import (
 )
 from limits import median_seconds, print_parts
 
-from friedel.calculator import Calculator
+from friedel.structure_factors.calculator import Calculator
 
 PYTHONS = {
     "gemmi": None,

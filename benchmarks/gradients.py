@@ -27,9 +27,9 @@ from common import load, model_and_resolution, models_folder, run_peer, seconds
 from peer import peak_mb
 from scipy.spatial import cKDTree
 
-from friedel.calculator import Calculator
-from friedel.ensemble import Ensemble, moments
-from friedel.io.writers import find_gemmi_spacegroup
+from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.ensemble import Ensemble, moments
+from friedel.writers.mtz import find_gemmi_spacegroup
 
 NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")
 REPEATS = 5

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import numpy as np
 from common import model_and_resolution
 
-from friedel import density, fourier
-from friedel.calculator import Calculator
+from friedel.density import density, fourier
+from friedel.structure_factors.calculator import Calculator
 
 RTOL = 1e-4
 CALLS = 9

@@ -10,9 +10,9 @@ from itertools import count
 import numpy as np
 from peer import peak_mb, serve
 
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.structure_factors.calculator import Calculator
 
 import_mb = peak_mb()
 path, d_min, rtol, output = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]

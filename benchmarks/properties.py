@@ -12,7 +12,7 @@ import gemmi
 import numpy as np
 
 import friedel
-from friedel.dispersion import anomalous, cromer_liberman
+from friedel.scattering.dispersion import anomalous, cromer_liberman
 
 N_ENERGIES = 1000
 ENERGIES = np.geomspace(2000.0, 70000.0, N_ENERGIES)

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 import friedel
-from friedel.io.hydrogens import with_riding_hydrogens
-from friedel.reflections import Reflections, match
+from friedel.readers.added_hydrogens import with_riding_hydrogens
+from friedel.reflections.reflections import Reflections, match
 
 PAIRS = {
     "5e5z": ("5e5z.pdb", "5e5z.mtz:FP,SIGFP"),

@@ -10,7 +10,7 @@ exponents are slopes of straight lines fitted to logarithms.
 import numpy as np
 from common import seconds, synthetic
 
-from friedel.calculator import Calculator
+from friedel.structure_factors.calculator import Calculator
 
 ATOMS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
 A3_PER_ATOM = 34.0

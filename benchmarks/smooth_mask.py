@@ -15,9 +15,9 @@ from common import models_folder, seconds
 from rfactors import PAIRS
 
 from friedel import FModel
-from friedel.fourier import structure_factors
-from friedel.mask import solvent_mask
-from friedel.solvent import MaskedSolvent
+from friedel.density.fourier import structure_factors
+from friedel.solvent.flat_mask import solvent_mask
+from friedel.solvent.masked_solvent import MaskedSolvent
 
 SHELLS = (np.inf, 8.0, 5.0, 4.0, 3.0)
 """Their limits, A."""

@@ -14,8 +14,8 @@ from common import models_folder, seconds
 from rfactors import PAIRS, Task, run_cctbx, run_gemmi
 
 from friedel import FModel, as_model, as_reflections
-from friedel.grid import grid_shape
-from friedel.mask import MaskParameters, mask_spacing, solvent_mask
+from friedel.density.grid import grid_shape
+from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_mask
 
 
 def page(model, data):

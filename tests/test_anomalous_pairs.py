@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.friedel_pairs import FriedelPairs
-from friedel.io.atom_types import AtomTypes, read_atom_types
+from friedel.readers.atom_types import AtomTypes, read_atom_types
+from friedel.reflections.friedel_pairs import FriedelPairs
 
 gemmi = pytest.importorskip("gemmi")
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.atoms import Atoms, expand_strict_ncs, rotate_tensors
 from friedel.constants import U_TO_B
-from friedel.crystal import Crystal
+from friedel.model.atoms import Atoms, expand_strict_ncs, rotate_tensors
+from friedel.model.crystal import Crystal
 
 
 def two_atoms(**fields):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.bijvoet import difference_correlation, one_of_each, pair_positions
 from friedel.errors import FileFormatError, ParameterError
-from friedel.io.writers import write_mtz
-from friedel.reflections import Reflections, match
+from friedel.reflections.bijvoet import difference_correlation, one_of_each, pair_positions
+from friedel.reflections.reflections import Reflections, match
+from friedel.writers.mtz import write_mtz
 from test_fmodel import CRYSTAL, globule
 
 WAVELENGTH = 2.5

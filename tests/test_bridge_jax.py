@@ -5,10 +5,10 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from friedel.atoms import Atoms  # noqa: E402
 from friedel.bridges.jax import structure_factors  # noqa: E402
-from friedel.calculator import Calculator  # noqa: E402
-from friedel.crystal import Crystal  # noqa: E402
+from friedel.model.atoms import Atoms  # noqa: E402
+from friedel.model.crystal import Crystal  # noqa: E402
+from friedel.structure_factors.calculator import Calculator  # noqa: E402
 
 CRYSTAL = Crystal.from_triplets((8, 6, 7, 90, 107, 90), ["-x,y,-z", "x+1/2,y+1/2,z"])
 N = 3

@@ -8,11 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import friedel.bridges.torch as bridge  # noqa: E402
-from friedel.atoms import Atoms  # noqa: E402
 from friedel.bridges.torch import StructureFactors  # noqa: E402
-from friedel.calculator import Calculator  # noqa: E402
-from friedel.crystal import Crystal  # noqa: E402
 from friedel.errors import AtomsError  # noqa: E402
+from friedel.model.atoms import Atoms  # noqa: E402
+from friedel.model.crystal import Crystal  # noqa: E402
+from friedel.structure_factors.calculator import Calculator  # noqa: E402
 
 CRYSTAL = Crystal.from_triplets((8, 6, 7, 90, 107, 90), ["-x,y,-z", "x+1/2,y+1/2,z"])
 N = 3

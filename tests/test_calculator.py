@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import density, density_adjoint, sampling
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.accuracy import plan as sampling
+from friedel.density import density, density_adjoint
 from friedel.direct import pieces
-from friedel.formfactors import GaussianSum
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.scattering.formfactors import GaussianSum
+from friedel.structure_factors.calculator import Calculator
 
 CRYSTAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
 

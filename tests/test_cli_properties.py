@@ -10,7 +10,7 @@ import pytest
 
 import friedel
 from commands import run
-from friedel.dispersion.edges import absorption_edges
+from friedel.scattering.dispersion.edges import absorption_edges
 
 gemmi = pytest.importorskip("gemmi")
 QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
@@ -88,12 +88,12 @@ class TestFormfactor:
     def test_all_tables_are_described(self, capsys):
         code, out, _ = run(capsys, "formfactor", "--list")
         assert code == 0
-        for name in friedel.formfactors.TABLES:
+        for name in friedel.scattering.formfactors.TABLES:
             assert f"{name}: " in out
 
     def test_plot_with_a_panel_for_each_radiation(self, capsys, tmp_path):
         pytest.importorskip("matplotlib")
-        from friedel.plots_elements import plot_form_factors
+        from friedel.plots.scattering import plot_form_factors
 
         target = tmp_path / "fe.svg"
         tables = ("it92", "wk95", "lobato14", "peng98", "neutron92")
@@ -111,7 +111,7 @@ class TestFormfactor:
 class TestDispersionFigure:
     def test_edges_are_marked_and_both_sources_drawn(self):
         pytest.importorskip("matplotlib")
-        from friedel.plots_elements import plot_dispersion
+        from friedel.plots.scattering import plot_dispersion
 
         figure = plot_dispersion(["Au", "Pb"], energy=(10000.0, 17000.0))
         top, bottom = figure.axes[:2]
@@ -125,7 +125,7 @@ class TestDispersionFigure:
 
     def test_hydrogen_has_chantler_only(self):
         pytest.importorskip("matplotlib")
-        from friedel.plots_elements import plot_dispersion
+        from friedel.plots.scattering import plot_dispersion
 
         figure = plot_dispersion(["H"], energy=(5000.0, 9000.0))
         assert figure.axes[1].get_legend_handles_labels()[1] == ["H, chantler"]
@@ -143,7 +143,7 @@ class TestDispersionFigure:
     )
     def test_bad_calls(self, elements, energy):
         pytest.importorskip("matplotlib")
-        from friedel.plots_elements import plot_dispersion
+        from friedel.plots.scattering import plot_dispersion
 
         with pytest.raises(friedel.FriedelError):
             plot_dispersion(elements, energy=energy)

@@ -1,9 +1,10 @@
-"""What the plan of the house demands and a machine can check."""
+"""What the layout demands and a machine can check."""
 
 import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ import sys
 sys.modules["gemmi"] = None  # any import of it now fails
 import numpy as np
 import friedel
-from friedel.fmodel import FModel
-from friedel.grid import grid_shape
-from friedel.mask import MaskParameters, solvent_mask
-from friedel.reflections import Reflections
+from friedel.fmodel.fmodel import FModel
+from friedel.density.grid import grid_shape
+from friedel.solvent.flat_mask import MaskParameters, solvent_mask
+from friedel.reflections.reflections import Reflections
 
 crystal = friedel.Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
 rng = np.random.default_rng(1)
@@ -79,29 +80,39 @@ def test_gemmi_computes_no_scattering_for_us():
         assert not forbidden.search(path.read_text()), path
 
 
-ROOMS = {
-    "gemmi": {"io", "compat"},
-    "matplotlib": {"figures", "plots", "plots_data", "plots_elements", "plots_model"},
+IMPORTED_BY = {
+    "gemmi": {"readers", "writers", "compat"},
+    "matplotlib": {"plots"},
     "torch": {"bridges"},
     "jax": {"bridges"},
 }
-"""The only rooms that import these; every other one, present or to come, does without."""
+"""The only packages that import these; every other one, present or to come, does without."""
 
 
-@pytest.mark.parametrize("package", ROOMS)
+@pytest.mark.parametrize("package", IMPORTED_BY)
 def test_where_packages_are_imported(package):
-    rooms = set()
+    packages = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
             if any(name.split(".")[0] == package for name in names):
-                rooms.add(path.relative_to(SOURCE).parts[0].removesuffix(".py"))
-    assert rooms
-    assert rooms <= ROOMS[package]
+                packages.add(path.relative_to(SOURCE).parts[0].removesuffix(".py"))
+    assert packages
+    assert packages <= IMPORTED_BY[package]
 
 
 def test_no_module_outgrows_one_idea():
     for path in SOURCE.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 500, path
+
+
+def test_the_pipeline_is_one_short_list():
+    settings = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert len(layers) <= 12
+    listed = {name.strip().removeprefix("friedel.") for line in layers for name in line.split("|")}
+    found = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py"}
+    found |= {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert listed == found - {"__init__", "__main__"}

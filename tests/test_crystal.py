@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 import friedel
-from friedel.crystal import Crystal, parse_triplet
-from friedel.laue import laue_name
+from friedel.model.crystal import Crystal
+from friedel.model.laue import laue_name
+from friedel.model.operations import parse_triplet
 
 P212121 = ("x,y,z", "-x+1/2,-y,z+1/2", "-x,y+1/2,-z+1/2", "x+1/2,-y+1/2,-z")
 CELL = (30.0, 40.0, 50.0, 90.0, 90.0, 90.0)
@@ -169,7 +170,7 @@ class TestAgainstGemmi:
         }[system]
 
     def test_unique_reflections_of_every_tabulated_setting(self):
-        from friedel.io.gemmi_objects import crystal_from_gemmi
+        from friedel.readers.gemmi_models import crystal_from_gemmi
 
         settings = list(self.gemmi.spacegroup_table())
         assert len(settings) > 500
@@ -185,7 +186,7 @@ class TestAgainstGemmi:
 
 
 def test_more_reflections_than_there_is_memory_for(monkeypatch):
-    monkeypatch.setattr("friedel.workspace.available_memory", lambda: 1e6)
+    monkeypatch.setattr("friedel.runtime.memory.available_memory", lambda: 1e6)
     crystal = Crystal((50, 60, 70, 90, 90, 90))
     with pytest.raises(
         friedel.MemoryLimitError, match="a list of about 5.5e.04 reflections to 2 A needs"

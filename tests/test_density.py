@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.atoms import VOIGT, Atoms
 from friedel.constants import U_TO_B
-from friedel.crystal import Crystal
-from friedel.density import BACKGROUND, add_atoms, sample, sample_patch
-from friedel.formfactors import GaussianSum, scattering_factors
-from friedel.placement import AtomsOnGrid
-from friedel.reach import GaussianGroups, RadiusTable
+from friedel.density.atoms_on_grid import AtomsOnGrid
+from friedel.density.density import BACKGROUND, add_atoms, sample, sample_patch
+from friedel.density.radii import GaussianGroups, RadiusTable
+from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.crystal import Crystal
+from friedel.scattering.formfactors import GaussianSum, scattering_factors
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))

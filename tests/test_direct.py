@@ -6,10 +6,10 @@ import pytest
 
 import friedel
 from friedel import direct
-from friedel.atoms import VOIGT, Atoms
-from friedel.crystal import Crystal
 from friedel.direct import DirectSum, along_rows, blocks, cost, pieces, structure_factors
-from friedel.kernels import direct as kernels
+from friedel.kernels.direct import rows as kernels
+from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.crystal import Crystal
 
 TOLERANCE = 1e-12
 OBLIQUE = Crystal((9.3, 10.7, 12.1, 71, 98, 113))
@@ -324,7 +324,7 @@ def test_prediction_of_time():
 
 @pytest.mark.parametrize("case", ["1dur.pdb", "1pfe.cif.gz", "5e5z.pdb", "epoxide.cif"])
 def test_real_structures(case, shared_data):
-    from friedel.io.models import as_model
+    from friedel.readers.models import as_model
 
     model = as_model(shared_data / "models" / case)
     hkl = model.crystal.unique_reflections(0.7 if case == "epoxide.cif" else 1.2)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from friedel.crystal import Crystal
 from friedel.direct import DirectSum, along_rows, blocks, pieces
-from friedel.kernels import direct as kernels
+from friedel.kernels.direct import rows as kernels
+from friedel.model.crystal import Crystal
 from test_direct import (
     CRYSTALS,
     P21N,

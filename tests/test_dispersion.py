@@ -9,8 +9,8 @@ from hypothesis import given, settings, strategies as st
 
 from friedel.constants import HC
 from friedel.data import table
-from friedel.dispersion import anomalous, chantler, cromer_liberman, cromer_liberman_all
 from friedel.errors import ElementError, EnergyError, ParameterError
+from friedel.scattering.dispersion import anomalous, chantler, cromer_liberman, cromer_liberman_all
 
 CROMER_LIBERMAN = ("cromer-liberman", "cromer-liberman-repaired")
 SOURCES = (*CROMER_LIBERMAN, "chantler")

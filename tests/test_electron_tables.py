@@ -9,8 +9,8 @@ import pytest
 
 import friedel
 from friedel.constants import BOHR_RADIUS, MOTT_BETHE
-from friedel.elements import element_record, parse_label
-from friedel.formfactors import form_factor_table, scattering_factors
+from friedel.model.elements import element_record, parse_label
+from friedel.scattering.formfactors import form_factor_table, scattering_factors
 
 STOL = np.linspace(0.0, 6.0, 241)
 FITTED = ("lobato14", "kirkland10")
@@ -99,7 +99,7 @@ class TestIons:
         assert np.median(list(at_end.values())) < 0.0025
         poor = {label for label, error in at_end.items() if error > 0.095}
         named = re.findall(r"[A-Z][a-z]?\d?[+-]", found.info.note)
-        assert poor == {friedel.elements.make_label(*parse_label(x)) for x in named}
+        assert poor == {friedel.model.elements.make_label(*parse_label(x)) for x in named}
 
     def test_the_charge_rules_at_small_angles(self):
         found = form_factor_table("peng98")

@@ -4,7 +4,7 @@ import pytest
 
 import friedel
 from friedel.data import table
-from friedel.elements import element_record
+from friedel.model.elements import element_record
 
 
 def test_every_element_answers_or_says_none():

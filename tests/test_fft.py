@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from friedel import fft
-from friedel.crystal import Crystal
+from friedel.density import pruned_fft as fft
+from friedel.density.fourier import SymmetrySum
 from friedel.errors import ReflectionsError
-from friedel.fourier import SymmetrySum
+from friedel.model.crystal import Crystal
 
 
 @pytest.fixture(params=["ducc0", "scipy"])

@@ -10,8 +10,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
+from friedel.density.grid import FloatGrid
 from friedel.errors import (
     CellError,
     FriedelError,
@@ -21,13 +20,14 @@ from friedel.errors import (
     ResolutionError,
     SymmetryError,
 )
-from friedel.fmodel import FModel
-from friedel.grid import FloatGrid
-from friedel.io.data import as_reflections
-from friedel.io.writers import write_ccp4_map
-from friedel.mask import MaskParameters
-from friedel.reflections import Reflections, match
+from friedel.fmodel.fmodel import FModel
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.readers.amplitudes import as_reflections
+from friedel.reflections.reflections import Reflections, match
 from friedel.scaling import ScaleParameters, r_factor
+from friedel.solvent.flat_mask import MaskParameters
+from friedel.writers.mtz import write_ccp4_map
 
 PAIRS = {
     "5e5z": ("5e5z.pdb", "5e5z.mtz:FP,SIGFP"),
@@ -147,10 +147,10 @@ class TestSynthetic:
             import sys
             sys.modules["gemmi"] = None
             import numpy as np
-            from friedel.atoms import Atoms
-            from friedel.crystal import Crystal
-            from friedel.fmodel import FModel
-            from friedel.reflections import Reflections, match
+            from friedel.model.atoms import Atoms
+            from friedel.model.crystal import Crystal
+            from friedel.fmodel.fmodel import FModel
+            from friedel.reflections.reflections import Reflections, match
             crystal = Crystal((20, 20, 20, 90, 90, 90))
             frac = np.random.default_rng(0).random((30, 3)) / 2
             atoms = Atoms.from_labels(["C"] * 30, frac, b_iso=10.0)

@@ -6,18 +6,18 @@ from itertools import product
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.density.grid import FloatGrid
 from friedel.errors import FriedelError, ParameterError, ReflectionsError
-from friedel.fmodel import FModel
-from friedel.fmodel_adjoint import FixedMaskModel, MovingMaskModel
-from friedel.grid import FloatGrid
-from friedel.mask import MaskParameters
-from friedel.reflections import Reflections
+from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel
+from friedel.fmodel.fmodel import FModel
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
-from friedel.smooth_mask import SmoothMask
-from friedel.targets import least_squares
+from friedel.solvent.flat_mask import MaskParameters
+from friedel.solvent.smooth_mask import SmoothMask
+from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.refinement_targets import least_squares
 
 CRYSTAL = Crystal.from_triplets((9, 11, 13, 90, 104, 90), ["-x,y+1/2,-z"])
 FLAT = ScaleParameters(1.7, (2.0, -1.0, 4.0, 0.3, 1.5, -0.4), 0.4, 30.0)

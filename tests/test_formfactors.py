@@ -11,14 +11,14 @@ import pytest
 import friedel
 from friedel.constants import BOHR_RADIUS
 from friedel.data import sources, table
-from friedel.elements import (
+from friedel.model.elements import (
     element_of_entry,
     element_record,
     is_label,
     make_label,
     parse_label,
 )
-from friedel.formfactors import (
+from friedel.scattering.formfactors import (
     TABLES,
     GaussianSum,
     fit_gaussians,
@@ -244,7 +244,7 @@ def test_tables_tell_what_they_are():
 
 
 def test_extrapolation_is_told_once_for_each_table(monkeypatch):
-    monkeypatch.setattr("friedel.formfactors.tables._warned", set())
+    monkeypatch.setattr("friedel.scattering.formfactors.tables._warned", set())
     for name in ("it92", "wk95"):
         found = form_factor_table(name)
         with pytest.warns(friedel.FriedelWarning, match=f"{name} are fitted to {found.stol_max:g}"):

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import density, fourier, placement, reach
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
-from friedel.density_adjoint import gather
-from friedel.formfactors import scattering_factors
-from friedel.grid import Patch
-from friedel.placement import AtomsOnGrid
+from friedel.density import atoms_on_grid as placement, density, fourier, radii as reach
+from friedel.density.atoms_on_grid import AtomsOnGrid
+from friedel.density.density_adjoint import gather
+from friedel.density.grid import Patch
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.scattering.formfactors import scattering_factors
+from friedel.structure_factors.calculator import Calculator
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))
 OBLIQUE = Crystal((12, 13, 14, 75, 100, 115))

@@ -9,10 +9,10 @@ import scipy.spatial
 
 import friedel
 from friedel.errors import AtomsError, ParameterError
-from friedel.fmodel import FModel
-from friedel.hydrogens import ELECTRONS, NUCLEI, riding_hydrogens
-from friedel.io.hydrogens import with_riding_hydrogens
-from friedel.io.models import as_model
+from friedel.fmodel.fmodel import FModel
+from friedel.model.riding_hydrogens import ELECTRONS, NUCLEI, riding_hydrogens
+from friedel.readers.added_hydrogens import with_riding_hydrogens
+from friedel.readers.models import as_model
 
 C_H, N_H = ELECTRONS["C"], ELECTRONS["N"]
 RING = dict.fromkeys(("CD1", "CD2", "CE1", "CE2"), 1)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.io.data import as_reflections, split_labels
-from friedel.io.models import as_crystal, as_model, site_symmetry_order
+from friedel.model.special_positions import site_symmetry_order
+from friedel.readers.amplitudes import as_reflections, split_labels
+from friedel.readers.models import as_crystal, as_model
 
 gemmi = pytest.importorskip("gemmi")
 

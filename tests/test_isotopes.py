@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.formfactors import form_factor_table, neutron_length, scattering_factors
-from friedel.formfactors.isotopes import periodictable_lengths
+from friedel.scattering.formfactors import form_factor_table, neutron_length, scattering_factors
+from friedel.scattering.formfactors.isotopes import periodictable_lengths
 
 pytest.importorskip("periodictable")
 

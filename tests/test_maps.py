@@ -4,10 +4,10 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.crystal import Crystal
 from friedel.errors import FileFormatError
-from friedel.io.maps import read_map
-from friedel.io.writers import write_ccp4_map
+from friedel.model.crystal import Crystal
+from friedel.readers.maps import read_map
+from friedel.writers.mtz import write_ccp4_map
 
 CRYSTAL = Crystal.from_triplets((20, 24, 30, 90, 90, 90), ["-x,-y,z+1/2"], "P 1 1 21")
 

@@ -9,13 +9,13 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
+from friedel.density.fourier import structure_factors
+from friedel.density.grid import grid_shape
 from friedel.errors import FriedelWarning, ParameterError, ResolutionError
-from friedel.fourier import structure_factors
-from friedel.grid import grid_shape
-from friedel.kernels.mask import find_runs, grow_runs, in_large_islands, unpack
-from friedel.mask import (
+from friedel.kernels.grid.mask import find_runs, grow_runs, in_large_islands, unpack
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.solvent.flat_mask import (
     MaskParameters,
     divided_operations,
     mask_spacing,
@@ -46,7 +46,7 @@ no_solvent_is_fine = pytest.mark.filterwarnings("ignore:the cell has no solvent"
 @cache
 def read_model(path: Path) -> tuple[Crystal, Atoms]:
     pytest.importorskip("gemmi")
-    from friedel.io.models import as_model
+    from friedel.readers.models import as_model
 
     model = as_model(path, strict_ncs=False)  # gemmi's mask leaves strict NCS copies out
     return model.crystal, model.atoms

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
 from friedel.errors import FriedelError, OutputError
-from friedel.fmodel import FModel
-from friedel.plots import plot_fmodel
-from friedel.plots_data import density_map, plot_map, plot_outliers, plot_wilson
-from friedel.reflections import Reflections
-from friedel.shortcuts import fcalc
+from friedel.fmodel.fmodel import FModel
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.plots.data import density_map, plot_map, plot_outliers, plot_wilson
+from friedel.plots.fmodel import plot_fmodel
+from friedel.reflections.reflections import Reflections
+from friedel.structure_factors.fcalc import fcalc
 from test_fmodel import CRYSTAL, globule, observed
 
 pytest.importorskip("matplotlib")
@@ -108,7 +108,7 @@ def test_not_fitted():
 
 
 def test_matplotlib_is_not_loaded_before_it_is_needed():
-    code = "import sys, friedel.plots; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, friedel.plots.fmodel; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

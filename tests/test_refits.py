@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from friedel.data import table
-from friedel.formfactors import GaussianSum, form_factor_table
-from friedel.formfactors.refits import fewest_gaussians, with_fewest_gaussians
+from friedel.scattering.formfactors import GaussianSum, form_factor_table
+from friedel.scattering.formfactors.refits import fewest_gaussians, with_fewest_gaussians
 
 
 def test_stated_errors_are_the_errors():

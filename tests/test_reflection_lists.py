@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.io.hklf import parse_hklf
-from friedel.io.refinement import parse_weights, read_refinement
-from friedel.io.reflection_lists import is_small_structure, read_reflection_list
+from friedel.readers.hklf import parse_hklf
+from friedel.readers.reflection_lists import is_small_structure, read_reflection_list
+from friedel.readers.stated_refinement import parse_weights, read_refinement
 
 pytest.importorskip("gemmi")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.crystal import Crystal
-from friedel.reflections import Reflections, match
+from friedel.model.crystal import Crystal
+from friedel.reflections.reflections import Reflections, match
 
 CRYSTAL = Crystal.from_triplets((30, 40, 50, 90, 90, 90), ["-x,-y,z"], name="P 1 1 2")
 HKL = np.array([[1, 2, 3], [0, 0, 1]])

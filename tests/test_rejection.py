@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from friedel.errors import ParameterError
-from friedel.fmodel import FModel
-from friedel.reflections import Reflections
+from friedel.fmodel.fmodel import FModel
+from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters, ScalingData, fit
 from friedel.scaling.rejection import MOST, about_rejected, near_model
 from test_fmodel import CRYSTAL, globule, observed

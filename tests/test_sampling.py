@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from friedel import sampling
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.accuracy import plan as sampling
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.structure_factors.calculator import Calculator
 
 FLOAT32 = np.dtype(np.float32)
 ORTHOGONAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])

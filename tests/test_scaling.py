@@ -7,8 +7,8 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.crystal import Crystal
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.model.crystal import Crystal
 from friedel.scaling import (
     ScaleParameters,
     ScalingData,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from friedel.crystal import Crystal
+from friedel.model.crystal import Crystal
 from friedel.scaling import find_outliers
 from friedel.scaling.outliers import FAR, residual_scale
 

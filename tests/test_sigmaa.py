@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError
-from friedel.sigmaa import (
+from friedel.fmodel.sigma_a import (
     SigmaA,
     estimate,
     figure_of_merit,
@@ -13,6 +12,7 @@ from friedel.sigmaa import (
     phase_statistics,
     rice_surprise,
 )
+from friedel.model.crystal import Crystal
 
 CRYSTAL = Crystal.from_triplets(
     (40, 50, 60, 90, 90, 90), ["-x+1/2,-y,z+1/2", "x+1/2,-y+1/2,-z"], "P 21 21 21"

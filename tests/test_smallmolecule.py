@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.io.reflection_lists import ReflectionList
+from friedel.readers.reflection_lists import ReflectionList
 from friedel.smallmolecule.intensities import IntensityModel, extinction_per_x, shelx_weights
 from friedel.smallmolecule.merging import merge_equivalents
 from friedel.smallmolecule.result import Parameter

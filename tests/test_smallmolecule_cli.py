@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from commands import run
-from friedel.io.writers import write_mtz
+from friedel.writers.mtz import write_mtz
 
 
 @pytest.fixture

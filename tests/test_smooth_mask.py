@@ -7,14 +7,14 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
+from friedel.density.fourier import structure_factors
+from friedel.density.grid import grid_shape
 from friedel.errors import ReflectionsError
-from friedel.fourier import structure_factors
-from friedel.grid import grid_shape
-from friedel.mask import MaskParameters, solvent_mask
-from friedel.shells import worst_shell_error
-from friedel.smooth_mask import REACH, SmoothMask
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.reflections.agreement import worst_shell_error
+from friedel.solvent.flat_mask import MaskParameters, solvent_mask
+from friedel.solvent.smooth_mask import REACH, SmoothMask
 
 CELLS = {
     "P 1": (5, 6, 7, 80, 95, 102),
@@ -174,8 +174,8 @@ def test_atoms_that_count_for_nothing():
 @pytest.mark.parametrize("radii", ["refmac", "vdw", "cctbx"])
 def test_it_is_near_the_flat_mask(shared_data, radii):
     """As near as the flat mask is to itself on a finer grid, in shells that solvent reaches."""
-    from friedel.io.models import as_model
-    from friedel.reflections import Reflections
+    from friedel.readers.models import as_model
+    from friedel.reflections.reflections import Reflections
 
     model = as_model(shared_data / "models" / "1dur.pdb")
     hkl = model.crystal.unique_reflections(5.0)

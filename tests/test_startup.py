@@ -37,8 +37,8 @@ def test_nowhere_to_keep_compiled_code(tmp_path):
         "TMPDIR": str(tmp_path / "scratch"),
     }
     code = """
-import friedel.kernels.gaussians, numba, numpy as np
-friedel.kernels.gaussians.radii_at_level(np.ones((1, 1)), np.ones((1, 1)), 0.1, np.empty(1))
+import friedel.kernels.grid.gaussians, numba, numpy as np
+friedel.kernels.grid.gaussians.radii_at_level(np.ones((1, 1)), np.ones((1, 1)), 0.1, np.empty(1))
 print(friedel.__file__)
 print(numba.config.CACHE_DIR)
 """
@@ -56,7 +56,7 @@ print(numba.config.CACHE_DIR)
 def test_interrupted_command_leaves_no_file(tmp_path):
     """Ctrl-C while a file is being written: exit code 130, one line, and an empty folder."""
     code = f"""
-import friedel.io.writers as writers, sys, time
+import friedel.writers.mtz as writers, sys, time
 from friedel.cli import main
 replace = writers.os.replace
 def slow(*arguments):
@@ -106,8 +106,8 @@ def test_linear_algebra_is_there_when_it_is_asked_for():
     """Though numba starts without it."""
     code = """
 import sys, numpy as np, numba
-import friedel.kernels.indices
-friedel.kernels.indices.largest_indices(np.zeros((1, 3), int), np.zeros((1, 3, 3), int))
+import friedel.kernels.reciprocal.indices
+friedel.kernels.reciprocal.indices.largest_indices(np.zeros((1, 3), int), np.zeros((1, 3, 3), int))
 assert "scipy.linalg" not in sys.modules
 product = numba.njit(lambda a, b: np.dot(a, b))
 a = np.arange(4.0).reshape(2, 2) + 1.0

@@ -3,7 +3,7 @@ import pytest
 from scipy.integrate import quad
 
 import friedel
-from friedel import targets
+from friedel.structure_factors import refinement_targets as targets
 
 RNG = np.random.default_rng(3)
 N = 40

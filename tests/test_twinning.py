@@ -6,12 +6,12 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
 from friedel.errors import FriedelError, ParameterError, SymmetryError
-from friedel.fmodel import FModel
-from friedel.io.twins import twin_laws
-from friedel.reflections import Reflections
+from friedel.fmodel.fmodel import FModel
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.readers.twin_laws import twin_laws
+from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
 
 HEXAGONAL, CUBIC = (30.0, 30.0, 35.0, 90, 90, 120), (34.0, 34.0, 34.0, 90, 90, 90)

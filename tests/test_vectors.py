@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from friedel.kernels.vectors import (
+from friedel.kernels.simd import (
     LANES,
     broadcast_like,
     exp,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel import workspace
-from friedel.workspace import available_memory, check_memory, scratch
+from friedel.runtime import memory as workspace
+from friedel.runtime.memory import available_memory, check_memory, scratch
 
 
 def test_memory_is_used_again_within_a_thread():

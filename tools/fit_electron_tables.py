@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from friedel.data import table
-from friedel.formfactors.exact import exact_form_factors
-from friedel.formfactors.fitting import fit_gaussians
+from friedel.scattering.formfactors.exact import exact_form_factors
+from friedel.scattering.formfactors.fitting import fit_gaussians
 
 DATA = Path(__file__).parents[1] / "src" / "friedel" / "data"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
-from friedel.formfactors import form_factor_table
+from friedel.scattering.formfactors import form_factor_table
 
 TABLES = ("it92", "c4322")
 D_MIN = (1.0, 1.25, 1.4, 1.5, 2.0, 2.5, 3.0)

@@ -2,29 +2,6 @@
 
 from typing import Any
 
-from friedel.atoms import (
-    Atoms as Atoms,
-)
-from friedel.calculator import (
-    Calculator as Calculator,
-)
-from friedel.comparison import (
-    Agreement as Agreement,
-    agreement as agreement,
-)
-from friedel.crystal import (
-    Crystal as Crystal,
-)
-from friedel.dispersion import (
-    anomalous as anomalous,
-    cromer_liberman as cromer_liberman,
-)
-from friedel.dispersion.edges import (
-    absorption_edges as absorption_edges,
-)
-from friedel.ensemble import (
-    Ensemble as Ensemble,
-)
 from friedel.errors import (
     AccuracyError as AccuracyError,
     AtomsError as AtomsError,
@@ -42,61 +19,84 @@ from friedel.errors import (
     ResolutionError as ResolutionError,
     SymmetryError as SymmetryError,
 )
-from friedel.fmodel import (
+from friedel.fmodel.fmodel import (
     FModel as FModel,
 )
-from friedel.formfactors import (
+from friedel.model.atoms import (
+    Atoms as Atoms,
+)
+from friedel.model.crystal import (
+    Crystal as Crystal,
+)
+from friedel.plots.data import (
+    plot_map as plot_map,
+    plot_outliers as plot_outliers,
+    plot_wilson as plot_wilson,
+)
+from friedel.plots.density import (
+    plot_cost as plot_cost,
+    plot_section as plot_section,
+)
+from friedel.plots.fmodel import (
+    plot_fmodel as plot_fmodel,
+)
+from friedel.plots.scattering import (
+    plot_dispersion as plot_dispersion,
+    plot_form_factors as plot_form_factors,
+)
+from friedel.readers.amplitudes import (
+    as_reflections as as_reflections,
+)
+from friedel.readers.calculated import (
+    read_calculated as read_calculated,
+)
+from friedel.readers.models import (
+    as_crystal as as_crystal,
+    as_model as as_model,
+)
+from friedel.reflections.agreement import (
+    Agreement as Agreement,
+    agreement as agreement,
+)
+from friedel.reflections.friedel_pairs import (
+    FriedelPairs as FriedelPairs,
+)
+from friedel.reflections.reflections import (
+    Reflections as Reflections,
+)
+from friedel.scattering.dispersion import (
+    anomalous as anomalous,
+    cromer_liberman as cromer_liberman,
+)
+from friedel.scattering.dispersion.edges import (
+    absorption_edges as absorption_edges,
+)
+from friedel.scattering.formfactors import (
     FormFactorTable as FormFactorTable,
     GaussianSum as GaussianSum,
     fit_gaussians as fit_gaussians,
     form_factor_table as form_factor_table,
     neutron_length as neutron_length,
 )
-from friedel.friedel_pairs import (
-    FriedelPairs as FriedelPairs,
-)
-from friedel.gradients import (
-    Gradients as Gradients,
-)
-from friedel.io.calculated import (
-    read_calculated as read_calculated,
-)
-from friedel.io.data import (
-    as_reflections as as_reflections,
-)
-from friedel.io.models import (
-    as_crystal as as_crystal,
-    as_model as as_model,
-)
-from friedel.mask import (
-    MaskParameters as MaskParameters,
-)
-from friedel.plots import (
-    plot_fmodel as plot_fmodel,
-)
-from friedel.plots_data import (
-    plot_map as plot_map,
-    plot_outliers as plot_outliers,
-    plot_wilson as plot_wilson,
-)
-from friedel.plots_elements import (
-    plot_dispersion as plot_dispersion,
-    plot_form_factors as plot_form_factors,
-)
-from friedel.plots_model import (
-    plot_cost as plot_cost,
-    plot_section as plot_section,
-)
-from friedel.reflections import (
-    Reflections as Reflections,
-)
-from friedel.shortcuts import (
-    fcalc as fcalc,
-    model_density as model_density,
-)
 from friedel.smallmolecule import (
     IntensityFit as IntensityFit,
     fit_intensities as fit_intensities,
+)
+from friedel.solvent.flat_mask import (
+    MaskParameters as MaskParameters,
+)
+from friedel.structure_factors.calculator import (
+    Calculator as Calculator,
+)
+from friedel.structure_factors.ensemble import (
+    Ensemble as Ensemble,
+)
+from friedel.structure_factors.fcalc import (
+    fcalc as fcalc,
+    model_density as model_density,
+)
+from friedel.structure_factors.gradients import (
+    Gradients as Gradients,
 )
 
 __version__: str

@@ -4,9 +4,9 @@ import gemmi
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.structure_factors.calculator import Calculator
 
 CELLS = {
     "P 1": (9, 10, 11, 80, 95, 102),

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from friedel.atoms import Atoms
-from friedel.calculator import Calculator
-from friedel.crystal import Crystal
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.structure_factors.calculator import Calculator
 
 CRYSTALS = {
     "P1": Crystal((9, 10, 11, 80, 95, 102)),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from friedel.calculator import Calculator
-from friedel.io.models import as_model
+from friedel.readers.models import as_model
+from friedel.structure_factors.calculator import Calculator
 
 MACROMOLECULES = (
     "1dur.pdb", "1orc.pdb", "1pfe.cif.gz", "4oz7.pdb", "5a3h.pdb", "5cvz_final.pdb", "5e5z.pdb",

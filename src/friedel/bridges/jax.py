@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from friedel.bridges.batches import TRAILING, Batch, batch_shape, reduced
-from friedel.calculator import Calculator
 from friedel.errors import MissingDependencyError
+from friedel.structure_factors.calculator import Calculator
 
 try:
     import jax

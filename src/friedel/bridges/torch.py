@@ -19,8 +19,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from friedel.bridges.batches import TRAILING, Batch, batch_shape, reduced
-from friedel.calculator import Calculator
 from friedel.errors import MissingDependencyError
+from friedel.structure_factors.calculator import Calculator
 
 try:
     import torch

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from friedel.comparison import agreement
-from friedel.crystal import Crystal
 from friedel.errors import FileFormatError
-from friedel.friedel_pairs import FriedelPairs
-from friedel.io.calculated import Calculated, read_calculated
-from friedel.reflections import Reflections, match
+from friedel.model.crystal import Crystal
+from friedel.readers.calculated import Calculated, read_calculated
+from friedel.reflections.agreement import agreement
+from friedel.reflections.friedel_pairs import FriedelPairs
+from friedel.reflections.reflections import Reflections, match
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 
 from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
 from friedel.cli.options import HYDROGENS, OVERWRITE, echo_notes, parse_hkl, summary_line
-from friedel.elements import make_label, parse_label
 from friedel.errors import ParameterError
+from friedel.model.elements import make_label, parse_label
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -124,8 +124,8 @@ def command(
     degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
     from friedel import fcalc
-    from friedel.io.models import as_model
-    from friedel.io.writers import check_output
+    from friedel.readers.models import as_model
+    from friedel.writers.mtz import check_output
 
     files = {name: path for name in FILES if (path := given.pop(name))}
     for path in files.values():
@@ -170,7 +170,7 @@ def command(
     click.echo(how, err=True)
     echo_notes(note for note in notes if note not in read.notes)
     if test:
-        from friedel.comparison import agreement
+        from friedel.reflections.agreement import agreement
 
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
@@ -189,7 +189,7 @@ def command(
 
 def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
     """Of the options given, what `fcalc` is to know of the atoms' scattering."""
-    from friedel.formfactors import SOURCES, form_factor_table
+    from friedel.scattering.formfactors import SOURCES, form_factor_table
 
     source, table = given["source"], given["table"]
     if given["normalize"]:

@@ -5,9 +5,9 @@ from typing import Any
 import click
 import numpy as np
 
-from friedel.friedel_pairs import FriedelPairs
-from friedel.io.models import Model
-from friedel.reflections import Reflections
+from friedel.model.model import Model
+from friedel.reflections.friedel_pairs import FriedelPairs
+from friedel.reflections.reflections import Reflections
 
 FILES = (
     "to_mtz",
@@ -53,7 +53,7 @@ def write_file(
         plot_cost(model, path, d_min=d_min, source=options["source"], overwrite=overwrite)
     else:
         from friedel import model_density, plot_section
-        from friedel.report import UNITS
+        from friedel.fmodel.report import UNITS
 
         decided: dict[str, Any] = {k: x for k, x in sampling.items() if x is not None}
         if name == "plot_section":

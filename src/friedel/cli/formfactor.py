@@ -51,8 +51,8 @@ def command(
     X-rays: electrons; electron tables: A; neutrons: fm, real part. Where a table has no entry of
     that name, the others are shown.
     """
-    from friedel.elements import is_label, make_label, parse_label
-    from friedel.formfactors import TABLES, form_factor_table
+    from friedel.model.elements import is_label, make_label, parse_label
+    from friedel.scattering.formfactors import TABLES, form_factor_table
 
     if list_tables:
         click.echo("\n\n".join(str(form_factor_table(name)) for name in TABLES))
@@ -91,8 +91,8 @@ def command(
 def _plot(
     labels: list[str], tables: list[str], stol_max: float, path: str, overwrite: bool
 ) -> None:
-    from friedel.io.writers import check_output
-    from friedel.plots_elements import plot_form_factors
+    from friedel.plots.scattering import plot_form_factors
+    from friedel.writers.mtz import check_output
 
     check_output(path, overwrite=overwrite)
     plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)

@@ -61,8 +61,8 @@ def command(
 
     With --plot alone the figure shows the highest edge between 3 and 50 keV.
     """
-    from friedel.dispersion import anomalous
-    from friedel.elements import element_record
+    from friedel.model.elements import element_record
+    from friedel.scattering.dispersion import anomalous
 
     values = [expand(text, step, n_values) for text in energies]
     values += [HC / expand(text, step, n_values) for text in wavelengths]
@@ -90,8 +90,8 @@ def command(
 
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
-    from friedel.io.writers import check_output
-    from friedel.plots_elements import plot_dispersion
+    from friedel.plots.scattering import plot_dispersion
+    from friedel.writers.mtz import check_output
 
     check_output(path, overwrite=overwrite)
     limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None

@@ -6,7 +6,7 @@ import click
 import numpy as np
 
 from friedel.errors import ParameterError
-from friedel.io.models import Model
+from friedel.model.model import Model
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 HYDROGENS = click.option(

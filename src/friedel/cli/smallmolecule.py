@@ -17,7 +17,7 @@ def wants_small(arguments: list[str]) -> bool:
     files = [path for text in arguments if (path := Path(text)).is_file()]
     if len(files) < 2:
         return False
-    from friedel.io.reflection_lists import is_reflection_list, is_small_structure
+    from friedel.readers.reflection_lists import is_reflection_list, is_small_structure
 
     structures = [i for i, path in enumerate(files) if is_small_structure(path)]
     return bool(structures) and any(map(is_reflection_list, files[structures[0] + 1 :]))
@@ -86,8 +86,8 @@ def command(model: str, data: str, **options: Any) -> None:
 
     DATA is a list as HKLF 3, 4 or 5, a CIF or FCF, or MODEL itself when it embeds its list.
     """
-    from friedel.io.writers import check_output
     from friedel.smallmolecule import fit_intensities
+    from friedel.writers.mtz import check_output
 
     overwrite, list_code = options.pop("overwrite"), int(options.pop("list_code"))
     files = {name: path for name in FILES if (path := options.pop(name))}

@@ -14,7 +14,7 @@ def command() -> None:
     """
     from tqdm import tqdm
 
-    from friedel.warmup import run
+    from friedel.cli.compile_kernels import run
 
     start = time.perf_counter()
     run(lambda jobs: tqdm(jobs, desc="compiling", disable=not sys.stderr.isatty()))

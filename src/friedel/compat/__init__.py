@@ -29,8 +29,8 @@ _HOMES = {
     "friedel.compat.element": ("Element",),
     "friedel.compat.masks": ("AtomicRadiiSet", "SolventMasker"),
     "friedel.compat.scaling": ("Scaling",),
-    "friedel.fourier": ("ComplexAsuData", "transform_map_to_f_phi"),
-    "friedel.grid": ("FloatGrid",),
+    "friedel.compat.reciprocal_grid": ("ComplexAsuData", "transform_map_to_f_phi"),
+    "friedel.density.grid": ("FloatGrid",),
     "gemmi": (
         "Atom",
         "Ccp4Map",
@@ -70,7 +70,7 @@ _HOMES = {
 }
 
 _RENAMED = {
-    "ReciprocalComplexGrid": ("friedel.fourier", "ReciprocalGrid"),
+    "ReciprocalComplexGrid": ("friedel.compat.reciprocal_grid", "ReciprocalGrid"),
     "hc": ("friedel.constants", "HC"),
 }
 

@@ -77,8 +77,8 @@ class Addends(PrintsAsGemmi):
         ParameterError
             For an unknown source.
         """
-        from friedel.dispersion import anomalous, cromer_liberman_all
-        from friedel.dispersion.chantler import Z_MAX
+        from friedel.scattering.dispersion import anomalous, cromer_liberman_all
+        from friedel.scattering.dispersion.chantler import Z_MAX
 
         if source in ("cl", "cromer-liberman"):
             f_prime = dict(enumerate(cromer_liberman_all(energy)[:, 0].tolist()))

@@ -14,9 +14,9 @@ import numpy as np
 
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.compat.symbols import as_symbol
-from friedel.elements import element_record, is_label, make_label, parse_label
 from friedel.errors import ElementError, ParameterError
-from friedel.formfactors import FormFactorTable, GaussianSum, form_factor_table
+from friedel.model.elements import element_record, is_label, make_label, parse_label
+from friedel.scattering.formfactors import FormFactorTable, GaussianSum, form_factor_table
 
 
 class FormFactorCoef(PrintsAsGemmi):

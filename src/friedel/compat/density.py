@@ -6,17 +6,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from friedel import density, placement, reach
-from friedel.atoms import Atoms
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
 from friedel.compat.models import atoms_of_atom, atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE, U_TO_B
-from friedel.crystal import Crystal
+from friedel.density import atoms_on_grid as placement, density, radii as reach
+from friedel.density.grid import FloatGrid
 from friedel.errors import AtomsError, ParameterError
-from friedel.formfactors import scattering_factors
-from friedel.grid import FloatGrid
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.scattering.formfactors import scattering_factors
 
 REFMAC_BLUR = U_TO_B / 1.1
 """Refmac's blur is this times spacing^2, less the smallest B of the model."""
@@ -41,7 +41,7 @@ class _DensityCalculator(PrintsAsGemmi):
     addends
         Numbers added to the form factors of elements.
     grid
-        The :class:`~friedel.grid.FloatGrid` with the density.
+        The :class:`~friedel.density.grid.FloatGrid` with the density.
     """
 
     _live: ClassVar[LiveTable]

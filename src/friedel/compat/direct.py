@@ -5,16 +5,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from friedel import direct
-from friedel.atoms import Atoms, expand_strict_ncs
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
 from friedel.compat.models import atoms_of_model, atoms_of_small_structure, symmetry_of
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE
-from friedel.elements import element_record
 from friedel.errors import ParameterError
-from friedel.formfactors import scattering_factors
-from friedel.reflections import checked_hkl
+from friedel.model.atoms import Atoms, expand_strict_ncs
+from friedel.model.elements import element_record
+from friedel.reflections.reflections import checked_hkl
+from friedel.scattering.formfactors import scattering_factors
 
 
 class _StructureFactorCalculator(PrintsAsGemmi):

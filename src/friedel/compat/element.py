@@ -14,7 +14,7 @@ from friedel.compat.coefficients import (
 )
 from friedel.compat.symbols import as_symbol
 from friedel.data import table
-from friedel.elements import element_record
+from friedel.model.elements import element_record
 
 DEUTERIUM_ORDINAL = 119
 """Stands for D where elements are numbered and D is not H, as in gemmi."""

@@ -8,9 +8,9 @@ import numpy as np
 
 from friedel.compat.models import atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
+from friedel.density.grid import FloatGrid
 from friedel.errors import ParameterError
-from friedel.grid import FloatGrid
-from friedel.mask import MaskParameters, solvent_mask
+from friedel.solvent.flat_mask import MaskParameters, solvent_mask
 
 
 class AtomicRadiiSet(enum.Enum):

@@ -5,13 +5,13 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from friedel.atoms import Atoms
 from friedel.constants import TRANSLATION_DENOMINATOR
-from friedel.crystal import Crystal
-from friedel.elements import make_label
 from friedel.errors import AtomsError, CellError
-from friedel.io.gemmi_objects import atoms_from_gemmi_model, atoms_from_small, strict_ncs_of
-from friedel.io.models import as_crystal
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.model.elements import make_label
+from friedel.readers.gemmi_models import atoms_from_gemmi_model, atoms_from_small, strict_ncs_of
+from friedel.readers.models import as_crystal
 
 INTEGRAL = 1e-6
 """Largest deviation of a fractional symmetry operation from integers and 24ths."""

@@ -7,12 +7,12 @@ import gemmi
 import numpy as np
 
 from friedel import scaling as engine
-from friedel.atoms import VOIGT
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.errors import ParameterError, ReflectionsError
-from friedel.io.data import as_reflections
-from friedel.io.gemmi_objects import crystal_from_gemmi
-from friedel.reflections import match
+from friedel.model.atoms import VOIGT
+from friedel.readers.amplitudes import as_reflections
+from friedel.readers.gemmi_models import crystal_from_gemmi
+from friedel.reflections.reflections import match
 
 
 class Scaling(PrintsAsGemmi):

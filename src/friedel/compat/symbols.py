@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from friedel.elements import element_record
 from friedel.errors import ElementError
+from friedel.model.elements import element_record
 
 
 def as_symbol(element: Any) -> str:

@@ -2,8 +2,8 @@
 
 :class:`DirectSum` plans once what depends on crystal and reflections, and is called many times
 with atoms and form factors. There are three ways: along rows of reciprocal space
-(:mod:`friedel.kernels.direct`), from tables of each atom where these are few
-(:mod:`friedel.kernels.direct_tables`), and by the definition where reflections are few and
+(:mod:`friedel.kernels.direct.rows`), from tables of each atom where these are few
+(:mod:`friedel.kernels.direct.tables`), and by the definition where reflections are few and
 scattered. The fastest is taken by predicted time. All three use what [Bourhis2014] does with
 symmetry: tables shared by operations, centring as a factor, half of the operations in
 centrosymmetric groups; and sums over the atoms of one kind before any form factor.
@@ -16,6 +16,6 @@ adjoint, which would need three such products.
 """
 
 from friedel.direct.cost import predicted_seconds
-from friedel.direct.sums import DirectSum, structure_factors
+from friedel.direct.direct_sum import DirectSum, structure_factors
 
 __all__ = ["DirectSum", "predicted_seconds", "structure_factors"]

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from friedel.atoms import Atoms
-from friedel.crystal import Crystal
 from friedel.direct.rows import Rows
-from friedel.direct.setting import Setting, setting_of
-from friedel.kernels.vectors import LANES
+from friedel.direct.symmetry import Setting, setting_of
+from friedel.kernels.simd import LANES
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
 
 SECONDS_BY_DEFINITION = 30e-9
 """Of one atom at one reflection and operation."""

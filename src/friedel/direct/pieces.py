@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from friedel.parallel import in_stretches
+from friedel.runtime.threads import in_stretches
 
 SECONDS_OF_THREADS = 1e-3
 """Work that takes less is not shared among threads."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
-from friedel.direct.setting import Setting
-from friedel.kernels import direct as kernels, direct_symmetry as symmetry
+from friedel.direct.symmetry import Setting
+from friedel.kernels.direct import rows as kernels, symmetry
 
 PIECES = 60
 """Pieces of work to be shared among threads: many, and a multiple of many numbers."""

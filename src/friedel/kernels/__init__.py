@@ -18,7 +18,7 @@ def _drop_stale_code(folder: Path) -> None:
 
     Numba looks at the file of a kernel, and not at those of the kernels that it calls.
     """
-    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    sources = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py")))
     state = hashlib.blake2b(sources, digest_size=16).hexdigest()
     cache = folder / "__pycache__"
     stamp = cache / "kernels.state"
@@ -28,7 +28,7 @@ def _drop_stale_code(folder: Path) -> None:
     with suppress(OSError):
         cache.mkdir(exist_ok=True)
         for pattern in ("*.nbi", "*.nbc"):
-            for compiled in cache.glob(pattern):
+            for compiled in folder.rglob(f"__pycache__/{pattern}"):
                 compiled.unlink(missing_ok=True)
         stamp.write_text(state, encoding="ascii")
 

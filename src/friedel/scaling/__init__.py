@@ -9,8 +9,9 @@ the solvent a layer with a density of its own.
 Everything here works on arrays.
 """
 
+from friedel.reflections.agreement import r_factor
 from friedel.scaling.choice import Shape, choose_shape
-from friedel.scaling.data import ScalingData, r_factor
+from friedel.scaling.data import ScalingData
 from friedel.scaling.fitting import ScalingFit, fit
 from friedel.scaling.outliers import Outlier, find_outliers
 from friedel.scaling.parameters import (
@@ -21,7 +22,7 @@ from friedel.scaling.parameters import (
     quadratic_terms,
     symmetric_tensors,
 )
-from friedel.scaling.start import fit_anisotropic_b, fit_isotropic_b
+from friedel.scaling.quick_start import fit_anisotropic_b, fit_isotropic_b
 from friedel.scaling.targets import TARGETS
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from friedel.crystal import Crystal
 from friedel.errors import ReflectionsError
-from friedel.kernels.scaling import products, unscaled_amplitudes
+from friedel.kernels.reciprocal.scaling import products, unscaled_amplitudes
+from friedel.model.crystal import Crystal
 from friedel.scaling.parameters import (
     UNIT_TENSOR,
     ScaleParameters,
@@ -177,9 +177,3 @@ def _products_of(
     found = np.empty((6, len(f_calc)))
     products(c, m, y, found)
     return found
-
-
-def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:
-    """Sum |F_obs - |F_model|| / sum F_obs; NaN without reflections."""
-    total = float(np.sum(f_obs))
-    return float(np.abs(f_obs - np.abs(f_model)).sum()) / total if total > 0 else float("nan")

@@ -10,8 +10,8 @@ from friedel.errors import ParameterError, ReflectionsError
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import PARAMETERS, ScaleParameters
 from friedel.scaling.problem import Problem
+from friedel.scaling.quick_start import fit_isotropic_b
 from friedel.scaling.reweighting import ENOUGH, reweighted_fit
-from friedel.scaling.start import fit_isotropic_b
 from friedel.scaling.targets import TARGETS, Target
 
 NEGLIGIBLE_K_SOL = 1e-4

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.crystal import Crystal
+from friedel.model.crystal import Crystal
 
 FAR = 6.0
 """Robust standard deviations of residuals: of normal ones 2 in 10^9 are farther, of Laplace's,
@@ -142,7 +142,7 @@ def _powers(stol: np.ndarray, affordable: int) -> np.ndarray:
 
 def _improbable_by_wilson(crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray) -> np.ndarray:
     """(n,) bool: stronger than Wilson's statistics let expect among so many [Read1999]."""
-    from friedel.sigmaa import mean_intensity
+    from friedel.reflections.mean_intensity import mean_intensity
 
     centric = crystal.is_centric(hkl)
     e2 = f_obs**2 / (crystal.epsilon(hkl) * mean_intensity(crystal, hkl, f_obs))

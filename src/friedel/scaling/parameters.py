@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from friedel.atoms import VOIGT
-from friedel.crystal import Crystal
-from friedel.kernels.scaling import quadratic_forms
+from friedel.kernels.reciprocal.scaling import quadratic_forms
+from friedel.model.atoms import VOIGT
+from friedel.model.crystal import Crystal
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""

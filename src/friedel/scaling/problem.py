@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.kernels.scaling import normal_equations, slopes, squares
+from friedel.kernels.reciprocal.scaling import normal_equations, slopes, squares
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import (
     MEAN_B_SOL,

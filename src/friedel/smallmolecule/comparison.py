@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from friedel.crystal import Crystal, checked_d_min
 from friedel.errors import CellError, ParameterError, ReflectionsError
-from friedel.io.models import Model, as_model
-from friedel.io.refinement import StatedRefinement, read_refinement
-from friedel.io.reflection_lists import ReflectionList, read_reflection_list
-from friedel.reflections import Reflections
-from friedel.shortcuts import fcalc
+from friedel.model.crystal import Crystal, checked_d_min
+from friedel.model.model import Model
+from friedel.readers.models import as_model
+from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
+from friedel.readers.stated_refinement import StatedRefinement, read_refinement
+from friedel.reflections.reflections import Reflections
 from friedel.smallmolecule.intensities import (
     FittedIntensities,
     IntensityModel,
@@ -29,6 +29,7 @@ from friedel.smallmolecule.twinning import (
     twinned_by_laws,
     twinned_by_list,
 )
+from friedel.structure_factors.fcalc import fcalc
 
 DEFAULT_WEIGHTS = (0.0, 0.0)
 """a and b where nobody says: 1 / sigma^2."""

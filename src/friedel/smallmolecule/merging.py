@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.crystal import Crystal
+from friedel.model.crystal import Crystal
 
 STRONG = 3.0
 """F^2 above so many sigma weigh F^2 / sigma^2 in a mean, others as if they were so strong."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from friedel.crystal import Crystal
-from friedel.io.refinement import StatedRefinement
-from friedel.reflections import match
+from friedel.model.crystal import Crystal
+from friedel.readers.stated_refinement import StatedRefinement
+from friedel.reflections.reflections import match
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
 
 OBSERVED = 2.0
@@ -204,7 +204,7 @@ class IntensityFit:
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.io.writers import write_atomically
+        from friedel.writers.mtz import write_atomically
 
         text = json.dumps(self.as_dict(), indent=2) + "\n"
         write_atomically(path, lambda name: Path(name).write_text(text), overwrite=overwrite)
@@ -258,7 +258,7 @@ class IntensityFit:
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.io.writers import write_mtz
+        from friedel.writers.mtz import write_mtz
 
         hkl, columns = self.columns()
         write_mtz(
@@ -288,7 +288,7 @@ class IntensityFit:
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.io.fcf import write_fcf
+        from friedel.writers.fcf import write_fcf
 
         if list_code == 6:
             known = np.isfinite(self._to_crystal)

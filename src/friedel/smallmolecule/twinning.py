@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.crystal import Crystal
 from friedel.errors import FileFormatError, ParameterError, ReflectionsError
+from friedel.model.crystal import Crystal
 
 TwinLaw = str | Sequence[float] | np.ndarray
 

@@ -1,0 +1,1 @@
+"""Accuracy: which grid, blur and radii meet a requested error."""

@@ -1,0 +1,72 @@
+"""Densities of classes of like atoms far from their centres, where the grid cuts them off."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.accuracy.wilson import AtomClasses
+from friedel.density.radii import GaussianGroups
+from friedel.kernels.grid.ellipsoids import GROUP
+
+
+@dataclass(frozen=True, eq=False)
+class ClassGroups:
+    """Groups of Gaussians of each class of atoms, in their broadest direction.
+
+    Attributes
+    ----------
+    a, b
+        (n, GROUP) coefficients, with occupancies and B.
+    count
+        (n,) how many atoms have each.
+    number
+        Of groups of all atoms, those without amplitude among them.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    count: np.ndarray
+    number: float
+
+    @classmethod
+    def of(cls, classes: AtomClasses, groups: GaussianGroups) -> "ClassGroups":
+        """Those of classes of atoms, by kind."""
+        a, b = (groups.groups_of(x)[classes.kind] for x in (groups.a, groups.b))
+        a = np.abs(a * classes.occ[:, None, None]).reshape(-1, GROUP)
+        b = (b + classes.eigenvalues[:, 2, None, None]).reshape(-1, GROUP)
+        count = np.repeat(classes.count, groups.n_groups)
+        present = a.any(axis=1)
+        return cls(a[present], b[present], count[present], float(count.sum()))
+
+    def tails(self, blur: float) -> "Tails":
+        """Densities of the groups with a blur."""
+        factor = 4.0 * np.pi**2 / (self.b + blur)
+        return Tails(
+            blur, self.a * (factor / np.pi) ** 1.5, factor, self.count, np.zeros(len(self.count))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Tails:
+    """Densities of groups of Gaussians around their atoms, with a blur.
+
+    Attributes
+    ----------
+    amplitude, factor
+        (n, GROUP): a group's density is sum amplitude exp(-factor r^2).
+    count
+        (n,) how many there are.
+    r2
+        (n,) squared radii for the density level that was last tried; changes.
+    """
+
+    blur: float
+    amplitude: np.ndarray
+    factor: np.ndarray
+    count: np.ndarray
+    r2: np.ndarray
+
+    @property
+    def volume(self) -> float:
+        """Of all spheres, A^3."""
+        return float((self.count * self.r2**1.5).sum()) * 4.0 / 3.0 * np.pi

@@ -1,0 +1,88 @@
+"""The model's Wilson curve: the |F|^2 to expect at each resolution, from classes of like atoms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.errors import AccuracyError
+from friedel.kernels.reciprocal.accuracy import power_curve
+from friedel.model.atoms import Atoms
+
+
+@dataclass(frozen=True)
+class AtomClasses:
+    """Atoms that are alike: kind, occupancy, eigenvalues of B, and how many there are."""
+
+    kind: np.ndarray
+    occ: np.ndarray
+    eigenvalues: np.ndarray
+    count: np.ndarray
+
+
+def atom_classes(atoms: Atoms) -> AtomClasses:
+    """Classes of atoms of one kind with nearly one occupancy and nearly one B.
+
+    Raises
+    ------
+    AccuracyError
+        When all occupancies are zero.
+    """
+    present = atoms.occ != 0
+    if not present.any():
+        raise AccuracyError("all atoms have zero occupancy: there is nothing to sample")
+    kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present]
+    # The three eigenvalues of isotropic atoms are one number
+    n_eigenvalues = 3 if atoms.is_aniso.any() else 1
+    eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
+    # 5 % of B + 5 A^2: the curves change by much less than they can be predicted
+    coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
+    inverse = _group_alike(kind, np.rint(10.0 * occ).astype(np.int64), *coarse_b.T)
+    count = np.bincount(inverse).astype(np.float64)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(inverse, values) / count
+
+    means = np.column_stack([mean(column) for column in eigenvalues.T])
+    return AtomClasses(
+        np.rint(mean(kind)).astype(int),
+        np.sqrt(mean(occ**2)),
+        np.broadcast_to(means, (len(count), 3)).copy(),
+        count,
+    )
+
+
+def _group_alike(*columns: np.ndarray) -> np.ndarray:
+    """(n,) number of the group that each row of some integer columns belongs to."""
+    key = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        key = key * (int(np.ptp(column)) + 1) + (column - column.min())
+    if key.max(initial=0) > 16 * len(key) + 10**6:
+        return np.unique(key, return_inverse=True)[1]
+    # Counting is faster than sorting
+    occurs = np.bincount(key) > 0
+    return (np.cumsum(occurs) - 1)[key]
+
+
+def wilson_curves(
+    classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ln P(s) with the average over directions overestimated, and estimated.
+
+    For an anisotropic atom the mean of exp(-B s^2/2) over the three principal directions is
+    never below the mean over the sphere; 0.4 of it and 0.6 of the value at the mean B is the
+    fourteen-point rule of the sphere.
+    """
+    f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * s2)).sum(axis=1)
+    # A form factor that passes through zero must not hide what its neighbours scatter
+    f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
+    weight = classes.count * classes.occ**2
+    eigenvalues = classes.eigenvalues
+
+    def curve(b_iso: np.ndarray) -> np.ndarray:
+        return power_curve(weight, f2, classes.kind, np.ascontiguousarray(b_iso), s2)
+
+    if not np.ptp(eigenvalues, axis=1).any():
+        log_curve = np.log(curve(eigenvalues[:, 0]))
+        return log_curve, log_curve
+    vertex = np.mean([curve(e) for e in eigenvalues.T], axis=0)
+    return np.log(vertex), np.log(0.4 * vertex + 0.6 * curve(eigenvalues.mean(axis=1)))

@@ -1,0 +1,155 @@
+"""Density <-> structure factors: the only home of sign, scale, unblur and symmetry sum.
+
+F(h) = sum_j f_j exp(+2 pi i h.x_j), so F is the conjugate of what an FFT with its usual
+exp(-2 pi i ...) gives, times the volume of a grid point.
+"""
+
+import numpy as np
+
+from friedel.density.grid import Patch
+from friedel.density.pruned_fft import pruned_inverse, pruned_transform
+from friedel.errors import ReflectionsError
+from friedel.kernels.reciprocal.fourier import gather, map_terms, scatter
+from friedel.kernels.reciprocal.indices import largest_indices
+from friedel.model.crystal import Crystal
+from friedel.runtime.memory import scratch
+from friedel.runtime.threads import in_stretches
+
+SUMS_PER_THREAD = 100_000
+"""Terms of the symmetry sum below which another thread costs more than it saves."""
+
+
+def structure_factors(
+    density: np.ndarray,
+    crystal: Crystal,
+    hkl: np.ndarray,
+    *,
+    blur: float = 0.0,
+    symmetry_sum: bool = True,
+    threads: int = 1,
+) -> np.ndarray:
+    """(n,) complex128 F at `hkl` of a density (nu, nv, nw); see :class:`SymmetrySum`."""
+    nu, nv, nw = density.shape
+    terms = SymmetrySum(crystal, hkl, (nu, nv, nw), symmetry_sum=symmetry_sum)
+    return terms.structure_factors(Patch.whole(density), blur, threads)
+
+
+class SymmetrySum:
+    """From the density of one asymmetric unit to F: what does not depend on the density.
+
+    F(h) = sum_ops exp(2 pi i h.t) F_asu(h R): where in the transform the terms of every
+    reflection are is worked out once.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) reflections.
+    shape
+        (nu, nv, nw) of the grid over the whole cell.
+    symmetry_sum
+        Off for a density that has its symmetry copies already.
+    stol2
+        (n,) 1/A^2: ``crystal.stol2(hkl)``, where it is known already.
+    threads
+        For working it out.
+
+    Raises
+    ------
+    ReflectionsError
+        For reflections beyond what the grid holds.
+    """
+
+    def __init__(
+        self,
+        crystal: Crystal,
+        hkl: np.ndarray,
+        shape: tuple[int, int, int],
+        *,
+        symmetry_sum: bool = True,
+        stol2: np.ndarray | None = None,
+        threads: int = 1,
+    ) -> None:
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        rotations, translations = crystal.primitive_operations
+        if not symmetry_sum:
+            rotations, translations = rotations[:1], translations[:1]
+        nu, nv, nw = shape
+        h_max, self._k_max, self._l_max = largest_indices(hkl, rotations)
+        if len(hkl) and (2 * np.array([h_max, self._k_max, self._l_max]) > shape).any():
+            raise ReflectionsError(
+                f"a grid of {nu} x {nv} x {nw} holds no reflections with indices to "
+                f"({h_max}, {self._k_max}, {self._l_max})"
+            )
+        self.shape = shape
+        self._kept = (nu, min(2 * self._k_max + 1, nv), self._l_max + 1)
+        terms = (len(hkl), len(rotations))
+        small = np.prod(self._kept, dtype=float) < 2**32
+        self._index = np.empty(terms, np.uint32 if small else np.uint64)
+        self._turn = np.empty(terms, np.uint8)
+
+        def map_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            index, turn = self._index[some], self._turn[some]
+            map_terms(hkl[some], rotations, translations, self._kept, nw, index, turn)
+
+        in_stretches(map_some, len(hkl), min(threads, self._index.size // SUMS_PER_THREAD))
+        self._crystal, self._hkl, self._known_stol2 = crystal, hkl, stol2
+        self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
+        if symmetry_sum:
+            # non-absent reflections have the same phase in each lattice translation
+            self._scale *= len(crystal.centring_translations)
+            self._scale[crystal.is_absent(hkl)] = 0.0
+        self._factor_for = 0.0, self._scale
+
+    def _factor(self, blur: float) -> np.ndarray:
+        """(n,) what the sums of terms are multiplied with."""
+        known, factor = self._factor_for
+        if blur != known:
+            stol2 = self._known_stol2
+            stol2 = self._crystal.stol2(self._hkl) if stol2 is None else stol2
+            factor = self._scale * np.exp(blur * stol2)
+            self._factor_for = blur, factor
+        return factor
+
+    def structure_factors(self, density: Patch, blur: float = 0.0, threads: int = 1) -> np.ndarray:
+        """(n,) complex128 F.
+
+        Parameters
+        ----------
+        density
+            On the grid that was planned for.
+        blur
+            B (A^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
+        """
+        transform = pruned_transform(
+            density.values, density.origin, self.shape, self._k_max, self._l_max, threads
+        ).reshape(-1)
+        factor = self._factor(blur)
+        out = np.empty(len(factor), np.complex128)
+
+        def gather_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            gather(transform, self._index[some], self._turn[some], factor[some], out[some])
+
+        in_stretches(gather_some, len(out), min(threads, self._index.size // SUMS_PER_THREAD))
+        return out
+
+    def density_gradient(
+        self, w: np.ndarray, density: Patch, blur: float = 0.0, threads: int = 1
+    ) -> None:
+        """Set the values of a patch to the derivatives of a target by a density there.
+
+        Exactly the transpose of :meth:`structure_factors`, for real densities.
+
+        Parameters
+        ----------
+        w
+            (n,) derivative of the target by Re F plus i times that by Im F.
+        density
+            float32 or float64, on the grid that was planned for.
+        """
+        half = scratch("kept", self._kept, np.result_type(density.values.dtype, np.complex64))
+        half[:] = 0.0
+        w = np.ascontiguousarray(w, np.complex128)
+        scatter(w, self._index, self._turn, self._factor(blur), half.reshape(-1))
+        pruned_inverse(half, density.origin, self.shape, density.values, threads)

@@ -1,0 +1,194 @@
+"""Fourier transforms of real grids, pruned to the frequencies and the points that are wanted.
+
+By ducc0 where it is installed, which is faster, otherwise by scipy.
+"""
+
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+
+from friedel.runtime.memory import scratch
+from friedel.runtime.threads import in_stretches
+
+POINTS_AT_A_TIME = 2**17
+"""Grid points that are transformed along two axes before the next ones."""
+
+POINTS_PER_THREAD = 200_000
+"""Grid points below which another thread costs more than it saves."""
+
+
+@cache
+def _ducc_fft() -> ModuleType | None:
+    try:
+        import ducc0
+    except ImportError:
+        return None
+    return ducc0.fft
+
+
+def pruned_transform(
+    density: np.ndarray,
+    origin: tuple[int, int],
+    shape: tuple[int, int, int],
+    k_max: int,
+    l_max: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Discrete Fourier transform with the sign exp(-2 pi i h.x), not scaled, of part of its size.
+
+    Parameters
+    ----------
+    density
+        (n_u, n_v, nw) real, the part of the grid that is not empty.
+    origin
+        Indices (u, v) of its first point, from which it extends periodically.
+    shape
+        (nu, nv, nw) of the whole grid.
+    k_max, l_max
+        Largest |k| and l that are wanted, at most half of nv and nw.
+
+    Returns
+    -------
+    (nu, n_k, l_max + 1) complex, overwritten by the next call in this thread
+        n_k = min(2 k_max + 1, nv). At [h, k, l] with negative h and k counted from the end. What
+        is empty or lies beyond is never transformed along the axes that come after.
+    """
+    nu, nv, nw = shape
+    n_u = len(density)
+    n_k, n_l = min(2 * k_max + 1, nv), l_max + 1
+    dtype = np.result_type(density.dtype, np.complex64)
+    kept = scratch("kept", (nu, n_k, n_l), dtype)
+    of_u = _periodic_parts(origin[0], n_u, nu)
+    for part in _gaps(of_u, nu):
+        kept[part] = 0.0
+
+    def transform_planes(first: int, last: int) -> None:
+        # Few planes at a time: they stay in the cache between the axes
+        step = max(1, POINTS_AT_A_TIME // (nv * nw))
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            planes = _transformed_planes(density[begin:end], origin[1], nv, n_l, dtype)
+            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+                kept[there, : k_max + 1] = planes[here, : k_max + 1]
+                kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
+
+    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+    return _along_first_axis(kept, threads)
+
+
+def _transformed_planes(
+    planes: np.ndarray, v: int, nv: int, n_l: int, dtype: np.dtype
+) -> np.ndarray:
+    """(n, nv, n_l) transform along the last two axes of planes whose rows begin at index v."""
+    n, n_v, nw = planes.shape
+    rows = scratch("rows", (n, nv, nw // 2 + 1), dtype)
+    parts = _periodic_parts(v, n_v, nv)
+    ducc = _ducc_fft()
+    for part in _gaps(parts, nv):
+        rows[:, part] = 0.0
+    for there, here in parts:
+        if ducc is None:
+            import scipy.fft
+
+            rows[:, there] = scipy.fft.rfft(planes[:, here], axis=2)
+        else:
+            ducc.r2c(planes[:, here], axes=(2,), out=rows[:, there])
+    rows = rows[:, :, :n_l]
+    if ducc is None:
+        return scipy.fft.fft(rows, axis=1, overwrite_x=True)
+    return ducc.c2c(rows, axes=(1,), out=rows)
+
+
+def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
+    """The transform along the first axis, not scaled; the argument is overwritten."""
+    threads = max(1, min(threads, kept.size // POINTS_PER_THREAD))
+    ducc = _ducc_fft()
+    if ducc is not None:
+        return ducc.c2c(kept, axes=(0,), forward=forward, out=kept, nthreads=threads)
+    import scipy.fft
+
+    if forward:
+        return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
+    return scipy.fft.ifft(kept, axis=0, norm="forward", overwrite_x=True, workers=threads)
+
+
+def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
+    """Where n items from `first` on lie on a periodic axis, and which of the items are there."""
+    first %= size
+    until_end = min(n, size - first)
+    parts = [(slice(first, first + until_end), slice(0, until_end))]
+    if until_end < n:
+        parts.append((slice(0, n - until_end), slice(until_end, n)))
+    return parts
+
+
+def _gaps(parts: list[tuple[slice, slice]], size: int) -> list[slice]:
+    """What of an axis is not in any of its parts."""
+    edges = sorted((there.start, there.stop) for there, _ in parts)
+    starts = [0, *(stop for _, stop in edges)]
+    stops = [*(start for start, _ in edges), size]
+    return [slice(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
+
+
+def pruned_inverse(
+    half: np.ndarray,
+    origin: tuple[int, int],
+    shape: tuple[int, int, int],
+    out: np.ndarray,
+    threads: int = 1,
+) -> None:
+    """Part of a real inverse transform with the sign exp(+2 pi i h.x), not scaled.
+
+    Parameters
+    ----------
+    half
+        (nu, n_k, l_max + 1) complex as :func:`pruned_transform` gives it; overwritten.
+        The rest is taken as zero, and l < 0 as complex conjugates.
+    origin
+        Indices (u, v) of the first point that is wanted.
+    shape
+        (nu, nv, nw) of the whole grid.
+    out
+        (n_u, n_v, nw) real, set to what extends periodically from there; it need not be
+        contiguous.
+    """
+    nu, nv, nw = shape
+    n_u = len(out)
+    kept = _along_first_axis(half, threads, forward=False)
+
+    def transform_planes(first: int, last: int) -> None:
+        # Few planes at a time: they stay in the cache between the axes
+        step = max(1, POINTS_AT_A_TIME // (nv * nw))
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+                planes = out[begin:end][here]
+                _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
+
+    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+
+
+def _inverse_of_planes(kept: np.ndarray, v: int, nv: int, nw: int, out: np.ndarray) -> None:
+    """Real transform of planes (n, n_k, n_l) along the last two axes, from row v on, into `out`."""
+    n, n_k, n_l = kept.shape
+    n_positive = n_k // 2 + 1
+    first_negative = nv - (n_k - n_positive)
+    rows = scratch("rows", (n, nv, nw // 2 + 1), kept.dtype)
+    columns = rows[:, :, :n_l]
+    columns[:, :n_positive] = kept[:, :n_positive]
+    columns[:, n_positive:first_negative] = 0.0
+    columns[:, first_negative:] = kept[:, n_positive:]
+    parts = _periodic_parts(v, out.shape[1], nv)
+    ducc = _ducc_fft()
+    if ducc is None:
+        import scipy.fft
+
+        planes = scipy.fft.ifft(columns, axis=1, norm="forward")
+        for there, here in parts:
+            out[:, here] = scipy.fft.irfft(planes[:, there], nw, axis=2, norm="forward")
+        return
+    ducc.c2c(columns, axes=(1,), forward=False, out=columns)
+    for there, here in parts:
+        rows[:, there, n_l:] = 0.0
+        ducc.c2r(rows[:, there], axes=(2,), lastsize=nw, forward=False, out=out[:, here])

@@ -1,0 +1,112 @@
+"""How far atoms reach: Gaussians in groups of few, each with a radius of its own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from friedel.kernels.grid.ellipsoids import GROUP
+from friedel.kernels.grid.gaussians import radii_at_level
+from friedel.model.atoms import Atoms
+
+RADIUS_POINTS = 48
+"""Values of B at which radii are tabulated; between them they are interpolated."""
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianGroups:
+    """Form factors by kind, in groups of few Gaussians, the narrowest first.
+
+    Attributes
+    ----------
+    a, b
+        (n_kinds, n_groups * GROUP) coefficients, padded with zero amplitudes.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+
+    @classmethod
+    def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
+        """Groups from (n_kinds, n_terms) coefficients."""
+        used = a != 0
+        # Terms without amplitude repeat the broadest, so that they never decide what is safe
+        broadest = np.where(used, b, -np.inf).max(axis=1, keepdims=True)
+        b = np.where(used | ~used.any(axis=1, keepdims=True), b, broadest)
+        order = np.argsort(np.where(used, b, np.inf), axis=1, kind="stable")
+        a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
+        padding = -a.shape[1] % GROUP
+        if padding:
+            a = np.column_stack([a, np.zeros((len(a), padding))])
+            b = np.column_stack([b, np.repeat(b[:, -1:], padding, axis=1)])
+        return cls(a, b)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of each kind."""
+        return self.a.shape[1] // GROUP
+
+    def groups_of(self, coefficients: np.ndarray) -> np.ndarray:
+        """(n_kinds, n_groups, GROUP) view of `a` or `b`."""
+        return coefficients.reshape(len(coefficients), self.n_groups, GROUP)
+
+
+@dataclass(frozen=True, eq=False)
+class RadiusTable:
+    """Radii (A) of each kind's groups at equally spaced B, for one blur and density level.
+
+    Attributes
+    ----------
+    radius
+        (n_kinds, n_groups, n) at B = b_first, b_first + b_step, ...
+    """
+
+    radius: np.ndarray
+    b_first: float
+    b_step: float
+
+    @property
+    def largest(self) -> float:
+        """The largest radius."""
+        return float(self.radius.max())
+
+    @classmethod
+    def for_atoms(
+        cls, atoms: Atoms, groups: GaussianGroups, blur: float, cutoff: float
+    ) -> "RadiusTable":
+        """Radii at which the largest occupancy times |density| falls to `cutoff`.
+
+        Anisotropic atoms are taken as broad in all directions as in their broadest.
+        """
+        broadest = atoms.b_eigenvalues[:, 2]
+        b_first = float(broadest.min())
+        b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
+        b_values = b_first + b_step * np.arange(RADIUS_POINTS)
+        widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
+        # Without any, derivatives by occupancies are still those of atoms
+        largest_occ = np.abs(atoms.occ).max() or 1.0
+        a = groups.groups_of(groups.a)[:, :, None, :] * largest_occ
+        radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
+        return cls(radius, b_first, b_step)
+
+    def arguments(self, groups: GaussianGroups, blur: float) -> tuple[Any, ...]:
+        """What the kernels need of the form factors and the radii."""
+        return groups.a, groups.b, blur, self.radius, self.b_first, self.b_step
+
+
+def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> np.ndarray:
+    """(...,) r with sum_t |amplitude_t| exp(-factor_t r^2) = level; 0 if below everywhere.
+
+    Parameters
+    ----------
+    amplitude, factor
+        (..., n_terms).
+    """
+    shape = np.broadcast_shapes(amplitude.shape, factor.shape)
+    flat = [
+        np.ascontiguousarray(np.broadcast_to(x, shape).reshape(-1, shape[-1]))
+        for x in (amplitude, factor)
+    ]
+    radius = np.empty(len(flat[0]))
+    radii_at_level(*flat, level, radius)
+    return radius.reshape(shape[:-1])

@@ -1,0 +1,143 @@
+"""Sums along rows and their transpose: atoms in blocks, kinds in turn, then the symmetry."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.direct import cost
+from friedel.direct.atom_blocks import Blocks, Model, Tables, blocks_of, empty_tables, grouped
+from friedel.direct.pieces import in_pieces
+from friedel.direct.rows import Rows
+from friedel.direct.symmetry import Setting
+from friedel.kernels.direct import rows as kernels, rows_adjoint as transposed, symmetry
+from friedel.runtime.memory import scratch
+
+LARGEST_SUMS = 2**20
+"""Numbers in memory before form factors are applied; when there are more, kinds take turns."""
+
+POINTS_OF_STRETCH = 2**15
+"""Of all rows that every atom passes before the next ones: dT/dG stays in the cache meanwhile."""
+
+
+@dataclass(frozen=True)
+class AlongRows:
+    """Sums over atoms along the rows of one plan.
+
+    All methods leave out the atoms whose recurrences could leave the range of double
+    precision, and return which they are.
+    """
+
+    setting: Setting
+    rows: Rows
+    threads: int
+
+    def add(self, model: Model, f: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Add F of the atoms to out (n,), with form factors f (n_kinds, n)."""
+        order, ends, far = grouped(model, self.rows.limits, len(f), True)
+        for kinds, sums in self._kinds_in_turn(ends):
+            for batch, tables in self._batches(blocks_of(order, ends, kinds), model):
+                rows = self.rows
+                arguments = (
+                    rows.table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
+                    self.setting.real, sums,
+                )  # fmt: skip
+                seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * rows.n_points
+                in_pieces(kernels.sum_rows, arguments, rows.edges, seconds, self.threads)
+            self._combine(sums, f[kinds], out)
+        return far
+
+    def _combine(self, sums: np.ndarray, f: np.ndarray, out: np.ndarray) -> None:
+        """Apply symmetry and form factors, the imaginary part of these in a second pass."""
+        passes = [(f, 1.0 + 0.0j)]
+        if np.iscomplexobj(f):
+            passes = [(f.real.copy(), 1.0 + 0.0j), (f.imag.copy(), 1.0j)]
+        seconds = cost.SECONDS_PER_KIND * len(f) * self.rows.point.size
+        for part, factor in passes:
+            arguments = (*self._places, part, sums, factor, out)
+            in_pieces(symmetry.combine, arguments, range(len(out) + 1), seconds, self.threads)
+
+    def gather(
+        self,
+        model: Model,
+        isotropic: np.ndarray,
+        w: np.ndarray,
+        f: np.ndarray,
+        out: np.ndarray,
+    ) -> np.ndarray:
+        """Add the derivatives by each atom to out (n_atoms, 10), from w (n,) at reflections.
+
+        Those of `isotropic` atoms by beta13 and beta23 are left out if they are upright.
+        """
+        order, ends, far = grouped(model, self.rows.limits, len(f), isotropic)
+        for kinds, v in self._kinds_in_turn(ends):
+            self._spread(w, f[kinds].astype(np.complex128), v)
+            self._gather(blocks_of(order, ends, kinds), model, v, False, out)
+        return far
+
+    def gather_constants(self, model: Model, w: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Add the derivatives by real and imaginary form factors to out (n_atoms, 2).
+
+        All atoms of the model are of kind 0.
+        """
+        order, ends, far = grouped(model, self.rows.limits, 1, True)
+        if ends[-1]:
+            v = np.empty((2, self._n_numbers))
+            self._spread(w, np.repeat([[1.0], [1.0j]], len(w), axis=1), v)
+            self._gather(blocks_of(order, ends, [0]), model, v, True, out)
+        return far
+
+    def _spread(self, w: np.ndarray, f: np.ndarray, v: np.ndarray) -> None:
+        seconds = cost.SECONDS_PER_KIND * len(f) * self.rows.point.size
+        arguments = (*self._places, w, f, v)
+        in_pieces(symmetry.spread, arguments, range(len(f) + 1), seconds, self.threads)
+
+    def _gather(
+        self, blocks: Blocks, model: Model, v: np.ndarray, constants: bool, out: np.ndarray
+    ) -> None:
+        """Tilted atoms first, as upright ones need v in another form."""
+        rows = self.rows
+        for upright in (False, True):
+            if upright and blocks.upright.any():
+                transposed.fold_mates(0, len(v), self.setting.real, v)
+            for batch, tables in self._batches(blocks.select(blocks.upright == upright), model):
+                vectors = range(int(batch.vectors.sum()) + 1)
+                for table in rows.stretches(POINTS_OF_STRETCH // (len(v) if constants else 1)):
+                    arguments = (
+                        table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
+                        self.setting.real, constants, v, out,
+                    )  # fmt: skip
+                    n_points = int(table[-1, 4] - table[0, 4])
+                    seconds = cost.SECONDS_UPRIGHT * batch.n_atoms * n_points
+                    in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
+
+    @property
+    def _places(self) -> tuple[np.ndarray, np.ndarray, bool, bool]:
+        setting = self.setting
+        return self.rows.point, self.rows.turn, setting.real, setting.operations.with_inverse
+
+    @property
+    def _n_numbers(self) -> int:
+        """That a sum at all points takes."""
+        return self.rows.n_points * (1 if self.setting.real else 2)
+
+    def _kinds_in_turn(self, ends: list[int]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Kinds that have atoms, as many as fit into memory, with the room for their sums."""
+        kinds = [i for i in range(len(ends) // 2) if ends[2 * i] < ends[2 * i + 2]]
+        at_a_time = max(1, min(LARGEST_SUMS // self._n_numbers, len(kinds)))
+        memory = scratch("direct sum: sums", (at_a_time, self._n_numbers), np.float64)
+        for i in range(0, len(kinds), at_a_time):
+            chosen = kinds[i : i + at_a_time]
+            yield chosen, memory[: len(chosen)]
+
+    def _batches(self, blocks: Blocks, model: Model) -> Iterator[tuple[Blocks, Tables]]:
+        """Blocks a few at a time, with their tables."""
+        if not len(blocks.slot):
+            return
+        tables = empty_tables(blocks, self.rows)
+        for batch in blocks.batches():
+            arguments = (batch, model, self.rows.limits[1], tables)
+            seconds = cost.SECONDS_PER_ENTRY * batch.n_atoms * sum(self.rows.table_lengths)
+            edges = range(len(batch.slot) + 1)
+            in_pieces(kernels.fill_tables, arguments, edges, seconds, self.threads)
+            yield batch, tables

@@ -1,0 +1,96 @@
+"""What a crystal's symmetry asks a direct sum to do, with the axes renamed to its convenience."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.model.atoms import VOIGT
+from friedel.model.crystal import Crystal
+
+
+class Operations(NamedTuple):
+    """One operation for each rotation, and only one of R and -R when `with_inverse`.
+
+    That is when there is an inversion at the origin, so that F is twice the real part of
+    the sum.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    with_inverse: bool
+
+
+class Setting(NamedTuple):
+    """Symmetry, and the axes along which it is used.
+
+    `axes` are those of the crystal in the order h, k, l of the rows, `upright` whether isotropic
+    atoms are (see :mod:`friedel.kernels.direct.rows`), `crossed` whether their beta12 is not zero.
+    The `centring` translations multiply F by their number, and leave one in `spacing` points of
+    a row, of which every `stride`-th is summed. `to_beta` (6, 6) turns the six Cartesian
+    components of B into those of beta. Where all h.t are multiples of half a turn the inversion
+    makes the sums `real`.
+    """
+
+    axes: list[int]
+    upright: bool
+    crossed: bool
+    spacing: int
+    stride: int
+    operations: Operations
+    centring: np.ndarray
+    to_beta: np.ndarray
+    real: bool
+
+
+@lru_cache(maxsize=16)
+def setting_of(crystal: Crystal) -> Setting:
+    """The setting for a crystal; it is kept for the next sum over the same one."""
+    axes, upright = _row_axes(crystal)
+    n = TRANSLATION_DENOMINATOR
+    rotations, translations = crystal.primitive_operations
+    centring = {tuple(t) for t in crystal.centring_translations.tolist()}
+    inversion = (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2))
+    with_inverse = any(tuple(t) in centring for t in translations[inversion].tolist())
+    kept: dict[bytes, int] = {}
+    for o, rotation in enumerate(rotations):
+        if not (with_inverse and (-rotation).tobytes() in kept):
+            kept[rotation.tobytes()] = o
+    needed = list(kept.values())
+    doubled = (2 * translations[needed] % n).tolist()
+    operations = Operations(
+        np.ascontiguousarray(rotations[np.ix_(needed, axes, axes)]),
+        np.ascontiguousarray(translations[np.ix_(needed, axes)]),
+        with_inverse,
+    )
+    spacing = int(np.lcm.reduce(n // np.gcd(n, crystal.centring_translations[:, axes[2]])))
+    return Setting(
+        axes,
+        upright,
+        bool(abs(crystal.reciprocal_metric[axes[0], axes[1]]) > 0.0),
+        spacing,
+        # Rows are summed at l and -l together, of which other strides would leave one unwanted
+        2 if spacing == 2 else 1,
+        operations,
+        np.ascontiguousarray(crystal.centring_translations[:, axes]),
+        _to_beta(crystal.fractionalization[axes]),
+        with_inverse and all(tuple(t) in centring for t in doubled),
+    )
+
+
+def _row_axes(crystal: Crystal) -> tuple[list[int], bool]:
+    """Axes for h, k and l: for l one that makes isotropic atoms upright, else the longest."""
+    metric = np.abs(crystal.reciprocal_metric)
+    upright = np.count_nonzero(metric > 1e-12 * metric.max(), axis=1) == 1
+    axes = sorted(range(3), key=lambda axis: (bool(upright[axis]), crystal.cell[axis]))
+    return axes, bool(upright[axes[2]])
+
+
+def _to_beta(axes: np.ndarray) -> np.ndarray:
+    """(6, 6) such that b_tensor @ matrix is beta in the order 11, 22, 33, 12, 13, 23.
+
+    T(h) = exp(-h beta h), and beta is a quarter of the B tensor on the axes a*, b*, c*.
+    """
+    beta = 0.25 * axes @ np.eye(6)[:, VOIGT] @ axes.T
+    return np.ascontiguousarray(beta[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])

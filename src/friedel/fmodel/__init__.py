@@ -1,0 +1,1 @@
+"""FModel: a model and its data, with solvent and scales fitted."""

@@ -1,0 +1,226 @@
+"""F_model as a function of atoms and scales, and its adjoint; the mask stays, or follows the atoms.
+
+A flat mask changes by whole grid points, and has no derivative: it is held, and whoever moves
+atoms far renews it now and then. A smooth one moves with the atoms.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from friedel.errors import ReflectionsError
+from friedel.model.atoms import Atoms
+from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
+from friedel.solvent.smooth_mask import SmoothMask, SmoothMaskOfAtoms
+from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.gradients import Gradients, checked_weights
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleGradients:
+    """Derivatives of a target by the parameters of :class:`friedel.scaling.ScaleParameters`.
+
+    Attributes
+    ----------
+    k_overall, k_sol, b_sol, k_layer
+        Numbers; zero for those of a solvent or layer that is not there.
+    b_overall
+        (6,) by B11, B22, B33, B12, B13, B23, Cartesian, each independent of the others. Off
+        the diagonal by the one stored number, which stands in both places of the tensor. Along
+        the tensors that the symmetry allows: ``symmetric_tensors(crystal) @ b_overall``.
+    overall_curve, solvent_curve
+        By each coefficient of the curves.
+    """
+
+    k_overall: float
+    b_overall: np.ndarray
+    k_sol: float
+    b_sol: float
+    k_layer: float
+    overall_curve: np.ndarray
+    solvent_curve: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FModelGradients:
+    """Derivatives of a target by the parameters of atoms and by those of the scales."""
+
+    atoms: Gradients
+    scales: ScaleGradients
+
+
+@dataclass(frozen=True, eq=False)
+class FixedMaskModel:
+    """F_model of atoms and scales that may change, with a mask that does not.
+
+    Parameters
+    ----------
+    calculator
+        Of F_calc; its reflections are those of F_model.
+    scales
+        Of F_model.
+    f_mask, f_layer
+        (n,) complex transforms of mask and layer, None where there are none.
+    babinet
+        Whether -F_calc stands for F_mask, and so follows the atoms.
+
+    Raises
+    ------
+    ReflectionsError
+        When F_mask or F_layer are not of the calculator's reflections.
+    """
+
+    calculator: Calculator
+    scales: ScaleParameters
+    f_mask: np.ndarray | None = None
+    f_layer: np.ndarray | None = None
+    babinet: bool = False
+
+    def __post_init__(self) -> None:
+        n = len(self.calculator.hkl)
+        for name, values in (("F_mask", self.f_mask), ("F_layer", self.f_layer)):
+            if values is not None and np.shape(values) != (n,):
+                raise ReflectionsError(f"{name} has shape {np.shape(values)}, expected ({n},)")
+
+    def forward(self, atoms: Atoms | None = None) -> np.ndarray:
+        """(n,) complex F_model; arguments and errors are those of the calculator's."""
+        return self.scaled(self.calculator.forward(atoms))
+
+    def scaled(self, f_calc: np.ndarray) -> np.ndarray:
+        """(n,) complex F_model, from F_calc (n,)."""
+        f_mask = -f_calc if self.babinet else self.f_mask
+        crystal, hkl = self.calculator.crystal, self.calculator.hkl
+        return self.scales.f_total(crystal, hkl, f_calc, f_mask, self.f_layer)
+
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """Derivatives of a target T by atoms and scales, from those by F_model.
+
+        Takes w = dT/dRe F_model + i dT/dIm F_model (n,); the other arguments and the errors
+        are those of :meth:`friedel.Calculator.adjoint`.
+        """
+        calculator, scales = self.calculator, self.scales
+        w = checked_weights(w, len(calculator.hkl))
+        at = calculator.at(atoms)
+        f_calc = at.forward()
+        f_mask, f_layer = self._solvent_parts(f_calc)
+        per_k, per_k_sol = self._curves()
+        overall, solvent = scales.k_overall * per_k, scales.k_sol * per_k_sol
+        # T rises by Re conj(w) F when F is enlarged, and so along the logarithm of its scale
+        f_solvent = f_mask + scales.k_layer * f_layer
+        along_k = per_k * _real_product(w, f_calc + solvent * f_solvent)
+        along_k_sol = overall * per_k_sol * _real_product(w, f_solvent)
+        along_overall, along_solvent = scales.k_overall * along_k, scales.k_sol * along_k_sol
+        by_scales = ScaleGradients(
+            k_overall=float(along_k.sum()),
+            b_overall=-along_overall @ quadratic_terms(calculator.crystal, calculator.hkl),
+            k_sol=float(along_k_sol.sum()),
+            b_sol=-float(along_solvent @ calculator.stol2),
+            k_layer=float((overall * solvent) @ _real_product(w, f_layer)),
+            overall_curve=self._by_curve(along_overall, scales.overall_curve),
+            solvent_curve=self._by_curve(along_solvent, scales.solvent_curve),
+        )
+        factor = overall * (1.0 - solvent) if self.babinet else overall
+        return FModelGradients(at.adjoint(factor * w, anomalous=anomalous), by_scales)
+
+    def by_solvent(self, w: np.ndarray) -> np.ndarray:
+        """(n,) derivatives by the solvent's structure factors, from those by F_model."""
+        per_k, per_k_sol = self._curves()
+        return self.scales.k_overall * self.scales.k_sol * per_k * per_k_sol * w
+
+    def _curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) overall and solvent scale over k_overall and k_sol, which may be zero."""
+        calculator, scales = self.calculator, self.scales
+        overall = replace(scales, k_overall=1.0).overall_scale(calculator.crystal, calculator.hkl)
+        return overall, replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
+
+    def _solvent_parts(self, f_calc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) F_mask and F_layer, zero where there are none."""
+        nothing = np.zeros_like(f_calc)
+        f_mask = -f_calc if self.babinet else self.f_mask
+        if f_mask is None:
+            return nothing, nothing
+        return f_mask, nothing if self.f_layer is None else self.f_layer
+
+    def _by_curve(self, along: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
+        if not coefficients:
+            return np.zeros(0)
+        terms = curve_terms(self.calculator.stol2, self.scales.curve_range, len(coefficients))
+        return along @ terms
+
+
+@dataclass(frozen=True, eq=False)
+class MovingMaskModel:
+    """F_model of atoms and scales that may change, with a smooth mask that follows the atoms.
+
+    Parameters
+    ----------
+    calculator, scales
+        As for :class:`FixedMaskModel`.
+    mask
+        Of the solvent.
+    nearer
+        Of the solvent with the layer next to the atoms, None without layer.
+    """
+
+    calculator: Calculator
+    scales: ScaleParameters
+    mask: SmoothMask
+    nearer: SmoothMask | None = None
+
+    def at(self, atoms: Atoms | None = None) -> "MovingMaskOfAtoms":
+        """F_model and derivatives at some atoms, whose masks are made once; by default its own."""
+        return MovingMaskOfAtoms(self, self.calculator.atoms if atoms is None else atoms)
+
+    def forward(self, atoms: Atoms | None = None) -> np.ndarray:
+        """(n,) complex F_model; arguments and errors are those of the calculator's."""
+        return self.at(atoms).forward()
+
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """As :meth:`FixedMaskModel.adjoint`, with what the mask adds to derivatives by atoms."""
+        return self.at(atoms).adjoint(w, anomalous=anomalous)
+
+
+@dataclass(frozen=True, eq=False)
+class MovingMaskOfAtoms:
+    """F_model of some atoms with their smooth mask; see :meth:`MovingMaskModel.at`."""
+
+    model: MovingMaskModel
+    atoms: Atoms
+
+    def forward(self) -> np.ndarray:
+        """(n,) complex F_model."""
+        return self.fixed.forward(self.atoms)
+
+    @cached_property
+    def fixed(self) -> FixedMaskModel:
+        """The same with the mask held as it is for these atoms."""
+        f_masks = [mask.forward() for mask in self._masks]
+        f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
+        return FixedMaskModel(self.model.calculator, self.model.scales, f_masks[0], f_layer)
+
+    def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> FModelGradients:
+        """Derivatives, as of :meth:`MovingMaskModel.adjoint`."""
+        found = self.fixed.adjoint(self.atoms, w, anomalous=anomalous)
+        # The solvent is (1 - k_layer) F_mask + k_layer F_nearer
+        k_layer = 0.0 if self.model.nearer is None else self.model.scales.k_layer
+        frac, occ = found.atoms.frac, found.atoms.occ
+        by_solvent = self.fixed.by_solvent(np.asarray(w))
+        for mask, share in zip(self._masks, (1.0 - k_layer, k_layer), strict=False):
+            by_mask = mask.adjoint(share * by_solvent)
+            frac, occ = frac + by_mask.frac, occ + by_mask.occ
+        return replace(found, atoms=found.atoms.replace(frac=frac, occ=occ))
+
+    @cached_property
+    def _masks(self) -> list[SmoothMaskOfAtoms]:
+        masks = (self.model.mask, self.model.nearer)
+        return [mask.at(self.atoms) for mask in masks if mask is not None]
+
+
+def _real_product(w: np.ndarray, f: np.ndarray) -> np.ndarray:
+    """(n,) Re conj(w) F."""
+    return w.real * f.real + w.imag * f.imag

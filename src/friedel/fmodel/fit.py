@@ -1,0 +1,164 @@
+"""What :class:`friedel.FModel` fits, one after the other: mask, twin law, shape of the scale."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from friedel.fmodel import flat_solvent_fits as starts
+from friedel.fmodel.model_components import UnscaledModel
+from friedel.fmodel.observed import Observed
+from friedel.fmodel.twinning import TwinDomain, best_twin
+from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
+from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
+from friedel.scaling.rejection import about_rejected, near_model
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to fit; the names are those of :class:`friedel.FModel`.
+
+    Attributes
+    ----------
+    twin_laws
+        Matrices by law, of which the best is taken; empty for no twin.
+    """
+
+    source: str
+    solvent: str
+    target: str
+    search_mask: bool
+    reject_outliers: bool
+    twin_laws: Mapping[str, np.ndarray]
+    progress: Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FModelFit:
+    """The outcome.
+
+    Attributes
+    ----------
+    unscaled
+        The model that the scales belong to, with the mask that was found.
+    scaling
+        The scales, how well they fit, how many numbers were fitted, and notes.
+    rejected
+        (n,) bool: what was not fitted to for being far from the model.
+    shape
+        What was fitted besides k_overall and B.
+    twin
+        The other domain; None without twinning.
+    """
+
+    unscaled: UnscaledModel
+    scaling: ScalingFit
+    rejected: np.ndarray
+    shape: Shape = FLAT
+    twin: TwinDomain | None = None
+
+
+def fit_fmodel(
+    unscaled: UnscaledModel,
+    observed: Observed,
+    settings: FitSettings,
+    start: ScaleParameters | None = None,
+    fixed: Collection[str] = (),
+) -> FModelFit:
+    """Fit scales, and whatever else is asked for, to the reflections that are not left out.
+
+    Parameters
+    ----------
+    start, fixed
+        See :meth:`friedel.FModel.fit`.
+    """
+    chosen = observed.work
+    weights = None if observed.weights is None else observed.weights[chosen]
+    options: dict[str, Any] = {
+        "target": settings.target,
+        "fixed": fixed,
+        "k_sol_min": -np.inf if settings.source == "neutron" else 0.0,
+        "weights": weights,
+    }
+    if settings.search_mask:
+        unscaled = _with_best_mask(unscaled, observed, settings, start, options)
+    data = unscaled.scaling_data(observed.f_obs.values, chosen)
+    flat = _best_flat_fit(data, settings, start, options)
+    fitted, twin = flat, None
+    if settings.twin_laws:
+        domains = (unscaled.twin_domain(*law) for law in settings.twin_laws.items())
+        twin, data, fitted = best_twin(data, flat, domains, chosen, options)
+    shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
+    notes = *dict.fromkeys(fitted.notes + notes), *about_rejected(near)
+    # r_probe and r_shrink were fitted, unless there turns out to be no solvent
+    n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
+    rejected = chosen.copy()
+    rejected[chosen] = ~near
+    fitted = replace(fitted, notes=notes, n_parameters=n)
+    return FModelFit(unscaled, fitted, rejected, shape, twin)
+
+
+def _choose_and_reject(
+    data: ScalingData,
+    fitted: ScalingFit,
+    settings: FitSettings,
+    weights: np.ndarray | None,
+    options: dict[str, Any],
+) -> tuple[Shape, ScalingFit, np.ndarray, tuple[str, ...]]:
+    """The shape, the fit of it to what is near the model, (n,) bool what that is, and notes.
+
+    Outliers of a flat solvent have no part in the choice; those of the chosen scale are the
+    ones that count.
+    """
+
+    def part(near: np.ndarray) -> tuple[ScalingData, dict[str, Any]]:
+        if near.all():
+            return data, options
+        kept = None if weights is None else weights[near]
+        return data.select(near), options | {"weights": kept}
+
+    rejects = settings.reject_outliers and settings.target != "ls"
+    near = near_model(data, fitted, weights) if rejects else np.ones(len(data), bool)
+    kind = "flat" if settings.solvent == "babinet" else settings.solvent
+    shape, notes = FLAT, tuple[str, ...]()
+    shapes = candidates(data, kind, options["fixed"])
+    if shapes != [FLAT] or not near.all():
+        kept, about = part(near)
+        shape, fitted, notes = choose_shape(
+            kept, shapes, fitted.parameters, progress=settings.progress, **about
+        )
+    nearer = near_model(data, fitted, weights) if rejects else near
+    if (nearer != near).any():
+        kept, about = part(nearer)
+        about = about | {"fixed": shape.held | set(options["fixed"])}
+        fitted = fit(kept, start=fitted.parameters, **about)
+    return shape, fitted, nearer, notes
+
+
+def _best_flat_fit(
+    data: ScalingData,
+    settings: FitSettings,
+    start: ScaleParameters | None,
+    options: dict[str, Any],
+) -> ScalingFit:
+    solvent = "babinet" if settings.solvent == "babinet" else settings.source
+    fixed = options["fixed"]
+    if start is None:
+        return starts.best_fit(data, starts.usual_starts(data, solvent, fixed), options)
+    return starts.best_fit(data, [FLAT.start(data, start, fixed)], options)
+
+
+def _with_best_mask(
+    unscaled: UnscaledModel,
+    observed: Observed,
+    settings: FitSettings,
+    start: ScaleParameters | None,
+    options: dict[str, Any],
+) -> UnscaledModel:
+    chosen = observed.work
+    assert unscaled.masked is not None
+    data = unscaled.scaling_data(observed.f_obs.values, chosen)
+    near = _best_flat_fit(data, settings, start, options).parameters
+    found = starts.mask_that_fits(unscaled.masked, data, chosen, near, options, settings.progress)
+    return unscaled.with_mask(found)

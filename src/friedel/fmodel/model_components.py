@@ -1,0 +1,90 @@
+"""What a model scatters before any scale: F_calc of its atoms and F_mask of its solvent."""
+
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from friedel.fmodel.twinning import TwinDomain
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.scaling import ScalingData
+from friedel.solvent.masked_solvent import MaskedSolvent
+from friedel.structure_factors.calculator import Calculator
+
+
+class UnscaledModel:
+    """F_calc and F_mask of one model at some reflections.
+
+    Parameters
+    ----------
+    crystal, atoms
+        The model; one asymmetric unit.
+    hkl
+        (n, 3) reflections.
+    options
+        Of :meth:`friedel.Calculator.from_model`.
+    masked
+        The solvent of a mask, or None.
+    babinet
+        Whether the solvent is the complement of the model.
+    """
+
+    def __init__(
+        self,
+        crystal: Crystal,
+        atoms: Atoms,
+        hkl: np.ndarray,
+        options: dict[str, Any],
+        masked: MaskedSolvent | None,
+        babinet: bool,
+    ) -> None:
+        self.crystal, self.atoms, self.hkl = crystal, atoms, hkl
+        self.masked, self.babinet = masked, babinet
+        self._options = options
+        self.calculator = self._calculator_at(hkl)
+
+    def _calculator_at(self, hkl: np.ndarray) -> Calculator:
+        return Calculator.from_model((self.crystal, self.atoms), hkl=hkl, **self._options)
+
+    @cached_property
+    def f_calc(self) -> np.ndarray:
+        """(n,) complex, of the atoms."""
+        return self.calculator.forward()
+
+    @property
+    def f_mask(self) -> np.ndarray | None:
+        """(n,) complex, what k_sol multiplies; None without solvent."""
+        if self.babinet:
+            return -self.f_calc
+        return None if self.masked is None else self.masked.f_mask
+
+    def with_mask(self, masked: MaskedSolvent) -> "UnscaledModel":
+        """The same with the solvent of another mask."""
+        other = copy(self)
+        other.masked = masked
+        return other
+
+    def scaling_data(self, f_obs: np.ndarray, chosen: np.ndarray) -> ScalingData:
+        """What scales are fitted to: the reflections `chosen` (n,) of `f_obs` (n,)."""
+        part: Any = slice(None) if chosen.all() else chosen
+        f_layer = None if self.masked is None else self.masked.f_layer
+        f_mask = self.f_mask
+        return ScalingData(
+            self.crystal,
+            self.hkl[part],
+            np.asarray(f_obs[part], np.float64),
+            self.f_calc[part],
+            None if f_mask is None else f_mask[part],
+            None if f_layer is None else f_layer[part],
+        )
+
+    def twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
+        """What twinning puts on top: at the reflections hkl @ matrix."""
+        hkl = self.hkl @ matrix
+        f_calc = self._calculator_at(hkl).forward()
+        if self.babinet:
+            return TwinDomain(law, (f_calc, -f_calc, None))
+        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
+        return TwinDomain(law, (f_calc, *solvent))

@@ -1,0 +1,204 @@
+"""What of the observed data can be used with a model: cell, resolution, values, free set."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from friedel.errors import CellError, ReflectionsError, ResolutionError, SymmetryError
+from friedel.model.crystal import Crystal, checked_d_min
+from friedel.reflections.reflections import Reflections
+
+SMALL_FREE_SET = 200
+"""Fewer free reflections give only a rough R_free."""
+
+NOTED_CELL_DIFFERENCE = 1e-3
+"""A larger relative difference between the cells of model and data is worth a note."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Observed amplitudes, and what each of them is used for.
+
+    Attributes
+    ----------
+    f_obs
+        Amplitudes (n,), in the unit cell of the model.
+    usable, free
+        (n,) bool: can be used at all; is left out of the fit.
+    weights
+        (n,) of the residuals, or None for 1.
+    notes
+        What was left out, and what looks doubtful.
+    """
+
+    f_obs: Reflections
+    usable: np.ndarray
+    free: np.ndarray
+    weights: np.ndarray | None
+    notes: tuple[str, ...]
+
+    @property
+    def work(self) -> np.ndarray:
+        """(n,) bool: what is fitted to, but for outliers of the fit."""
+        return self.usable & ~self.free
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """(n,) bool: what could be fitted to, but is in the free set."""
+        return self.usable & self.free
+
+
+def observed_for(
+    crystal: Crystal,
+    data: Any,
+    *,
+    d_min: float | None = None,
+    sigma_cutoff: float = 0.0,
+    use_free: bool = True,
+    weigh_by_sigma: bool = False,
+    free_label: str | None = None,
+    free_value: int | None = None,
+) -> Observed:
+    """Data for a model in `crystal`; arguments and errors are those of the steps below."""
+    given = amplitudes_of(data, free_label, free_value)
+    notes = compare_crystals(crystal, given.crystal)
+    f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
+    usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
+    free, about_free = free_set(f_obs, usable, use_free)
+    weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
+    return Observed(f_obs, usable, free, weights, notes + about_usable + about_free)
+
+
+def amplitudes_of(
+    data: Any, free_label: str | None = None, free_value: int | None = None
+) -> Reflections:
+    """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
+
+    Raises
+    ------
+    ReflectionsError
+        For complex values.
+    """
+    is_ready = isinstance(data, Reflections) and free_label is None and free_value is None
+    if not is_ready:
+        from friedel.readers.amplitudes import as_reflections
+
+        data = as_reflections(data, free_label=free_label, free_value=free_value)
+    if np.iscomplexobj(data.values):
+        raise ReflectionsError(
+            f"observed data {data.label} are complex structure factors, expected real amplitudes"
+        )
+    return data
+
+
+def compare_crystals(model: Crystal, data: Crystal) -> tuple[str, ...]:
+    """Notes on small differences.
+
+    Raises
+    ------
+    CellError, SymmetryError
+        For those that are not small.
+    """
+    cells = ["(" + ", ".join(f"{x:g}" for x in crystal.cell) + ")" for crystal in (model, data)]
+    if not model.is_similar(data):
+        raise CellError(f"the cell of the model {cells[0]} is not that of the data {cells[1]}")
+    if not model.has_same_symmetry(data):
+        names = [c.name or f"{c.n_operations} operations" for c in (model, data)]
+        raise SymmetryError(
+            f"the symmetry of the model ({names[0]}) is not that of the data ({names[1]})"
+        )
+    if model.is_similar(data, NOTED_CELL_DIFFERENCE):
+        return ()
+    return (f"the cell of the model {cells[0]} is used; that of the data is {cells[1]}",)
+
+
+def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
+    """The reflections with d >= `d_min` (A); all when it is None.
+
+    Raises
+    ------
+    ResolutionError
+        When there are none.
+    """
+    if d_min is None:
+        return data
+    limit = checked_d_min(d_min)
+    inside = data.d_spacing >= limit * (1.0 - 1e-9)
+    if not inside.any():
+        finest = float(data.d_spacing.min(initial=np.inf))
+        raise ResolutionError(
+            f"no reflections with d >= {limit:g} A: the data reach to {finest:.2f} A"
+        )
+    return data.select(inside)
+
+
+def usable_reflections(
+    data: Reflections, sigma_cutoff: float = 0.0
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why.
+
+    Parameters
+    ----------
+    sigma_cutoff
+        Only reflections with F / sigma above this are used.
+
+    Raises
+    ------
+    ReflectionsError
+        When none can be used, or a cutoff is asked for data without sigmas.
+    """
+    if sigma_cutoff > 0 and data.sigmas is None:
+        raise ReflectionsError(f"a cutoff of F/sigma needs sigmas; {data.label} has none")
+    sigmas = np.ones(len(data)) if data.sigmas is None else data.sigmas
+    # one reason each, the first that applies
+    reasons = {
+        "missing": ~(np.isfinite(data.values) & np.isfinite(sigmas)),
+        "absent by symmetry": data.crystal.is_absent(data.hkl) | ~data.hkl.any(axis=1),
+        "with F <= 0": data.values <= 0,
+        "with sigma <= 0": sigmas <= 0,
+    }
+    if sigma_cutoff > 0:
+        reasons[f"with F/sigma <= {sigma_cutoff:g}"] = data.values <= sigma_cutoff * sigmas
+    usable = np.ones(len(data), bool)
+    notes = []
+    for reason, applies in reasons.items():
+        if (usable & applies).any():
+            notes.append(f"{int((usable & applies).sum())} reflections {reason} are not used")
+        usable &= ~applies
+    if not usable.any():
+        raise ReflectionsError(f"no usable reflections among {len(data)}: {'; '.join(notes)}")
+    return usable, tuple(notes)
+
+
+def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
+    """(n,) 1/sigma relative to its median, so that residuals keep their unit.
+
+    Raises
+    ------
+    ReflectionsError
+        When there are no sigmas.
+    """
+    if data.sigmas is None:
+        raise ReflectionsError(f"weights by sigma need sigmas; {data.label} has none")
+    sigmas = np.where(usable, data.sigmas, 1.0)
+    return float(np.median(sigmas[usable])) / sigmas
+
+
+def free_set(
+    data: Reflections, usable: np.ndarray, use_free: bool
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(n,) bool: left out of the fit; and notes."""
+    nothing = np.zeros(len(data), bool)
+    if data.free is None:
+        return nothing, ("no free set: R_work is of all reflections and there is no R_free",)
+    if not use_free:
+        return nothing, ("the free set is fitted to as well, as was asked: there is no R_free",)
+    free = data.free.astype(bool)
+    n_free, n_work = int((usable & free).sum()), int((usable & ~free).sum())
+    if not (n_free and n_work):
+        return nothing, (f"the free set has {n_free} of the reflections and is not used",)
+    if n_free < SMALL_FREE_SET:
+        return free, (f"R_free rests on only {n_free} reflections",)
+    return free, ()

@@ -1,0 +1,35 @@
+"""The options of :class:`friedel.FModel`: what there is to choose from, and what goes together."""
+
+from collections.abc import Collection
+from typing import Any
+
+from friedel.errors import ParameterError
+from friedel.fmodel.flat_solvent_fits import SOLVENT_DENSITIES
+from friedel.scaling import TARGETS
+
+UNMASKED = ("babinet", "none")
+"""Solvents that need no mask."""
+
+CHOICES: dict[str, Collection[str]] = {
+    "source": SOLVENT_DENSITIES,
+    "solvent": ("auto", "smooth", "flat", *UNMASKED),
+    "target": TARGETS,
+    "weights": ("none", "sigma"),
+}
+
+
+def check_choices(**chosen: str) -> None:
+    """Raise ParameterError for what is not among :data:`CHOICES`."""
+    for name, value in chosen.items():
+        if value not in CHOICES[name]:
+            known = ", ".join(CHOICES[name])
+            raise ParameterError(f"unknown {name} {value!r}: expected one of {known}")
+
+
+def check_mask_options(solvent: str, solvent_mask: Any, **asked: bool) -> None:
+    """Raise ParameterError for options that need a mask of the model where there is none."""
+    for name in (name for name, is_asked in asked.items() if is_asked):
+        if solvent in UNMASKED:
+            raise ParameterError(f"{name} needs a mask, and solvent {solvent!r} has none")
+        if solvent_mask is not None:
+            raise ParameterError(f"{name} needs a mask of the model, and a mask is given")

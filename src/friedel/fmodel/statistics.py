@@ -1,0 +1,94 @@
+"""What follows from observed amplitudes and F_model: R-factors, outliers, phases, maps."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from friedel.fmodel.observed import Observed
+from friedel.fmodel.sigma_a import PhaseStatistics, free_or_all, map_coefficients, phase_statistics
+from friedel.scaling import Outlier, find_outliers, r_factor
+
+
+@dataclass(frozen=True, eq=False)
+class ModelStatistics:
+    """Observed amplitudes beside those of a scaled model.
+
+    Parameters
+    ----------
+    observed
+        The n reflections.
+    f_model
+        (n,) complex, on the scale of F_obs; of a twin, that of the first domain.
+    amplitudes
+        (n,) what F_obs is compared with: of a twin, those of both domains.
+    """
+
+    observed: Observed
+    f_model: np.ndarray
+    amplitudes: np.ndarray
+
+    @property
+    def _values(self) -> np.ndarray:
+        return np.asarray(self.observed.f_obs.values, np.float64)
+
+    @property
+    def _f_obs_of_domain(self) -> np.ndarray:
+        """(n,) F_obs; of a twin the share of the first domain, as the model divides it."""
+        first = np.abs(self.f_model)
+        share = np.divide(
+            first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0
+        )
+        return self._values * share
+
+    @property
+    def r_all(self) -> float:
+        """R-factor of all reflections used."""
+        return self._r_factor(self.observed.usable)
+
+    @property
+    def r_work(self) -> float:
+        """R-factor of the reflections that are not left out; outliers of the fit count."""
+        return self._r_factor(self.observed.work)
+
+    @property
+    def r_free(self) -> float | None:
+        """R-factor of the free set; None when there is no such set."""
+        free = self.observed.left_out
+        return self._r_factor(free) if free.any() else None
+
+    def _r_factor(self, chosen: np.ndarray) -> float:
+        return r_factor(self.observed.f_obs.values[chosen], self.amplitudes[chosen])
+
+    @cached_property
+    def outliers(self) -> list[Outlier]:
+        """Reflections far from the model, the farthest first."""
+        used, f_obs = self.observed.usable, self.observed.f_obs
+        return find_outliers(
+            f_obs.crystal, f_obs.hkl[used], self._values[used], self.amplitudes[used]
+        )
+
+    @cached_property
+    def phases(self) -> PhaseStatistics:
+        """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
+        used, f_obs = self.observed.usable, self.observed.f_obs
+        found = phase_statistics(
+            f_obs.crystal,
+            f_obs.hkl[used],
+            self._f_obs_of_domain[used],
+            np.abs(self.f_model[used]),
+            free_or_all(self.observed.free[used]),
+        )
+        full = np.full((2, len(used)), np.nan)
+        full[:, used] = found.fom, found.d
+        return PhaseStatistics(found.sigma_a, full[0], full[1])
+
+    def map_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) complex 2mFo-DFc and mFo-DFc; NaN where F_obs cannot be used."""
+        f_obs = self.observed.f_obs
+        return map_coefficients(
+            np.where(self.observed.usable, self._f_obs_of_domain, np.nan),
+            self.f_model,
+            f_obs.crystal.is_centric(f_obs.hkl),
+            self.phases,
+        )

@@ -1,0 +1,1 @@
+"""Kernels of density and masks on a grid."""

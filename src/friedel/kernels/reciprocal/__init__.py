@@ -1,0 +1,1 @@
+"""Kernels of structure factors and indices."""

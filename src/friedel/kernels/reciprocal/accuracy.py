@@ -1,0 +1,181 @@
+"""Loops of the accuracy model: aliasing and truncation errors for one choice of grid and blur."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from friedel.kernels.grid.gaussians import r2_at_level
+
+MODERATE_STEPS = 12
+"""Of the search for a density level, after which it only falls."""
+NEGLIGIBLE = -30.0
+"""Logarithm of terms that are left out of a sum, relative to the largest."""
+
+
+@njit(cache=True, nogil=True)
+def _log_power(log_power, step, s2):
+    """Ln P at s^2, linear between tabulated points and beyond the last one."""
+    position = s2 / step
+    index = min(int(position), len(log_power) - 2)
+    fraction = position - index
+    return log_power[index] * (1.0 - fraction) + log_power[index + 1] * fraction
+
+
+@njit(cache=True, nogil=True)
+def smallest_blur(
+    s, log_share, lattice, log_power, step, cosines, log_weights, low, high, log_allowed
+):
+    """Smallest blur from `low` to `high` at which aliasing is allowed, and the error with it.
+
+    Parameters
+    ----------
+    s, log_share
+        (n_shells, n_points), and the logarithm of what power there adds to the squared error of
+        its shell.
+    lattice
+        Lengths |g| (1/A) of vectors of the transform's lattice, one of each pair +-g.
+    log_power
+        Logarithm of the model's Wilson curve at multiples of `step` in s^2.
+    cosines, log_weights
+        For averages over directions of s; the weights sum to 2, for both of +-g.
+    log_allowed
+        Logarithm of the squared error, in the worst shell.
+
+    Returns
+    -------
+    The blur, infinite where none is enough, and the logarithm of the squared error with the
+    last that was tried.
+    """
+    terms = (len(s), s.shape[1] * len(lattice) * len(cosines))
+    exponent, loss = np.empty(terms), np.empty(terms)
+    for shell in range(len(s)):
+        m = 0
+        for point in range(s.shape[1]):
+            length = s[shell, point]
+            for g in lattice:
+                for c, log_weight in zip(cosines, log_weights):
+                    farther = g * g + 2.0 * length * g * c
+                    value = _log_power(log_power, step, length * length + farther)
+                    exponent[shell, m] = value + log_weight + log_share[shell, point]
+                    loss[shell, m] = 0.5 * farther
+                    m += 1
+    blur, log_error2 = low, math.inf
+    while blur <= high:
+        log_error2, slope = _log_alias(exponent, loss, blur)
+        if log_error2 <= log_allowed:
+            return blur, log_error2
+        # The function is convex: Newton's method stays below the root, and aims a little beyond
+        blur += (log_error2 - log_allowed + 0.02) / max(slope, 1e-9)
+    return math.inf, log_error2
+
+
+@njit(cache=True, nogil=True)
+def _log_alias(exponent, loss, blur):
+    """Logarithm of the squared error in the worst shell, and what it loses per A^2 of blur.
+
+    `exponent` (n_shells, n_terms) has the logarithms of what folds back without blur, and
+    `loss` what each A^2 of it takes off them.
+    """
+    worst, slope = -math.inf, 0.0
+    for shell in range(len(exponent)):
+        top = -math.inf
+        for m in range(exponent.shape[1]):
+            top = max(top, exponent[shell, m] - blur * loss[shell, m])
+        total, moment = 0.0, 0.0
+        for m in range(exponent.shape[1]):
+            below = exponent[shell, m] - blur * loss[shell, m] - top
+            if below > NEGLIGIBLE:
+                term = math.exp(below)
+                total += term
+                moment += term * loss[shell, m]
+        value = top + math.log(total)
+        if value > worst:
+            worst, slope = value, moment / total
+    return worst, slope
+
+
+@njit(cache=True, nogil=True)
+def power_curve(weight, f2, kind, b_iso, s2):
+    """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
+    out = np.zeros(len(s2))
+    for j in range(len(weight)):
+        # s2 is equally spaced from 0: the exponential is a geometric sequence
+        value, ratio = weight[j], math.exp(-0.5 * b_iso[j] * (s2[1] - s2[0]))
+        row = f2[kind[j]]
+        for i in range(len(s2)):
+            out[i] += value * row[i]
+            value *= ratio
+    for i in range(len(s2)):
+        out[i] = max(out[i], 1e-290)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
+    """Largest density level at which atoms may end, from a guess of it, and the error with it.
+
+    Parameters
+    ----------
+    s, share
+        (n_shells, n_points), and what power there adds to the squared error of its shell.
+    amplitude, factor
+        (n, n_terms) of groups of Gaussians, of which there are `count`.
+    allowed
+        Squared error in the worst shell; where it is infinite the level stays as it is.
+    r2
+        (n,) guesses of the squared radii, which they are set to.
+
+    Returns
+    -------
+    The level, and the squared error.
+    """
+    step = 0
+    while True:
+        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
+        # The error is nearly proportional to the level
+        change = math.sqrt(allowed / max(error2, 1e-300))
+        is_close = change < 1.05 or step >= MODERATE_STEPS
+        if (change >= 1.0 and is_close) or allowed == math.inf or not change >= 0.0:
+            return level, error2
+        # Below its peak an atom loses everything: steps stay moderate
+        level *= min(max(0.98 * change, 1e-6), 1e3) if step < MODERATE_STEPS else 0.8
+        step += 1
+
+
+@njit(cache=True, nogil=True)
+def _truncation(s, share, blur, amplitude, factor, count, level, r2):
+    """Squared error in the worst shell from tails, unblurred, cut off where they fall to a level.
+
+    A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
+    4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
+    """
+    log_level = math.log(level)
+    power = np.zeros(s.shape)
+    for j in range(len(r2)):
+        r2[j] = r2_at_level(amplitude, factor, j, log_level, r2[j])
+        r = math.sqrt(r2[j])
+        rho, slope = 0.0, 0.0
+        for t in range(amplitude.shape[1]):
+            term = amplitude[j, t] * math.exp(-factor[j, t] * r2[j])
+            rho += term
+            slope += factor[j, t] * term
+        if r <= 0.0 or rho <= 0.0:
+            continue
+        lam = 2.0 * r * slope / rho
+        whole = 4.0 * math.pi * rho * r * r / lam * (1.0 + 2.0 / (lam * r) + 2.0 / (lam * r) ** 2)
+        # 4 pi rho r / (w sqrt(lam^2 + w^2)) / sqrt(2), squared
+        oscillating = 8.0 * (math.pi * rho * r) ** 2
+        for shell in range(s.shape[0]):
+            for point in range(s.shape[1]):
+                w2 = (2.0 * math.pi * s[shell, point]) ** 2
+                tail2 = oscillating / (w2 * (lam * lam + w2))
+                power[shell, point] += count[j] * min(tail2, whole * whole)
+    worst = 0.0
+    for shell in range(s.shape[0]):
+        error2 = 0.0
+        for point in range(s.shape[1]):
+            unblur = math.exp(min(0.5 * blur * s[shell, point] ** 2, 700.0))
+            error2 += share[shell, point] * power[shell, point] * unblur
+        worst = max(worst, error2)
+    return worst

@@ -1,0 +1,77 @@
+"""Picking structure factors out of the transform of one asymmetric unit's density."""
+
+import numpy as np
+from numba import njit
+
+from friedel.kernels.reciprocal.indices import rotated, turn_of
+
+CONJUGATE, IN_PLANE = 24, 48
+"""Added to a turn of 24ths; see `map_terms`."""
+
+_TURN = np.arange(96)
+COS = np.cos(2.0 * np.pi * (_TURN % 24) / 24)
+SIN = np.sin(2.0 * np.pi * (_TURN % 24) / 24)
+SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
+"""Of the imaginary part of the transform's value."""
+
+
+@njit(cache=True, nogil=True)
+def map_terms(hkl, rotations, translations, shape, nw, index, turn):
+    """Where in a half transform the terms of each reflection are, and what turns them.
+
+    F(hkl) = sum_o exp(2 pi i t_o.hkl) F(hkl R_o), and `shape` (nu, n_k, n_l) is that of (part of)
+    the half l >= 0 of a transform with the sign exp(-2 pi i h.x): F is its conjugate. Negative h
+    and k count from the end.
+
+    Parameters
+    ----------
+    nw
+        Points of the grid along z.
+    translations
+        (n_operations, 3) in 24ths.
+    index
+        (n, n_operations) set to positions in the transform, flat.
+    turn
+        (n, n_operations) uint8 set to the turn in 24ths, plus CONJUGATE where the transform's
+        value itself is meant, plus IN_PLANE where l is 0 or nw / 2.
+    """
+    nu, n_k, n_l = shape
+    for i in range(len(hkl)):
+        for o in range(len(rotations)):
+            h, k, l = rotated(hkl, i, rotations, o)
+            t = turn_of(hkl, i, translations, o)
+            if l < 0:  # Friedel's law: F(-h) = conj(F(h))
+                h, k, l, t = -h, -k, -l, t + CONJUGATE
+            row = (h + (nu if h < 0 else 0)) * n_k + k + (n_k if k < 0 else 0)
+            index[i, o] = row * n_l + l
+            turn[i, o] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
+
+
+@njit(cache=True, nogil=True)
+def gather(transform, index, turn, factor, out):
+    """out[i] = factor[i] times the sum of what :func:`map_terms` says of reflection i."""
+    for i in range(len(index)):
+        re, im = 0.0, 0.0
+        for o in range(index.shape[1]):
+            value, t = transform[np.uint64(index[i, o])], np.uint64(turn[i, o])
+            x, y = float(value.real), float(value.imag)
+            re += COS[t] * x - SIN[t] * SIGN[t] * y
+            im += SIN[t] * x + COS[t] * SIGN[t] * y
+        out[i] = complex(factor[i] * re, factor[i] * im)
+
+
+@njit(cache=True, nogil=True)
+def scatter(w, index, turn, factor, transform):
+    """The transpose of `gather` in real arithmetic: w[i] goes to all places that it is made of.
+
+    w[i] is the derivative by Re F plus i times that by Im F. The inverse of `transform`, (n,)
+    flat, with the sign exp(+2 pi i h.x), real, not scaled, is the derivative by the density;
+    such an inverse counts planes twice, except l = 0 and l = nw / 2.
+    """
+    for i in range(len(index)):
+        re, im = factor[i] * w[i].real, factor[i] * w[i].imag
+        for o in range(index.shape[1]):
+            t = np.uint64(turn[i, o])
+            weight = 1.0 if t >= IN_PLANE else 0.5
+            x, y = COS[t] * re + SIN[t] * im, COS[t] * im - SIN[t] * re
+            transform[np.uint64(index[i, o])] += complex(weight * x, SIGN[t] * weight * y)

@@ -1,0 +1,174 @@
+"""Loops over reciprocal-lattice points: asymmetric units and folding into them."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from friedel.kernels.reciprocal.indices import rotated, turn_of
+
+WALLS = np.array(
+    [
+        [[0, 0, 1], [0, 0, 0], [0, 0, 0]],  # l >= 0
+        [[0, 1, 0], [0, 0, 1], [0, 0, 0]],  # k >= 0, l >= 0
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 1]],  # h >= k, k >= 0, l >= 0
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, -1, 0], [0, 1, 0], [0, 0, 0]],
+        [[1, 0, 0], [-1, 0, 1], [-1, 1, 0]],  # h >= 0, l >= h, k >= h
+        [[0, 1, -1], [-1, 0, 1], [1, 0, 0]],  # k >= l, l >= h, h >= 0
+    ]
+)
+"""Normals of the planes that bound each asymmetric unit of `in_asu`, zero where there are fewer."""
+
+
+@njit(cache=True, nogil=True)
+def in_asu(h, k, l, number):
+    """Whether indices in a reference setting lie in the CCP4 asymmetric unit `number`."""
+    if number == 0:  # -1
+        return l > 0 or (l == 0 and (h > 0 or (h == 0 and k >= 0)))
+    if number == 1:  # 2/m, unique axis b
+        return k >= 0 and (l > 0 or (l == 0 and h >= 0))
+    if number == 2:  # mmm
+        return h >= 0 and k >= 0 and l >= 0
+    if number == 3:  # 4/m and 6/m
+        return l >= 0 and ((h >= 0 and k > 0) or (h == 0 and k == 0))
+    if number == 4:  # 4/mmm and 6/mmm
+        return h >= k and k >= 0 and l >= 0
+    if number == 5:  # -3
+        return (h >= 0 and k > 0) or (h == 0 and k == 0 and l >= 0)
+    if number == 6:  # -31m
+        return h >= k and k >= 0 and (k > 0 or l >= 0)
+    if number == 7:  # -3m1
+        return h >= k and k >= 0 and (h > k or l >= 0)
+    if number == 8:  # m-3
+        return h >= 0 and ((l >= h and k > h) or (l == h and k == h))
+    return k >= l and l >= h and h >= 0  # m-3m
+
+
+@njit(cache=True, nogil=True)
+def _in_asu_of_setting(h, k, l, number, basis):
+    return in_asu(
+        h * basis[0, 0] + k * basis[1, 0] + l * basis[2, 0],
+        h * basis[0, 1] + k * basis[1, 1] + l * basis[2, 1],
+        h * basis[0, 2] + k * basis[1, 2] + l * basis[2, 2],
+        number,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _in_row(h, k, limit, metric, stol2_high, number, basis):
+    """First and last l up to a limit for which (h, k, l) is wanted; none where first > last.
+
+    Those l follow one another: sphere and asymmetric unit are convex, and the latter
+    ends at (0, 0, 0).
+    """
+    first, last = -limit, limit
+    for w in range(3):
+        # Where a wall of the asymmetric unit cuts the row: fixed + slope l >= 0
+        fixed, slope = 0, 0
+        for j in range(3):
+            fixed += WALLS[number, w, j] * (h * basis[0, j] + k * basis[1, j])
+            slope += WALLS[number, w, j] * basis[2, j]
+        if slope > 0:
+            first = max(first, -(fixed // slope))
+        elif slope < 0:
+            last = min(last, fixed // -slope)
+        elif fixed < 0:
+            return 0, -1
+    linear = metric[0, 2] * h + metric[1, 2] * k
+    constant = metric[0, 0] * h * h + metric[1, 1] * k * k + 2.0 * metric[0, 1] * h * k
+    square = linear * linear - metric[2, 2] * (constant - 4.0 * stol2_high)
+    if square < 0.0:
+        return 0, -1
+    # A little more than the sphere: the last word is that of the comparison below
+    middle, half = -linear / metric[2, 2], math.sqrt(square) / metric[2, 2] + 1e-6
+    first, last = max(first, math.ceil(middle - half)), min(last, math.floor(middle + half))
+    while first <= last and not _wanted(h, k, first, metric, stol2_high, number, basis):
+        first += 1
+    while first <= last and not _wanted(h, k, last, metric, stol2_high, number, basis):
+        last -= 1
+    return first, last
+
+
+@njit(cache=True, nogil=True)
+def _wanted(h, k, l, metric, stol2_high, number, basis):
+    if h == 0 and k == 0 and l == 0:
+        return False
+    stol2 = 0.25 * (
+        metric[0, 0] * h * h
+        + metric[1, 1] * k * k
+        + metric[2, 2] * l * l
+        + 2.0 * (metric[0, 1] * h * k + metric[0, 2] * h * l + metric[1, 2] * k * l)
+    )
+    return stol2 <= stol2_high and _in_asu_of_setting(h, k, l, number, basis)
+
+
+@njit(cache=True, nogil=True)
+def unique_in_sphere(limits, metric, stol2_high, number, basis):
+    """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0)."""
+    found = np.empty((0, 3), np.int32)
+    # The first pass counts, the second fills: no list of unknown length is kept.
+    for fill in range(2):
+        n = 0
+        for h in range(-limits[0], limits[0] + 1):
+            for k in range(-limits[1], limits[1] + 1):
+                first, last = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
+                if fill == 1:
+                    for l in range(first, last + 1):
+                        i = n + l - first
+                        found[i, 0], found[i, 1], found[i, 2] = h, k, l
+                n += max(last - first + 1, 0)
+        if fill == 0:
+            found = np.empty((n, 3), np.int32)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def is_absent(hkl, rotations, translations):
+    """(n,) bool: some operation leaves the reflection and turns its phase."""
+    absent = np.zeros(len(hkl), np.bool_)
+    for i in range(len(hkl)):
+        h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
+        for o in range(len(rotations)):
+            if rotated(hkl, i, rotations, o) == (h, k, l) and turn_of(hkl, i, translations, o) != 0:
+                absent[i] = True
+                break
+    return absent
+
+
+@njit(cache=True, nogil=True)
+def fold_to_asu(hkl, rotations, translations, number, basis):
+    """Equivalent indices in the asymmetric unit, phase shift in 24ths, whether Friedel's law.
+
+    F(h R) = F(h) exp(-2 pi i h.t), so that F(h) = F(h R) exp(+2 pi i h.t).
+    """
+    n = len(hkl)
+    folded = np.empty((n, 3), np.int32)
+    shift = np.zeros(n, np.int64)
+    friedel = np.zeros(n, np.bool_)
+    for i in range(n):
+        h, k, l = hkl[i]
+        for o in range(len(rotations)):
+            r = rotations[o]
+            a = h * r[0, 0] + k * r[1, 0] + l * r[2, 0]
+            b = h * r[0, 1] + k * r[1, 1] + l * r[2, 1]
+            c = h * r[0, 2] + k * r[1, 2] + l * r[2, 2]
+            t = (h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]) % 24
+            if _in_asu_of_setting(a, b, c, number, basis):
+                folded[i, 0] = a
+                folded[i, 1] = b
+                folded[i, 2] = c
+                shift[i] = t
+                break
+            if _in_asu_of_setting(-a, -b, -c, number, basis):
+                folded[i, 0] = -a
+                folded[i, 1] = -b
+                folded[i, 2] = -c
+                # F(h) = conj(F(-hR) exp(-2 pi i h.t)): the shift stands inside the conjugate
+                shift[i] = -t % 24
+                friedel[i] = True
+                break
+    return folded, shift, friedel

@@ -1,0 +1,1 @@
+"""The model: crystal, symmetry operations, atoms and elements."""

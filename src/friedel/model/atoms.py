@@ -1,0 +1,242 @@
+"""Atoms as frozen arrays: positions, occupancies, displacement parameters, kinds."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from friedel.constants import U_TO_B
+from friedel.errors import AtomsError
+from friedel.html import html_table
+from friedel.model.crystal import Crystal, _frozen
+from friedel.model.elements import make_label, parse_label
+
+VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
+"""Where U11, U22, U33, U12, U13, U23 stand in the symmetric 3x3 tensor."""
+
+LARGEST = 1e9
+"""Of any number of an atom: larger ones are mistakes, and would overflow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Atoms:
+    """The scatterers of one asymmetric unit.
+
+    Parameters
+    ----------
+    frac
+        (n, 3) fractional coordinates.
+    occ
+        (n,) occupancies, used as they are.
+    b_iso
+        (n,) isotropic B = 8 pi^2 U, A^2.
+    kind
+        (n,) index into `scatterers`.
+    scatterers
+        Labels of the kinds of atoms present: an element or an ion, as ``"C"``, ``"Fe2+"``.
+    u_aniso
+        (n, 6) Cartesian U11, U22, U33, U12, U13, U23, A^2, or None. An atom whose
+        six numbers are not all zero is anisotropic and its `b_iso` is ignored.
+
+    Raises
+    ------
+    AtomsError
+        For arrays that do not fit together or are not finite.
+    """
+
+    frac: np.ndarray
+    occ: np.ndarray
+    b_iso: np.ndarray
+    kind: np.ndarray
+    scatterers: tuple[str, ...]
+    u_aniso: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(np.atleast_2d(self.frac))
+        shapes = {"frac": (n, 3), "occ": (n,), "b_iso": (n,), "u_aniso": (n, 6)}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            array = _owned(value)
+            if array.shape != shape:
+                raise AtomsError(f"{name} has shape {array.shape}, expected {shape}")
+            _check_finite(name, array)
+            object.__setattr__(self, name, _frozen(array))
+        kind = np.array(self.kind, np.int32)
+        if kind.shape != (n,) or (n and not 0 <= kind.min() <= kind.max() < len(self.scatterers)):
+            raise AtomsError(
+                f"kind has shape {kind.shape}, expected ({n},) with values from 0 to "
+                f"{len(self.scatterers) - 1}"
+            )
+        object.__setattr__(self, "kind", _frozen(kind))
+        object.__setattr__(self, "scatterers", tuple(self.scatterers))
+
+    @classmethod
+    def from_labels(
+        cls,
+        labels: Sequence[str],
+        frac: np.ndarray,
+        occ: np.ndarray | float = 1.0,
+        b_iso: np.ndarray | float = 0.0,
+        u_aniso: np.ndarray | None = None,
+    ) -> "Atoms":
+        """Atoms from one label each; occupancy and B may be one number for all.
+
+        Raises
+        ------
+        ElementError
+            For a label that is no element or ion.
+        AtomsError
+            As for the class.
+        """
+        frac = np.asarray(frac, np.float64).reshape(-1, 3)
+        n = len(frac)
+        unique, kind = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
+        scatterers = tuple(make_label(*parse_label(str(text))) for text in unique)
+        occ, b_iso = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (occ, b_iso))
+        return cls(frac, occ.copy(), b_iso.copy(), kind, scatterers, u_aniso)
+
+    def __len__(self) -> int:
+        return len(self.frac)
+
+    def __repr__(self) -> str:
+        counts = np.bincount(self.kind, minlength=len(self.scatterers))
+        content = " ".join(f"{s}{n}" for s, n in zip(self.scatterers, counts, strict=True))
+        return f"<friedel.Atoms {len(self)}: {content}; {int(self.is_aniso.sum())} anisotropic>"
+
+    def _repr_html_(self) -> str:
+        b_equivalent = np.where(self.is_aniso, self.b_eigenvalues.mean(axis=1), self.b_iso)
+        rows = []
+        for i, scatterer in enumerate(self.scatterers):
+            of_kind = self.kind == i
+            if of_kind.any():
+                b, occ = b_equivalent[of_kind], self.occ[of_kind]
+                rows.append(
+                    [scatterer, len(b), f"{occ.sum():.2f}", f"{b.min():.1f} - {b.max():.1f}"]
+                )
+        header = ["kind", "atoms", "sum of occupancies", "B, A^2"]
+        return html_table(repr(self)[1:-1].split(":")[0], header, rows)
+
+    def replace(self, **fields: Any) -> "Atoms":
+        """The same atoms with some of the fields changed."""
+        return dataclasses.replace(self, **fields)
+
+    def select(self, mask: np.ndarray) -> "Atoms":
+        """The atoms chosen by a boolean mask or by indices, with the same `scatterers`."""
+        u_aniso = None if self.u_aniso is None else self.u_aniso[mask]
+        return dataclasses.replace(
+            self,
+            frac=self.frac[mask],
+            occ=self.occ[mask],
+            b_iso=self.b_iso[mask],
+            kind=self.kind[mask],
+            u_aniso=u_aniso,
+        )
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Element symbol of each kind, without charge."""
+        return tuple(parse_label(label)[0] for label in self.scatterers)
+
+    @cached_property
+    def is_aniso(self) -> np.ndarray:
+        """(n,) bool: atoms with a displacement tensor."""
+        if self.u_aniso is None:
+            return np.zeros(len(self), bool)
+        return np.any(self.u_aniso != 0.0, axis=1)
+
+    @cached_property
+    def is_hydrogen(self) -> np.ndarray:
+        """(n,) bool: H or D."""
+        return np.array([s in ("H", "D") for s in self.symbols], bool)[self.kind]
+
+    @cached_property
+    def b_tensor(self) -> np.ndarray:
+        """(n, 6) Cartesian B = 8 pi^2 U, A^2, in the order of `u_aniso`, for all atoms."""
+        tensor = np.zeros((len(self), 6))
+        tensor[:, :3] = self.b_iso[:, None]
+        if self.u_aniso is not None:
+            tensor[self.is_aniso] = U_TO_B * self.u_aniso[self.is_aniso]
+        return _frozen(tensor)
+
+    @cached_property
+    def b_eigenvalues(self) -> np.ndarray:
+        """(n, 3) eigenvalues of `b_tensor` in ascending order, A^2; negative ones are possible."""
+        eigenvalues = np.repeat(self.b_iso[:, None], 3, axis=1)
+        if self.is_aniso.any():
+            tensors = self.b_tensor[self.is_aniso][:, VOIGT]
+            eigenvalues[self.is_aniso] = np.linalg.eigvalsh(tensors)
+        return _frozen(eigenvalues)
+
+    def alike(self, other: "Atoms") -> bool:
+        """Whether the other atoms differ in their positions at most."""
+        pairs = ((getattr(self, n), getattr(other, n)) for n in ("kind", "occ", "b_iso", "u_aniso"))
+        return self.scatterers == other.scatterers and all(
+            x is y or (x is not None and y is not None and np.array_equal(x, y)) for x, y in pairs
+        )
+
+    def without_aniso(self) -> "Atoms":
+        """The same atoms with `b_iso` used throughout."""
+        return self.replace(u_aniso=None)
+
+
+def expand_strict_ncs(crystal: Crystal, atoms: Atoms, operators: np.ndarray) -> Atoms:
+    """The atoms together with their copies under strict non-crystallographic symmetry.
+
+    Parameters
+    ----------
+    operators
+        (m, 3, 4) Cartesian rotation and translation (A) of each copy, without the identity.
+    """
+    if len(operators) == 0:
+        return atoms
+    to_cart, to_frac = crystal.orthogonalization, crystal.fractionalization
+    frac, u_aniso = [atoms.frac], [atoms.u_aniso]
+    for operator in operators:
+        rotation, shift = operator[:, :3], operator[:, 3]
+        frac.append((atoms.frac @ to_cart.T @ rotation.T + shift) @ to_frac.T)
+        u_aniso.append(None if atoms.u_aniso is None else rotate_tensors(atoms.u_aniso, rotation))
+    copies = len(operators) + 1
+    return Atoms(
+        np.concatenate(frac),
+        np.tile(atoms.occ, copies),
+        np.tile(atoms.b_iso, copies),
+        np.tile(atoms.kind, copies),
+        atoms.scatterers,
+        None if atoms.u_aniso is None else np.concatenate([u for u in u_aniso if u is not None]),
+    )
+
+
+def rotate_tensors(tensors: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(n, 6) symmetric tensors in another Cartesian frame: R T R^T."""
+    rotated = rotation @ tensors[:, VOIGT] @ rotation.T
+    return rotated[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+
+
+def _owned(value: Any) -> np.ndarray:
+    """A float64 array that nobody else can write to: a copy, unless it is such already."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float64 and _is_read_only(value):
+        return np.ascontiguousarray(value)
+    return np.array(value, np.float64, order="C")
+
+
+def _is_read_only(array: np.ndarray) -> bool:
+    """Whether neither the array nor whatever it is a view of can be written to."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    sane = np.abs(array) <= LARGEST  # not true of NaN
+    if not sane.all():
+        first = int(np.argwhere(~sane)[0, 0])
+        raise AtomsError(
+            f"{name} of atom {first + 1} is {array[first]}, expected finite numbers up to "
+            f"{LARGEST:.0e}"
+        )

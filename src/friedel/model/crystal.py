@@ -1,0 +1,354 @@
+"""The crystal: unit cell matrices, symmetry operations as integer arrays, reflections they imply.
+
+Knows nothing of files and nothing of gemmi: a cell and triplets such as ``"-x,y+1/2,-z"`` suffice.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import CellError, ResolutionError, SymmetryError
+from friedel.html import html_table
+from friedel.model.operations import (
+    MAX_OPERATIONS,
+    complete_group,
+    is_identity,
+    parse_triplet,
+)
+from friedel.runtime.memory import check_memory
+
+METRIC_TOLERANCE = 0.01
+"""Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
+
+MAX_REFLECTIONS = 200_000_000
+"""More reflections than this in the sphere are refused as a mistaken resolution limit."""
+
+BYTES_PER_REFLECTION = 100
+"""Indices, in two kinds of integers, and what is calculated for them at the least."""
+
+ROWS_AT_A_TIME = 8192
+"""Of a product with a matrix: they stay in the cache, and BLAS does not divide them among threads,
+which takes many times as long."""
+
+D_MIN_RANGE = (1e-3, 1e6)
+"""A; what is beyond is a mistake, and would overflow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crystal:
+    """A unit cell with its space-group symmetry.
+
+    Parameters
+    ----------
+    cell
+        a, b, c (A), alpha, beta, gamma (degrees).
+    rotations
+        (n, 3, 3) int32, acting on fractional coordinates; all operations, centring included.
+    translations
+        (n, 3) int32 in 24ths, modulo 24.
+    asu_basis
+        (3, 3) matrix P such that ``hkl @ P`` are the indices in the reference setting of the
+        space group, in which the CCP4 asymmetric unit is defined. Found from the
+        operations when not given.
+    name
+        Hermann-Mauguin symbol, only for people to read.
+
+    Raises
+    ------
+    CellError
+        For a cell without volume, or one that contradicts the symmetry by more than 1 %.
+    SymmetryError
+        For operations that do not form a group.
+    """
+
+    cell: tuple[float, float, float, float, float, float]
+    rotations: np.ndarray = field(default_factory=lambda: np.eye(3, dtype=np.int32)[None])
+    translations: np.ndarray = field(default_factory=lambda: np.zeros((1, 3), np.int32))
+    asu_basis: np.ndarray | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cell", checked_cell(self.cell))
+        rotations = np.ascontiguousarray(self.rotations, np.int32).reshape(-1, 3, 3)
+        translations = np.ascontiguousarray(self.translations, np.int32).reshape(-1, 3)
+        object.__setattr__(self, "rotations", _frozen(rotations))
+        object.__setattr__(self, "translations", _frozen(translations % TRANSLATION_DENOMINATOR))
+        if len(rotations) != len(translations) or not 1 <= len(rotations) <= MAX_OPERATIONS:
+            raise SymmetryError(
+                f"got {len(rotations)} rotations and {len(translations)} translations, "
+                f"expected the same number, 1 to {MAX_OPERATIONS}"
+            )
+        if not is_identity(rotations[0], translations[0]):
+            raise SymmetryError("the first symmetry operation must be the identity")
+        self._check_cell_against_symmetry()
+
+    @classmethod
+    def from_triplets(
+        cls, cell: Sequence[float], triplets: Iterable[str] = ("x,y,z",), name: str = ""
+    ) -> "Crystal":
+        """A crystal from a cell and symmetry triplets; generators are completed to the group."""
+        operations = complete_group(parse_triplet(text) for text in triplets)
+        rotations, translations = zip(*operations, strict=True)
+        return cls(tuple(cell), np.array(rotations), np.array(translations), name=name)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        lengths = " ".join(f"{x:g}" for x in self.cell)
+        return f"<friedel.Crystal {lengths}, {self.name or f'{self.n_operations} operations'}>"
+
+    def _repr_html_(self) -> str:
+        cell = [f"{x:g}" for x in self.cell]
+        header = ["a, A", "b, A", "c, A", "alpha, deg", "beta, deg", "gamma, deg", "volume, A^3"]
+        caption = f"friedel.Crystal {self.name}, {self.n_operations} operations"
+        return html_table(caption, header, [[*cell, f"{self.volume:.0f}"]])
+
+    def _check_cell_against_symmetry(self) -> None:
+        metric = self.orthogonalization.T @ self.orthogonalization
+        rotated = np.einsum("nji,jk,nkl->nil", self.rotations, metric, self.rotations)
+        misfit = np.abs(rotated - metric).max() / np.abs(metric).max()
+        if misfit > METRIC_TOLERANCE:
+            raise CellError(
+                f"cell {self._cell_text()} does not fit the symmetry {self.name or 'given'}: "
+                f"the operations change its metric by {misfit:.1%} "
+                f"(at most {METRIC_TOLERANCE:.0%} is taken as rounding)"
+            )
+
+    def _cell_text(self) -> str:
+        return "(" + ", ".join(f"{x:g}" for x in self.cell) + ")"
+
+    @property
+    def n_operations(self) -> int:
+        """Number of operations in the cell, centring included."""
+        return len(self.rotations)
+
+    @cached_property
+    def orthogonalization(self) -> np.ndarray:
+        """(3, 3) upper-triangular matrix: Cartesian (A) = matrix @ fractional; a along x."""
+        a, b, c, alpha, beta, gamma = self.cell
+        cos_a, cos_b, cos_g = (exact_cosine(angle) for angle in (alpha, beta, gamma))
+        sin_g = np.sqrt(1.0 - cos_g**2)
+        y = (cos_a - cos_b * cos_g) / sin_g
+        z = np.sqrt(1.0 - cos_b**2 - y**2)
+        matrix = np.array([[a, b * cos_g, c * cos_b], [0.0, b * sin_g, c * y], [0.0, 0.0, c * z]])
+        return _frozen(matrix)
+
+    @cached_property
+    def fractionalization(self) -> np.ndarray:
+        """(3, 3): fractional = matrix @ Cartesian; its rows are a*, b*, c* (1/A)."""
+        return _frozen(np.linalg.inv(self.orthogonalization))
+
+    @cached_property
+    def reciprocal_metric(self) -> np.ndarray:
+        """(3, 3) G* (1/A^2): 1/d^2 = h @ G* @ h."""
+        return _frozen(self.fractionalization @ self.fractionalization.T)
+
+    @cached_property
+    def reciprocal_lengths(self) -> np.ndarray:
+        """(3,) lengths of a*, b* and c* in 1/A."""
+        return _frozen(np.sqrt(np.diag(self.reciprocal_metric)))
+
+    @property
+    def volume(self) -> float:
+        """Volume of the unit cell, A^3."""
+        return float(np.prod(np.diag(self.orthogonalization)))
+
+    @cached_property
+    def centring_translations(self) -> np.ndarray:
+        """(m, 3) int32 translations in 24ths of the operations without rotation."""
+        pure = (self.rotations == np.eye(3, dtype=np.int32)).all(axis=(1, 2))
+        return _frozen(self.translations[pure])
+
+    @cached_property
+    def primitive_operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """One operation for each distinct rotation: (p, 3, 3) and (p, 3); p * m = n."""
+        _, first = np.unique(self.rotations.reshape(-1, 9), axis=0, return_index=True)
+        first = np.sort(first)
+        return _frozen(self.rotations[first]), _frozen(self.translations[first])
+
+    def stol2(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
+        hkl = np.asarray(hkl)
+        rows = hkl.reshape(-1, 3)
+        out = np.empty(len(rows))
+        for first in range(0, len(rows), ROWS_AT_A_TIME):
+            some = slice(first, first + ROWS_AT_A_TIME)
+            h = rows[some].astype(np.float64)
+            np.einsum("ni,ni->n", h @ self.reciprocal_metric, h, out=out[some])
+        return 0.25 * out.reshape(hkl.shape[:-1])
+
+    def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) spacing d in A; infinite for (0, 0, 0)."""
+        with np.errstate(divide="ignore"):
+            return 0.5 / np.sqrt(self.stol2(hkl))
+
+    def is_absent(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) bool: systematically absent, F = 0 by symmetry."""
+        from friedel.kernels.reciprocal.reflections import is_absent
+
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        turning = self.translations.any(axis=1)
+        return is_absent(hkl, self.rotations[turning], self.translations[turning])
+
+    def is_centric(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) bool: the phase is restricted to two values by symmetry."""
+        rotations, _ = self.primitive_operations
+        centric = np.zeros(len(hkl), bool)
+        for is_reversed in _are_solutions(rotations + np.eye(3), hkl):
+            centric |= is_reversed
+        return centric
+
+    def epsilon(self, hkl: np.ndarray) -> np.ndarray:
+        """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
+        rotations, _ = self.primitive_operations
+        fixed = _are_solutions(rotations - np.eye(3), hkl)
+        return np.array(list(fixed)).sum(axis=0, dtype=np.int64)
+
+    @cached_property
+    def _asu(self) -> tuple[int, np.ndarray]:
+        """Number of the CCP4 asymmetric unit and 24 times the basis in which it holds."""
+        from friedel.model.laue import find_reciprocal_asu
+
+        rotations, _ = self.primitive_operations
+        return find_reciprocal_asu(rotations, self.asu_basis)
+
+    def unique_reflections(self, d_min: float, d_max: float = np.inf) -> np.ndarray:
+        """(n, 3) int32 unique, non-absent reflections with d_min <= d <= d_max, without (0, 0, 0).
+
+        Those in the CCP4 asymmetric unit, in ascending order of h, k, l.
+
+        Raises
+        ------
+        ResolutionError
+            When `d_min` is not positive and finite, or selects far too many reflections.
+        MemoryLimitError
+            When there is no memory for so many.
+        """
+        d_min = checked_d_min(d_min)
+        in_sphere = self._number_in_sphere(d_min)
+        if in_sphere > MAX_REFLECTIONS:
+            raise ResolutionError(
+                f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
+                f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
+            )
+        n_equivalent = len(np.unique(np.concatenate([self.rotations, -self.rotations]), axis=0))
+        check_memory(
+            BYTES_PER_REFLECTION * in_sphere / n_equivalent,
+            f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",
+        )
+        from friedel.kernels.reciprocal.reflections import unique_in_sphere
+
+        number, basis = self._asu
+        # |h| = |s.a| <= |s| a holds for any cell angles
+        limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
+        stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is in, rounded or not
+        hkl = unique_in_sphere(limits, self.reciprocal_metric, stol2_high, number, basis)
+        unwanted = self.is_absent(hkl)
+        if np.isfinite(d_max):
+            unwanted |= self.stol2(hkl) < 0.25 / d_max**2
+        return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
+
+    def _number_in_sphere(self, d_min: float) -> float:
+        """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""
+        _, b, c = sorted(x / d_min for x in self.cell[:3])
+        volume = 4.0 / 3.0 * np.pi * self.volume / d_min**3
+        return float(max(volume, np.pi * b * c, 2.0 * c))
+
+    def to_asu(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Symmetry-equivalent reflections in the CCP4 asymmetric unit.
+
+        Returns
+        -------
+        hkl_asu
+            (n, 3) int32.
+        phase_shift
+            (n,) radians.
+        friedel
+            (n,) bool. F(hkl) = conj(x) where `friedel`, else x,
+            with x = F(hkl_asu) * exp(1j * phase_shift).
+        """
+        from friedel.kernels.reciprocal.reflections import fold_to_asu
+
+        number, basis = self._asu
+        rotations, translations = self.primitive_operations
+        hkl = np.ascontiguousarray(hkl, np.int32)
+        folded, shift, friedel = fold_to_asu(hkl, rotations, translations, number, basis)
+        return folded, shift * (2.0 * np.pi / TRANSLATION_DENOMINATOR), friedel
+
+    def is_similar(self, other: "Crystal", tolerance: float = 0.02) -> bool:
+        """Whether the two cells agree within a relative tolerance (angles: of a radian)."""
+        lengths = np.array(self.cell[:3]) / np.array(other.cell[:3])
+        angles = np.radians(np.array(self.cell[3:]) - np.array(other.cell[3:]))
+        return bool(np.abs(lengths - 1).max() <= tolerance and np.abs(angles).max() <= tolerance)
+
+    def has_same_symmetry(self, other: "Crystal") -> bool:
+        """Whether both have the same set of operations."""
+        return _operation_set(self) == _operation_set(other)
+
+
+def _are_solutions(matrices: np.ndarray, hkl: np.ndarray) -> Iterator[np.ndarray]:
+    """(n,) bool for each matrix: whether hkl @ matrix is zero."""
+    by_index = np.ascontiguousarray(np.asarray(hkl, np.float64).T)  # integers, exact as floats
+    for matrix in matrices:
+        yield (matrix.T @ by_index == 0.0).all(axis=0)
+
+
+def _operation_set(crystal: Crystal) -> set[bytes]:
+    operations = np.concatenate(
+        [crystal.rotations.reshape(-1, 9), crystal.translations], axis=1
+    ).astype(np.int32)
+    return {row.tobytes() for row in operations}
+
+
+def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, float, float]:
+    """The six cell parameters as floats.
+
+    Raises
+    ------
+    CellError
+        When they are not six finite numbers that span a volume.
+    """
+    try:
+        a, b, c, alpha, beta, gamma = values = tuple(float(x) for x in cell)
+    except (TypeError, ValueError):
+        raise CellError(
+            f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma"
+        ) from None
+    sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
+    cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)] if sane else [1.0]
+    volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
+    if not (sane and volume_factor2 > 1e-8):
+        raise CellError(
+            f"impossible unit cell {values}: expected positive lengths in A "
+            "and angles in degrees that span a volume"
+        )
+    return values  # type: ignore[return-value]
+
+
+def checked_d_min(d_min: float) -> float:
+    """A resolution limit as a positive finite float.
+
+    Raises
+    ------
+    ResolutionError
+        When it is anything else.
+    """
+    try:
+        value = float(d_min)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not D_MIN_RANGE[0] <= value <= D_MIN_RANGE[1]:
+        raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
+    return value
+
+
+def exact_cosine(degrees: float) -> float:
+    """Cosine that is exactly 0 at 90 degrees and +-1/2 at 60 and 120, so that zeros stay zeros."""
+    special = {60.0: 0.5, 90.0: 0.0, 120.0: -0.5}
+    return special.get(degrees, float(np.cos(np.radians(degrees))))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

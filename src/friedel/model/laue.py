@@ -1,0 +1,122 @@
+"""Laue classes, and the asymmetric units of reciprocal space that CCP4 chose for them."""
+
+from functools import cache
+from itertools import permutations, product
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import SymmetryError
+
+# Generators of the Laue groups in reference settings, without the inversion, in the order that
+# numbers the asymmetric units in `friedel.kernels.reciprocal.reflections.in_asu`.
+_TWO_Y = ((-1, 0, 0), (0, 1, 0), (0, 0, -1))
+_TWO_Z = ((-1, 0, 0), (0, -1, 0), (0, 0, 1))
+_FOUR_Z = ((0, -1, 0), (1, 0, 0), (0, 0, 1))
+_THREE_Z = ((0, -1, 0), (1, -1, 0), (0, 0, 1))
+_SIX_Z = ((1, -1, 0), (1, 0, 0), (0, 0, 1))
+_TWO_XY = ((0, 1, 0), (1, 0, 0), (0, 0, -1))
+_TWO_MINUS_XY = ((0, -1, 0), (-1, 0, 0), (0, 0, -1))
+_THREE_XYZ = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
+
+LAUE_GENERATORS = (
+    (0, "-1", ()),
+    (1, "2/m", (_TWO_Y,)),
+    (2, "mmm", (_TWO_Y, _TWO_Z)),
+    (3, "4/m", (_FOUR_Z,)),
+    (4, "4/mmm", (_FOUR_Z, _TWO_Y)),
+    (5, "-3", (_THREE_Z,)),
+    (6, "-31m", (_THREE_Z, _TWO_MINUS_XY)),
+    (7, "-3m1", (_THREE_Z, _TWO_XY)),
+    (3, "6/m", (_SIX_Z,)),
+    (4, "6/mmm", (_SIX_Z, _TWO_XY)),
+    (8, "m-3", (_TWO_Y, _TWO_Z, _THREE_XYZ)),
+    (9, "m-3m", (_FOUR_Z, _TWO_Y, _THREE_XYZ)),
+)
+"""(number of the asymmetric unit, name, generators of the proper rotations)."""
+
+
+@cache
+def _laue_groups() -> dict[frozenset[bytes], tuple[int, str]]:
+    return {
+        _with_inversion(_closure(np.array(generators).reshape(-1, 3, 3))): (number, name)
+        for number, name, generators in LAUE_GENERATORS
+    }
+
+
+def find_reciprocal_asu(
+    rotations: np.ndarray, basis: np.ndarray | None = None
+) -> tuple[int, np.ndarray]:
+    """Number of the CCP4 asymmetric unit and the basis P such that it holds for hkl @ P.
+
+    P is returned multiplied by 24, as (3, 3) int64, so that comparisons of indices are exact.
+
+    Parameters
+    ----------
+    rotations
+        (p, 3, 3) distinct rotations of the space group.
+    basis
+        Change to the reference setting, when known; otherwise the simplest that fits is taken.
+
+    Raises
+    ------
+    SymmetryError
+        When the rotations belong to no crystallographic point group in any common setting.
+    """
+    for candidate in [basis] if basis is not None else _candidate_bases():
+        group = _transformed(rotations, candidate)
+        found = _laue_groups().get(_with_inversion(group)) if group is not None else None
+        if found is not None:
+            return found[0], np.rint(TRANSLATION_DENOMINATOR * candidate).astype(np.int64)
+    raise SymmetryError(
+        f"the {len(rotations)} rotations are no crystallographic point group in a known setting"
+    )
+
+
+def laue_name(rotations: np.ndarray, basis: np.ndarray | None = None) -> str:
+    """Name of the Laue class, such as ``"mmm"``."""
+    _, basis24 = find_reciprocal_asu(rotations, basis)
+    group = _transformed(rotations, basis24 / TRANSLATION_DENOMINATOR)
+    assert group is not None
+    return _laue_groups()[_with_inversion(group)][1]
+
+
+@cache
+def _candidate_bases() -> tuple[np.ndarray, ...]:
+    """Bases of common settings: signed axis permutations, rhombohedral axes, diagonal doublings."""
+    signed = []
+    for order in permutations(range(3)):
+        for signs in product((1, -1), repeat=3):
+            matrix = np.zeros((3, 3))
+            matrix[order, range(3)] = signs
+            signed.append(matrix)
+    signed.sort(key=lambda m: (not np.array_equal(m, np.eye(3)), (m < 0).sum()))
+    rhombohedral = np.array([[1, 0, 1], [-1, 1, 1], [0, -1, 1]], float)
+    diagonal = np.array([[1, 1, 0], [-1, 1, 0], [0, 0, 1]], float)
+    oblique = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 1]], float)
+    others = [m @ s for m in (rhombohedral, diagonal, oblique) for s in signed]
+    return tuple(signed + others + [s @ m for m in (diagonal, oblique) for s in signed])
+
+
+def _transformed(rotations: np.ndarray, basis: np.ndarray) -> list[np.ndarray] | None:
+    """Rotations acting on hkl @ basis, or None when they are not integral there."""
+    inverse = np.linalg.inv(basis)
+    # hkl' = hkl P and hkl -> hkl R become hkl' -> hkl' (P^-1 R P)
+    changed = inverse @ rotations @ basis
+    rounded = np.rint(changed)
+    return list(rounded.astype(np.int8)) if np.allclose(changed, rounded, atol=1e-6) else None
+
+
+def _closure(generators: np.ndarray) -> list[np.ndarray]:
+    group = [np.eye(3, dtype=np.int8)]
+    for element in group:  # grows while it is walked, until closed
+        for generator in generators.astype(np.int8):
+            candidate = element @ generator
+            if not any(np.array_equal(candidate, known) for known in group):
+                group.append(candidate)
+    return group
+
+
+def _with_inversion(group: list[np.ndarray]) -> frozenset[bytes]:
+    signed = [g for rotation in group for g in (rotation, -rotation)]
+    return frozenset(np.asarray(g, np.int8).tobytes() for g in signed)

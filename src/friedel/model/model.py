@@ -1,0 +1,16 @@
+"""A model: a crystal and its atoms, with what was decided while reading them."""
+
+from dataclasses import dataclass
+
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+
+
+@dataclass(frozen=True)
+class Model:
+    """A crystal and its atoms, with what was decided while reading them."""
+
+    crystal: Crystal
+    atoms: Atoms
+    name: str = "model"
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""Symmetry operations: triplets such as ``"-x,y+1/2,-z"``, and the groups that they generate."""
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import SymmetryError
+
+MAX_OPERATIONS = 192
+"""The largest space groups (F-centred, m-3m) have this many operations."""
+
+
+Operation = tuple[tuple[tuple[int, int, int], ...], tuple[int, int, int]]
+
+
+def parse_triplet(text: str) -> Operation:
+    """Rotation and translation (24ths) of a symmetry triplet such as ``"-y,x-y,z+1/3"``.
+
+    Raises
+    ------
+    SymmetryError
+        When the text is not such a triplet.
+    """
+    parts = text.lower().replace(" ", "").split(",")
+    if len(parts) != 3:
+        raise SymmetryError(f"got symmetry operation {text!r}, expected three parts as in 'x,y,z'")
+    rows, shifts = zip(*(_parse_triplet_part(part, text) for part in parts), strict=True)
+    if abs(round(np.linalg.det(np.array(rows)))) != 1:
+        raise SymmetryError(f"symmetry operation {text!r} has no inverse")
+    return rows, shifts
+
+
+def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int]:
+    terms = re.findall(r"[+-]?[^+-]+", part)
+    if "".join(terms) != part or not terms:
+        raise SymmetryError(f"cannot read {part!r} in symmetry operation {text!r}")
+    row = [0, 0, 0]
+    shift = Fraction(0)
+    for term in terms:
+        sign = -1 if term.startswith("-") else 1
+        body = term.lstrip("+-")
+        if body in ("x", "y", "z"):
+            row["xyz".index(body)] += sign
+        else:
+            try:
+                shift += sign * Fraction(body)
+            except (ValueError, ZeroDivisionError):
+                raise SymmetryError(
+                    f"cannot read {term!r} in symmetry operation {text!r}"
+                ) from None
+    in_24ths = shift * TRANSLATION_DENOMINATOR
+    if in_24ths.denominator != 1:
+        raise SymmetryError(f"translation {shift} in {text!r} is not a multiple of 1/24")
+    return (row[0], row[1], row[2]), int(in_24ths) % TRANSLATION_DENOMINATOR
+
+
+def complete_group(operations: Iterable[Operation]) -> list[Operation]:
+    """All products of the given operations, the identity first.
+
+    Raises
+    ------
+    SymmetryError
+        When they generate more than a space group can have.
+    """
+    identity: Operation = (((1, 0, 0), (0, 1, 0), (0, 0, 1)), (0, 0, 0))
+    generators = [op for op in operations if op != identity]
+    group = [identity]
+    known = {identity}
+    for operation in group:  # grows while it is walked, until closed
+        for generator in generators:
+            product = _multiply(operation, generator)
+            if product not in known:
+                known.add(product)
+                group.append(product)
+        if len(group) > MAX_OPERATIONS:
+            raise SymmetryError(
+                f"the symmetry operations generate more than {MAX_OPERATIONS}: not a space group"
+            )
+    return group
+
+
+def _multiply(first: Operation, second: Operation) -> Operation:
+    rotation = np.array(first[0]) @ np.array(second[0])
+    translation = np.array(first[0]) @ np.array(second[1]) + np.array(first[1])
+    rows = tuple(tuple(int(x) for x in row) for row in rotation)
+    shift = tuple(int(x) % TRANSLATION_DENOMINATOR for x in translation)
+    return rows, shift  # type: ignore[return-value]
+
+
+def is_identity(rotation: np.ndarray, translation: np.ndarray) -> bool:
+    """Whether an operation leaves everything in place."""
+    return bool((rotation == np.eye(3)).all() and (translation == 0).all())

@@ -1,0 +1,51 @@
+"""Atoms on special positions: which operations leave them in place, and their occupancies."""
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+
+SPECIAL_POSITION_TOLERANCE = 0.4
+"""Symmetry mates closer than this (A) are the same atom, as in gemmi."""
+
+ON_SPECIAL_POSITION = 0.02
+"""Symmetry mates further apart (A) than rounding in a file makes them are worth a note."""
+
+
+def with_crystallographic_occupancies(
+    crystal: Crystal, atoms: Atoms
+) -> tuple[Atoms, tuple[str, ...]]:
+    """Atoms on special positions with their occupancy divided by the order of the site.
+
+    Small-molecule files give chemical occupancies, the sum over all operations counts an
+    atom on a special position several times.
+    """
+    distances = _distances_to_images(crystal, atoms.frac)
+    same = distances < SPECIAL_POSITION_TOLERANCE
+    order = same.sum(axis=1)
+    special = int((order > 1).sum())
+    if not special:
+        return atoms, ()
+    notes = [f"atoms on special positions ({special}): occupancy is divided by the site's order"]
+    near = int((same & (distances > ON_SPECIAL_POSITION)).any(axis=1).sum())
+    if near:
+        notes.append(
+            f"atoms that lie only near a special position ({near}): "
+            "counted as on it, their images are the same atom"
+        )
+    return atoms.replace(occ=atoms.occ / order), tuple(notes)
+
+
+def site_symmetry_order(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
+    """(n,) int: how many operations bring each atom back to within 0.4 A of itself."""
+    return (_distances_to_images(crystal, frac) < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
+
+
+def _distances_to_images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
+    """(n, n_operations) A from each atom to its images, the nearest in the lattice."""
+    shifts = crystal.translations / TRANSLATION_DENOMINATOR
+    images = np.einsum("oij,nj->noi", crystal.rotations, frac) + shifts
+    difference = images - frac[:, None, :]
+    difference -= np.rint(difference)
+    return np.linalg.norm(difference @ crystal.orthogonalization.T, axis=-1)

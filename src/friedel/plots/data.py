@@ -1,0 +1,199 @@
+"""Figures of data against a model: Wilson plot, outliers, sections of maps."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.density.grid import grid_shape
+from friedel.fmodel.fmodel import FModel
+from friedel.plots.fmodel import BLUE, GREEN, ORANGE, label_resolution, new_figure, save, title
+from friedel.reflections.reflections import Reflections
+
+N_WILSON_SHELLS = 30
+
+LEVELS, DIFFERENCE_LEVELS = (1.0, 2.0, 3.0), (-3.0, 3.0)
+"""Contours of map sections, in standard deviations of the map."""
+NEAR_SECTION = 1.0
+"""How far (A) atoms may be from a section that they are drawn in."""
+N_SECTION = 160
+"""Points along each side of a section."""
+
+MAP_RATE = 2.0
+"""Oversampling of maps that are looked at."""
+
+MOST_LABELS = 5
+"""Outliers that are named in a plot."""
+
+
+def plot_wilson(
+    fmodel: FModel, path: str | PathLike[str] | None = None, *, overwrite: bool = False
+) -> Any:
+    """Wilson plot: logarithms of the mean intensity of F_obs, F_model and F_calc.
+
+    F_calc is put on the scale of the others by k_overall, without its B and curve, so that what
+    solvent and B do to the model can be seen.
+
+    Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
+    """
+    used = fmodel.usable
+    inverse_d2 = 4.0 * fmodel.f_obs.stol2[used]
+    order = np.argsort(inverse_d2, kind="stable")
+    shells = np.array_split(order, int(np.clip(len(order) // 30, 3, N_WILSON_SHELLS)))
+    epsilon = fmodel.crystal.epsilon(fmodel.f_obs.hkl[used])
+    f_calc = fmodel.scales.k_overall * fmodel.f_calc.amplitudes[used]
+    curves = {
+        r"$F_{obs}$": (fmodel.f_obs.values[used], {"color": BLUE, "marker": "o", "ls": "none"}),
+        r"$F_{model}$": (fmodel.amplitudes[used], {"color": ORANGE}),
+        r"$k\,F_{calc}$, atoms alone": (f_calc, {"color": GREEN, "ls": "--"}),
+    }
+    with new_figure((6.0, 3.6)) as figure:
+        axes = figure.subplots()
+        x = [inverse_d2[shell].mean() for shell in shells]
+        for label, (amplitudes, style) in curves.items():
+            intensity = np.asarray(amplitudes, np.float64) ** 2 / epsilon
+            means = [intensity[shell].mean() for shell in shells]
+            axes.plot(x, np.log(np.maximum(means, 1e-300)), label=label, **style)
+        axes.set_ylabel(r"$\ln\,\langle F^2/\varepsilon\rangle$, $F$ in units of $F_{obs}$")
+        axes.spines["right"].set_visible(False)
+        axes.legend(loc="best")
+        label_resolution(axes, inverse_d2.min() ** -0.5, inverse_d2.max() ** -0.5)
+        figure.suptitle(f"Wilson plot of {title(fmodel)}", fontsize=10)
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+def plot_outliers(
+    fmodel: FModel, path: str | PathLike[str] | None = None, *, overwrite: bool = False
+) -> Any:
+    """F_obs against F_model, and residuals in robust standard deviations against resolution.
+
+    Reflections that are far from the model, see :attr:`FModel.outliers`, are marked.
+
+    Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
+    """
+    from friedel.scaling.outliers import FAR, residual_scale
+
+    used = fmodel.usable
+    f_obs, f_model = np.asarray(fmodel.f_obs.values[used], float), fmodel.amplitudes[used]
+    stol2 = fmodel.f_obs.stol2[used]
+    distance = (f_obs - f_model) / residual_scale(
+        fmodel.crystal, fmodel.f_obs.hkl[used], f_obs - f_model
+    )
+    far = np.abs(distance) > FAR
+    points = {"s": 3, "color": BLUE, "alpha": 0.25, "lw": 0, "rasterized": True}
+    marks = {"s": 26, "facecolors": "none", "edgecolors": ORANGE, "lw": 1.2}
+    with new_figure((7.2, 3.6)) as figure:
+        left, right = figure.subplots(1, 2)
+        for axes, x, y in ((left, f_model, f_obs), (right, 4.0 * stol2, distance)):
+            axes.scatter(x[~far], y[~far], **points)
+            axes.scatter(x[far], y[far], label=f"far from the model: {int(far.sum())}", **marks)
+            axes.spines["right"].set_visible(False)
+        end = 1.05 * max(float(f_obs.max()), float(f_model.max()))
+        left.plot([0, end], [0, end], color="0.4", lw=0.8)
+        left.set(xlim=(0, end), ylim=(0, end))
+        left.set_xlabel(r"$F_{model}$ (units of $F_{obs}$)")
+        left.set_ylabel(r"$F_{obs}$")
+        if far.any():
+            left.legend(loc="upper left")
+        for limit in (-FAR, FAR):
+            right.axhline(limit, color="0.4", lw=0.8, ls=":")
+        right.set_ylabel(r"$(F_{obs}-F_{model})\,/\,\sigma$, robust")
+        for outlier in fmodel.outliers[:MOST_LABELS]:
+            text = "({} {} {})".format(*outlier.hkl)
+            right.annotate(text, (outlier.d**-2, outlier.distance), (4, 3),
+                           textcoords="offset points", fontsize=7)  # fmt: skip
+        label_resolution(right, 0.5 / np.sqrt(stol2.min()), 0.5 / np.sqrt(stol2.max()))
+        figure.suptitle(f"Residuals of {title(fmodel)}", fontsize=10)
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+def plot_map(
+    fmodel: FModel,
+    path: str | PathLike[str] | None = None,
+    *,
+    centre: tuple[float, float, float] | None = None,
+    width: float = 24.0,
+    overwrite: bool = False,
+) -> Any:
+    """A section of the 2mFo-DFc and mFo-DFc maps, perpendicular to z (c*), with atoms near it.
+
+    Parameters
+    ----------
+    fmodel
+        Fitted.
+    centre
+        Cartesian, A; by default that of the atom nearest to the middle of all.
+    width
+        Of the section, A.
+    path, overwrite
+        As for :func:`friedel.plot_fmodel`, and so are the errors.
+    """
+    from scipy.ndimage import map_coordinates
+
+    crystal = fmodel.crystal
+    cartesian = fmodel.atoms.frac @ crystal.orthogonalization.T
+    if centre is None:
+        middle = cartesian.mean(axis=0)
+        centre = tuple(cartesian[np.argmin(((cartesian - middle) ** 2).sum(axis=1))])
+    side = np.linspace(-0.5 * width, 0.5 * width, N_SECTION)
+    x, y = np.meshgrid(centre[0] + side, centre[1] + side)
+    points = np.stack([x, y, np.full_like(x, centre[2])], axis=-1) @ crystal.fractionalization.T
+    with new_figure((4.6, 4.9)) as figure:
+        axes = figure.subplots()
+        colours = ((BLUE,), (ORANGE, GREEN))
+        for coefficients, levels, colour in zip(
+            fmodel.map_coefficients(), (LEVELS, DIFFERENCE_LEVELS), colours, strict=True
+        ):
+            density = density_map(coefficients)
+            places = (points * density.shape).reshape(-1, 3).T
+            section = map_coordinates(density, places, order=3, mode="grid-wrap").reshape(x.shape)
+            axes.contour(x, y, section / density.std(), levels, colors=colour, linewidths=0.8)
+        near = np.abs(cartesian - centre) < [0.5 * width, 0.5 * width, NEAR_SECTION]
+        shown = cartesian[near.all(axis=1) & ~fmodel.atoms.is_hydrogen]
+        axes.plot(shown[:, 0], shown[:, 1], "o", color="0.2", ms=2.5)
+        axes.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
+        axes.set_xlabel(r"$x$ ($\rm\AA$, along $a$)")
+        axes.set_ylabel(r"$y$ ($\rm\AA$)")
+        axes.set_title(
+            rf"$z$ = {centre[2]:.1f} $\rm\AA$; $2mF_o-DF_c$ at "
+            rf"{', '.join(f'{level:g}' for level in LEVELS)} $\sigma$ (blue)"
+            "\n"
+            rf"$mF_o-DF_c$ at $-3$ (orange) and $+3\,\sigma$ (green); atoms within "
+            rf"{NEAR_SECTION:g} $\rm\AA$",
+            fontsize=8,
+        )
+        figure.suptitle(title(fmodel), fontsize=10)
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+def density_map(coefficients: Reflections, rate: float = MAP_RATE) -> np.ndarray:
+    """(nu, nv, nw) map over the unit cell, in units of F per A^3, without F(000).
+
+    Parameters
+    ----------
+    coefficients
+        Complex; not finite ones count as zero.
+    rate
+        Grid planes are d_min / (2 rate) apart.
+    """
+    import scipy.fft
+
+    crystal = coefficients.crystal
+    shape = grid_shape(crystal, float(coefficients.d_spacing.min()) / (2.0 * rate))
+    present = np.isfinite(coefficients.values) & coefficients.hkl.any(axis=1)
+    hkl, values = coefficients.hkl[present].astype(np.int64), coefficients.values[present]
+    full = np.zeros(shape, np.complex128)
+    for rotation, translation in zip(*crystal.primitive_operations, strict=True):
+        # F(h R) = F(h) exp(-2 pi i h.t)
+        turn = (hkl @ translation) / TRANSLATION_DENOMINATOR
+        moved = values * np.exp(-2j * np.pi * turn)
+        for index, f in ((hkl @ rotation, moved), (-hkl @ rotation, moved.conj())):
+            full[tuple((index % shape).T)] = f
+    return scipy.fft.fftn(full).real / crystal.volume

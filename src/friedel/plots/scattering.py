@@ -1,0 +1,275 @@
+"""Figures of form factors, and of f' and f'' around absorption edges."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from friedel.errors import ElementError, EnergyError, MissingDependencyError, ParameterError
+from friedel.model.elements import element_record
+from friedel.plots.blank_figure import blank_figure
+from friedel.plots.fmodel import BLUE, GREEN, ORANGE, PURPLE, STYLE, save
+from friedel.scattering.dispersion import anomalous
+from friedel.scattering.dispersion.edges import absorption_edges
+from friedel.scattering.formfactors import FormFactorTable, form_factor_table
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#A6761D", "#E7298A", "0.3", "0.6")
+DASHES = ("-", "--", ":", "-.")
+EDGE_RANGE = (3000.0, 50000.0)
+"""eV, in which beamlines work: the default figure shows the highest edge there."""
+N_POINTS = 1500
+MAX_ELEMENTS = 4
+ION_STOL_MIN = 0.05
+"""1/A, below which the Coulomb field of an ion would leave nothing else to see."""
+DYNAMIC_RANGE = 0.03
+"""Smallest to largest f from which on the axis is logarithmic."""
+
+UNITS = {"xray": "electrons", "electron": r"$\rm\AA$", "neutron": "fm", "": ""}
+RADIATION = {"xray": "X-rays", "electron": "electrons", "neutron": "neutrons", "": ""}
+
+
+def plot_dispersion(
+    elements: Sequence[Any],
+    path: str | PathLike[str] | None = None,
+    *,
+    energy: tuple[float, float] | None = None,
+    overwrite: bool = False,
+) -> Any:
+    """Anomalous scattering against energy, from both sources, with the absorption edges marked.
+
+    Parameters
+    ----------
+    elements
+        One to four.
+    path
+        File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
+    energy
+        Range in eV; by default around the highest edge of the first element that lies
+        between 3 and 50 keV.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ElementError, EnergyError
+        When no source knows the elements or the energies.
+    ParameterError
+        For no or more than four elements, or an empty range.
+    MissingDependencyError
+        When matplotlib is not installed.
+    OutputError
+        When the file exists and `overwrite` is false, or cannot be written.
+    """
+    symbols = [element_record(e).symbol for e in elements]
+    if not 1 <= len(symbols) <= MAX_ELEMENTS:
+        raise ParameterError(
+            f"got {len(symbols)} elements; expected 1 to {MAX_ELEMENTS} in a figure"
+        )
+    low, high = energy or _around_an_edge(symbols)
+    if not 0 < low < high:
+        raise ParameterError(f"got energies from {low:g} to {high:g} eV; expected a range")
+    curves = {symbol: _curves(symbol, low, high) for symbol in symbols}
+    with style():
+        figure = _draw_dispersion(curves, low, high)
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+def plot_form_factors(
+    labels: Sequence[str],
+    path: str | PathLike[str] | None = None,
+    *,
+    tables: Sequence[str | FormFactorTable] = ("it92",),
+    stol_max: float | None = None,
+    overwrite: bool = False,
+) -> Any:
+    """Form factors, one panel for each radiation; faint and dotted beyond a table's range.
+
+    Parameters
+    ----------
+    labels
+        Entries of the tables, such as ``"Fe"``, ``"Fe2+"``; one missing in some tables is drawn
+        from the others.
+    path
+        File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
+    tables
+        Names of tables, or tables.
+    stol_max
+        End of the axis, 1/A; by default the largest range of the tables, 2 at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ElementError
+        For a label that none of the tables has.
+    ParameterError
+        For a table that does not exist, or an end of the axis that is not positive.
+    MissingDependencyError
+        When matplotlib is not installed.
+    OutputError
+        When the file exists and `overwrite` is false, or cannot be written.
+    """
+    found = [t if isinstance(t, FormFactorTable) else form_factor_table(t) for t in tables]
+    for label in labels:
+        if not any(label in t.labels for t in found):
+            raise ElementError(f"{', '.join(t.name for t in found)}: no form factor of {label}")
+    if stol_max is None:
+        stol_max = min(2.0, max(t.stol_max for t in found))
+    if not 0 < stol_max < np.inf:
+        raise ParameterError(f"got stol_max = {stol_max:g}; expected a positive number, 1/A")
+    radiations = list(dict.fromkeys(t.info.source for t in found))
+    with style():
+        figure, panels = new_figure(len(radiations))
+        for panel, radiation in zip(panels, radiations, strict=True):
+            suitable = [t for t in found if t.info.source == radiation]
+            _draw_form_factors(panel, labels, suitable, stol_max)
+            panel.set_ylabel(f"$f$, {RADIATION[radiation]} ({UNITS[radiation]})")
+        panels[-1].set_xlabel(r"$\sin\theta/\lambda$ ($\rm\AA^{-1}$)")
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
+
+
+def _draw_dispersion(
+    curves: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]],
+    low: float,
+    high: float,
+) -> Any:
+    figure, (top, bottom) = new_figure(2)
+    for colour, (symbol, sources) in zip(COLOURS, curves.items(), strict=False):
+        for dash, (source, (x, f1, f2)) in zip(DASHES, sources.items(), strict=False):
+            style = {"color": colour, "linestyle": dash, "label": f"{symbol}, {source}"}
+            top.plot(x / 1000.0, f1, **style)
+            bottom.plot(x / 1000.0, f2, **style)
+        _mark_edges(top, bottom, symbol, colour, low, high)
+    top.set_ylabel("$f'$ (electrons)")
+    bottom.set_ylabel("$f''$ (electrons)")
+    bottom.set_ylim(bottom=0.0)
+    bottom.set_xlabel("photon energy (keV)")
+    bottom.set_xlim(low / 1000.0, high / 1000.0)
+    _add_wavelengths(top)
+    bottom.legend(loc="best")
+    return figure
+
+
+def _draw_form_factors(
+    panel: Any, labels: Sequence[str], tables: Sequence[FormFactorTable], stol_max: float
+) -> None:
+    stol = np.linspace(0.0, stol_max, 601)
+    for j, table in enumerate(tables):
+        for i, label in enumerate(labels):
+            if label in table.labels:
+                # A colour for each label; where there is one only, for each table
+                colour = COLOURS[(i if len(labels) > 1 else j) % len(COLOURS)]
+                _draw_form_factor(panel, table, label, stol, colour, DASHES[j % len(DASHES)])
+    drawn = np.concatenate([line.get_ydata() for line in panel.lines])
+    if 0 < drawn.min() < DYNAMIC_RANGE * drawn.max():
+        panel.set_yscale("log")
+    else:
+        panel.axhline(0.0, color="0.8", lw=0.6, zorder=0)
+    panel.set_xlim(0.0, stol_max)
+    panel.spines["right"].set_visible(False)
+    panel.legend(loc="best")
+
+
+def _draw_form_factor(
+    panel: Any, table: FormFactorTable, label: str, stol: np.ndarray, colour: str, dash: str
+) -> None:
+    form_factor = table.exact.get(label) or table.entries[label]
+    if not np.isfinite(form_factor.f(0.0)):
+        stol = stol[stol >= ION_STOL_MIN]
+    f = form_factor.f(stol**2)
+    inside = stol <= table.stol_max
+    panel.plot(stol[inside], f[inside], dash, color=colour, label=f"{label}, {table.name}")
+    panel.plot(stol[~inside], f[~inside], ":", color=colour, alpha=0.5)
+
+
+def _around_an_edge(symbols: Sequence[str]) -> tuple[float, float]:
+    within = [
+        energy
+        for energy in absorption_edges(symbols[0]).values()
+        if EDGE_RANGE[0] <= energy <= EDGE_RANGE[1]
+    ]
+    if not within:
+        raise ParameterError(f"{symbols[0]} has no edge from 3 to 50 keV: give a range of energies")
+    return 0.9 * max(within), 1.15 * max(within)
+
+
+def _curves(
+    symbol: str, low: float, high: float
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Energies, f' and f'' from each source that has the element; denser at the edges.
+
+    The edge itself, where f' is infinite, is left out.
+    """
+    edges = np.array(list(absorption_edges(symbol).values()))
+    near = (edges[:, None] * (1.0 + np.linspace(-3e-3, 3e-3, 120))).ravel()
+    energies = np.unique(np.concatenate([np.linspace(low, high, N_POINTS), near]))
+    energies = energies[(energies >= low) & (energies <= high)]
+    curves, problems = {}, []
+    for source in ("cromer-liberman", "chantler"):
+        try:
+            f1, f2 = anomalous(symbol, energy=energies, source=source)
+        except (ElementError, EnergyError) as error:
+            problems.append(error)
+            continue
+        curves[source] = (energies, np.asarray(f1), np.asarray(f2))
+    if not curves:
+        raise problems[0]
+    return curves
+
+
+def _mark_edges(top: Any, bottom: Any, symbol: str, colour: str, low: float, high: float) -> None:
+    for name, energy in absorption_edges(symbol).items():
+        if low < energy < high:
+            for axes in (top, bottom):
+                axes.axvline(energy / 1000.0, color=colour, lw=0.6, alpha=0.6, zorder=0)
+            top.annotate(
+                f"{symbol} {name}",
+                (energy / 1000.0, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(2, -2),
+                textcoords="offset points",
+                ha="left",
+                va="top",
+                rotation=90,
+                fontsize=7,
+                color=colour,
+            )
+
+
+def _add_wavelengths(axes: Any) -> None:
+    from friedel.constants import HC
+
+    def convert(x: np.ndarray) -> np.ndarray:
+        # matplotlib asks for values at and beyond 0, too
+        return HC / 1000.0 / np.maximum(x, 1e-9)
+
+    upper = axes.secondary_xaxis("top", functions=(convert, convert))
+    upper.set_xlabel(r"wavelength ($\rm\AA$)")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """What all figures have in common; without matplotlib an error."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def new_figure(n_panels: int) -> tuple[Any, list[Any]]:
+    """A figure and its panels, one below the other."""
+    size = (6.0, 2.6 + 2.0 * n_panels)
+    figure = blank_figure(size)
+    return figure, list(figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0])

@@ -1,0 +1,1 @@
+"""Readers: files and other packages' objects become models and reflections."""

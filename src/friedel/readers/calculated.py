@@ -1,0 +1,112 @@
+"""Structure factors that other programs calculated, from their files, to compare with."""
+
+from dataclasses import dataclass, replace
+from os import PathLike, fspath
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from friedel.errors import FileFormatError
+from friedel.readers.reading import reading
+from friedel.reflections.reflections import checked_hkl
+
+CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
+CIF_PHASES = ("phase_calc",)
+
+
+@dataclass(frozen=True, eq=False)
+class Calculated:
+    """Values of other programs as they stand in a file.
+
+    Attributes
+    ----------
+    hkl
+        (n, 3) int32.
+    values
+        (n,) complex; real amplitudes where there are no phases.
+    description
+        Which columns of which file.
+    """
+
+    hkl: np.ndarray
+    values: np.ndarray
+    description: str
+
+    def select(self, mask: np.ndarray) -> "Calculated":
+        """The values chosen by a boolean mask."""
+        return replace(self, hkl=self.hkl[mask], values=self.values[mask])
+
+
+def read_calculated(
+    path: str | PathLike[str], f: str | None = None, phi: str | None = None
+) -> Calculated:
+    """Calculated structure factors of an MTZ file, or of a `_refln` table in a CIF.
+
+    Parameters
+    ----------
+    f
+        Label of the amplitude: by default ``FC`` in MTZ files; in CIF ``F_calc`` or
+        ``F_squared_calc``. Of anything squared the square root is taken.
+    phi
+        Label of the phase, degrees: by default ``PHIC``, ``phase_calc``, where there is one.
+
+    Raises
+    ------
+    FileFormatError
+        When the file cannot be read, or lacks the columns or any values.
+    """
+    if not Path(path).is_file():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    with reading(path, "reflections"):
+        hkl, columns = _columns(path)
+    f = _chosen(columns, f, ("FC", *CIF_LABELS), fspath(path), "calculated amplitudes")
+    if phi or any(label in columns for label in ("PHIC", *CIF_PHASES)):
+        phi = _chosen(columns, phi, ("PHIC", *CIF_PHASES), fspath(path), "calculated phases")
+    values = columns[f].astype(np.float64)
+    if "squared" in f:
+        values = np.sqrt(np.maximum(values, 0.0))
+    if phi:
+        values = values * np.exp(1j * np.radians(columns[phi]))
+    present = np.isfinite(values) & hkl.any(axis=1)
+    if not present.any():
+        raise FileFormatError(f"{fspath(path)} has no values of {f}")
+    labels = ", ".join(filter(None, (f, phi)))
+    return Calculated(hkl[present], values[present], f"{labels} from {Path(path).name}")
+
+
+def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    with open(path, "rb") as file:
+        is_mtz = file.read(4) == b"MTZ "
+    if is_mtz:
+        mtz = gemmi.read_mtz_file(fspath(path))
+        return mtz.make_miller_array(), {c.label: np.array(c.array) for c in mtz.columns}
+    for block in gemmi.cif.read(fspath(path)):
+        for prefix in ("_refln.", "_refln_"):
+            loop = block.find_loop(f"{prefix}index_h").get_loop()
+            if loop is not None:
+                return _loop_columns(block, prefix, loop.tags)
+    raise FileFormatError(f"{fspath(path)} has no table of reflections (_refln)")
+
+
+def _loop_columns(
+    block: gemmi.cif.Block, prefix: str, tags: list[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    names = [tag.removeprefix(prefix) for tag in tags]
+    columns = {
+        name: np.array([gemmi.cif.as_number(x) for x in block.find_loop(prefix + name)])
+        for name in names
+    }
+    hkl = np.column_stack([columns.pop(f"index_{x}") for x in "hkl"])
+    return checked_hkl(hkl), columns
+
+
+def _chosen(
+    columns: dict[str, np.ndarray], label: str | None, usual: tuple[str, ...], path: str, what: str
+) -> str:
+    found = next((x for x in ((label,) if label else usual) if x in columns), None)
+    if found is None:
+        raise FileFormatError(
+            f"{path} has no {label or what}; it has {', '.join(columns) or 'no columns'}"
+        )
+    return found

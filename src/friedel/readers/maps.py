@@ -1,0 +1,33 @@
+"""CCP4 maps in: densities and masks over the whole unit cell."""
+
+from os import PathLike, fspath
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from friedel.density.grid import FloatGrid
+from friedel.errors import FileFormatError
+from friedel.readers.gemmi_models import crystal_from_gemmi
+from friedel.readers.reading import reading
+
+
+def read_map(path: str | PathLike[str]) -> FloatGrid:
+    """A CCP4 map as a grid over the whole unit cell, filled by symmetry.
+
+    Modes 0 (bytes), 1 (16-bit integers) and 2 (floats) in any order of axes.
+
+    Raises
+    ------
+    FileFormatError
+        When the file cannot be read, or does not cover an asymmetric unit.
+    """
+    if not Path(path).exists():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    with reading(path, "a CCP4 map"):
+        ccp4 = gemmi.read_ccp4_map(fspath(path))
+        ccp4.setup(float("nan"))
+    values = np.array(ccp4.grid.array, np.float32)
+    if np.isnan(values).any():
+        raise FileFormatError(f"{fspath(path)} does not cover an asymmetric unit of the cell")
+    return FloatGrid(values, crystal=crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))

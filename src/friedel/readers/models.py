@@ -1,0 +1,226 @@
+"""Models in: whatever people hold a model in becomes a Crystal and Atoms, once, at the border.
+
+Arrays pass without gemmi being imported, so that the engine runs where it is absent.
+"""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from friedel.errors import AtomsError, FileFormatError, ParameterError
+from friedel.model.atoms import Atoms, expand_strict_ncs
+from friedel.model.crystal import Crystal
+from friedel.model.model import Model
+from friedel.model.special_positions import with_crystallographic_occupancies
+from friedel.readers.reading import decoded
+
+
+def as_model(
+    model: Any,
+    *,
+    strict_ncs: bool = True,
+    margin: float | None = None,
+    hydrogens: bool = False,
+    source: str = "xray",
+) -> Model:
+    """A :class:`Model` from any of the forms in which people hold models.
+
+    Parameters
+    ----------
+    model
+        Path of a PDB, mmCIF or small-molecule CIF file (also gzipped), ``gemmi.Structure``,
+        ``gemmi.SmallStructure``, a pair (crystal, atoms) where atoms may be a
+        ``gemmi.Model`` and crystal anything that :func:`as_crystal` takes, or a `Model`.
+    strict_ncs
+        Add the copies that the file's strict NCS operators make (MTRIX not given).
+    margin
+        A. A molecule without a cell is put in a box this much wider than itself along each
+        axis, in P 1; its coordinates stay as they are. By default it is an error.
+    hydrogens
+        Add those of C-H and N-H groups to a macromolecule in its file or a ``gemmi.Structure``,
+        in residues that have none on C or N: where the heavy atoms tell their place (methyl
+        and ammonium groups staggered), with 1.2 times the B of their atom [Sheldrick2015]. None
+        are deuterium.
+    source
+        What is scattered, for hydrogens to be added at its distance: ``"xray"`` [Sheldrick2015],
+        ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
+
+    Returns
+    -------
+    Model
+        All atoms: hydrogens, alternate conformations with their occupancies, of the first
+        model where there are several. From a small-molecule file occupancies become
+        crystallographic: divided by the order of special positions. A
+        ``gemmi.SmallStructure`` is taken as it is.
+
+    Raises
+    ------
+    FileFormatError, CellError, SymmetryError, AtomsError
+        When the input is unreadable, has no atoms, no cell, an unknown space group,
+        a negative B or numbers that are not finite.
+    ParameterError
+        When hydrogens are to be added to anything but a macromolecule in its file or structure,
+        or for a source that is not known.
+    """
+    to_see = source if hydrogens else None
+    if isinstance(model, str | PathLike):
+        return _from_file(Path(model), strict_ncs, margin, to_see)
+    if type(model).__module__.split(".")[0] == "gemmi":
+        return _from_gemmi(model, strict_ncs, margin, to_see)
+    if hydrogens:
+        raise _no_hydrogens(model)
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, tuple | list) and len(model) == 2:
+        return _from_pair(*model, strict_ncs=strict_ncs)
+    raise _not_a_model(model)
+
+
+def as_crystal(source: Any) -> Crystal:
+    """A :class:`Crystal` from a crystal, or any gemmi object that has a cell.
+
+    Parameters
+    ----------
+    source
+        `Crystal`, ``gemmi.Structure``, ``gemmi.SmallStructure``, ``gemmi.UnitCell`` (its
+        images are the symmetry), or anything with a cell and a `spacegroup` such as
+        ``gemmi.Mtz``, AsuData and grids.
+
+    Raises
+    ------
+    CellError, SymmetryError
+        When there is no usable cell, or the space group is unknown.
+    """
+    if isinstance(source, Crystal):
+        return source
+    from friedel.readers.gemmi_models import crystal_of
+
+    return crystal_of(source)
+
+
+def _not_a_model(model: Any) -> AtomsError:
+    return AtomsError(
+        f"cannot take a model from {type(model).__name__}: expected a path, gemmi.Structure, "
+        "gemmi.SmallStructure or a pair (crystal, atoms)"
+    )
+
+
+def _no_hydrogens(model: Any) -> ParameterError:
+    return ParameterError(
+        f"hydrogens can be added to a macromolecule's file or gemmi.Structure, not to what "
+        f"{type(model).__name__} holds"
+    )
+
+
+def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: str | None) -> Model:
+    import gemmi
+
+    from friedel.readers.gemmi_models import read_model
+
+    read = read_model(path)
+    with decoded(path):
+        model = _from_gemmi(read, strict_ncs, margin, hydrogens)
+    atoms, notes = model.atoms, model.notes
+    if isinstance(read, gemmi.SmallStructure):
+        atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
+        notes += note + _disorder_note(read)
+    return Model(model.crystal, atoms, path.name, notes)
+
+
+def _disorder_note(small: Any) -> tuple[str, ...]:
+    groups = [site.disorder_group for site in small.sites if site.disorder_group]
+    if not groups:
+        return ()
+    names = ", ".join(str(group) for group in sorted(set(groups)))
+    return (f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy",)
+
+
+def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
+    crystal = as_crystal(first)
+    if isinstance(second, Atoms):
+        return _checked(crystal, second, "model")
+    import gemmi
+
+    from friedel.readers.gemmi_models import atoms_from_gemmi_model, strict_ncs_of
+
+    if not isinstance(second, gemmi.Model):
+        raise _not_a_model(second)
+    cell = getattr(first, "cell", first if isinstance(first, gemmi.UnitCell) else None)
+    atoms = atoms_from_gemmi_model(
+        crystal, second, cell if isinstance(cell, gemmi.UnitCell) else None
+    )
+    if strict_ncs:
+        atoms = expand_strict_ncs(crystal, atoms, strict_ncs_of(first))
+    return _checked(crystal, atoms, "model")
+
+
+def _from_gemmi(
+    source: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
+) -> Model:
+    import gemmi
+
+    from friedel.readers.gemmi_models import atoms_from_small
+
+    if isinstance(source, gemmi.Structure):
+        return _from_structure(source, strict_ncs, margin, hydrogens)
+    if isinstance(source, gemmi.SmallStructure):
+        if hydrogens:
+            raise _no_hydrogens(source)
+        return _checked(as_crystal(source), atoms_from_small(source), source.name)
+    raise _not_a_model(source)
+
+
+def _from_structure(
+    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
+) -> Model:
+    from friedel.readers.gemmi_models import atoms_from_gemmi_model, in_a_box, strict_ncs_of
+
+    notes: list[str] = []
+    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
+        raise FileFormatError(f"{structure.name or 'the structure'} has no atoms")
+    if margin is not None and not structure.cell.is_crystal():
+        structure = in_a_box(structure, margin)
+        sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
+        notes.append(f"there is no unit cell: a box of {sides} A is taken")
+    crystal = as_crystal(structure)
+    if not structure.spacegroup_hm.strip():
+        notes.append("no space group is given: P 1 is taken")
+    if len(structure) > 1:
+        notes.append(f"the first of {len(structure)} models is used")
+    if hydrogens:
+        from friedel.readers.added_hydrogens import with_riding_hydrogens
+
+        structure, n_added, n_kept = with_riding_hydrogens(structure, hydrogens)
+        notes.append(_hydrogens_note(n_added, n_kept))
+    atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
+    operators = strict_ncs_of(structure)
+    if strict_ncs and len(operators):
+        atoms = expand_strict_ncs(crystal, atoms, operators)
+        notes.append(f"{len(operators)} strict NCS operators are applied: {len(atoms)} atoms")
+    return _checked(crystal, atoms, structure.name, tuple(notes))
+
+
+def _hydrogens_note(n_added: int, n_kept: int) -> str:
+    if n_added:
+        kept = f" (residues that have theirs: {n_kept})" if n_kept else ""
+        return f"{n_added} hydrogens are added, riding on C and N{kept}"
+    why = "those of C and N are there" if n_kept else "no place for any is found"
+    return f"no hydrogens are added: {why}"
+
+
+def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[str, ...] = ()) -> Model:
+    if len(atoms) == 0:
+        raise AtomsError(f"{name or 'the model'} has no atoms")
+    negative = (atoms.b_iso < 0) & ~atoms.is_aniso
+    if negative.any():
+        first = int(np.flatnonzero(negative)[0])
+        raise AtomsError(
+            f"atom {first + 1} and {int(negative.sum()) - 1} others have a negative B "
+            f"({atoms.b_iso[first]:g} A^2), expected B >= 0"
+        )
+    indefinite = int((atoms.b_eigenvalues[:, 0] < 0).sum())
+    if indefinite:
+        notes += (f"ADPs that are not positive definite ({indefinite}) are used as given",)
+    return Model(crystal, atoms, name, notes)

@@ -1,0 +1,270 @@
+"""Lists of measured F^2 or F of small structures: SHELX files, CIF, FCF, told by their content."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from os import PathLike, fspath
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from friedel.errors import FileFormatError
+from friedel.readers.hklf import parse_hklf, squared
+
+INDEX_PREFIXES = ("_refln_", "_refln.", "_diffrn_refln_", "_diffrn_refln.")
+
+VALUE_TAGS = (
+    ("F_squared_meas", ("F_squared_sigma", "F_squared_meas_su"), True),
+    ("intensity_meas", ("intensity_sigma", "intensity_meas_su"), True),
+    ("intensity_net", ("intensity_u", "intensity_sigma", "intensity_net_su"), True),
+    ("F_meas", ("F_sigma", "F_meas_su"), False),
+)
+"""Item with the value, those that its uncertainty may have, and whether it is F^2."""
+
+UNUSED_STATUS = "x-hl"
+"""Of _refln_observed_status: absent by symmetry, left out, beyond the limits of resolution."""
+
+
+@dataclass(frozen=True)
+class ReflectionList:
+    """Measured F^2, as they stand in a file.
+
+    Attributes
+    ----------
+    hkl
+        (n, 3) int32, in any asymmetric unit, repeated where measured several times.
+    f2, sigmas
+        (n,) F^2 and standard uncertainties; negative F^2 are measurements, too.
+    component
+        (n,) int32 twin component as in HKLF 5, or None; see
+        :class:`friedel.readers.hklf.HklfLines`.
+    cell
+        a, b, c (A), alpha, beta, gamma (degrees) that the file states, or None.
+    corrected
+        Whether scale and extinction are taken out already, as in SHELXL's lists.
+    description
+        What was read, for people to read.
+    notes
+        What was decided while reading.
+    """
+
+    hkl: np.ndarray
+    f2: np.ndarray
+    sigmas: np.ndarray
+    component: np.ndarray | None = None
+    cell: tuple[float, ...] | None = None
+    corrected: bool = False
+    description: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.hkl)
+
+
+def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> ReflectionList:
+    """Measured F^2 from a SHELX file (HKLF 3, 4 or 5), a CIF, an FCF, or a CIF that embeds one.
+
+    Parameters
+    ----------
+    path
+        File, also gzipped; its name does not matter.
+    hklf
+        SHELX's code of the format, where the file does not tell: 3 for F.
+
+    Raises
+    ------
+    FileFormatError
+        When it cannot be read, with the number of the line; when there are no reflections.
+    """
+    name = Path(path).name
+    text = read_text(Path(path))
+    if looks_like_cif(text):
+        return _from_cif(text, name, hklf)
+    return _from_hklf(text, name, hklf)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, unpacked where it is gzipped.
+
+    Raises
+    ------
+    FileFormatError
+        When it is missing or cannot be read.
+    """
+    if not path.exists():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    try:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("latin-1")
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None
+
+
+def looks_like_cif(text: str) -> bool:
+    """Whether the first line that is no comment begins a block of CIF."""
+    first = re.search(r"^[ \t]*([^#\s].*)$", text, re.MULTILINE)
+    return first is not None and first[1].lower().startswith("data_")
+
+
+def is_small_structure(path: Path) -> bool:
+    """Whether a file is a CIF with the atoms of a small structure (`_atom_site_fract_x`)."""
+    text = _text_if_any(path)
+    return looks_like_cif(text) and re.search(r"^\s*_atom_site_fract_x\b", text, re.M) is not None
+
+
+def is_reflection_list(path: Path) -> bool:
+    """Whether a file, which is there, may be a list of this kind: text, and not MTZ or mmCIF."""
+    text = _text_if_any(path)
+    return bool(text) and not text.startswith("MTZ ") and "_refln.F_meas_au" not in text
+
+
+def _text_if_any(path: Path) -> str:
+    """The text of a file, empty where it cannot be read."""
+    try:
+        return read_text(path)
+    except FileFormatError:
+        return ""
+
+
+def _from_hklf(
+    text: str, name: str, code: int | None, first_line: int = 1, where: str = ""
+) -> ReflectionList:
+    read = parse_hklf(text, name, code, first_line)
+    return ReflectionList(
+        read.hkl,
+        read.f2,
+        read.sigmas,
+        read.component,
+        description=f"{where or name} (HKLF {read.code}, {len(read.hkl)} lines)",
+        notes=read.notes,
+    )
+
+
+def _from_cif(text: str, name: str, code: int | None) -> ReflectionList:
+    try:
+        document = gemmi.cif.read_string(text)
+    # gemmi's reader raises whatever its parser met; any of it means an unreadable file
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileFormatError(f"cannot read {name} as CIF: {reason}") from None
+    readers: tuple[Callable[..., ReflectionList | None], ...] = (_from_loop, _from_embedded)
+    for read in readers:
+        for block in document:
+            found = read(block, text, name, code)
+            if found is not None:
+                return found
+    wanted = ", ".join(tag for tag, _, _ in VALUE_TAGS)
+    raise FileFormatError(
+        f"{name} has no list of reflections: expected _refln_index_h, _k, _l with one of {wanted} "
+        "and its sigma, or _shelx_hkl_file"
+    )
+
+
+def _from_loop(
+    block: gemmi.cif.Block, text: str, name: str, code: int | None
+) -> ReflectionList | None:
+    for prefix in INDEX_PREFIXES:
+        for value, sigma_tags, is_squared in VALUE_TAGS:
+            for sigma in sigma_tags:
+                tags = ["index_h", "index_k", "index_l", value, sigma, "?observed_status"]
+                table = block.find(prefix, tags)
+                if len(table):
+                    return _from_table(block, table, f"{prefix}{value}", is_squared, name)
+    return None
+
+
+def _from_table(
+    block: gemmi.cif.Block, table: gemmi.cif.Table, label: str, is_squared: bool, name: str
+) -> ReflectionList:
+    columns = [[row[i] for row in table] for i in range(5)]
+    numbers = np.array([[gemmi.cif.as_number(x) for x in column] for column in columns]).T
+    used = np.isfinite(numbers[:, 3:]).all(axis=1)
+    if table.has_column(5):
+        used &= [row[5] not in UNUSED_STATUS for row in table]
+    hkl = numbers[:, :3]
+    bad = ~(np.isfinite(hkl).all(axis=1) & (np.abs(hkl) < 2**20).all(axis=1))
+    bad |= (np.nan_to_num(hkl, nan=0.5) % 1 != 0).any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        indices = " ".join(column[row] for column in columns[:3])
+        raise FileFormatError(
+            f"reflection {row + 1} of {name} has indices {indices}, expected integers"
+        )
+    if not used.any():
+        raise FileFormatError(f"{name} has no value of {label} that can be used")
+    notes: tuple[str, ...] = ()
+    if not used.all():
+        notes = (f"{int((~used).sum())} reflections of {name} without value or left out",)
+    f2, sigmas = numbers[used, 3], numbers[used, 4]
+    if not is_squared:
+        f2, sigmas = squared(f2, sigmas)
+    return ReflectionList(
+        hkl[used].astype(np.int32),
+        f2,
+        sigmas,
+        cell=cell_of(block),
+        corrected=block.find_value("_shelx_refln_list_code") is not None,
+        description=f"{label} of {name}, {len(f2)} reflections",
+        notes=notes,
+    )
+
+
+def cell_of(block: gemmi.cif.Block) -> tuple[float, ...] | None:
+    """The cell that a block states, or None."""
+    tags = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    cell = tuple(gemmi.cif.as_number(block.find_value(f"_cell_{tag}") or "?") for tag in tags)
+    return cell if np.isfinite(cell).all() else None
+
+
+def _from_embedded(
+    block: gemmi.cif.Block, text: str, name: str, code: int | None
+) -> ReflectionList | None:
+    raw = block.find_value("_shelx_hkl_file")
+    if raw is None or gemmi.cif.is_null(raw):
+        return None
+    embedded = gemmi.cif.as_string(raw)
+    begin = text.find(raw[: min(len(raw), 200)])
+    first_line = text.count("\n", 0, max(begin, 0)) + 1
+    instructions = gemmi.cif.as_string(block.find_value("_shelx_res_file") or "?")
+    stated = re.search(r"^HKLF\s+(-?\d+)(.*)$", instructions, re.MULTILINE | re.IGNORECASE)
+    if code is None and stated is not None:
+        code = _checked_code(int(stated[1]), name)
+    found = _from_hklf(embedded, name, code, first_line, f"_shelx_hkl_file of {name}")
+    cell = cell_of(block)
+    hkl, notes = found.hkl, found.notes
+    if stated is not None:
+        hkl, note = _transformed(hkl, stated[2], name)
+        notes += note
+    if block.find_value("_shelx_fab_file"):
+        notes += ("a solvent mask (_shelx_fab_file) was used in refinement and is not here",)
+    return replace(found, hkl=hkl, cell=cell, notes=notes)
+
+
+def _checked_code(code: int, name: str) -> int:
+    if abs(code) not in (3, 4, 5):
+        raise FileFormatError(f"{name} has reflections as HKLF {code}, expected 3, 4 or 5")
+    return abs(code)
+
+
+def _transformed(
+    hkl: np.ndarray, instruction: str, name: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Indices after the matrix that HKLF n s r11 ... r33 may have, and a note where it does."""
+    try:
+        numbers = [float(x) for x in instruction.split("!")[0].split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 10:
+        return hkl, ()
+    matrix = np.array(numbers[1:10]).reshape(3, 3)
+    if np.array_equal(matrix, np.eye(3)):
+        return hkl, ()
+    turned = hkl @ matrix.T
+    if np.abs(turned - np.rint(turned)).max() > 0.01:
+        raise FileFormatError(f"the matrix of HKLF in {name} makes indices that are no integers")
+    return np.rint(turned).astype(np.int32), ("indices are transformed by the matrix of HKLF",)

@@ -1,0 +1,1 @@
+"""Reflections: values at Miller indices, and how well two sets agree."""

@@ -1,0 +1,126 @@
+"""How well two sets of structure factors of the same reflections agree."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.errors import ReflectionsError
+from friedel.reflections.reflections import Reflections
+
+N_ERROR_SHELLS = 10
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Differences of structure factors; amplitudes only where one side has no phases.
+
+    Attributes
+    ----------
+    n
+        Number of reflections compared.
+    rmse, max_difference
+        Root of the mean squared, and largest, abs(F - F_expected), in the units of F.
+    relative_rmse
+        `rmse` over the rms of F_expected.
+    worst_shell
+        The same in the worst of ten resolution shells of equal volume.
+    r
+        sum abs(abs(F) - abs(F_expected)) / sum abs(F_expected).
+    power_ratio
+        sum abs(F)^2 / sum abs(F_expected)^2.
+    mean_phase_difference
+        Mean absolute difference in degrees; NaN without phases.
+    """
+
+    n: int
+    rmse: float
+    max_difference: float
+    relative_rmse: float
+    worst_shell: float
+    r: float
+    power_ratio: float
+    mean_phase_difference: float
+
+    def __str__(self) -> str:
+        lines = [
+            f"RMSE {self.rmse:.3e}  ({self.relative_rmse:.3e} of rms |F|)",
+            f"worst of ten resolution shells {self.worst_shell:.3e}",
+            f"max |dF| {self.max_difference:.3e}",
+            f"R {self.r:.3e}",
+            f"sum F^2 ratio {self.power_ratio:.6f}",
+        ]
+        if np.isfinite(self.mean_phase_difference):
+            lines.append(f"<|dPhi|> {self.mean_phase_difference:.4f} degrees")
+        return "\n".join(f"  {line}" for line in lines)
+
+
+def agreement(found: Reflections, expected: np.ndarray) -> Agreement:
+    """Compare structure factors with what they should be.
+
+    Parameters
+    ----------
+    found
+        Calculated values.
+    expected
+        (n,) complex structure factors, or real amplitudes, in the same order.
+
+    Raises
+    ------
+    ReflectionsError
+        When there is not one value for each reflection, or none to compare.
+
+    Examples
+    --------
+    >>> exact = friedel.fcalc("model.pdb", hkl=f.hkl, method="direct")  # doctest: +SKIP
+    >>> print(friedel.agreement(f, exact.values))  # doctest: +SKIP
+    """
+    expected = np.asarray(expected)
+    if expected.shape != (len(found),) or not len(found):
+        raise ReflectionsError(f"got {expected.shape} values to compare with {len(found)} of F")
+    if not np.abs(expected).any():
+        raise ReflectionsError("there is nothing to compare with: all values are zero")
+    has_phases = np.iscomplexobj(expected) and np.iscomplexobj(found.values)
+    if not has_phases:
+        found = Reflections(found.crystal, found.hkl, found.amplitudes)
+        expected = np.abs(expected)
+    difference, size = np.abs(found.values - expected), np.abs(expected)
+    rmse, rms = (float(np.sqrt((x**2).mean())) for x in (difference, size))
+    turn = np.full(1, np.nan)
+    if has_phases:
+        present = (size > 0) & (found.amplitudes > 0)
+        turn = np.angle(found.values[present] / expected[present], deg=True)
+    return Agreement(
+        n=len(found),
+        rmse=rmse,
+        max_difference=float(difference.max()),
+        relative_rmse=rmse / rms,
+        worst_shell=worst_shell_error(found, expected),
+        r=float(r_factor(size, found.amplitudes)),
+        power_ratio=float((found.amplitudes**2).sum() / (size**2).sum()),
+        mean_phase_difference=float(np.abs(turn).mean()) if len(turn) else np.nan,
+    )
+
+
+def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:
+    """Sum |F_obs - |F_model|| / sum F_obs; NaN without reflections."""
+    total = float(np.sum(f_obs))
+    return float(np.abs(f_obs - np.abs(f_model)).sum()) / total if total > 0 else float("nan")
+
+
+def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:
+    """Relative rms error in the worst of ten resolution shells of equal volume.
+
+    Parameters
+    ----------
+    exact
+        (n,) complex values that `found` should have.
+    """
+    s3 = found.stol2**1.5
+    edges = np.linspace(0.0, s3.max() * (1.0 + 1e-9), N_ERROR_SHELLS + 1)
+    shell = np.clip(np.digitize(s3, edges) - 1, 0, N_ERROR_SHELLS - 1)
+    difference, power = (
+        np.bincount(shell, np.abs(x) ** 2, minlength=N_ERROR_SHELLS)
+        for x in (found.values - exact, exact)
+    )
+    used = power > 0
+    return float(np.sqrt((difference[used] / power[used]).max()))

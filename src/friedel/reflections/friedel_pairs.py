@@ -1,0 +1,103 @@
+"""Structure factors of Friedel mates side by side, for anomalous scattering."""
+
+from dataclasses import dataclass, field, replace
+from os import PathLike
+
+import numpy as np
+
+from friedel.errors import ReflectionsError
+from friedel.reflections.reflections import Reflections
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FriedelPairs(Reflections):
+    """Reflections whose values are F(h), with those of their Friedel mates, F(-h).
+
+    Parameters
+    ----------
+    minus
+        (n,) complex F(-h); the other parameters are those of `Reflections`.
+    wavelength
+        A, for files; 0 when not known.
+    """
+
+    minus: np.ndarray = field(default_factory=lambda: np.zeros(0, complex))
+    wavelength: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        minus = np.asarray(self.minus)
+        if minus.shape != self.values.shape:
+            raise ReflectionsError(f"minus has shape {minus.shape}, expected {self.values.shape}")
+        object.__setattr__(self, "minus", minus)
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("friedel.Reflections", "friedel.FriedelPairs", 1)
+
+    @property
+    def plus(self) -> np.ndarray:
+        """(n,) complex F(h), the same as `values`."""
+        return self.values
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(n,) complex (F(h) + F(-h)*) / 2: what f0 + f' scatter, as of a real density."""
+        return 0.5 * (self.values + self.minus.conj())
+
+    @property
+    def anomalous(self) -> np.ndarray:
+        """(n,) complex (F(h) - F(-h)*) / 2i: what f'' scatters, without its phase shift of 90.
+
+        Its map has peaks of f'' electrons at the anomalous scatterers.
+        """
+        return -0.5j * (self.values - self.minus.conj())
+
+    @property
+    def differences(self) -> np.ndarray:
+        """(n,) Bijvoet differences abs(F(h)) - abs(F(-h))."""
+        return np.abs(self.values) - np.abs(self.minus)
+
+    def select(self, mask: np.ndarray) -> "FriedelPairs":
+        """The reflections chosen by a boolean mask or by indices."""
+        return replace(self, hkl=self.hkl[mask], values=self.values[mask], minus=self.minus[mask])
+
+    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write an MTZ file with :meth:`columns` and the wavelength.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.writers.mtz import write_mtz
+
+        write_mtz(
+            path,
+            self.crystal,
+            self.hkl,
+            self.columns(),
+            overwrite=overwrite,
+            wavelength=self.wavelength,
+        )
+
+    def measurable(self) -> tuple[np.ndarray, np.ndarray, None]:
+        """Indices (2 n, 3) and amplitudes (2 n,): each reflection followed by its mate."""
+        hkl = np.stack([self.hkl, -self.hkl], axis=1).reshape(-1, 3)
+        return hkl, np.abs(np.stack([self.values, self.minus], axis=1)).ravel(), None
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Named columns as they are written to files, phases in degrees.
+
+        FC is :attr:`mean` and FCanom is :attr:`anomalous`; PHIF(-) is the phase of F(-h) itself.
+        """
+        parts = {
+            ("FC", "PHIC"): self.mean,
+            ("F(+)", "PHIF(+)"): self.values,
+            ("F(-)", "PHIF(-)"): self.minus,
+            ("FCanom", "PHICanom"): self.anomalous,
+        }
+        columns = {}
+        for (amplitude, phase), values in parts.items():
+            columns[amplitude] = np.abs(values)
+            columns[phase] = np.degrees(np.angle(values))
+        return columns

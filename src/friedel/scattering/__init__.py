@@ -1,0 +1,1 @@
+"""What an atom scatters: form factors, and f' and f''."""

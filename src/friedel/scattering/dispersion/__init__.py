@@ -1,0 +1,100 @@
+"""Anomalous scattering: f' and f'' of the free atom at a photon energy, from two sources."""
+
+from numbers import Integral
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from friedel.constants import HC
+from friedel.errors import ElementError, EnergyError, ParameterError
+from friedel.model.elements import element_record
+from friedel.scattering.dispersion.chantler import chantler
+from friedel.scattering.dispersion.cromer_liberman import (
+    ENERGY_MAX,
+    ENERGY_MIN,
+    Z_MAX,
+    Z_MIN,
+    FloatOrArray,
+    as_positive,
+    cromer_liberman,
+    cromer_liberman_all,
+)
+
+__all__ = ["SOURCES", "anomalous", "chantler", "cromer_liberman", "cromer_liberman_all"]
+
+SOURCES = ("cromer-liberman", "cromer-liberman-repaired", "chantler")
+"""Where f' and f'' can come from; ``"cl"`` is short for the first."""
+
+
+def anomalous(
+    element: Any,
+    *,
+    energy: ArrayLike | None = None,
+    wavelength: ArrayLike | None = None,
+    source: str = "cromer-liberman",
+) -> tuple[FloatOrArray, FloatOrArray]:
+    """Amplitudes f' and f'' of an element at a photon energy or wavelength.
+
+    Parameters
+    ----------
+    element
+        Symbol, atomic number, or anything with an ``atomic_number``. Deuterium is hydrogen.
+    energy
+        Photon energy, eV, scalar or of any shape.
+    wavelength
+        Instead of `energy`: wavelength, A.
+    source
+        - ``"cromer-liberman"`` (or ``"cl"``): Li to U [Cromer1981], [Brennan1992],
+          [Kissel1990];
+        - ``"cromer-liberman-repaired"``: the same without the false resonances of the published
+          program, see :func:`cromer_liberman`;
+        - ``"chantler"``: H to U, the more accurate tables [Chantler2000].
+
+    Returns
+    -------
+    (f', f'')
+        Electrons; floats for a scalar, otherwise float64 arrays of the argument's shape.
+
+    Raises
+    ------
+    ElementError
+        For an element that is unknown or that the source does not cover.
+    EnergyError
+        For an energy or wavelength that is not positive and finite, or not covered:
+        Cromer-Liberman is refused below 100 eV and above 1 MeV.
+    ParameterError
+        Unless exactly one of energy and wavelength is given, or for an unknown source.
+    """
+    if energy is not None and wavelength is None:
+        energies = as_positive(energy, "energy", "eV")
+    elif wavelength is not None and energy is None:
+        energies = HC / as_positive(wavelength, "wavelength", "A")
+    else:
+        given = "neither" if energy is None else "both"
+        raise ParameterError(f"got {given} of energy and wavelength; expected exactly one")
+
+    z = _atomic_number(element)
+    if source == "chantler":
+        return chantler(z, energies)
+    if source not in (*SOURCES, "cl"):
+        raise ParameterError(f"got source = {source!r}; expected one of {', '.join(SOURCES)}")
+    if not Z_MIN <= z <= Z_MAX:
+        raise ElementError(
+            f"got element {element!r} (Z = {z}); Cromer-Liberman covers Z = {Z_MIN} to {Z_MAX}"
+        )
+    outside = energies[(energies < ENERGY_MIN) | (energies > ENERGY_MAX)]
+    if outside.size:
+        raise EnergyError(
+            f"got energy = {outside[0]:g} eV; Cromer-Liberman is usable from {ENERGY_MIN:g} "
+            f"to {ENERGY_MAX:g} eV"
+        )
+    return cromer_liberman(z, energies, repaired=source == "cromer-liberman-repaired")
+
+
+def _atomic_number(element: Any) -> int:
+    number = getattr(element, "atomic_number", element)
+    if not isinstance(number, str | Integral):
+        raise ElementError(
+            f"got element {element!r}; expected a symbol, an atomic number or an object with one"
+        )
+    return element_record(number if isinstance(number, str) else int(number)).atomic_number

@@ -1,0 +1,82 @@
+"""Form factors by fewer Gaussians, where the error that is asked for allows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from friedel.data import table
+from friedel.scattering.formfactors.gaussians import GaussianSum, stack
+from friedel.scattering.formfactors.published import form_factor_table
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A sum of fewer Gaussians that follows a table's entry to a resolution.
+
+    Attributes
+    ----------
+    d_min
+        A; the fit covers all larger spacings.
+    sum
+        Of the same unit as the entry.
+    error
+        Largest relative error against the entry in that range.
+    """
+
+    d_min: float
+    sum: GaussianSum
+    error: float
+
+
+@cache
+def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
+    """What the data file says of each entry of the tables."""
+    found: dict[GaussianSum, list[dict[str, str]]] = {}
+    for row in table("refits"):
+        entry = form_factor_table(row["table"]).entries[row["label"]]
+        found.setdefault(entry, []).append(row)
+    return found
+
+
+@cache
+def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
+    """The refits of an entry, shortest and then closest first; none if it is no table's."""
+    found = []
+    for row in _rows().get(entry, ()):
+        a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
+        found.append(Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"])))
+    return tuple(sorted(found, key=lambda x: (len(x.sum.a), x.error)))
+
+
+def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
+    """The shortest sum known to follow another to `d_min` (A) within a relative tolerance.
+
+    The sum itself when there is none; a constant that was added to a table's entry, such
+    as f', is kept beside the refit.
+    """
+    constant = 0.0
+    refits = refits_of(sum_)
+    if not refits and len(sum_.b) > 1 and sum_.b[-1] == 0.0:
+        constant = sum_.a[-1]
+        refits = refits_of(GaussianSum(sum_.a[:-1], sum_.b[:-1]))
+    for refit in refits:
+        if refit.d_min <= d_min and refit.error <= tolerance:
+            return refit.sum + constant
+    return sum_
+
+
+def with_fewest_gaussians(
+    a: np.ndarray, b: np.ndarray, d_min: float, tolerance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (n_kinds, n_terms) with each kind's sum as short as the tolerance allows."""
+    sums = []
+    for a_row, b_row in zip(a, b, strict=True):
+        used = a_row != 0.0
+        if used.any():
+            sum_ = GaussianSum(tuple(a_row[used]), tuple(b_row[used]))
+            sums.append(fewest_gaussians(sum_, d_min, tolerance))
+        else:
+            sums.append(GaussianSum((0.0,), (0.0,)))
+    return stack(sums)

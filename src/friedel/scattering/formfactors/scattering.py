@@ -1,0 +1,205 @@
+"""What each kind of atom in a model scatters: the arrays that the engine sums with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.constants import MOTT_BETHE
+from friedel.errors import ParameterError
+from friedel.model.elements import element_of_entry, element_record, make_label, parse_label
+from friedel.scattering.formfactors.gaussians import GaussianSum, stack
+from friedel.scattering.formfactors.published import form_factor_table
+from friedel.scattering.formfactors.tables import FormFactorTable, warn_beyond
+
+CustomFormFactor = GaussianSum | complex | str
+"""A sum; a number for all angles (a scattering length); or the label of a table's entry."""
+
+SOURCES = {
+    "xray": ("it92", "electrons"),
+    "electron": ("c4322", "A"),
+    "neutron": ("neutron92", "fm"),
+    "mott-bethe": ("it92", "A"),
+}
+"""Kinds of radiation: default table and unit of F."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScatteringFactors:
+    """Form factors of the kinds of atoms in one model.
+
+    Parameters
+    ----------
+    a, b
+        (n_kinds, n_terms) Gaussian coefficients, f(stol2) = sum a exp(-b stol2).
+    f_double_prime
+        (n_kinds,) imaginary part of f, independent of angle: f'' of X-rays, absorption of
+        neutrons.
+    mott_bethe
+        Whether `a` holds f_x - Z, to be turned into electron scattering by the
+        Mott-Bethe formula.
+    stol_max
+        End of the table's range of sin(theta)/lambda, 1/A.
+    unit
+        Of F.
+    notes
+        What was replaced, for people to read.
+    table
+        Name of the table.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    f_double_prime: np.ndarray
+    mott_bethe: bool = False
+    stol_max: float = np.inf
+    unit: str = "electrons"
+    notes: tuple[str, ...] = ()
+    table: str = ""
+
+    def warn_beyond(self, stol: float) -> None:
+        """Warn, once for each table, of sin(theta)/lambda (1/A) beyond its range."""
+        warn_beyond(self.table, stol, self.stol_max)
+
+    def f(self, stol2: np.ndarray) -> np.ndarray:
+        """(n_kinds, n) real form factors, before any Mott-Bethe factor."""
+        return (self.a[:, :, None] * np.exp(-self.b[:, :, None] * stol2)).sum(axis=1)
+
+    def post_factor(self, stol2: np.ndarray) -> np.ndarray:
+        """(n,) factor that turns the sum over atoms into F: 1, or Mott-Bethe's; 0 at stol2 = 0."""
+        if not self.mott_bethe:
+            return np.ones(len(stol2))
+        safe = np.where(stol2 > 0, stol2, np.inf)
+        return -MOTT_BETHE / safe
+
+    def forward_limit(self) -> np.ndarray:
+        """(n_kinds,) contribution of an atom to F(000): f(0), or its limit for Mott-Bethe.
+
+        As stol2 -> 0, MOTT_BETHE (Z - f) / stol2 -> MOTT_BETHE sum a_i b_i: the constant
+        Z - f(0), a rounding residue of the table that would diverge, is left out. That of an
+        ion is its charge: the charges of a crystal cancel, but what remains of their fields
+        at h = 0 depends on the crystal's shape and is left out as well.
+        """
+        if self.mott_bethe:
+            return MOTT_BETHE * (self.a * self.b).sum(axis=1)
+        return self.a.sum(axis=1)
+
+
+def scattering_factors(
+    scatterers: Sequence[str],
+    source: str = "xray",
+    *,
+    table: str | FormFactorTable | None = None,
+    use_charge: bool = False,
+    unknown: str = "O",
+    form_factors: Mapping[str, CustomFormFactor] | None = None,
+    addends: Mapping[str, complex] | None = None,
+) -> ScatteringFactors:
+    """The form factors of some kinds of atoms for one kind of radiation.
+
+    Mott-Bethe magnifies the errors of X-ray factors at low angle: at d = 25 A those of neutral
+    atoms are 4 % off in the median with IT92 and 2 % with WK95 (at 10 A 1 % and 0.6 %). For
+    neutral atoms the electron tables are better; ions need Mott-Bethe.
+
+    Parameters
+    ----------
+    scatterers
+        Labels such as ``"C"``, ``"Fe2+"``.
+    source
+        ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
+    table
+        Name of a table, or a table; the default belongs to the source. X-rays and Mott-Bethe:
+        ``"it92"``, ``"wk95"``; electrons: ``"c4322"``, ``"c4323"``, ``"lobato14"``,
+        ``"kirkland10"``; neutrons: ``"neutron92"``, ``"periodictable"`` (complex).
+    use_charge
+        Take the nearest tabulated ion instead of the neutral atom.
+    unknown
+        Element to use for X.
+    form_factors
+        Form factors for kinds of atoms, by label (``"Fe2+"``) or for all kinds of an element
+        (``"Fe"``), instead of the table's: a `GaussianSum`, a number (of
+        which the imaginary part counts as f''), or the label of an entry that the table has
+        besides, such as ``{"H": "Hiso", "C": "Cval", "Fe": "Fe3+", "Li": "6Li"}``.
+    addends
+        Numbers to add to f by label or by element symbol, such as f' or f' + i f''.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown source or table.
+    ElementError
+        For an element that the table does not have.
+    """
+    if source not in SOURCES:
+        raise ParameterError(f"unknown source {source!r}: expected one of {', '.join(SOURCES)}")
+    default_table, unit = SOURCES[source]
+    chosen = (
+        table if isinstance(table, FormFactorTable) else form_factor_table(table or default_table)
+    )
+    _check_suits(chosen, source)
+    parse_label(unknown)  # a mistyped element is an error even where no X is present
+    custom, added = _by_label(form_factors or {}), addends or {}
+    sums, imaginary, notes = [], [], []
+    for label in scatterers:
+        symbol, _ = parse_label(label)
+        given = label if label in custom else symbol
+        if given in custom:
+            sum_, extra, found = _custom(custom[given], label, chosen)
+        else:
+            sum_, found = chosen.lookup(label, use_charge=use_charge, unknown=unknown)
+            extra = chosen.imaginary.get(found, 0.0)
+        if symbol == "X" or (found != label and (use_charge or given in custom)):
+            notes.append(f"{label} scatters as {found}")
+        if source == "mott-bethe":
+            sum_ += -element_record(element_of_entry(found)).atomic_number
+        addend = complex(added.get(label, added.get(symbol, 0.0)))
+        sums.append(sum_ + addend.real)
+        imaginary.append(addend.imag + extra)
+    present = {*scatterers, *(parse_label(label)[0] for label in scatterers)}
+    notes += [
+        f"no {label}: its form factor is not used" for label in custom if label not in present
+    ]
+    a, b = stack(sums)
+    return ScatteringFactors(
+        a,
+        b,
+        np.array(imaginary),
+        source == "mott-bethe",
+        chosen.stol_max,
+        unit,
+        tuple(notes),
+        chosen.name,
+    )
+
+
+def _check_suits(table: FormFactorTable, source: str) -> None:
+    """Raise a ParameterError for a table of other radiation; tables of users say nothing of it."""
+    wanted = "xray" if source == "mott-bethe" else source
+    if table.info.source not in ("", wanted):
+        raise ParameterError(
+            f"the form factors of {table.name} are for source={table.info.source!r}; "
+            f"got source={source!r}"
+        )
+
+
+def _by_label(form_factors: Mapping[str, CustomFormFactor]) -> dict[str, CustomFormFactor]:
+    """The same with labels in their usual spelling."""
+    return {make_label(*parse_label(label)): value for label, value in form_factors.items()}
+
+
+def _custom(
+    given: CustomFormFactor, label: str, table: FormFactorTable
+) -> tuple[GaussianSum, float, str]:
+    """The sum, the imaginary part and the name of what a user chose for one label."""
+    if isinstance(given, GaussianSum):
+        return given, 0.0, label
+    if isinstance(given, str):
+        return table.entry(given), table.imaginary.get(given, 0.0), given
+    try:
+        number = complex(given)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"got {given!r} as the form factor of {label}; expected a GaussianSum, a number or "
+            f"the label of an entry of {table.name}"
+        ) from None
+    return GaussianSum((number.real,), (0.0,)), number.imag, label

@@ -1,0 +1,237 @@
+"""Tables of form factors: immutable, each with its range and its citation."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from friedel.errors import ElementError, FriedelWarning, ParameterError
+from friedel.model.elements import (
+    element_of_entry,
+    element_record,
+    is_label,
+    make_label,
+    parse_label,
+)
+from friedel.scattering.formfactors.exact import FormFactor
+from friedel.scattering.formfactors.fitting import FittedSum
+from friedel.scattering.formfactors.gaussians import GaussianSum
+
+_warned: set[str] = set()
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """What people want to know of a table.
+
+    Attributes
+    ----------
+    title, citation, note
+        Sentences.
+    references
+        Keys of the bibliography.
+    source
+        Radiation: ``"xray"``, ``"electron"`` or ``"neutron"``; empty if not said.
+    formula, units
+        Of the published coefficients.
+    """
+
+    title: str = ""
+    citation: str = ""
+    note: str = ""
+    references: tuple[str, ...] = ()
+    source: str = ""
+    formula: str = ""
+    units: str = ""
+
+
+@dataclass(frozen=True)
+class FormFactorTable:
+    """Form factors by scatterer label.
+
+    Parameters
+    ----------
+    name
+        Such as ``"it92"``.
+    entries
+        Gaussian sum of each label: ``"Fe"``, ``"Fe2+"``. Empty when the formula of the table is
+        none and cannot be fitted by one.
+    stol_max
+        Upper end of the range of sin(theta)/lambda (1/A) that the fit covers.
+    imaginary
+        Imaginary part of f by label, where there is one.
+    exact
+        The published formula by label, where `entries` are fitted to it.
+    info
+        Title, citation, units, remarks.
+    """
+
+    name: str
+    entries: Mapping[str, GaussianSum]
+    stol_max: float = np.inf
+    imaginary: Mapping[str, float] = field(default_factory=dict)
+    exact: Mapping[str, FormFactor] = field(default_factory=dict)
+    info: TableInfo = TableInfo()
+
+    def __repr__(self) -> str:
+        return f"<friedel.FormFactorTable {self.name}: {len(self.labels)} entries>"
+
+    def __str__(self) -> str:
+        """All that is known of the table, for people to read."""
+        info = self.info
+        limit = f"stol <= {self.stol_max:g} 1/A" if np.isfinite(self.stol_max) else ""
+        pairs = [
+            ("from", info.citation),
+            ("entries", str(len(self.labels))),
+            ("formula", info.formula),
+            ("units", info.units),
+            ("range", limit),
+            ("fitted", self._fit_text()),
+            ("note", info.note),
+        ]
+        title = f"{self.name}: {info.title}" if info.title else self.name
+        return "\n".join([title, *(f"  {key:8}{text}" for key, text in pairs if text)])
+
+    def _fit_text(self) -> str:
+        errors = [
+            s.max_error / float(self.exact[label].f(0.0))
+            for label, s in self.entries.items()
+            if isinstance(s, FittedSum) and label in self.exact
+        ]
+        return f"Gaussians, largest error {max(errors):.1g} of f(0)" if errors else ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels that have a form factor."""
+        return tuple(self.entries or self.exact)
+
+    def get(self, symbol: str, charge: int = 0) -> GaussianSum | None:
+        """The form factor of exactly this atom or ion, or None."""
+        return self.entries.get(make_label(symbol, charge))
+
+    def f(self, label: str, stol2: np.ndarray | float) -> np.ndarray:
+        """The published form factor at (sin theta / lambda)^2 in 1/A^2; its real part.
+
+        Warns once for each table when it is asked for more than the table's range.
+
+        Raises
+        ------
+        ElementError
+            When there is no entry of exactly this label.
+        """
+        found: FormFactor = self.exact.get(label) or self.entry(label)
+        stol2 = np.asarray(stol2, np.float64)
+        self.warn_beyond(float(np.sqrt(stol2.max(initial=0.0))))
+        return found.f(stol2)
+
+    def entry(self, label: str) -> GaussianSum:
+        """The Gaussian sum of exactly this label, ``"Fe3+"``, ``"Hiso"`` or ``"6Li"``.
+
+        Raises
+        ------
+        ElementError
+            When there is none, naming those of the same element.
+        ParameterError
+            When the table has no Gaussian sums.
+        """
+        self._check_gaussian()
+        try:
+            return self.entries[label]
+        except KeyError:
+            raise ElementError(self._absent(label)) from None
+
+    def _absent(self, label: str) -> str:
+        symbol = "".join(c for c in label if c.isalpha())
+        alike = [x for x in self.labels if "".join(c for c in x if c.isalpha()) == symbol]
+        there = f"; it has {', '.join(alike)}" if alike else ""
+        return f"{self.name} has no form factor of {label}{there}"
+
+    def _check_gaussian(self) -> None:
+        if not self.entries:
+            raise ParameterError(
+                f"{self.name} is no sum of Gaussians and gives f only; for ions in an electron "
+                "beam use source='mott-bethe' with table='wk95' and use_charge=True"
+            )
+
+    def normalized(self) -> "FormFactorTable":
+        """The same X-ray form factors scaled so that f(0) is exactly the number of electrons.
+
+        Refmac does so with IT92. Scales differ from 1 by 0.1 % or less for neutral atoms. This
+        gives Mott-Bethe factors no false charge, yet makes most of them less accurate, as
+        f is changed where its fit was good.
+
+        Raises
+        ------
+        ParameterError
+            For tables of other radiation.
+        """
+        if self.info.source not in ("xray", ""):
+            raise ParameterError(f"only X-ray form factors count electrons; {self.name} does not")
+        return replace(
+            self, entries=MappingProxyType({k: _normalized(k, v) for k, v in self.entries.items()})
+        )
+
+    def warn_beyond(self, stol: float) -> None:
+        """Warn, once for each table, of sin(theta)/lambda beyond its range."""
+        warn_beyond(self.name, stol, self.stol_max)
+
+    @cached_property
+    def charges(self) -> Mapping[str, tuple[int, ...]]:
+        """Formal charges that the table has for each element symbol."""
+        found: dict[str, tuple[int, ...]] = {}
+        # Valence states such as Cval and isotopes such as 6Li must be asked for by their label
+        for label in filter(is_label, self.labels):
+            symbol, charge = parse_label(label)
+            found[symbol] = (*found.get(symbol, ()), charge)
+        return found
+
+    def lookup(
+        self, label: str, *, use_charge: bool = False, unknown: str = "O"
+    ) -> tuple[GaussianSum, str]:
+        """The form factor to use for a scatterer, and which entry it is.
+
+        Formal charges are ignored unless `use_charge`, which takes the nearest tabulated
+        charge. Deuterium is hydrogen where the table has no D; X, an unknown element, is `unknown`.
+
+        Raises
+        ------
+        ElementError
+            When the table does not have the element.
+        ParameterError
+            When the table has no Gaussian sums.
+        """
+        self._check_gaussian()
+        symbol, charge = parse_label(label)
+        if symbol == "X":
+            symbol, charge = parse_label(unknown)
+        if symbol == "D" and "D" not in self.entries:
+            symbol = "H"
+        charges = self.charges.get(symbol)
+        if charges is None:
+            raise ElementError(f"{self.name} has no form factor of {symbol}")
+        wanted = charge if use_charge else 0
+        nearest = min(charges, key=lambda q: (abs(q - wanted), abs(q)))
+        found = make_label(symbol, nearest)
+        return self.entries[found], found
+
+
+def _normalized(label: str, sum_: GaussianSum) -> GaussianSum:
+    charge = parse_label(label)[1] if is_label(label) else 0
+    factor = (element_record(element_of_entry(label)).atomic_number - charge) / sum_.f0
+    return GaussianSum(tuple(factor * a for a in sum_.a), sum_.b)
+
+
+def warn_beyond(name: str, stol: float, stol_max: float) -> None:
+    """Warn, once for each table name, that form factors are extrapolated."""
+    if stol <= stol_max or name in _warned:
+        return
+    _warned.add(name)
+    warnings.warn(
+        f"sin(theta)/lambda reaches {stol:.2f} 1/A; the form factors of {name} are fitted to "
+        f"{stol_max:g} 1/A and extrapolated beyond",
+        FriedelWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,239 @@
+"""Structure factors of the solvent: from a mask of the model, a mask in a file, or Babinet.
+
+Babinet's principle takes the solvent for the complement of the model, smeared out: its
+structure factors are those of the atoms with the sign changed [Moews1975]. It is an approximation
+for low resolution that needs no mask.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+
+import numpy as np
+
+from friedel.density import fourier
+from friedel.density.grid import FloatGrid, grid_shape
+from friedel.errors import CellError, FriedelWarning, ParameterError
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
+from friedel.solvent.smooth_mask import SmoothMask
+
+LAYER_WIDTH = (0.6, 0.7)
+"""How much closer (A) to the atoms the layer comes: less r_probe, less r_shrink."""
+
+SEARCH_STEPS = (0.4, 0.2, 0.1)
+"""Of r_probe and r_shrink in a search, A; finer ones are below the grid's spacing."""
+SEARCH_LIMIT = 3.0
+"""Largest r_probe and r_shrink tried, A."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedSolvent:
+    """A mask and its structure factors.
+
+    Parameters
+    ----------
+    crystal, atoms
+        The model; one asymmetric unit.
+    hkl
+        (n, 3) reflections wanted.
+    parameters
+        Boundary between model and solvent.
+    given
+        (nu, nv, nw) mask to use, as it is, instead of calculating one.
+    spacing
+        Of the grid, A; by default :func:`friedel.solvent.flat_mask.mask_spacing`.
+    with_layer
+        Whether there is a layer next to the model with a density of its own.
+    smooth
+        Whether boundaries are smooth, and small pockets of solvent stay; see
+        :class:`friedel.solvent.smooth_mask.SmoothMask`.
+    threads
+        Of the transforms; a flat mask is made by one.
+    """
+
+    crystal: Crystal
+    atoms: Atoms
+    hkl: np.ndarray
+    parameters: MaskParameters
+    given: np.ndarray | None = None
+    spacing: float | None = None
+    with_layer: bool = True
+    smooth: bool = False
+    threads: int = 1
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """(nu, nv, nw): 1 in the solvent, 0 elsewhere."""
+        return self._mask(self.parameters) if self.given is None else self.given
+
+    @property
+    def fraction(self) -> float:
+        """Of the cell that is solvent."""
+        return solvent_fraction(self.mask)
+
+    @cached_property
+    def f_mask(self) -> np.ndarray:
+        """(n,) complex; zero where the mask has no boundary."""
+        return self._transform(self.mask, self.hkl)
+
+    @cached_property
+    def f_layer(self) -> np.ndarray | None:
+        """(n,) complex, of the layer between the solvent and a surface nearer to the atoms.
+
+        None without it, and for a mask that was given, as it tells of no other surface.
+        """
+        nearer = self._nearer_mask
+        return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
+
+    def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """F_mask, and F_layer where there is one, of other reflections (n, 3).
+
+        They should not reach beyond those of the solvent itself.
+        """
+        f_mask = self._transform(self.mask, hkl)
+        nearer = self._nearer_mask
+        return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
+
+    @cached_property
+    def moving(self) -> tuple[SmoothMask, SmoothMask]:
+        """The smooth masks of solvent and of solvent with its layer, for atoms that move."""
+        return self._smooth_mask(self.parameters), self._smooth_mask(self._nearer)
+
+    @cached_property
+    def _nearer_mask(self) -> np.ndarray | None:
+        if self.given is not None or not self.with_layer:
+            return None
+        return self._mask(self._nearer)
+
+    @property
+    def _nearer(self) -> MaskParameters:
+        """The boundary between model and layer."""
+        p, (probe, shrink) = self.parameters, LAYER_WIDTH
+        return replace(
+            p, r_probe=max(0.0, p.r_probe - probe), r_shrink=max(0.0, p.r_shrink - shrink)
+        )
+
+    def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
+        """The same with another boundary."""
+        return replace(
+            self, parameters=replace(self.parameters, r_probe=r_probe, r_shrink=r_shrink)
+        )
+
+    def _mask(self, parameters: MaskParameters) -> np.ndarray:
+        if self.smooth:
+            values = self._smooth_mask(parameters).at(self.atoms).values
+            # without a boundary as a flat mask is then
+            is_solvent = values > 0.5
+            uniform = is_solvent.all() or not is_solvent.any()
+            return is_solvent.astype(values.dtype) if uniform else values
+        with warnings.catch_warnings():
+            # of masks that are empty or full, which FModel's notes tell
+            warnings.simplefilter("ignore", FriedelWarning)
+            return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
+
+    def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
+        return SmoothMask(self.crystal, self.hkl, self._shape, parameters, self.threads)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int, int]:
+        d_min = float(self.crystal.d_spacing(self.hkl).min())
+        return grid_shape(self.crystal, self.spacing or mask_spacing(d_min))
+
+    def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
+        # A mask without a boundary scatters nothing; its transform would be but rounding
+        if all((plane == mask.flat[0]).all() for plane in mask):
+            return np.zeros(len(hkl), np.complex128)
+        return fourier.structure_factors(
+            mask, self.crystal, hkl, symmetry_sum=False, threads=self.threads
+        )
+
+
+def best_mask(
+    start: MaskedSolvent,
+    misfit: Callable[[MaskedSolvent], float],
+    progress: Callable[[Sequence[float]], Iterable[float]] = iter,
+) -> MaskedSolvent:
+    """The mask of least `misfit` near one, by steps of r_probe and r_shrink that get smaller.
+
+    Parameters
+    ----------
+    start
+        Where to start.
+    misfit
+        To be minimised.
+    progress
+        Wraps the sequence of steps.
+    """
+    if start.given is not None:
+        return start
+    best, least = start, misfit(start)
+    known = {(start.parameters.r_probe, start.parameters.r_shrink)}
+    for step in progress(SEARCH_STEPS):
+        moved = True
+        while moved:
+            moved = False
+            centre = best.parameters.r_probe, best.parameters.r_shrink
+            for probe, shrink in neighbours(centre, step, known):
+                tried = start.with_radii(probe, shrink)
+                value = misfit(tried)
+                if value < least:
+                    best, least, moved = tried, value, True
+    return best
+
+
+def neighbours(
+    centre: tuple[float, float], step: float, known: set[tuple[float, float]]
+) -> Iterator[tuple[float, float]]:
+    """(r_probe, r_shrink) one step from the centre along either, without those known."""
+    for probe, shrink in ((step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)):
+        # rounded, so that a point met again is known
+        point = round(centre[0] + probe, 6), round(centre[1] + shrink, 6)
+        if point not in known and all(0.0 <= x <= SEARCH_LIMIT for x in point):
+            known.add(point)
+            yield point
+
+
+def checked_mask(
+    grid: FloatGrid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
+) -> np.ndarray | None:
+    """The values of a mask that was given, or None; it must fit crystal and reflections.
+
+    Parameters
+    ----------
+    grid
+        With the mask, or path of a CCP4 map.
+
+    Raises
+    ------
+    CellError
+        When its cell is not that of the model.
+    ParameterError
+        When its values are not between 0 and 1, or its grid is too coarse.
+    FileFormatError
+        When a file is no map.
+    """
+    if grid is None:
+        return None
+    if not isinstance(grid, FloatGrid):
+        from friedel.readers.maps import read_map
+
+        grid = read_map(grid)
+    if grid.crystal is not None and not grid.crystal.is_similar(crystal):
+        raise CellError(
+            f"the cell of the solvent mask {grid.crystal.cell} is not that of the model "
+            f"{crystal.cell}"
+        )
+    values = np.asarray(grid.array, np.float32)
+    if not values.size or not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise ParameterError("a solvent mask has values from 0 (model) to 1 (solvent); got others")
+    needed = 2 * np.abs(hkl).max(axis=0) + 1
+    if (np.array(values.shape) < needed).any():
+        raise ParameterError(
+            f"the grid {values.shape} of the solvent mask is too coarse for the data, which need "
+            f"at least {tuple(int(n) for n in needed)} points"
+        )
+    return values

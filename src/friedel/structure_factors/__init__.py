@@ -1,0 +1,1 @@
+"""Structure factors of a model: planned once, calculated many times."""

@@ -1,0 +1,190 @@
+"""Ensembles: many conformations of the same atoms, one plan, bounded memory.
+
+A member differs from the others in coordinates and, if wanted, in occupancies, B and U of its
+own. Members are computed one after the other in each thread, so that there are never more grids
+than threads, and sums over members are taken in their order: results are the same bits for
+any number of threads.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from friedel.errors import AtomsError, ParameterError
+from friedel.model.atoms import Atoms
+from friedel.structure_factors.calculator import Calculator, Evaluation
+from friedel.structure_factors.gradients import Gradients
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Conformations of the same atoms.
+
+    Parameters
+    ----------
+    atoms
+        What all have in common, and what is not given below.
+    frac
+        (m, n, 3) fractional coordinates.
+    occ, b_iso
+        (m, n), or None for those of `atoms`.
+    u_aniso
+        (m, n, 6), or None for those of `atoms`.
+
+    Raises
+    ------
+    AtomsError
+        For arrays that do not fit together; of the members when they are taken.
+    """
+
+    atoms: Atoms
+    frac: np.ndarray
+    occ: np.ndarray | None = None
+    b_iso: np.ndarray | None = None
+    u_aniso: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.atoms)
+        m = len(self.frac)
+        shapes = {"frac": (m, n, 3), "occ": (m, n), "b_iso": (m, n), "u_aniso": (m, n, 6)}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None and np.shape(value) != shape:
+                raise AtomsError(f"{name} has shape {np.shape(value)}, expected {shape}")
+
+    @classmethod
+    def from_xyz(
+        cls, calculator: Calculator, xyz: np.ndarray, **parameters: np.ndarray | None
+    ) -> "Ensemble":
+        """From (m, n, 3) Cartesian coordinates, A; other parameters as for the class."""
+        frac = np.asarray(xyz, np.float64) @ calculator.crystal.fractionalization.T
+        return cls(calculator.atoms, frac, **parameters)
+
+    def __len__(self) -> int:
+        return len(self.frac)
+
+    def __getitem__(self, index: int) -> Atoms:
+        """The atoms of one member."""
+        fields = {
+            name: getattr(self, name)[index]
+            for name in ("frac", "occ", "b_iso", "u_aniso")
+            if getattr(self, name) is not None
+        }
+        return self.atoms.replace(**fields)
+
+    def __iter__(self) -> Iterator[Atoms]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleMoments:
+    """What scattering sees of an ensemble.
+
+    Attributes
+    ----------
+    mean
+        (n,) complex <F>: Bragg scattering.
+    diffuse
+        (n,) real <|F|^2> - |<F>|^2: diffuse scattering, in the square of F's unit.
+    """
+
+    mean: np.ndarray
+    diffuse: np.ndarray
+
+    @property
+    def mean_intensity(self) -> np.ndarray:
+        """(n,) <|F|^2>."""
+        return np.abs(self.mean) ** 2 + self.diffuse
+
+
+def structure_factors(
+    calculator: Calculator, members: Iterable[Atoms], *, threads: int = 1
+) -> Iterator[np.ndarray]:
+    """F (n,) complex128 of each member, in order, as they become ready.
+
+    Parameters
+    ----------
+    members
+        An :class:`Ensemble`, or any atoms of the kinds that the calculator was planned for, such
+        as a generator that reads frames.
+    threads
+        Members at work at the same time; each holds one grid.
+    """
+    return in_order(Evaluation.forward, (calculator.at(atoms) for atoms in members), threads)
+
+
+def gradients(
+    calculator: Calculator, members: Iterable[Atoms], w: Iterable[np.ndarray], *, threads: int = 1
+) -> Iterator[Gradients]:
+    """Derivatives for each member with its own w (n,); see :meth:`friedel.Calculator.adjoint`."""
+    pairs = ((calculator.at(atoms), x) for atoms, x in zip(members, w, strict=True))
+    return in_order(lambda pair: pair[0].adjoint(pair[1]), pairs, threads)
+
+
+def moments(
+    calculator: Calculator,
+    members: Iterable[Atoms],
+    *,
+    weights: Iterable[float] | None = None,
+    threads: int = 1,
+    progress: bool = False,
+) -> EnsembleMoments:
+    """Mean and variance of F over the members, without keeping them.
+
+    Parameters
+    ----------
+    members, threads
+        As for :func:`structure_factors`.
+    weights
+        One for each member, positive; equal ones by default.
+    progress
+        Show a progress bar, on a terminal.
+
+    Raises
+    ------
+    ParameterError
+        For weights that are not positive, or when there are no members.
+    """
+    every = structure_factors(calculator, members, threads=threads)
+    if progress:
+        from tqdm import tqdm
+
+        total = len(members) if isinstance(members, Sized) else None
+        every = tqdm(every, desc="members", total=total, disable=None)
+    mean = np.zeros(len(calculator.hkl), np.complex128)
+    spread = np.zeros(len(calculator.hkl))
+    total_weight = 0.0
+    given = None if weights is None else iter(weights)
+    for f in every:
+        weight = 1.0 if given is None else float(next(given))
+        if not (np.isfinite(weight) and weight > 0):
+            raise ParameterError(f"got a weight of {weight}, expected a positive number")
+        total_weight += weight
+        # Updating the mean keeps the digits that <|F|^2> - |<F>|^2 would lose
+        change = f - mean
+        mean += change * (weight / total_weight)
+        spread += weight * (change * np.conj(f - mean)).real
+    if total_weight == 0.0:
+        raise ParameterError("the ensemble has no members")
+    return EnsembleMoments(mean, np.maximum(spread / total_weight, 0.0))
+
+
+def in_order(work: Callable[[T], object], items: Iterable[T], threads: int) -> Iterator:
+    """work(item) for each, in order; items are taken, and results kept, a few at a time."""
+    if threads <= 1:
+        yield from (work(item) for item in items)
+        return
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

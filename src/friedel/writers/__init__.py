@@ -1,0 +1,1 @@
+"""Writers: files and other packages' objects out; the engine works without gemmi."""

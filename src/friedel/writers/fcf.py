@@ -1,0 +1,59 @@
+"""Reflections of small structures out, as SHELXL's LIST 4 and LIST 6: CIF that others read."""
+
+from collections.abc import Mapping
+from os import PathLike
+
+import gemmi
+import numpy as np
+
+from friedel.errors import ParameterError
+from friedel.model.crystal import Crystal
+from friedel.writers.mtz import check_output, find_gemmi_spacegroup, triplets, write_atomically
+
+CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+
+
+def write_fcf(
+    path: str | PathLike[str],
+    crystal: Crystal,
+    hkl: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    list_code: int,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a CIF with cell, symmetry and a `_refln` table.
+
+    Parameters
+    ----------
+    values
+        Columns (n,) by the item's name without ``_refln_``.
+    list_code
+        SHELX's number of the kind of list, 4 or 6.
+
+    Raises
+    ------
+    ParameterError
+        For another number.
+    OutputError
+        When the file exists and `overwrite` is false, or cannot be written.
+    """
+    if list_code not in (4, 6):
+        raise ParameterError(f"got list {list_code!r}, expected 4 or 6")
+    check_output(path, overwrite=overwrite)
+    document = gemmi.cif.Document()
+    block = document.add_new_block("friedel")
+    block.set_pair("_shelx_refln_list_code", str(list_code))
+    block.set_pair("_shelx_F_squared_multiplier", "1.000")
+    for tag, number in zip(CELL_TAGS, crystal.cell, strict=True):
+        block.set_pair(f"_cell_{tag}", f"{number:.10g}")
+    space_group = find_gemmi_spacegroup(crystal)
+    if space_group is not None:
+        block.set_pair("_space_group_name_H-M_alt", gemmi.cif.quote(space_group.xhm()))
+    symmetry = block.init_loop("_space_group_symop_", ["operation_xyz"])
+    symmetry.set_all_values([[gemmi.cif.quote(text) for text in triplets(crystal)]])
+    loop = block.init_loop("_refln_", ["index_h", "index_k", "index_l", *values])
+    indices = [[str(x) for x in column] for column in hkl.T]
+    numbers = [[f"{x:.6g}" for x in column] for column in values.values()]
+    loop.set_all_values([*indices, *numbers])
+    write_atomically(path, document.write_file, overwrite=overwrite)

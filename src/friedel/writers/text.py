@@ -1,0 +1,132 @@
+"""Reflections out as text: structure-factor mmCIF, SHELX HKLF and comma-separated values."""
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from friedel.errors import OutputError, ParameterError
+from friedel.model.crystal import Crystal
+from friedel.writers.mtz import as_mtz, check_output, write_atomically
+
+HKLF_CODES = (3, 4)
+WIDTH = 8
+"""Characters of a number in HKLF files: format 3I4, 2F8."""
+
+
+def write_sf_cif(
+    path: str | PathLike[str],
+    crystal: Crystal,
+    hkl: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a structure-factor mmCIF; tags follow from the labels, as from those of an MTZ file.
+
+    Parameters
+    ----------
+    columns
+        Arrays (n,) by label; phases in degrees.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    converter = gemmi.MtzToCif()
+    converter.with_comments = False
+    # gemmi leaves out what the dictionary of mmCIF does not have: FCanom, phases of F(+) and F(-)
+    text = converter.write_cif_to_string(as_mtz(crystal, hkl, columns))
+    write_text(path, text, overwrite=overwrite)
+
+
+def write_hklf(
+    path: str | PathLike[str],
+    hkl: np.ndarray,
+    amplitudes: np.ndarray,
+    sigmas: np.ndarray | None = None,
+    *,
+    code: int = 4,
+    overwrite: bool = False,
+) -> None:
+    """Write a reflection file of SHELX, closed by 0 0 0.
+
+    Parameters
+    ----------
+    amplitudes
+        (n,) abs(F).
+    sigmas
+        (n,) their uncertainties; without them 1 is written, so that all weigh the same.
+    code
+        4 for F^2 and its uncertainty, 3 for F.
+
+    Raises
+    ------
+    ParameterError
+        For another code.
+    OutputError
+        When a number does not fit the format, the file cannot be written, or exists and
+        `overwrite` is false.
+    """
+    if code not in HKLF_CODES:
+        raise ParameterError(f"got HKLF code {code!r}, expected 3 (F) or 4 (F^2)")
+    check_output(path, overwrite=overwrite)
+    values = amplitudes if code == 3 else amplitudes**2
+    spread = np.ones(len(values))
+    if sigmas is not None:
+        spread = sigmas if code == 3 else 2.0 * amplitudes * sigmas
+    if len(hkl) and np.abs(hkl).max() > 999:
+        raise OutputError(f"cannot write {fspath(path)}: HKLF has no room for indices beyond 999")
+    rows = [
+        f"{h:4d}{k:4d}{l:4d}{_in_width(value)}{_in_width(sigma)}\n"
+        for (h, k, l), value, sigma in zip(hkl.tolist(), values, spread, strict=True)
+    ]
+    end = f"{0:4d}{0:4d}{0:4d}{0:8.2f}{0:8.2f}\n"
+    write_text(path, "".join([*rows, end]), overwrite=overwrite)
+
+
+def _in_width(value: float) -> str:
+    """A number with two decimals, or as many as there is room for."""
+    for decimals in (2, 1, 0):
+        text = f"{value:#.{decimals}f}"
+        if len(text) <= WIDTH:
+            return text.rjust(WIDTH)
+    raise OutputError(f"HKLF has no room for {value:g}: scale the data down")
+
+
+def write_csv(
+    path: str | PathLike[str],
+    hkl: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write comma-separated values under the names h, k, l and the labels; no text is quoted.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    header = ",".join(["h", "k", "l", *columns])
+    rows = (
+        ",".join([*map(str, indices), *(f"{x:.8g}" for x in values)])
+        for indices, *values in zip(hkl.tolist(), *columns.values(), strict=True)
+    )
+    write_text(path, "\n".join([header, *rows]) + "\n", overwrite=overwrite)
+
+
+def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:
+    """Write text, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    write_atomically(
+        path, lambda name: Path(name).write_text(text, encoding="utf-8"), overwrite=overwrite
+    )
