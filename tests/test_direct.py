@@ -6,7 +6,7 @@ import pytest
 
 import friedel
 from friedel import direct
-from friedel.direct import DirectSum, along_rows, blocks, cost, pieces, structure_factors
+from friedel.direct import DirectSum, atom_blocks, cost, pieces, row_sums, structure_factors
 from friedel.kernels.direct import rows as kernels
 from friedel.model.atoms import VOIGT, Atoms
 from friedel.model.crystal import Crystal
@@ -227,7 +227,7 @@ def test_isotropic_atoms_are_upright_in_cells_that_allow_it(name, monkeypatch):
     sum_rows = kernels.sum_rows
 
     def spy(first, last, rows, stride, step_k, limit_k, blocks, *others):
-        uprights.append(blocks.upright)
+        uprights.append(atom_blocks.upright)
         sum_rows(first, last, rows, stride, step_k, limit_k, blocks, *others)
 
     monkeypatch.setattr(kernels, "sum_rows", spy)
@@ -294,8 +294,8 @@ def test_same_bits_by_definition_for_any_number_of_threads(monkeypatch):
 def test_blocks_batches_and_kinds_in_turn(monkeypatch):
     atoms, hkl = some_atoms(3 * kernels.BLOCK + 50), P6122.unique_reflections(1.6)
     expected = check(P6122, atoms, hkl)
-    monkeypatch.setattr(blocks, "BLOCKS_AT_A_TIME", 2)
-    monkeypatch.setattr(along_rows, "LARGEST_SUMS", 1)
+    monkeypatch.setattr(atom_blocks, "BLOCKS_AT_A_TIME", 2)
+    monkeypatch.setattr(row_sums, "LARGEST_SUMS", 1)
     assert error(check(P6122, atoms, hkl), expected) < 1e-14
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from friedel.direct import DirectSum, along_rows, blocks, pieces
+from friedel.direct import DirectSum, atom_blocks, pieces, row_sums
 from friedel.kernels.direct import rows as kernels
 from friedel.model.crystal import Crystal
 from test_direct import (
@@ -120,8 +120,8 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
 def test_blocks_batches_and_kinds_in_turn(monkeypatch):
     atoms, hkl = some_atoms(kernels.BLOCK + 50), P212121.unique_reflections(2.0)
     expected = check(P212121, atoms, hkl, monkeypatch)
-    monkeypatch.setattr(blocks, "BLOCKS_AT_A_TIME", 1)
-    monkeypatch.setattr(along_rows, "LARGEST_SUMS", 1)
+    monkeypatch.setattr(atom_blocks, "BLOCKS_AT_A_TIME", 1)
+    monkeypatch.setattr(row_sums, "LARGEST_SUMS", 1)
     found = check(P212121, atoms, hkl, monkeypatch)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-9)
 

@@ -1,11 +1,12 @@
 """friedel: scattering from atomic models, for X-rays, electrons and neutrons.
 
-The short door::
+One-line interface::
 
     friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")
     friedel.FModel("model.pdb", "data.mtz").fit().to_mtz("fmodel.mtz")
 
-The familiar door: ``import friedel as gemmi`` runs the examples of gemmi's scattering page.
+gemmi-compatible interface: ``import friedel as gemmi`` runs the examples of gemmi's scattering
+page.
 
 Names are looked up when first used, so that importing friedel costs next to nothing.
 """
@@ -13,9 +14,9 @@ Names are looked up when first used, so that importing friedel costs next to not
 from importlib import import_module
 from typing import Any
 
-from friedel.compat import __all__ as _FAMILIAR_DOOR
+from friedel.compat import __all__ as _GEMMI_NAMES, old_paths
 
-_SHORT_DOOR = {
+_ONE_LINE_INTERFACE = {
     "Atoms": "friedel.model.atoms",
     "Calculator": "friedel.structure_factors.calculator",
     "Crystal": "friedel.model.crystal",
@@ -71,13 +72,13 @@ _ERRORS = (
     "SymmetryError",
 )
 
-_HOMES = {
-    **{name: ("friedel.compat", name) for name in _FAMILIAR_DOOR},
+_MODULES = {
+    **{name: ("friedel.compat", name) for name in _GEMMI_NAMES},
     **{name: ("friedel.errors", name) for name in _ERRORS},
-    **{name: (module, name) for name, module in _SHORT_DOOR.items()},
+    **{name: (module, name) for name, module in _ONE_LINE_INTERFACE.items()},
 }
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
@@ -86,7 +87,7 @@ def __getattr__(name: str) -> Any:
 
         return version("friedel")
     try:
-        module, attribute = _HOMES[name]
+        module, attribute = _MODULES[name]
     except KeyError:
         raise AttributeError(f"module 'friedel' has no attribute {name!r}") from None
     value = getattr(import_module(module), attribute)
@@ -96,3 +97,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+old_paths.install()

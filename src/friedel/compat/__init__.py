@@ -1,4 +1,4 @@
-"""The familiar door: gemmi's names for scattering, on this package's engine.
+"""gemmi-compatible interface: gemmi's names for scattering, on this package's engine.
 
 ``import friedel as gemmi`` runs the examples of gemmi's page on scattering. The modules here own
 no numerics, they only translate. Readers and models are gemmi's own, handed through.

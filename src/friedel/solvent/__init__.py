@@ -1,1 +1,9 @@
 """Bulk solvent: masks of the part of the cell that no atom fills."""
+
+from importlib import import_module
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when asked for, so that importing one module of the package loads no other
+    return getattr(import_module("friedel.solvent.masked_solvent"), name)
