@@ -227,7 +227,7 @@ def test_isotropic_atoms_are_upright_in_cells_that_allow_it(name, monkeypatch):
     sum_rows = kernels.sum_rows
 
     def spy(first, last, rows, stride, step_k, limit_k, blocks, *others):
-        uprights.append(atom_blocks.upright)
+        uprights.append(blocks.upright)
         sum_rows(first, last, rows, stride, step_k, limit_k, blocks, *others)
 
     monkeypatch.setattr(kernels, "sum_rows", spy)

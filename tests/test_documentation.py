@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def test_every_public_name_is_in_the_reference():
     reference = set((DOCS / "api.rst").read_text(encoding="utf-8").split())
-    assert set(friedel._SHORT_DOOR) <= reference, set(friedel._SHORT_DOOR) - reference
+    assert set(friedel._ONE_LINE_INTERFACE) <= reference, set(friedel._ONE_LINE_INTERFACE) - reference
 
 
 def test_every_command_is_on_its_page():
@@ -32,4 +32,4 @@ def test_every_page_is_in_a_table_of_contents():
 def test_every_public_name_has_a_type():
     stub = Path(friedel.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
     typed = set(re.findall(r"(\w+) as \1\b", stub))
-    assert typed == {*friedel._SHORT_DOOR, *friedel._ERRORS}
+    assert typed == {*friedel._ONE_LINE_INTERFACE, *friedel._ERRORS}
