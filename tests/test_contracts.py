@@ -43,9 +43,13 @@ assert fitted.r_all < 0.2
 """
 
 
-def run(code: str) -> str:
+def run(code: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -54,6 +58,30 @@ def run(code: str) -> str:
 def test_every_public_name_resolves():
     for name in friedel.__all__:
         assert getattr(friedel, name) is not None, name
+
+
+IMPORT_EACH_FIRST = """
+import sys
+from importlib import import_module
+for name in sys.argv[1:]:
+    for loaded in list(sys.modules):
+        # Compiled kernels are kept: they import one another only, and loading them takes long
+        if loaded.startswith("friedel") and not loaded.startswith("friedel.kernels"):
+            del sys.modules[loaded]
+    try:
+        import_module(name)
+    except ImportError as error:
+        print(name, error)
+"""
+
+
+def test_every_module_can_be_imported_first():
+    paths = (path.relative_to(SOURCE.parent).with_suffix("") for path in SOURCE.rglob("*.py"))
+    names = [".".join(path.parts).removesuffix(".__init__") for path in paths]
+    left_out = re.compile(r"__main__|\.bridges\.(torch|jax)|\.kernels")
+    names = [name for name in names if not left_out.search(name)]
+    assert len(names) > 100
+    assert run(IMPORT_EACH_FIRST, *names) == ""
 
 
 def test_import_loads_nothing_heavy():

@@ -11,7 +11,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def test_every_public_name_is_in_the_reference():
     reference = set((DOCS / "api.rst").read_text(encoding="utf-8").split())
-    assert set(friedel._ONE_LINE_INTERFACE) <= reference, set(friedel._ONE_LINE_INTERFACE) - reference
+    assert set(friedel._ONE_LINE_INTERFACE) <= reference, (
+        set(friedel._ONE_LINE_INTERFACE) - reference
+    )
 
 
 def test_every_command_is_on_its_page():

@@ -104,6 +104,7 @@ MOVED = {
     "friedel.targets": ("friedel.structure_factors.refinement_targets",),
     "friedel.twinning": ("friedel.fmodel.twinning",),
     "friedel.unscaled": ("friedel.fmodel.model_components",),
+    "friedel.warmup": ("friedel.cli.compile_kernels",),
     "friedel.wilson": ("friedel.accuracy.wilson",),
     "friedel.workspace": ("friedel.runtime.memory",),
 }

@@ -1,9 +1,5 @@
 """Figures; matplotlib is imported only when one is drawn."""
 
-from importlib import import_module
-from typing import Any
+from friedel.runtime.old_names import names_of
 
-
-def __getattr__(name: str) -> Any:
-    # Looked up when asked for, so that importing one module of the package loads no other
-    return getattr(import_module("friedel.plots.fmodel"), name)
+__getattr__ = names_of(__name__, "friedel.plots.fmodel")
