@@ -16,8 +16,7 @@ test: $(STAMP)
 # The kernels once more, as compiled for processors whose vectors are half as long as here, perhaps
 test-avx2: $(STAMP)
 	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= $(BIN)/python -m pytest -n auto \
-	    tests/laws tests/reference tests/test_density.py tests/test_direct.py \
-	    tests/test_direct_adjoint.py tests/test_vectors.py
+	    tests/laws tests/reference tests/density tests/direct tests/kernels
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -188,7 +188,7 @@ class PeerError(Exception):
 
 def save_atoms(path, model, **arrays):
     """A model's atoms and crystal as plain arrays, with others."""
-    from friedel.writers.mtz import find_gemmi_spacegroup
+    from friedel.writers.gemmi_objects import find_gemmi_spacegroup
 
     crystal, atoms = model.crystal, model.atoms
     group = find_gemmi_spacegroup(crystal)

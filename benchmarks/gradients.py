@@ -29,7 +29,7 @@ from scipy.spatial import cKDTree
 
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.ensemble import Ensemble, moments
-from friedel.writers.mtz import find_gemmi_spacegroup
+from friedel.writers.gemmi_objects import find_gemmi_spacegroup
 
 NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")
 REPEATS = 5

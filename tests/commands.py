@@ -1,6 +1,10 @@
 """The command, run inside the test's own process."""
 
+from pathlib import Path
+
 from friedel.cli import main
+
+QUARTZ = Path(__file__).parents[1] / "examples" / "quartz.cif"
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

@@ -25,6 +25,7 @@ _ONE_LINE_INTERFACE = {
     "FormFactorTable": "friedel.scattering.formfactors",
     "FriedelPairs": "friedel.reflections.friedel_pairs",
     "GaussianSum": "friedel.scattering.formfactors",
+    "Grid": "friedel.density.grid",
     "Gradients": "friedel.structure_factors.gradients",
     "IntensityFit": "friedel.smallmolecule",
     "MaskParameters": "friedel.solvent.flat_mask",
@@ -41,7 +42,7 @@ _ONE_LINE_INTERFACE = {
     "fit_intensities": "friedel.smallmolecule",
     "fit_gaussians": "friedel.scattering.formfactors",
     "form_factor_table": "friedel.scattering.formfactors",
-    "model_density": "friedel.structure_factors.fcalc",
+    "model_density": "friedel.structure_factors.model_density",
     "neutron_length": "friedel.scattering.formfactors",
     "read_calculated": "friedel.readers.calculated",
     "plot_cost": "friedel.plots.density",
@@ -73,12 +74,12 @@ _ERRORS = (
 )
 
 _MODULES = {
-    **{name: ("friedel.compat", name) for name in _GEMMI_NAMES},
     **{name: ("friedel.errors", name) for name in _ERRORS},
     **{name: (module, name) for name, module in _ONE_LINE_INTERFACE.items()},
 }
 
 __all__ = sorted(_MODULES)
+"""What help and completion show: this package's own names. gemmi's are found all the same."""
 
 
 def __getattr__(name: str) -> Any:
@@ -86,10 +87,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("friedel")
-    try:
+    if name in _MODULES:
         module, attribute = _MODULES[name]
-    except KeyError:
-        raise AttributeError(f"module 'friedel' has no attribute {name!r}") from None
+    elif name in _GEMMI_NAMES:
+        module, attribute = "friedel.compat", name
+    else:
+        raise AttributeError(f"module 'friedel' has no attribute {name!r}")
     value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from friedel.density.grid import Grid as Grid
 from friedel.errors import (
     AccuracyError as AccuracyError,
     AtomsError as AtomsError,
@@ -91,13 +92,11 @@ from friedel.structure_factors.calculator import (
 from friedel.structure_factors.ensemble import (
     Ensemble as Ensemble,
 )
-from friedel.structure_factors.fcalc import (
-    fcalc as fcalc,
-    model_density as model_density,
-)
+from friedel.structure_factors.fcalc import fcalc as fcalc
 from friedel.structure_factors.gradients import (
     Gradients as Gradients,
 )
+from friedel.structure_factors.model_density import model_density as model_density
 
 __version__: str
 

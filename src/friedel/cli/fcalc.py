@@ -125,7 +125,7 @@ def command(
     """
     from friedel import fcalc
     from friedel.readers.models import as_model
-    from friedel.writers.mtz import check_output
+    from friedel.writers.files import check_output
 
     files = {name: path for name in FILES if (path := given.pop(name))}
     for path in files.values():

@@ -133,7 +133,7 @@ def command(model: str, data: str, **options: Any) -> None:
     are other options: add --help to them.
     """
     from friedel import FModel
-    from friedel.writers.mtz import check_output
+    from friedel.writers.files import check_output
 
     overwrite = options.pop("overwrite")
     files = {name: path for name in FILES if (path := options.pop(name))}
@@ -214,7 +214,7 @@ def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
     elif name == "to_json":
         fmodel.to_json(path, overwrite=overwrite)
     elif name == "write_mask":
-        from friedel.writers.mtz import write_ccp4_map
+        from friedel.writers.maps import write_ccp4_map
 
         write_ccp4_map(path, fmodel.crystal, fmodel.masked.mask, overwrite=overwrite)
     else:

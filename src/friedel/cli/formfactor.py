@@ -92,7 +92,7 @@ def _plot(
     labels: list[str], tables: list[str], stol_max: float, path: str, overwrite: bool
 ) -> None:
     from friedel.plots.scattering import plot_form_factors
-    from friedel.writers.mtz import check_output
+    from friedel.writers.files import check_output
 
     check_output(path, overwrite=overwrite)
     plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)

@@ -91,7 +91,7 @@ def command(
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
     from friedel.plots.scattering import plot_dispersion
-    from friedel.writers.mtz import check_output
+    from friedel.writers.files import check_output
 
     check_output(path, overwrite=overwrite)
     limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None

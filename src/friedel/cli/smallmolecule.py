@@ -87,7 +87,7 @@ def command(model: str, data: str, **options: Any) -> None:
     DATA is a list as HKLF 3, 4 or 5, a CIF or FCF, or MODEL itself when it embeds its list.
     """
     from friedel.smallmolecule import fit_intensities
-    from friedel.writers.mtz import check_output
+    from friedel.writers.files import check_output
 
     overwrite, list_code = options.pop("overwrite"), int(options.pop("list_code"))
     files = {name: path for name in FILES if (path := options.pop(name))}

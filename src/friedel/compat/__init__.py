@@ -30,7 +30,7 @@ _HOMES = {
     "friedel.compat.masks": ("AtomicRadiiSet", "SolventMasker"),
     "friedel.compat.scaling": ("Scaling",),
     "friedel.compat.reciprocal_grid": ("ComplexAsuData", "transform_map_to_f_phi"),
-    "friedel.density.grid": ("FloatGrid",),
+    "friedel.compat.float_grid": ("FloatGrid",),
     "gemmi": (
         "Atom",
         "Ccp4Map",

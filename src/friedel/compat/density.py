@@ -8,11 +8,13 @@ import numpy as np
 
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
+from friedel.compat.float_grid import FloatGrid
 from friedel.compat.models import atoms_of_atom, atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE, U_TO_B
-from friedel.density import atoms_on_grid as placement, density, radii as reach
-from friedel.density.grid import FloatGrid
+from friedel.density import density
+from friedel.density.atoms_on_grid import check_widths
+from friedel.density.radii import radius_at_level
 from friedel.errors import AtomsError, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -41,7 +43,7 @@ class _DensityCalculator(PrintsAsGemmi):
     addends
         Numbers added to the form factors of elements.
     grid
-        The :class:`~friedel.density.grid.FloatGrid` with the density.
+        The :class:`~friedel.compat.float_grid.FloatGrid` with the density.
     """
 
     _live: ClassVar[LiveTable]
@@ -108,10 +110,10 @@ class _DensityCalculator(PrintsAsGemmi):
         """Distance in A at which the density of an atom of full occupancy falls to `cutoff`."""
         atoms = atoms_of_atom(_NO_CELL, atom)
         a, b = self._coefficients(atoms)
-        placement.check_widths(atoms, b, self.blur)
+        check_widths(atoms, b, self.blur)
         widths = b + atoms.b_eigenvalues[:, 2:] + self.blur
         amplitude = np.abs(a) * (4.0 * np.pi / widths) ** 1.5
-        return float(reach.radius_at_level(amplitude, 4.0 * np.pi**2 / widths, self.cutoff)[0])
+        return float(radius_at_level(amplitude, 4.0 * np.pi**2 / widths, self.cutoff)[0])
 
     def set_refmac_compatible_blur(self, model: Any, allow_negative: bool = False) -> None:
         """Set blur by Refmac's formula, from the grid spacing and the smallest B in the model.
@@ -164,7 +166,7 @@ class _DensityCalculator(PrintsAsGemmi):
         return self.d_min / (2.0 * self.rate)
 
     def _crystal(self) -> Crystal:
-        return self.grid._known_crystal()
+        return self.grid.crystal
 
     def _coefficients(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
         factors = scattering_factors(

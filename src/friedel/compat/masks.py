@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from friedel.compat.float_grid import FloatGrid
 from friedel.compat.models import atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
-from friedel.density.grid import FloatGrid
 from friedel.errors import ParameterError
 from friedel.solvent.flat_mask import MaskParameters, solvent_mask
 
@@ -120,5 +120,5 @@ class SolventMasker(PrintsAsGemmi):
     def _mask(self, grid: FloatGrid, model: Any, parameters: MaskParameters) -> np.ndarray:
         if not grid.point_count:
             raise ParameterError("the grid has no size: call setup_from() with a spacing")
-        crystal = grid._known_crystal()
+        crystal = grid.crystal
         return solvent_mask(crystal, atoms_of_model(crystal, model), grid.shape, parameters)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from friedel.compat.float_grid import FloatGrid
 from friedel.constants import MOTT_BETHE
-from friedel.density.grid import FloatGrid
 from friedel.errors import ReflectionsError, ResolutionError
 from friedel.model.crystal import Crystal
 from friedel.reflections.reflections import Reflections
@@ -147,7 +147,7 @@ def transform_map_to_f_phi(
     use_scale
         Multiply by the volume of a grid point, as structure factors need.
     """
-    crystal = grid._known_crystal()
+    crystal = grid.crystal
     transform = np.conj(half_transform(grid.array.astype(np.float64)))
     if use_scale:
         transform *= crystal.volume / grid.point_count

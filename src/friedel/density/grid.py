@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
-from typing import Any
 
 import numpy as np
 
-from friedel.errors import CellError, ParameterError
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
 
 UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
@@ -63,7 +63,10 @@ def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> t
 
 def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
     """Divisors that the grid size along each axis must have for the translations to fit it."""
-    factors = [int(np.lcm.reduce(24 // np.gcd(24, column))) for column in crystal.translations.T]
+    factors = [
+        int(np.lcm.reduce(TRANSLATION_DENOMINATOR // np.gcd(TRANSLATION_DENOMINATOR, column)))
+        for column in crystal.translations.T
+    ]
     return factors[0], factors[1], factors[2]
 
 
@@ -92,38 +95,35 @@ class Patch:
         return cls(values, (0, 0), (nu, nv, nw))
 
 
-class FloatGrid:
-    """Real values on a grid over the whole unit cell, with gemmi's interface.
+class Grid:
+    """Real values on a grid over the whole unit cell.
 
     Parameters
     ----------
-    *size
-        Nothing (an empty grid), three sizes nu, nv, nw, or an array (nu, nv, nw).
+    values
+        (nu, nv, nw); point (u, v, w) is at (u/nu, v/nv, w/nw). They are not copied.
     crystal
-        Cell and symmetry, or any object that has them.
+        Cell and symmetry.
 
     Attributes
     ----------
     array
-        (nu, nv, nw) floating-point values; point (u, v, w) is at (u/nu, v/nv, w/nw).
+        The values.
     crystal
         Cell and symmetry.
+
+    Raises
+    ------
+    ParameterError
+        When `values` has not three dimensions.
     """
 
-    def __init__(self, *size: Any, crystal: Any = None) -> None:
-        if len(size) not in (0, 1, 3):
-            raise ParameterError(f"a grid takes no size, an array or three sizes; got {size!r}")
-        if len(size) == 1:
-            self.array = np.asarray(size[0])
-        else:
-            self.array = np.zeros(size or (0, 0, 0), np.float32)
-        if self.array.ndim != 3:
-            raise ParameterError(f"a grid has three dimensions; got shape {self.array.shape}")
-        self.crystal: Crystal | None = None if crystal is None else _as_crystal(crystal)
+    def __init__(self, values: np.ndarray, crystal: Crystal) -> None:
+        self.array = checked_values(values)
+        self.crystal = crystal
 
     def __repr__(self) -> str:
-        # gemmi's own text: examples written for it print the same here
-        return f"<gemmi.FloatGrid({self.nu}, {self.nv}, {self.nw})>"
+        return "<friedel.Grid {} x {} x {}>".format(*self.shape)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -132,83 +132,36 @@ class FloatGrid:
         return nu, nv, nw
 
     @property
-    def nu(self) -> int:
-        """Number of points along a."""
-        return self.array.shape[0]
-
-    @property
-    def nv(self) -> int:
-        """Number of points along b."""
-        return self.array.shape[1]
-
-    @property
-    def nw(self) -> int:
-        """Number of points along c."""
-        return self.array.shape[2]
-
-    @property
-    def point_count(self) -> int:
-        """Number of points in the cell."""
-        return self.array.size
-
-    @property
     def spacing(self) -> tuple[float, float, float]:
         """Distances between planes of grid points, A."""
-        lengths = 1.0 / (self._known_crystal().reciprocal_lengths * np.array(self.shape))
+        lengths = 1.0 / (self.crystal.reciprocal_lengths * np.array(self.shape))
         return float(lengths[0]), float(lengths[1]), float(lengths[2])
-
-    def _known_crystal(self) -> Crystal:
-        if self.crystal is None:
-            raise CellError("the grid has no unit cell yet: call setup_from() first")
-        return self.crystal
-
-    def setup_from(self, source: Any, spacing: float = 0.0) -> None:
-        """Take cell and symmetry from a structure or crystal; with `spacing` (A) also the size."""
-        self.crystal = _as_crystal(source)
-        if spacing > 0:
-            self.set_size_from_spacing(spacing)
-
-    def set_size(self, nu: int, nv: int, nw: int) -> None:
-        """Make the grid this size, with zeros."""
-        self.array = np.zeros((nu, nv, nw), np.float32)
-
-    def set_size_from_spacing(self, spacing: float) -> None:
-        """Make the grid symmetric, FFT-friendly, with planes at most `spacing` apart, zero."""
-        self.set_size(*grid_shape(self._known_crystal(), spacing))
-
-    def fill(self, value: float) -> None:
-        """Set all points to one value."""
-        self.array.fill(value)
-
-    def get_value(self, u: int, v: int, w: int) -> float:
-        """The value at a point; indices are periodic."""
-        return float(self.array[u % self.nu, v % self.nv, w % self.nw])
-
-    def set_value(self, u: int, v: int, w: int, value: float) -> None:
-        """Set the value at a point; indices are periodic."""
-        self.array[u % self.nu, v % self.nv, w % self.nw] = value
-
-    def sum(self) -> float:
-        """Sum over all points."""
-        return float(self.array.sum(dtype=np.float64))
 
     def to_ccp4(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write a CCP4 map of the whole cell.
 
         Raises
         ------
-        CellError
-            When the grid has no unit cell.
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.writers.mtz import write_ccp4_map
+        from friedel.writers.maps import write_ccp4_map
 
-        write_ccp4_map(path, self._known_crystal(), self.array, overwrite=overwrite)
+        write_ccp4_map(path, self.crystal, self.array, overwrite=overwrite)
 
-    def symmetrize_sum(self) -> None:
-        """Replace each value by the sum over its symmetry mates, one term an operation."""
-        self.array = symmetrized_sum(self.array, self._known_crystal())
+
+def checked_values(values: np.ndarray) -> np.ndarray:
+    """An array of three dimensions.
+
+    Raises
+    ------
+    ParameterError
+        When it has another number of them.
+    """
+    array = np.asarray(values)
+    if array.ndim != 3:
+        raise ParameterError(f"a grid has three dimensions; got shape {array.shape}")
+    return array
 
 
 def symmetrized_sum(array: np.ndarray, crystal: Crystal) -> np.ndarray:
@@ -220,7 +173,7 @@ def symmetrized_sum(array: np.ndarray, crystal: Crystal) -> np.ndarray:
         When an operation does not map grid points to grid points.
     """
     size = np.array(array.shape)
-    shifts = crystal.translations * size / 24.0
+    shifts = crystal.translations * size / TRANSLATION_DENOMINATOR
     scaled = crystal.rotations * (size[None, :, None] / size[None, None, :])
     if not (np.allclose(shifts, np.rint(shifts)) and np.allclose(scaled, np.rint(scaled))):
         raise ParameterError(f"the grid {array.shape} does not fit the symmetry of {crystal}")
@@ -234,11 +187,3 @@ def symmetrized_sum(array: np.ndarray, crystal: Crystal) -> np.ndarray:
         )
         total += array[index]
     return total.astype(array.dtype)
-
-
-def _as_crystal(source: Any) -> Crystal:
-    if isinstance(source, Crystal):
-        return source
-    from friedel.readers.models import as_crystal
-
-    return as_crystal(source)

@@ -7,7 +7,6 @@ import numpy as np
 
 from friedel.direct import cost
 from friedel.direct.atom_blocks import Model
-from friedel.direct.pieces import in_pieces
 from friedel.direct.row_sums import AlongRows
 from friedel.direct.rows import Rows, rows_that_hold
 from friedel.direct.symmetry import setting_of
@@ -19,6 +18,7 @@ from friedel.kernels.reciprocal.indices import largest_indices
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.reflections.reflections import checked_hkl
+from friedel.runtime.threads import in_pieces
 
 MOST_ENTRIES = 2**19
 """Of the tables of one atom: larger ones take too much memory."""

@@ -7,11 +7,11 @@ import numpy as np
 
 from friedel.direct import cost
 from friedel.direct.atom_blocks import Blocks, Model, Tables, blocks_of, empty_tables, grouped
-from friedel.direct.pieces import in_pieces
 from friedel.direct.rows import Rows
 from friedel.direct.symmetry import Setting
 from friedel.kernels.direct import rows as kernels, rows_adjoint as transposed, symmetry
 from friedel.runtime.memory import scratch
+from friedel.runtime.threads import in_pieces
 
 LARGEST_SUMS = 2**20
 """Numbers in memory before form factors are applied; when there are more, kinds take turns."""

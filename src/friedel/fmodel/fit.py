@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.fmodel import flat_solvent_fits as starts
+from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, usual_starts
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.twinning import TwinDomain, best_twin
@@ -145,8 +145,8 @@ def _best_flat_fit(
     solvent = "babinet" if settings.solvent == "babinet" else settings.source
     fixed = options["fixed"]
     if start is None:
-        return starts.best_fit(data, starts.usual_starts(data, solvent, fixed), options)
-    return starts.best_fit(data, [FLAT.start(data, start, fixed)], options)
+        return best_fit(data, usual_starts(data, solvent, fixed), options)
+    return best_fit(data, [FLAT.start(data, start, fixed)], options)
 
 
 def _with_best_mask(
@@ -160,5 +160,5 @@ def _with_best_mask(
     assert unscaled.masked is not None
     data = unscaled.scaling_data(observed.f_obs.values, chosen)
     near = _best_flat_fit(data, settings, start, options).parameters
-    found = starts.mask_that_fits(unscaled.masked, data, chosen, near, options, settings.progress)
+    found = mask_that_fits(unscaled.masked, data, chosen, near, options, settings.progress)
     return unscaled.with_mask(found)

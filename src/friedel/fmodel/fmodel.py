@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from friedel.density.grid import FloatGrid
+from friedel.density.grid import Grid
 from friedel.errors import FriedelError
-from friedel.fmodel import flat_solvent_fits as starts, report
+from friedel.fmodel import report
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings, FModelFit, fit_fmodel
+from friedel.fmodel.flat_solvent_fits import quick_start
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import observed_for
 from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
@@ -25,7 +26,7 @@ from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.calculator import checked_threads
-from friedel.structure_factors.fcalc import addends_of
+from friedel.structure_factors.scattering_options import addends_of
 
 
 class FModel:
@@ -135,7 +136,7 @@ class FModel:
         weights: str = "none",
         sigma_cutoff: float = 0.0,
         search_mask: bool = False,
-        solvent_mask: FloatGrid | str | PathLike[str] | None = None,
+        solvent_mask: Grid | str | PathLike[str] | None = None,
         smooth_mask: bool = False,
         d_mask: float | None = None,
         twin: str | None = None,
@@ -363,7 +364,7 @@ class FModel:
             When k_overall is not positive.
         """
         data = self._unscaled.scaling_data(self.f_obs.values, self._observed.work)
-        return starts.quick_start(data, self.solvent, given)
+        return quick_start(data, self.solvent, given)
 
     @property
     def result(self) -> ScalingFit:

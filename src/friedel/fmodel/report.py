@@ -184,7 +184,7 @@ def mtz_columns(fmodel: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def write_json(fmodel: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write :func:`as_dict` to a file."""
-    from friedel.writers.mtz import write_atomically
+    from friedel.writers.files import write_atomically
 
     text = json.dumps(as_dict(fmodel, 10), indent=2) + "\n"
     write_atomically(path, lambda name: Path(name).write_text(text), overwrite=overwrite)

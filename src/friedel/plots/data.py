@@ -8,7 +8,8 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.density.grid import grid_shape
 from friedel.fmodel.fmodel import FModel
-from friedel.plots.fmodel import BLUE, GREEN, ORANGE, label_resolution, new_figure, save, title
+from friedel.plots.fmodel import title
+from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
 from friedel.reflections.reflections import Reflections
 
 N_WILSON_SHELLS = 30

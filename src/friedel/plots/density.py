@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from friedel.density.grid import FloatGrid
+from friedel.density.grid import Grid
 from friedel.errors import AccuracyError, ParameterError
 from friedel.fmodel.report import UNITS
-from friedel.plots.fmodel import BLUE, GREEN, ORANGE, save
-from friedel.plots.scattering import new_figure, style
+from friedel.plots.style import BLUE, GREEN, ORANGE, new_figure, save, stacked_size
 from friedel.readers.models import as_model
 from friedel.reflections.agreement import worst_shell_error
 from friedel.reflections.reflections import Reflections
@@ -24,7 +23,7 @@ N_CALLS = 7
 
 
 def plot_section(
-    grid: FloatGrid,
+    grid: Grid,
     path: str | PathLike[str] | None = None,
     *,
     axis: str = "c",
@@ -71,13 +70,13 @@ def plot_section(
     n = grid.shape[cut]
     plane = round(position * n) % n
     values = np.take(grid.array, plane, axis=cut)
-    crystal = grid._known_crystal()
+    crystal = grid.crystal
     lengths, angle = crystal.cell[:3], np.radians(crystal.cell[3 + cut])
     u, v = (np.arange(grid.shape[i] + 1) / grid.shape[i] * lengths[i] for i in (first, second))
     x = u[:, None] + v[None, :] * np.cos(angle)
     y = np.broadcast_to(v * np.sin(angle), x.shape)
-    with style():
-        figure, (panel,) = new_figure(1)
+    with new_figure(stacked_size(1)) as figure:
+        panel = figure.subplots()
         picture = panel.pcolormesh(x, y, values, cmap="Greys", rasterized=True)
         panel.set_aspect("equal")
         panel.set_xlabel(rf"along {AXES[first]} ($\rm\AA$)")
@@ -141,8 +140,8 @@ def plot_cost(
         achieved.append(worst_shell_error(found, exact))
         seconds.append(elapsed)
     _, direct_seconds = _timed(Calculator.from_model(read, hkl=hkl, method="direct", **common))
-    with style():
-        figure, (panel,) = new_figure(1)
+    with new_figure(stacked_size(1)) as figure:
+        panel = figure.subplots()
         milliseconds = 1e3 * np.array(seconds)
         panel.loglog(milliseconds, asked, "o--", color=BLUE, mfc="none", label="asked for")
         panel.loglog(milliseconds, achieved, "o-", color=ORANGE, label="achieved, FFT")

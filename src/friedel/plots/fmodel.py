@@ -1,38 +1,24 @@
 """Figures for what a person would rather look at; matplotlib is imported only when called."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from friedel.errors import MissingDependencyError, OutputError
 from friedel.fmodel.fmodel import FModel
 from friedel.fmodel.report import UNITS
 from friedel.fmodel.shells import Shell
 from friedel.model.atoms import VOIGT
-from friedel.plots.blank_figure import blank_figure
-
-BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#7B3294"
-"""Told apart by people with any colour vision, and in print."""
-
-STYLE = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.linewidth": 0.8,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 4,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-}
-
-TICKS_D = (
-    (50, 20, 10, 7, 5, 4, 3, 2.5, 2, 1.5, 1.2, 1, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3),
-    (6, 3.5, 2.7, 2.3, 2.2, 2.1, 1.9, 1.8, 1.7, 1.6, 1.4, 1.3, 1.1, 0.9, 0.65, 0.55, 0.45, 0.35),
+from friedel.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    label_resolution,
+    legend_above,
+    new_figure,
+    save,
 )
-"""Spacings (A) to write along a resolution axis: those preferred, and those to fill gaps."""
 
 
 def plot_fmodel(
@@ -71,32 +57,15 @@ def plot_fmodel(
         _draw_r_factors(top, fmodel, shells)
         right = top.twinx()
         _draw_correlations(right, shells)
-        _legend_above(top, right)
+        legend_above(top, right)
         _draw_amplitudes(bottom, shells)
         right = bottom.twinx()
         _draw_scales(right, fmodel, shells)
-        _legend_above(bottom, right)
+        legend_above(bottom, right)
         label_resolution(bottom, shells[0].d_max, shells[-1].d_min)
         if path is not None:
             save(figure, path, overwrite)
     return figure
-
-
-@contextmanager
-def new_figure(size: tuple[float, float]) -> Iterator[Any]:
-    """A figure (size in inches) of its own, not pyplot's: needs no display, leaves no state.
-
-    Raises
-    ------
-    MissingDependencyError
-        When matplotlib is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
-    with matplotlib.rc_context(STYLE):
-        yield blank_figure(size)
 
 
 def _suitable_number_of_shells(fmodel: FModel) -> int:
@@ -165,45 +134,5 @@ def _draw_scales(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
     axes.spines["right"].set_visible(True)
 
 
-def _legend_above(*several: Any) -> None:
-    """One legend, above the first axes, of curves that may refer to different vertical axes."""
-    entries = [axes.get_legend_handles_labels() for axes in several]
-    handles = [h for some, _ in entries for h in some]
-    labels = [text for _, some in entries for text in some]
-    several[0].legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-
-
-def label_resolution(axes: Any, d_max: float, d_min: float) -> None:
-    """Ticks at round spacings d (A), not too close to each other, along an axis of 1/d^2."""
-    end = d_min**-2
-    ticks: list[float] = []
-    for d in (d for some in TICKS_D for d in some):
-        in_range = d_min <= d <= d_max
-        if in_range and all(abs(d**-2 - other**-2) > end / 14 for other in ticks):
-            ticks.append(d)
-    axes.set_xlim(0.0, end * 1.01)
-    axes.set_xticks([d**-2 for d in ticks], [f"{d:g}" for d in ticks])
-    axes.set_xlabel(r"resolution $d$ ($\rm\AA$), axis linear in $1/d^2$")
-
-
 def _middles(shells: list[Shell]) -> np.ndarray:
     return np.array([0.5 * (s.d_max**-2 + s.d_min**-2) for s in shells])
-
-
-def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
-    """Write a figure.
-
-    Raises
-    ------
-    OutputError
-        When the file exists and `overwrite` is false, cannot be written or has an unknown ending.
-    """
-    from friedel.writers.mtz import write_atomically
-
-    known = figure.canvas.get_supported_filetypes()
-    if Path(path).suffix.lstrip(".").lower() not in known:
-        raise OutputError(
-            f"cannot write a figure to {Path(path)}: its ending should be one of "
-            f"{', '.join(sorted(known))}"
-        )
-    write_atomically(path, lambda name: figure.savefig(name, dpi=200), overwrite=overwrite)

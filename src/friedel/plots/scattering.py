@@ -1,16 +1,23 @@
 """Figures of form factors, and of f' and f'' around absorption edges."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from friedel.errors import ElementError, EnergyError, MissingDependencyError, ParameterError
+from friedel.errors import ElementError, EnergyError, ParameterError
 from friedel.model.elements import element_record
-from friedel.plots.blank_figure import blank_figure
-from friedel.plots.fmodel import BLUE, GREEN, ORANGE, PURPLE, STYLE, save
+from friedel.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    new_figure,
+    save,
+    stacked_panels,
+    stacked_size,
+)
 from friedel.scattering.dispersion import anomalous
 from friedel.scattering.dispersion.edges import absorption_edges
 from friedel.scattering.formfactors import FormFactorTable, form_factor_table
@@ -73,8 +80,8 @@ def plot_dispersion(
     if not 0 < low < high:
         raise ParameterError(f"got energies from {low:g} to {high:g} eV; expected a range")
     curves = {symbol: _curves(symbol, low, high) for symbol in symbols}
-    with style():
-        figure = _draw_dispersion(curves, low, high)
+    with new_figure(stacked_size(2)) as figure:
+        _draw_dispersion(figure, curves, low, high)
         if path is not None:
             save(figure, path, overwrite)
     return figure
@@ -126,8 +133,8 @@ def plot_form_factors(
     if not 0 < stol_max < np.inf:
         raise ParameterError(f"got stol_max = {stol_max:g}; expected a positive number, 1/A")
     radiations = list(dict.fromkeys(t.info.source for t in found))
-    with style():
-        figure, panels = new_figure(len(radiations))
+    with new_figure(stacked_size(len(radiations))) as figure:
+        panels = stacked_panels(figure, len(radiations))
         for panel, radiation in zip(panels, radiations, strict=True):
             suitable = [t for t in found if t.info.source == radiation]
             _draw_form_factors(panel, labels, suitable, stol_max)
@@ -139,11 +146,12 @@ def plot_form_factors(
 
 
 def _draw_dispersion(
+    figure: Any,
     curves: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]],
     low: float,
     high: float,
-) -> Any:
-    figure, (top, bottom) = new_figure(2)
+) -> None:
+    top, bottom = stacked_panels(figure, 2)
     for colour, (symbol, sources) in zip(COLOURS, curves.items(), strict=False):
         for dash, (source, (x, f1, f2)) in zip(DASHES, sources.items(), strict=False):
             style = {"color": colour, "linestyle": dash, "label": f"{symbol}, {source}"}
@@ -255,21 +263,3 @@ def _add_wavelengths(axes: Any) -> None:
 
     upper = axes.secondary_xaxis("top", functions=(convert, convert))
     upper.set_xlabel(r"wavelength ($\rm\AA$)")
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """What all figures have in common; without matplotlib an error."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
-    with matplotlib.rc_context(STYLE):
-        yield
-
-
-def new_figure(n_panels: int) -> tuple[Any, list[Any]]:
-    """A figure and its panels, one below the other."""
-    size = (6.0, 2.6 + 2.0 * n_panels)
-    figure = blank_figure(size)
-    return figure, list(figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0])

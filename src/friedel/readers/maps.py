@@ -6,13 +6,13 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
-from friedel.density.grid import FloatGrid
+from friedel.density.grid import Grid
 from friedel.errors import FileFormatError
 from friedel.readers.gemmi_models import crystal_from_gemmi
 from friedel.readers.reading import reading
 
 
-def read_map(path: str | PathLike[str]) -> FloatGrid:
+def read_map(path: str | PathLike[str]) -> Grid:
     """A CCP4 map as a grid over the whole unit cell, filled by symmetry.
 
     Modes 0 (bytes), 1 (16-bit integers) and 2 (floats) in any order of axes.
@@ -30,4 +30,4 @@ def read_map(path: str | PathLike[str]) -> FloatGrid:
     values = np.array(ccp4.grid.array, np.float32)
     if np.isnan(values).any():
         raise FileFormatError(f"{fspath(path)} does not cover an asymmetric unit of the cell")
-    return FloatGrid(values, crystal=crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))
+    return Grid(values, crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))

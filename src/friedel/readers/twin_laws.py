@@ -5,7 +5,7 @@ import numpy as np
 
 from friedel.errors import ParameterError, SymmetryError
 from friedel.model.crystal import Crystal
-from friedel.writers.mtz import to_gemmi_cell, to_gemmi_spacegroup
+from friedel.writers.gemmi_objects import to_gemmi_cell, to_gemmi_spacegroup
 
 MAX_OBLIQUITY = 1.0
 """Degrees by which the lattices of two domains may disagree."""

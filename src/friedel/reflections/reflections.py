@@ -196,7 +196,7 @@ class Reflections:
 
     def to_gemmi(self) -> Any:
         """A gemmi AsuData object: complex, value-sigma or real, as the values are."""
-        from friedel.writers.mtz import to_asu_data
+        from friedel.writers.gemmi_objects import to_asu_data
 
         return to_asu_data(self.crystal, self.hkl, self.values, self.sigmas)
 
@@ -208,7 +208,7 @@ class Reflections:
         MissingDependencyError
             When reciprocalspaceship is not installed.
         """
-        from friedel.writers.mtz import to_dataset
+        from friedel.writers.dataframes import to_dataset
 
         return to_dataset(self.crystal, self.hkl, self.columns())
 
@@ -220,7 +220,7 @@ class Reflections:
         MissingDependencyError
             When pandas is not installed.
         """
-        from friedel.writers.mtz import to_dataframe
+        from friedel.writers.dataframes import to_dataframe
 
         return to_dataframe(self.hkl, self.columns())
 

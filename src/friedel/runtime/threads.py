@@ -5,12 +5,16 @@ makes its own.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+
+SECONDS_OF_THREADS = 1e-3
+"""Work that takes less is not shared among threads."""
 
 
 def in_stretches(
@@ -43,6 +47,27 @@ def in_stretches(
     finally:
         for other in pending:
             other.result()
+
+
+def in_pieces(
+    kernel: Callable[..., None],
+    arguments: tuple[Any, ...],
+    edges: Sequence[int],
+    seconds: float,
+    threads: int,
+) -> None:
+    """Call kernel(first, last, *arguments) for stretches that begin and end at edges.
+
+    The pieces between edges take about the same time, and all of them perhaps so many seconds.
+    """
+    if threads == 1 or seconds < SECONDS_OF_THREADS:
+        kernel(edges[0], edges[-1], *arguments)
+        return
+
+    def work(first: int, last: int) -> None:
+        kernel(edges[first], edges[last], *arguments)
+
+    in_stretches(work, len(edges) - 1, threads)
 
 
 @cache

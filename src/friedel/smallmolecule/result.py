@@ -204,7 +204,7 @@ class IntensityFit:
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.writers.mtz import write_atomically
+        from friedel.writers.files import write_atomically
 
         text = json.dumps(self.as_dict(), indent=2) + "\n"
         write_atomically(path, lambda name: Path(name).write_text(text), overwrite=overwrite)

@@ -14,7 +14,7 @@ from os import PathLike
 import numpy as np
 
 from friedel.density import fourier
-from friedel.density.grid import FloatGrid, grid_shape
+from friedel.density.grid import Grid, grid_shape
 from friedel.errors import CellError, FriedelWarning, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -198,7 +198,7 @@ def neighbours(
 
 
 def checked_mask(
-    grid: FloatGrid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
+    grid: Grid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
 ) -> np.ndarray | None:
     """The values of a mask that was given, or None; it must fit crystal and reflections.
 
@@ -218,11 +218,11 @@ def checked_mask(
     """
     if grid is None:
         return None
-    if not isinstance(grid, FloatGrid):
+    if not isinstance(grid, Grid):
         from friedel.readers.maps import read_map
 
         grid = read_map(grid)
-    if grid.crystal is not None and not grid.crystal.is_similar(crystal):
+    if not grid.crystal.is_similar(crystal):
         raise CellError(
             f"the cell of the solvent mask {grid.crystal.cell} is not that of the model "
             f"{crystal.cell}"

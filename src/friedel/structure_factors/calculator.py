@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from friedel import direct
-from friedel.accuracy import plan as sampling
+from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
 from friedel.errors import AccuracyError, AtomsError, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -63,7 +63,7 @@ class Calculator:
     factors: ScatteringFactors
     method: str
     rtol: float = 1e-4
-    fixed: sampling.Fixed = sampling.FREE
+    fixed: Fixed = FREE
     threads: int = 1
     _on_grid: PlannedSum | None = field(init=False, repr=False, default=None)
     _only_fft: bool = field(init=False, repr=False, default=False)
@@ -126,7 +126,7 @@ class Calculator:
             raise ParameterError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
         read = as_model(model, strict_ncs=strict_ncs)
         crystal, atoms = read.crystal, read.atoms
-        rtol = sampling.checked_rtol(rtol)
+        rtol = checked_rtol(rtol)
         if d_min is not None and hkl is None:
             wanted = crystal.unique_reflections(d_min)
         elif hkl is not None and d_min is None:
@@ -142,7 +142,7 @@ class Calculator:
             form_factors=form_factors,
             addends=addends,
         )
-        fixed = sampling.Fixed(rate, blur, cutoff, dtype)
+        fixed = Fixed(rate, blur, cutoff, dtype)
         threads = checked_threads(threads)
         calculator = cls(crystal, atoms, wanted, factors, method, rtol, fixed, threads)
         calculator._check_range()
@@ -162,7 +162,7 @@ class Calculator:
         return self.crystal.stol2(self.hkl)
 
     @property
-    def plan(self) -> sampling.Plan | None:
+    def plan(self) -> Plan | None:
         """Sampling of the density, None for direct summation."""
         return None if self._on_grid is None else self._on_grid.plan
 
@@ -259,7 +259,7 @@ class Calculator:
     @cached_property
     def _of_constants(self) -> PlannedSum:
         n = len(self.atoms.scatterers)
-        fixed = sampling.Fixed(dtype=self.fixed.dtype)
+        fixed = Fixed(dtype=self.fixed.dtype)
         return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
 
     @property
@@ -316,7 +316,7 @@ class Calculator:
         return 0.5 / float(np.sqrt(self.stol2.max()))
 
     def _planned_sum(
-        self, a: np.ndarray, b: np.ndarray, f_double_prime: np.ndarray, fixed: sampling.Fixed
+        self, a: np.ndarray, b: np.ndarray, f_double_prime: np.ndarray, fixed: Fixed
     ) -> PlannedSum:
         return PlannedSum(
             self.crystal,

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from friedel.accuracy import plan as sampling
+from friedel.accuracy.model import SAFETY, AccuracyModel
+from friedel.accuracy.plan import FREE, Fixed, Plan
+from friedel.accuracy.search import cheapest, predicted_error
 from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.density import sample_patch
 from friedel.density.density_adjoint import gather
@@ -41,7 +43,7 @@ class GridSum:
         self,
         crystal: Crystal,
         atoms: Atoms,
-        plan: sampling.Plan,
+        plan: Plan,
         a: np.ndarray,
         b: np.ndarray,
         f_double_prime: np.ndarray,
@@ -149,7 +151,7 @@ class PlannedSum:
         b: np.ndarray,
         f_double_prime: np.ndarray,
         rtol: float,
-        fixed: sampling.Fixed = sampling.FREE,
+        fixed: Fixed = FREE,
     ) -> None:
         self._crystal, self._hkl, self._stol2 = crystal, hkl, stol2
         self._form_factors = a, b, f_double_prime
@@ -158,7 +160,7 @@ class PlannedSum:
         self._terms: SymmetrySum | None = None
         self._kept: GridSum | None = None
         self._planned_for = atoms
-        self.plan = sampling.cheapest(self._accuracy_model(atoms), rtol, fixed)
+        self.plan = cheapest(self._accuracy_model(atoms), rtol, fixed)
 
     def at(self, atoms: Atoms, threads: int = 1) -> GridSum:
         """What holds for these atoms wherever they are; the form factors must be theirs.
@@ -178,24 +180,24 @@ class PlannedSum:
             self.plan, self._planned_for, self._kept = plan, atoms, kept
         return kept
 
-    def _plan_for(self, atoms: Atoms) -> sampling.Plan:
+    def _plan_for(self, atoms: Atoms) -> Plan:
         """A new plan where these atoms are too sharp or too few for the present one."""
         plan = self.plan
         if atoms.alike(self._planned_for) or not atoms.occ.any():
             return plan
         model = self._accuracy_model(atoms)
-        if sampling.predicted_error(model, plan) > max(self._rtol, sampling.SAFETY * plan.error):
-            plan = sampling.cheapest(model, self._rtol, self._fixed)
+        if predicted_error(model, plan) > max(self._rtol, SAFETY * plan.error):
+            plan = cheapest(model, self._rtol, self._fixed)
             check_room(plan)
         return plan
 
-    def _accuracy_model(self, atoms: Atoms) -> sampling.AccuracyModel:
+    def _accuracy_model(self, atoms: Atoms) -> AccuracyModel:
         a, b, f_double_prime = self._form_factors
         if f_double_prime.any():
             # f'' is put on the same grid and does not fall off with angle
             a = np.column_stack([a, f_double_prime])
             b = np.column_stack([b, np.zeros(len(b))])
-        return sampling.AccuracyModel(self._crystal, atoms, a, b, self._d_min)
+        return AccuracyModel(self._crystal, atoms, a, b, self._d_min)
 
     def _terms_for(self, shape: tuple[int, int, int], threads: int) -> SymmetrySum:
         terms = self._terms
@@ -211,7 +213,7 @@ class PlannedSum:
         return terms
 
 
-def check_room(plan: sampling.Plan) -> None:
+def check_room(plan: Plan) -> None:
     """There must be memory for what is planned.
 
     Raises

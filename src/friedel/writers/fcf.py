@@ -8,7 +8,8 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
-from friedel.writers.mtz import check_output, find_gemmi_spacegroup, triplets, write_atomically
+from friedel.writers.files import check_output, write_atomically
+from friedel.writers.gemmi_objects import find_gemmi_spacegroup, triplets
 
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 

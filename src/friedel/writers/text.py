@@ -9,7 +9,8 @@ import numpy as np
 
 from friedel.errors import OutputError, ParameterError
 from friedel.model.crystal import Crystal
-from friedel.writers.mtz import as_mtz, check_output, write_atomically
+from friedel.writers.files import check_output, write_atomically
+from friedel.writers.mtz import as_mtz
 
 HKLF_CODES = (3, 4)
 WIDTH = 8

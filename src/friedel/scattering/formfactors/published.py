@@ -42,7 +42,7 @@ def form_factor_table(name: str) -> FormFactorTable:
         When it comes from a package that is not installed.
     """
     if name == "periodictable":
-        from friedel.scattering.formfactors.isotopes import periodictable_lengths
+        from friedel.scattering.formfactors.periodictable_lengths import periodictable_lengths
 
         return periodictable_lengths()
     if name not in TABLES:

@@ -1,0 +1,308 @@
+"""The accuracy model: predicted errors of one model on any grid, and the cheapest that meets one.
+
+Three errors are predicted from the model's own Wilson curve P(s), the expected |F|^2 of
+one asymmetric unit at s = 1/d: aliasing (what folds back from beyond the grid's Nyquist limit),
+truncation (tails beyond the atoms' radii) and rounding. For each of the candidate grids the
+smallest sufficient blur and the largest sufficient density level are found, and the cheapest
+choice is taken. docs/accuracy.md derives the expressions.
+
+The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume resolution shells,
+and `rtol` bounds the worst of them. It is not a bound for single, weak reflections.
+"""
+
+import math
+
+import numpy as np
+
+from friedel.accuracy.plan import Fixed, Plan
+from friedel.accuracy.truncation import ClassGroups, Tails
+from friedel.accuracy.wilson import atom_classes, wilson_curves
+from friedel.density.grid import fast_size
+from friedel.density.radii import GaussianGroups
+from friedel.errors import ParameterError
+from friedel.kernels.grid.ellipsoids import GROUP
+from friedel.kernels.reciprocal.accuracy import largest_level, smallest_blur
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+
+N_SHELLS = 10
+ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
+"""Aliasing and truncation grow towards the edge: the search looks there, and then everywhere."""
+SAFETY = 2.2
+"""Predicted errors are kept below rtol / SAFETY: the prediction's own scatter."""
+ALIAS_SHARE = 0.4
+"""Share of the squared error allowed to aliasing; the optimum is flat around it."""
+ALIAS_PART, TRUNCATION_PART = np.sqrt([ALIAS_SHARE, 1.0 - ALIAS_SHARE]).tolist()
+TOLERATED_NOISE = np.sqrt(0.9 - ALIAS_SHARE)
+"""Rounding that leaves less to truncation than a tenth of the squared error is too much."""
+FIRST_CUTOFF = 1e-5
+"""Density level where the search for the largest begins."""
+TAIL_ALIASING = 1.2
+"""Cut tails fold back too: their power grows by this factor."""
+ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
+"""Measured relative noise of a grid and its transform, by type; it is white."""
+ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
+"""Measured relative error of what single atoms contribute, by type; as large in every shell."""
+MIN_WIDTH = 1.0
+"""Smallest eigenvalue (A^2) of B + blur that is put on a grid."""
+RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
+"""Candidate oversampling rates: grid spacing = d_min / (2 rate)."""
+MAX_BLUR = 600.0
+"""Grids that need more (A^2) are too coarse."""
+LARGE_BLUR = 50.0
+"""Blur (A^2) beyond the least that is tried where a fixed rate is too coarse for any."""
+
+MAX_EXPONENT = 700.0
+"""Of what becomes infinite only to say that a grid is far too coarse."""
+
+TABLE_REACH = 8.0
+TABLE_POINTS = 400
+"""The Wilson curve is tabulated to s = TABLE_REACH / d_min, linearly in s^2."""
+
+COSINES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+LOG_WEIGHTS = np.log(WEIGHTS)
+"""For averages over the directions of s."""
+
+NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
+"""One of each pair of the 26 neighbours of a lattice point."""
+
+SECONDS_PER_CALL = 4.5e-5
+SECONDS_PER_GRID_POINT = 2.7e-9
+COST_ORTHOGONAL = (4.2e-7, 1.05e-10)
+COST_MONOCLINIC = (1.2e-6, 2.0e-10)
+COST_OF_ANY = (1.5e-6, 2.5e-10)
+COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
+"""Seconds for what any call takes; for a grid point of density, fold and transform; for a group of
+Gaussians of one atom and for one Gaussian at one point, of isotropic atoms where all angles are
+right, or alpha is, and of any others; and how many times as much, by type."""
+
+
+class AccuracyModel:
+    """Predicted errors of one model at one resolution, for any grid, blur and level.
+
+    Parameters
+    ----------
+    a, b
+        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+    d_min
+        Resolution to which the error is to hold, A.
+
+    Raises
+    ------
+    AccuracyError
+        When all occupancies are zero.
+    """
+
+    def __init__(
+        self, crystal: Crystal, atoms: Atoms, a: np.ndarray, b: np.ndarray, d_min: float
+    ) -> None:
+        self.crystal, self.d_min = crystal, d_min
+        classes = atom_classes(atoms)
+        self.s = _shell_points(d_min)
+        self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
+        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
+        self._volume = crystal.volume
+        self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
+        # What power adds to the squared error of its shell, relative to the power that is there
+        log_area = np.log(self.s**2)
+        log_there = log_area + np.interp(self.s**2, self._s2, log_mean)
+        self._log_share = log_area - np.logaddexp.reduce(log_there, axis=1, keepdims=True)
+        self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
+        self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
+        self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
+        # Of every atom, also those without occupancy: the mean of a class is not narrow enough
+        narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
+        self.min_blur = MIN_WIDTH - float(narrowest.min())
+        self._cost = _cost_of_atoms(crystal, atoms)
+
+    def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
+        """The plan of least predicted time that meets `rtol`, or None."""
+        allowed = rtol / SAFETY
+        if ROUNDING_OF_ATOMS[dtype] > TOLERATED_NOISE * allowed:
+            return None
+        best: Plan | None = None
+        shapes = self._shapes(RATES)
+        least_volume = self._least_volume(shapes[-1], allowed)
+        for shape in shapes:
+            # Not even with the smallest spheres, and those that come have more points
+            if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
+                break
+            best = self._complete(shape, allowed, dtype, best) or best
+        return best
+
+    def _least_volume(self, finest: tuple[int, int, int], allowed: float) -> float:
+        """Volume of the spheres of all atoms on the finest grid, where they are smallest."""
+        blur = self._smallest_blur(finest, allowed * ALIAS_PART, OUTER_SHELLS)
+        if blur is None:
+            return 0.0
+        tails = self._groups.tails(blur)
+        self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF, OUTER_SHELLS)
+        return tails.volume
+
+    def _complete(
+        self, shape: tuple[int, int, int], allowed: float, dtype: np.dtype, best: Plan | None
+    ) -> Plan | None:
+        """Blur and level for one grid; None where it fails or costs more than `best`."""
+        start = FIRST_CUTOFF if best is None else best.cutoff
+        plan: Plan | None = None
+        for shells in (OUTER_SHELLS, ALL_SHELLS):
+            blur = self._smallest_blur(shape, allowed * ALIAS_PART, shells)
+            if blur is None:
+                return None
+            noise = self._rounding_error(shape, blur, dtype)
+            if noise > TOLERATED_NOISE * allowed:
+                return None
+            tails = self._groups.tails(blur)
+            rest = np.sqrt((TRUNCATION_PART * allowed) ** 2 - noise**2)
+            start = self._largest_cutoff(tails, rest, start, shells)
+            if best is not None and self._seconds(shape, tails.volume, dtype) >= best.seconds:
+                return None
+            plan = self._plan(shape, tails, start, dtype)
+            if plan.error <= allowed:
+                break
+        return plan
+
+    def closest(self, rtol: float, fixed: Fixed, dtype: np.dtype) -> Plan:
+        """The plan that comes nearest to `rtol` with some choices fixed."""
+        if fixed.blur is not None and fixed.blur <= self.min_blur - MIN_WIDTH:
+            raise ParameterError(
+                f"got blur = {fixed.blur:g} A^2; the sharpest atom has no finite density with "
+                f"less than {self.min_blur - MIN_WIDTH:g}"
+            )
+        allowed = rtol / SAFETY
+        best: Plan | None = None
+        for shape in self._shapes(RATES if fixed.rate is None else np.array([fixed.rate])):
+            blur = fixed.blur
+            if blur is None:
+                blur = self._smallest_blur(shape, allowed * ALIAS_PART)
+            if blur is None:
+                blur = MAX_BLUR if fixed.rate is None else self.min_blur + LARGE_BLUR
+            tails = self._groups.tails(blur)
+            cutoff = fixed.cutoff
+            if cutoff is None:
+                cutoff = self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF)
+            plan = self._plan(shape, tails, cutoff, dtype)
+            if plan.error <= allowed:
+                return plan
+            if best is None or plan.error < best.error:
+                best = plan
+        assert best is not None
+        return best
+
+    def _plan(
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+    ) -> Plan:
+        error = self._error(shape, tails, cutoff, dtype)
+        seconds = self._seconds(shape, tails.volume, dtype)
+        return Plan(shape, self._rate(shape), tails.blur, cutoff, dtype, error, seconds)
+
+    def error(
+        self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
+    ) -> float:
+        """Relative error of the worst shell from all three sources."""
+        return self._error(shape, self._groups.tails(blur), cutoff, dtype)
+
+    def _error(
+        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+    ) -> float:
+        parts = (
+            self._alias_error(shape, tails.blur),
+            self._truncation_error(tails, cutoff),
+            self._rounding_error(shape, tails.blur, dtype),
+        )
+        return float(np.linalg.norm(parts))
+
+    def _seconds(self, shape: tuple[int, int, int], volume: float, dtype: np.dtype) -> float:
+        """Predicted time of the density and its transform, one thread."""
+        per_group, per_term = self._cost
+        n_points = float(math.prod(shape))
+        of_atoms = self._groups.number * per_group
+        of_atoms += volume / self._volume * n_points * GROUP * per_term
+        whole_grid = n_points * SECONDS_PER_GRID_POINT
+        return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * (of_atoms + whole_grid)
+
+    def _alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
+        """Relative error of the worst shell from aliasing."""
+        _, log_error2 = self._search_blur(shape, blur, blur, 0.0, ALL_SHELLS)
+        return float(np.exp(0.5 * min(log_error2, MAX_EXPONENT)))
+
+    def _smallest_blur(
+        self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
+    ) -> float | None:
+        """Blur at which aliasing falls to `allowed`, None where that takes too much."""
+        blur, _ = self._search_blur(shape, self.min_blur, MAX_BLUR, allowed, shells)
+        return blur if blur < np.inf else None
+
+    def _search_blur(
+        self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
+    ) -> tuple[float, float]:
+        """What the kernel says of what folds back from the 26 points of the lattice around 0."""
+        lattice = np.linalg.norm(NEIGHBOURS * shape @ self.crystal.fractionalization, axis=1)
+        s, share = self.s[shells], self._log_share[shells]
+        curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
+        log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
+        return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
+
+    def _truncation_error(self, tails: Tails, cutoff: float) -> float:
+        """Relative error of the worst shell from cutting atoms at a density level."""
+        _, error2 = self._search_level(tails, np.inf, cutoff, ALL_SHELLS)
+        return math.sqrt(error2)
+
+    def _largest_cutoff(
+        self, tails: Tails, allowed: float, start: float, shells: slice = ALL_SHELLS
+    ) -> float:
+        """Density level at which truncation falls to `allowed`; the radii are then those for it."""
+        level, _ = self._search_level(tails, allowed, start, shells)
+        return level
+
+    def _search_level(
+        self, tails: Tails, allowed: float, start: float, shells: slice
+    ) -> tuple[float, float]:
+        s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
+        densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
+        return largest_level(s, share, *densities, start, allowed**2, tails.r2)
+
+    def _rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
+        """Relative error of the worst shell from the finite precision of the grid."""
+        n_copies = self.crystal.n_operations
+        blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, MAX_EXPONENT))
+        total = n_copies * self._volume * float(self._reciprocal_volumes @ blurred)
+        f000 = n_copies * self._f000
+        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / math.prod(shape) / n_copies
+        unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
+        noise2 = variance * np.exp(unblurred).sum(axis=1).max()
+        return float(np.sqrt(noise2 + ROUNDING_OF_ATOMS[dtype] ** 2))
+
+    def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
+        """Distinct grids for ascending oversampling rates."""
+        # In oblique cells indices reach beyond what the spacing of planes alone asks for
+        by_spacing = 2.0 / self.d_min / self.crystal.reciprocal_lengths * rates[:, None]
+        by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
+        wanted = np.maximum(by_spacing, by_index).tolist()
+        return list(dict.fromkeys((fast_size(u), fast_size(v), fast_size(w)) for u, v, w in wanted))
+
+    def _rate(self, shape: tuple[int, int, int]) -> float:
+        return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
+
+
+def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:
+    """What the kernel costs that is for them."""
+    if atoms.is_aniso.any() or crystal.cell[3] != 90.0:
+        return COST_OF_ANY
+    right_angles = np.count_nonzero(crystal.orthogonalization) == 3
+    return COST_ORTHOGONAL if right_angles else COST_MONOCLINIC
+
+
+def _volumes_around(s: np.ndarray) -> np.ndarray:
+    """(n,) weights for integrals over reciprocal space of what depends on s alone: trapezoids."""
+    widths = np.zeros(len(s))
+    widths[1:] += 0.5 * np.diff(s)
+    widths[:-1] += 0.5 * np.diff(s)
+    return 4.0 * np.pi * s**2 * widths
+
+
+def _shell_points(d_min: float) -> np.ndarray:
+    """(10, 2) s = 1/d at two Gauss points of each of ten equal-volume shells."""
+    edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0) / d_min
+    middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
+    return middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)

@@ -1,0 +1,58 @@
+"""The cheapest grid, blur and density level that meet an error."""
+
+import numpy as np
+
+from friedel.accuracy.model import MIN_WIDTH, SAFETY, AccuracyModel
+from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
+from friedel.errors import AccuracyError
+
+SINGLE_PRECISION_RTOL = 3e-5
+"""Below it rounding can make float64 on a coarser grid the cheaper choice."""
+
+
+def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
+    """The cheapest grid, blur and density level that meet `rtol`.
+
+    Parameters
+    ----------
+    fixed
+        Choices made beforehand; by default float32 where it suffices.
+
+    Raises
+    ------
+    ParameterError
+        When `rtol` is not between 0 and 1, or a fixed blur leaves some atom without density.
+    AccuracyError
+        When no grid meets `rtol`.
+    """
+    rtol = checked_rtol(rtol)
+    dtypes = [np.dtype(t) for t in ((fixed.dtype,) if fixed.dtype else (np.float32, np.float64))]
+    if fixed.is_binding:
+        if rtol > SINGLE_PRECISION_RTOL:
+            del dtypes[1:]
+        plans = (model.closest(rtol, fixed, dtype) for dtype in dtypes)
+        return min(plans, key=lambda plan: max(plan.error, rtol / SAFETY))
+    found = []
+    for dtype in dtypes:
+        plan = model.cheapest(rtol, dtype)
+        if plan is not None:
+            found.append(plan)
+            if rtol > SINGLE_PRECISION_RTOL:
+                break
+    if not found:
+        raise AccuracyError(
+            f"no grid meets rtol = {rtol:g} at d_min = {model.d_min:g} A with "
+            f"{dtypes[-1]}; direct summation does"
+        )
+    return min(found, key=lambda plan: plan.seconds)
+
+
+def predicted_error(model: AccuracyModel, plan: Plan) -> float:
+    """Relative rms error of a plan in the worst shell, for atoms other than it was made for.
+
+    Multiplied by SAFETY, so that it compares with rtol; infinite where some atom would
+    have no finite density.
+    """
+    if plan.blur < model.min_blur - MIN_WIDTH:
+        return np.inf
+    return SAFETY * model.error(plan.shape, plan.blur, plan.cutoff, plan.dtype)

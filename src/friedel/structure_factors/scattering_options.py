@@ -1,0 +1,107 @@
+"""What the atoms of a model scatter, from the options of the one-line interface."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from friedel.errors import FileFormatError, ParameterError
+from friedel.model.model import Model
+from friedel.readers.models import as_model
+from friedel.scattering.formfactors import GaussianSum
+
+
+def with_scattering(
+    model: Any,
+    source: str,
+    wavelength: float | None,
+    energy: float | None,
+    anomalous: str | None,
+    scattering: Any,
+    options: dict[str, Any],
+) -> tuple[Model, list[str]]:
+    """The model as read, and notes; what its atoms scatter is put into `options`."""
+    of_model = ("strict_ncs", "margin", "hydrogens")
+    read = as_model(
+        model, source=source, **{key: options.pop(key) for key in of_model if key in options}
+    )
+    notes = list(read.notes)
+    if scattering is not None:
+        if wavelength is not None or energy is not None:
+            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
+        origin = model if isinstance(scattering, str) and scattering == "cif" else scattering
+        given, note = cif_scattering(origin, read, source)
+        options["form_factors"] = {
+            **given.pop("form_factors"),
+            **(options.get("form_factors") or {}),
+        }
+        options.update(given)
+        notes.append(note)
+    if wavelength is not None or energy is not None:
+        options["addends"] = addends_of(source, read.atoms.symbols, wavelength, energy, anomalous)
+    elif anomalous is not None:
+        raise ParameterError("anomalous scattering needs a wavelength or an energy")
+    return read, notes
+
+
+def addends_of(
+    source: str,
+    symbols: tuple[str, ...],
+    wavelength: float | None,
+    energy: float | None = None,
+    table: str | None = None,
+) -> dict[str, complex]:
+    """F' + i f'' by element symbol; Cromer and Liberman have none of hydrogen and helium.
+
+    Raises
+    ------
+    ParameterError
+        When something else than X-rays is scattered.
+    """
+    from friedel.model.elements import element_record
+    from friedel.scattering.dispersion import anomalous
+
+    if source != "xray":
+        raise ParameterError(f"f' and f'' apply to X-rays only; got source={source!r}")
+    lightest = 1 if table == "chantler" else 3
+    heavy = {s for s in symbols if element_record(s).atomic_number >= lightest}
+    return {
+        symbol: complex(
+            *anomalous(symbol, wavelength=wavelength, energy=energy, source=table or "cl")
+        )
+        for symbol in heavy
+    }
+
+
+def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], str]:
+    """Form factors and addends of the atoms of a model from a CIF, and what was found.
+
+    Raises
+    ------
+    FileFormatError
+        When the file says nothing for this source.
+    ParameterError
+        For a source other than X-rays and neutrons.
+    """
+    from friedel.readers.atom_types import AtomTypes, read_atom_types
+
+    if source not in ("xray", "neutron"):
+        raise ParameterError(
+            f"a CIF tells the scattering of X-rays and neutrons; got source={source!r}"
+        )
+    types = read_atom_types(origin)
+    labels = read.atoms.scatterers
+
+    def pick(known: Mapping[str, Any]) -> dict[str, Any]:
+        return AtomTypes.for_scatterers(known, labels)
+
+    if source == "neutron":
+        lengths = pick(types.neutron)
+        found, result = {"neutron lengths": lengths}, {"form_factors": lengths}
+    else:
+        sums = {label: GaussianSum(*ab) for label, ab in pick(types.cromer_mann).items()}
+        dispersion = pick(types.dispersion)
+        found = {"form factors": sums, "f' and f''": dispersion}
+        result = {"form_factors": sums, "addends": dispersion}
+    if not any(found.values()):
+        raise FileFormatError(f"{read.name} says nothing of how its atoms scatter for {source}")
+    parts = [f"{what} of {', '.join(sorted(values))}" for what, values in found.items() if values]
+    return result, " and ".join(parts) + " from the CIF"

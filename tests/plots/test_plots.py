@@ -1,0 +1,162 @@
+"""Figures: what they show, that they need no display, where they are written."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from friedel.errors import FriedelError, OutputError
+from friedel.fmodel.fmodel import FModel
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.plots.data import density_map, plot_map, plot_outliers, plot_wilson
+from friedel.plots.fmodel import plot_fmodel
+from friedel.reflections.reflections import Reflections
+from friedel.structure_factors.fcalc import fcalc
+from globule import CRYSTAL, globule, observed
+
+pytest.importorskip("matplotlib")
+
+
+def make(n_free: int = 80, d_min: float = 2.0, **options) -> FModel:
+    crystal = Crystal((20, 22, 24, 90, 100, 90))
+    rng = np.random.default_rng(0)
+    atoms = Atoms.from_labels(["C"] * 40, rng.random((40, 3)) / 2, b_iso=10.0)
+    hkl = crystal.unique_reflections(d_min)
+    values = 20.0 * np.exp(-10 * crystal.stol2(hkl)) * rng.uniform(0.5, 1.5, len(hkl))
+    free = np.arange(len(hkl)) < n_free
+    return FModel((crystal, atoms), Reflections(crystal, hkl, values, free=free), **options)
+
+
+@pytest.fixture(scope="module")
+def fmodel() -> FModel:
+    return make().fit()
+
+
+def labels(figure) -> set[str]:
+    return {text for axes in figure.axes for text in axes.get_legend_handles_labels()[1]}
+
+
+def test_panels_and_labels(fmodel):
+    figure = plot_fmodel(fmodel)
+    top, bottom, correlation, right = figure.axes
+    assert "correlation" in correlation.get_ylabel()
+    assert top.get_ylabel() == "R-factor"
+    assert "mean amplitude" in bottom.get_ylabel()
+    assert right.get_ylabel() == "scale"
+    assert "AA" in bottom.get_xlabel()
+    text = " ".join(labels(figure))
+    for part in ("R_{work}", "R_{free}", "F_{obs}", "F_{model}", "k_{overall}", "k_{mask}"):
+        assert part in text
+
+
+def test_shows_the_table(fmodel):
+    figure = plot_fmodel(fmodel, n_shells=7)
+    shells = fmodel.table(7)
+    drawn = figure.axes[0].lines[0]
+    np.testing.assert_allclose(drawn.get_ydata(), [s.r_work for s in shells])
+    limits = [(s.d_max**-2, s.d_min**-2) for s in shells]
+    assert all(a <= x <= b for x, (a, b) in zip(drawn.get_xdata(), limits, strict=True))
+
+
+def test_resolution_axis_is_labelled_in_angstrom(fmodel):
+    axes = plot_fmodel(fmodel).axes[1]
+    ticks, texts = axes.get_xticks(), [t.get_text() for t in axes.get_xticklabels()]
+    assert len(ticks) >= 5
+    np.testing.assert_allclose(ticks, [float(t) ** -2 for t in texts])
+
+
+def test_without_free_set_and_solvent():
+    figure = plot_fmodel(make(n_free=0, solvent="none").fit())
+    text = " ".join(labels(figure))
+    assert "R_{free}" not in text
+    assert "k_{mask}" not in text
+
+
+def test_few_reflections(tmp_path):
+    plot_fmodel(make(n_free=2, d_min=6.0).fit(), tmp_path / "few.png")
+
+
+@pytest.mark.parametrize("name", ["plot.png", "plot.pdf", "plot.svg"])
+def test_files(fmodel, tmp_path, name):
+    plot_fmodel(fmodel, tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 5000
+
+
+def test_existing_file_is_kept(fmodel, tmp_path):
+    path = tmp_path / "plot.png"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="exists"):
+        plot_fmodel(fmodel, path)
+    assert path.read_text() == "precious"
+    plot_fmodel(fmodel, path, overwrite=True)
+    assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("name", ["plot.xyz", "plot", "missing/plot.png"])
+def test_impossible_files(fmodel, tmp_path, name):
+    with pytest.raises(OutputError):
+        plot_fmodel(fmodel, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_not_fitted():
+    with pytest.raises(FriedelError, match="call fit"):
+        plot_fmodel(make())
+
+
+def test_matplotlib_is_not_loaded_before_it_is_needed():
+    code = "import sys, friedel.plots.fmodel; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_wilson_plot_shows_the_means():
+    fmodel = FModel((CRYSTAL, globule()), observed(noise=0.05)).fit()
+    axes = plot_wilson(fmodel).axes[0]
+    observed_means, of_model, _ = axes.lines
+    assert [line.get_label() for line in axes.lines][:2] == ["$F_{obs}$", "$F_{model}$"]
+    intensity = (fmodel.f_obs.values**2 / fmodel.crystal.epsilon(fmodel.f_obs.hkl))[fmodel.usable]
+    n = len(observed_means.get_ydata())
+    # shells are of nearly equal numbers: their mean is nearly the mean of all
+    assert np.exp(observed_means.get_ydata()).sum() / n == pytest.approx(intensity.mean(), rel=0.02)
+    np.testing.assert_allclose(of_model.get_ydata(), observed_means.get_ydata(), atol=0.1)
+
+
+def test_outliers_are_marked():
+    data = observed(noise=0.05)
+    values = data.values.copy()
+    strongest = int(np.argmax(values))
+    values[strongest] *= 5.0
+    spoilt = FModel((CRYSTAL, globule()), replace(data, values=values)).fit()
+    left, right = plot_outliers(spoilt).axes
+    marked = left.collections[1].get_offsets()
+    assert len(marked) == len(spoilt.outliers) >= 1
+    assert values[strongest] in marked[:, 1]
+    assert "({} {} {})".format(*data.hkl[strongest]) in [t.get_text() for t in right.texts]
+
+
+def test_map_section(fmodel, tmp_path):
+    axes = plot_map(fmodel, tmp_path / "map.png", width=10.0).axes[0]
+    assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(10.0)
+    assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["P 21 21 21", "C 1 2 1", "P 31 2 1"])
+def test_map_is_the_fourier_sum(name):
+    gemmi = pytest.importorskip("gemmi")
+    gamma = 120.0 if "31" in name else 90.0
+    operations = [op.triplet() for op in gemmi.SpaceGroup(name).operations()]
+    crystal = Crystal.from_triplets((12.0, 12.0, 15.0, 90, 90, gamma), operations)
+    hkl = crystal.unique_reflections(2.5)
+    rng = np.random.default_rng(0)
+    atoms = Atoms.from_labels(["C"] * 3, rng.random((3, 3)), b_iso=20.0)
+    f = fcalc((crystal, atoms), hkl=hkl, method="direct")
+    density = density_map(f)
+    everything = Crystal(crystal.cell).unique_reflections(2.5)
+    values = fcalc((crystal, atoms), hkl=everything, method="direct").values
+    point = np.array([3, 5, 7])
+    turn = everything @ (point / density.shape)
+    expected = 2.0 * (values * np.exp(-2j * np.pi * turn)).real.sum() / crystal.volume
+    assert density[tuple(point)] == pytest.approx(expected, abs=1e-6 * density.std())

@@ -1,0 +1,79 @@
+"""Damaged copies of files end in a result or in one line and exit code 2, never in a traceback."""
+
+import random
+
+import pytest
+
+import friedel
+from commands import QUARTZ, run
+from fuzz import contents_of, damaged, mutation_outcome, originals
+
+gemmi = pytest.importorskip("gemmi")
+
+
+def outcome(capsys, *arguments):
+    """Exit code; nothing but lines that begin with the name stands on stderr of a failure."""
+    code, _, err = run(capsys, *arguments)
+    assert code in (0, 2)
+    if code == 2:
+        assert all(line.startswith("friedel: ") for line in err.splitlines()), err
+    return code
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_models(capsys, tmp_path, seed, page_models):
+    rng = random.Random(seed)
+    for origin in (QUARTZ, page_models / "5e5z.pdb"):
+        path = tmp_path / origin.name
+        path.write_bytes(damaged(origin.read_bytes(), rng))
+        outcome(capsys, "fcalc", path, "--dmin", 2.5)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_data(capsys, tmp_path, seed, page_models):
+    path = tmp_path / "data.mtz"
+    path.write_bytes(damaged((page_models / "5e5z.mtz").read_bytes(), random.Random(seed)))
+    model, target = page_models / "5e5z.pdb", tmp_path / "out.mtz"
+    options = ["--target", "ls", "--solvent", "none", "--to-mtz", target]
+    code = outcome(capsys, "fmodel", model, path, *options)
+    assert target.exists() == (code == 0)
+    assert {p.name for p in tmp_path.iterdir()} <= {"data.mtz", "out.mtz"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_lists_of_small_structures(capsys, tmp_path, seed, shared_data):
+    rng = random.Random(seed)
+    models = shared_data / "models"
+    for name in ("epoxide.hkl", "2242624.hkl", "4003024.cif"):
+        path, target = tmp_path / name, tmp_path / f"{name}.fcf"
+        path.write_bytes(damaged((models / name).read_bytes(), rng))
+        model = path if name.endswith(".cif") else models / f"{path.stem}.cif"
+        code = outcome(capsys, "fmodel", model, path, "--to-fcf", target)
+        assert target.exists() == (code == 0)
+
+
+def test_a_seeded_part_of_the_fuzz_suite(tmp_path, page_models):
+    """`make fuzz` runs many more; what it found once stays here by its seed."""
+    files = contents_of(originals(page_models))
+    outcomes = {mutation_outcome(seed, files, tmp_path) for seed in range(200)}
+    assert "result" in outcomes
+    assert {"FileFormatError", "CellError"} <= outcomes
+
+
+def test_text_that_is_not_utf8(capsys, tmp_path):
+    """Found by fuzzing: gemmi hands out text only when it is looked at, and raises then."""
+    path = tmp_path / "quartz.cif"
+    for right, wrong in ((b"P 32 2 1", b"P \x912 2 1"), (b"1/3+z", b"1/\xa5+z")):
+        path.write_bytes(QUARTZ.read_bytes().replace(right, wrong))
+        code, _, err = run(capsys, "fcalc", path, "--dmin", 2)
+        assert code == 2
+        assert "not UTF-8" in err
+
+
+def test_long_names(page_models):
+    """Found by fuzzing: gemmi's FlatStructure has no room for them."""
+    structure = gemmi.read_structure(str(page_models / "5i55.cif"))
+    before = friedel.fcalc(structure, hkl=[[1, 2, 3]]).values
+    chain = structure[0][0]
+    chain.name, chain[0].name, chain[0][0].name = "A" * 9, "LIGAND-OF-OURS", "CARBON-17"
+    assert friedel.fcalc(structure, hkl=[[1, 2, 3]]).values == before

@@ -1,0 +1,216 @@
+"""Curves, layer, and the choice among scales by reflections left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_scaling import TRUTH, allowed_b, check_normal_equations, make_crystal, synthetic
+
+from friedel.scaling import ScalingData, choose_shape, fit, fit_isotropic_b
+from friedel.scaling.choice import FLAT, NO_SOLVENT, SMOOTH, Shape, candidates, left_out_surprise
+from friedel.scaling.parameters import curve_terms
+from friedel.scaling.problem import Problem
+
+LIMITS = (0.05, 0.5)
+
+
+def curved(noise: float = 0.05, n: int = 2500, **changes) -> tuple[ScalingData, object]:
+    """Data with a layer and curves in both scales, and the parameters that made them."""
+    crystal = make_crystal("C 2")
+    flat = synthetic(crystal, TRUTH, n=n)
+    rng = np.random.default_rng(8)
+    f_layer = 200.0 * (rng.normal(size=len(flat)) + 1j * rng.normal(size=len(flat)))
+    f_layer *= np.exp(-20.0 * flat.stol2)
+    truth = replace(
+        TRUTH,
+        b_overall=allowed_b(crystal),
+        k_layer=0.6,
+        overall_curve=(0.3, -0.2, 0.1),
+        solvent_curve=(0.4,),
+        curve_range=flat.curve_range,
+    )
+    truth = replace(truth, **changes)
+    f_obs = np.abs(truth.f_total(crystal, flat.hkl, flat.f_calc, flat.f_mask, f_layer))
+    f_obs *= np.exp(noise * rng.normal(size=len(flat)))
+    return replace(flat, f_obs=f_obs, f_layer=f_layer), truth
+
+
+class TestCurveTerms:
+    def test_are_not_straight_lines(self):
+        stol2 = np.linspace(0.01, 0.06, 300)
+        line = np.column_stack([np.ones_like(stol2), stol2])
+        terms = curve_terms(stol2, LIMITS, 5)
+        assert np.linalg.matrix_rank(np.column_stack([line, terms])) == 7
+
+    def test_factor_and_b_keep_their_meaning(self):
+        inverse_d = np.linspace(*LIMITS, 4000)
+        stol2, weights = 0.25 * inverse_d**2, inverse_d**2
+        terms = curve_terms(stol2, LIMITS, 4)
+        scale = np.abs(terms * weights[:, None]).sum(axis=0)
+        # sums over different points in place of one integral: 1e-3
+        for other in (np.ones_like(stol2), stol2 / stol2.max()):
+            assert (np.abs((weights * other) @ terms) < 1e-2 * scale).all()
+
+    def test_constant_beyond_the_limits(self):
+        beyond = curve_terms(np.array([0.0, 0.3, 9.0]), LIMITS, 3)
+        ends = curve_terms(0.25 * np.array(LIMITS) ** 2, LIMITS, 3)
+        np.testing.assert_allclose(beyond[[0, 2]], ends, rtol=1e-12)
+
+    def test_none(self):
+        assert curve_terms(np.linspace(0.01, 0.06, 7), LIMITS, 0).shape == (7, 0)
+
+
+class TestDerivatives:
+    @pytest.mark.parametrize("k_sol", [0.3, -0.3])
+    @pytest.mark.parametrize("n_solvent", [0, 3])
+    def test_jacobian_against_finite_differences(self, k_sol, n_solvent):
+        data, truth = curved()
+        start = replace(
+            truth, k_sol=k_sol, overall_curve=(0.1, 0.2), solvent_curve=(0.3, -0.1, 0.2)[:n_solvent]
+        )
+        problem = Problem(data, start, frozenset({"twin_fraction"}))
+        x = problem.start_vector[problem.free]
+        assert problem.parameters(x).k_sol == pytest.approx(k_sol)
+        check_normal_equations(problem, x)
+
+    def test_amplitudes_are_those_of_f_total(self):
+        data, truth = curved()
+        total = truth.f_total(data.crystal, data.hkl, data.f_calc, data.f_mask, data.f_layer)
+        np.testing.assert_allclose(data.amplitudes(truth), np.abs(total), rtol=1e-9)
+
+
+class TestFit:
+    @pytest.mark.parametrize("target", ["ls", "student-t"])
+    def test_recovers_curves_and_layer(self, target):
+        data, truth = curved(noise=0.0)
+        start = Shape(3, 1, layer=True).start(data, fit_isotropic_b(data))
+        result = fit(data, target=target, start=start)
+        assert result.converged
+        assert result.n_parameters == 3 + 4 + 1 + 3 + 1
+        found = result.parameters
+        # the priors, wide as they are, pull at data that are exact
+        assert found.k_layer == pytest.approx(0.6, abs=5e-3)
+        np.testing.assert_allclose(found.overall_curve, truth.overall_curve, atol=5e-3)
+        np.testing.assert_allclose(data.amplitudes(found), data.f_obs, rtol=0.02, atol=0.5)
+
+    def test_scales_are_the_sum_of_their_parts(self):
+        data, truth = curved()
+        isotropic = replace(truth, b_overall=(5.0, 5.0, 5.0, 0.0, 0.0, 0.0))
+        np.testing.assert_allclose(
+            isotropic.overall_scale(data.crystal, data.hkl),
+            isotropic.isotropic_scale(data.stol2),
+            rtol=1e-12,
+        )
+
+
+class TestCandidates:
+    def test_kinds(self):
+        data, _ = curved()
+        assert candidates(data, "none", ()) == [NO_SOLVENT]
+        assert candidates(data, "flat", ()) == [FLAT]
+        assert candidates(data, "smooth", ())[0] == FLAT
+        assert candidates(data, "auto", ())[:2] == [NO_SOLVENT, FLAT]
+        assert any(shape.layer for shape in candidates(data, "auto", ()))
+
+    def test_without_solvent(self):
+        data, _ = curved()
+        shapes = candidates(replace(data, f_mask=None, f_layer=None), "auto", ())
+        assert len(shapes) > 1
+        assert not any(s.solvent or s.solvent_terms or s.layer for s in shapes)
+
+    def test_curves_of_fixed_scales_are_not_fitted(self):
+        data, _ = curved()
+        assert not any(s.overall_terms for s in candidates(data, "auto", ["k_overall"]))
+        assert not any(s.solvent_terms for s in candidates(data, "auto", ["b_sol"]))
+
+    def test_solvent_whose_density_is_fixed_is_there(self):
+        data, _ = curved()
+        assert candidates(data, "auto", ["k_sol"])[0] == FLAT
+        without = replace(data, f_mask=None, f_layer=None)
+        assert candidates(without, "auto", ["k_sol"])[0] == NO_SOLVENT
+
+    def test_few_reflections_pay_for_few_terms(self):
+        data, _ = curved()
+        few = data.select(np.arange(110))
+        assert max(s.overall_terms for s in candidates(few, "auto", ())) == 1
+        fewer = data.select(np.arange(90))
+        for fixed in ([], ["k_sol"]):
+            assert not any(s.overall_terms for s in candidates(fewer, "auto", fixed))
+
+
+class TestChoice:
+    @staticmethod
+    def chosen(data: ScalingData) -> Shape:
+        first = fit_isotropic_b(data)
+        return choose_shape(data, candidates(data, "auto", ()), first, target="student-t")[0]
+
+    def test_flat_data_get_a_flat_solvent(self):
+        flat = synthetic(make_crystal("C 2"), TRUTH, noise=0.1, n=1500)
+        assert self.chosen(flat) == FLAT
+
+    def test_data_without_solvent_get_none(self):
+        flat = synthetic(make_crystal("C 2"), replace(TRUTH, k_sol=0.0), noise=0.1, n=1500)
+        assert self.chosen(flat) == NO_SOLVENT
+
+    def test_curved_data_get_curves_and_the_layer(self):
+        shape = self.chosen(curved()[0])
+        assert shape.overall_terms >= 3
+        assert shape.layer
+
+    def test_exact_data_end_the_search(self):
+        exact = synthetic(make_crystal("C 2"), TRUTH)
+        assert self.chosen(exact) == FLAT
+
+    def test_can_be_repeated_and_is_said(self):
+        data, _ = curved()
+        runs = [
+            choose_shape(data, [FLAT, SMOOTH[0]], fit_isotropic_b(data), target="l1")
+            for _ in range(2)
+        ]
+        assert runs[0][1].parameters == runs[1][1].parameters
+        assert "chosen of 2 scales" in runs[0][2][0]
+
+    def test_progress_sees_every_shape(self):
+        data, _ = curved()
+        seen = []
+
+        def progress(shapes):
+            for shape in shapes:
+                seen.append(shape)
+                yield shape
+
+        shapes = candidates(data, "smooth", ())
+        choose_shape(data, shapes, fit_isotropic_b(data), target="huber", progress=progress)
+        assert seen == shapes
+
+    def test_left_out_reflections_are_more_surprising_than_fitted_ones(self):
+        data, _ = curved(n=200)
+        near = fit(data, target="student-t", start=Shape(7, 3).start(data, fit_isotropic_b(data)))
+        surprise = left_out_surprise(data, near)
+        assert len(surprise) == len(data)
+        assert surprise.sum() > near.value
+
+    @pytest.mark.parametrize("target", ["ls", "l1", "student-t"])
+    def test_a_few_steps_do_for_a_fit(self, target):
+        data, _ = curved(n=1000)
+        shuffled = data.select(np.random.default_rng(4).permutation(len(data)))
+        start = Shape(3, 1).start(data, fit_isotropic_b(data))
+        near = fit(shuffled, target=target, start=start, fixed=["k_layer"])
+        surprise = left_out_surprise(shuffled, near, fixed=["k_layer"])
+        rest, left_out = shuffled.select(slice(200, None)), shuffled.select(slice(200))
+        refitted = fit(rest, target=target, start=near.parameters, fixed=["k_layer"])
+        residuals = left_out.amplitudes(refitted.parameters) - left_out.f_obs
+        expected = near.target.surprise(residuals).mean()
+        fitted = near.target.surprise(shuffled.amplitudes(near.parameters) - shuffled.f_obs)[:200]
+        gap = expected - fitted.mean()
+        assert gap > 0.0
+        # of l1 each step goes about two thirds of the way; a choice needs no more
+        assert surprise[:200].mean() - fitted.mean() == pytest.approx(gap, rel=0.25)
+
+    def test_weights_follow_their_reflections(self):
+        data, _ = curved(n=400)
+        twos = np.full(len(data), 2.0)
+        weighted = left_out_surprise(data, fit(data, target="huber", weights=twos), twos)
+        plain = left_out_surprise(data, fit(data, target="huber"))
+        # residuals in half the unit: each surprise grows by log 2
+        np.testing.assert_allclose(weighted - plain, np.log(2.0), atol=1e-3)
