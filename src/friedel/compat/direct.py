@@ -11,9 +11,9 @@ from friedel.compat.models import atoms_of_model, atoms_of_small_structure, symm
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE
 from friedel.errors import ParameterError
+from friedel.model.arrays import checked_hkl
 from friedel.model.atoms import Atoms, expand_strict_ncs
 from friedel.model.elements import element_record
-from friedel.reflections.reflections import checked_hkl
 from friedel.scattering.formfactors import scattering_factors
 
 

@@ -15,9 +15,9 @@ from friedel.errors import ParameterError
 from friedel.kernels.direct import definition
 from friedel.kernels.direct.rows_adjoint import COLUMNS
 from friedel.kernels.reciprocal.indices import largest_indices
+from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.reflections.reflections import checked_hkl
 from friedel.runtime.threads import in_pieces
 
 MOST_ENTRIES = 2**19
@@ -62,7 +62,7 @@ class DirectSum:
 
     def __init__(self, crystal: Crystal, hkl: np.ndarray, threads: int = 1) -> None:
         self.crystal = crystal
-        self.hkl = checked_hkl(hkl)
+        self.hkl = frozen_copy(checked_hkl(hkl))
         self.threads = threads
         self._setting = setting_of(crystal)
         self._hkl = np.take(self.hkl, self._setting.axes, axis=1)

@@ -11,7 +11,8 @@ import numpy as np
 from friedel.constants import U_TO_B
 from friedel.errors import AtomsError
 from friedel.html import html_table
-from friedel.model.crystal import Crystal, _frozen
+from friedel.model.arrays import frozen, frozen_copy
+from friedel.model.crystal import Crystal
 from friedel.model.elements import make_label, parse_label
 
 VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
@@ -61,18 +62,16 @@ class Atoms:
             value = getattr(self, name)
             if value is None:
                 continue
-            array = _owned(value)
-            if array.shape != shape:
-                raise AtomsError(f"{name} has shape {array.shape}, expected {shape}")
+            array = frozen_copy(value, np.float64, shape, name=name, error=AtomsError)
             _check_finite(name, array)
-            object.__setattr__(self, name, _frozen(array))
-        kind = np.array(self.kind, np.int32)
-        if kind.shape != (n,) or (n and not 0 <= kind.min() <= kind.max() < len(self.scatterers)):
+            object.__setattr__(self, name, array)
+        kind = frozen_copy(self.kind, np.int32, (n,), name="kind", error=AtomsError)
+        if n and not 0 <= kind.min() <= kind.max() < len(self.scatterers):
             raise AtomsError(
-                f"kind has shape {kind.shape}, expected ({n},) with values from 0 to "
+                f"kind goes from {kind.min()} to {kind.max()}, expected values from 0 to "
                 f"{len(self.scatterers) - 1}"
             )
-        object.__setattr__(self, "kind", _frozen(kind))
+        object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "scatterers", tuple(self.scatterers))
 
     @classmethod
@@ -146,13 +145,13 @@ class Atoms:
     def is_aniso(self) -> np.ndarray:
         """(n,) bool: atoms with a displacement tensor."""
         if self.u_aniso is None:
-            return np.zeros(len(self), bool)
-        return np.any(self.u_aniso != 0.0, axis=1)
+            return frozen(np.zeros(len(self), bool))
+        return frozen(np.any(self.u_aniso != 0.0, axis=1))
 
     @cached_property
     def is_hydrogen(self) -> np.ndarray:
         """(n,) bool: H or D."""
-        return np.array([s in ("H", "D") for s in self.symbols], bool)[self.kind]
+        return frozen(np.array([s in ("H", "D") for s in self.symbols], bool)[self.kind])
 
     @cached_property
     def b_tensor(self) -> np.ndarray:
@@ -161,7 +160,7 @@ class Atoms:
         tensor[:, :3] = self.b_iso[:, None]
         if self.u_aniso is not None:
             tensor[self.is_aniso] = U_TO_B * self.u_aniso[self.is_aniso]
-        return _frozen(tensor)
+        return frozen(tensor)
 
     @cached_property
     def b_eigenvalues(self) -> np.ndarray:
@@ -170,7 +169,7 @@ class Atoms:
         if self.is_aniso.any():
             tensors = self.b_tensor[self.is_aniso][:, VOIGT]
             eigenvalues[self.is_aniso] = np.linalg.eigvalsh(tensors)
-        return _frozen(eigenvalues)
+        return frozen(eigenvalues)
 
     def alike(self, other: "Atoms") -> bool:
         """Whether the other atoms differ in their positions at most."""
@@ -215,21 +214,6 @@ def rotate_tensors(tensors: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """(n, 6) symmetric tensors in another Cartesian frame: R T R^T."""
     rotated = rotation @ tensors[:, VOIGT] @ rotation.T
     return rotated[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-
-
-def _owned(value: Any) -> np.ndarray:
-    """A float64 array that nobody else can write to: a copy, unless it is such already."""
-    if isinstance(value, np.ndarray) and value.dtype == np.float64 and _is_read_only(value):
-        return np.ascontiguousarray(value)
-    return np.array(value, np.float64, order="C")
-
-
-def _is_read_only(array: np.ndarray) -> bool:
-    """Whether neither the array nor whatever it is a view of can be written to."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        owner = owner.base
-    return owner is None
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, ResolutionError, SymmetryError
 from friedel.html import html_table
+from friedel.model.arrays import checked_hkl, frozen, frozen_copy
 from friedel.model.operations import (
     MAX_OPERATIONS,
     complete_group,
@@ -72,10 +73,17 @@ class Crystal:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cell", checked_cell(self.cell))
-        rotations = np.ascontiguousarray(self.rotations, np.int32).reshape(-1, 3, 3)
-        translations = np.ascontiguousarray(self.translations, np.int32).reshape(-1, 3)
-        object.__setattr__(self, "rotations", _frozen(rotations))
-        object.__setattr__(self, "translations", _frozen(translations % TRANSLATION_DENOMINATOR))
+        whole = {"dtype": np.int32, "error": SymmetryError}
+        rotations = frozen_copy(self.rotations, shape=(None, 3, 3), name="rotations", **whole)
+        given = frozen_copy(self.translations, shape=(None, 3), name="translations", **whole)
+        translations = frozen(given % TRANSLATION_DENOMINATOR)
+        object.__setattr__(self, "rotations", rotations)
+        object.__setattr__(self, "translations", translations)
+        if self.asu_basis is not None:
+            basis = frozen_copy(
+                self.asu_basis, np.float64, (3, 3), name="asu_basis", error=SymmetryError
+            )
+            object.__setattr__(self, "asu_basis", basis)
         if len(rotations) != len(translations) or not 1 <= len(rotations) <= MAX_OPERATIONS:
             raise SymmetryError(
                 f"got {len(rotations)} rotations and {len(translations)} translations, "
@@ -132,22 +140,22 @@ class Crystal:
         y = (cos_a - cos_b * cos_g) / sin_g
         z = np.sqrt(1.0 - cos_b**2 - y**2)
         matrix = np.array([[a, b * cos_g, c * cos_b], [0.0, b * sin_g, c * y], [0.0, 0.0, c * z]])
-        return _frozen(matrix)
+        return frozen(matrix)
 
     @cached_property
     def fractionalization(self) -> np.ndarray:
         """(3, 3): fractional = matrix @ Cartesian; its rows are a*, b*, c* (1/A)."""
-        return _frozen(np.linalg.inv(self.orthogonalization))
+        return frozen(np.linalg.inv(self.orthogonalization))
 
     @cached_property
     def reciprocal_metric(self) -> np.ndarray:
         """(3, 3) G* (1/A^2): 1/d^2 = h @ G* @ h."""
-        return _frozen(self.fractionalization @ self.fractionalization.T)
+        return frozen(self.fractionalization @ self.fractionalization.T)
 
     @cached_property
     def reciprocal_lengths(self) -> np.ndarray:
         """(3,) lengths of a*, b* and c* in 1/A."""
-        return _frozen(np.sqrt(np.diag(self.reciprocal_metric)))
+        return frozen(np.sqrt(np.diag(self.reciprocal_metric)))
 
     @property
     def volume(self) -> float:
@@ -158,14 +166,14 @@ class Crystal:
     def centring_translations(self) -> np.ndarray:
         """(m, 3) int32 translations in 24ths of the operations without rotation."""
         pure = (self.rotations == np.eye(3, dtype=np.int32)).all(axis=(1, 2))
-        return _frozen(self.translations[pure])
+        return frozen(self.translations[pure])
 
     @cached_property
     def primitive_operations(self) -> tuple[np.ndarray, np.ndarray]:
         """One operation for each distinct rotation: (p, 3, 3) and (p, 3); p * m = n."""
         _, first = np.unique(self.rotations.reshape(-1, 9), axis=0, return_index=True)
         first = np.sort(first)
-        return _frozen(self.rotations[first]), _frozen(self.translations[first])
+        return frozen(self.rotations[first]), frozen(self.translations[first])
 
     def stol2(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
@@ -184,15 +192,24 @@ class Crystal:
             return 0.5 / np.sqrt(self.stol2(hkl))
 
     def is_absent(self, hkl: np.ndarray) -> np.ndarray:
-        """(n,) bool: systematically absent, F = 0 by symmetry."""
+        """(n,) bool: systematically absent, F = 0 by symmetry.
+
+        Raises
+        ------
+        ReflectionsError
+            When `hkl` are not integers in three columns, here and in what follows.
+        """
+        return self._is_absent(checked_hkl(hkl))
+
+    def _is_absent(self, hkl: np.ndarray) -> np.ndarray:
         from friedel.kernels.reciprocal.reflections import is_absent
 
-        hkl = np.ascontiguousarray(hkl, np.int32)
         turning = self.translations.any(axis=1)
         return is_absent(hkl, self.rotations[turning], self.translations[turning])
 
     def is_centric(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: the phase is restricted to two values by symmetry."""
+        hkl = checked_hkl(hkl)
         rotations, _ = self.primitive_operations
         centric = np.zeros(len(hkl), bool)
         for is_reversed in _are_solutions(rotations + np.eye(3), hkl):
@@ -201,6 +218,7 @@ class Crystal:
 
     def epsilon(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
+        hkl = checked_hkl(hkl)
         rotations, _ = self.primitive_operations
         fixed = _are_solutions(rotations - np.eye(3), hkl)
         return np.array(list(fixed)).sum(axis=0, dtype=np.int64)
@@ -244,7 +262,7 @@ class Crystal:
         limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
         stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is in, rounded or not
         hkl = unique_in_sphere(limits, self.reciprocal_metric, stol2_high, number, basis)
-        unwanted = self.is_absent(hkl)
+        unwanted = self._is_absent(hkl)
         if np.isfinite(d_max):
             unwanted |= self.stol2(hkl) < 0.25 / d_max**2
         return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
@@ -272,7 +290,7 @@ class Crystal:
 
         number, basis = self._asu
         rotations, translations = self.primitive_operations
-        hkl = np.ascontiguousarray(hkl, np.int32)
+        hkl = checked_hkl(hkl)
         folded, shift, friedel = fold_to_asu(hkl, rotations, translations, number, basis)
         return folded, shift * (2.0 * np.pi / TRANSLATION_DENOMINATOR), friedel
 
@@ -347,8 +365,3 @@ def exact_cosine(degrees: float) -> float:
     """Cosine that is exactly 0 at 90 degrees and +-1/2 at 60 and 120, so that zeros stay zeros."""
     special = {60.0: 0.5, 90.0: 0.0, 120.0: -0.5}
     return special.get(degrees, float(np.cos(np.radians(degrees))))
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array

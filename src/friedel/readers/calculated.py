@@ -8,8 +8,8 @@ import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.model.arrays import checked_hkl
 from friedel.readers.reading import reading
-from friedel.reflections.reflections import checked_hkl
 
 CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
 CIF_PHASES = ("phase_calc",)

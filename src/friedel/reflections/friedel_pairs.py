@@ -1,12 +1,12 @@
 """Structure factors of Friedel mates side by side, for anomalous scattering."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
+from typing import ClassVar
 
 import numpy as np
 
-from friedel.errors import ReflectionsError
-from friedel.reflections.reflections import Reflections
+from friedel.reflections.reflections import Reflections, checked_column
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,12 +24,11 @@ class FriedelPairs(Reflections):
     minus: np.ndarray = field(default_factory=lambda: np.zeros(0, complex))
     wavelength: float = 0.0
 
+    _arrays: ClassVar[tuple[str, ...]] = (*Reflections._arrays, "minus")
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        minus = np.asarray(self.minus)
-        if minus.shape != self.values.shape:
-            raise ReflectionsError(f"minus has shape {minus.shape}, expected {self.values.shape}")
-        object.__setattr__(self, "minus", minus)
+        object.__setattr__(self, "minus", checked_column("minus", self.minus, len(self)))
 
     def __repr__(self) -> str:
         return super().__repr__().replace("friedel.Reflections", "friedel.FriedelPairs", 1)
@@ -56,10 +55,6 @@ class FriedelPairs(Reflections):
     def differences(self) -> np.ndarray:
         """(n,) Bijvoet differences abs(F(h)) - abs(F(-h))."""
         return np.abs(self.values) - np.abs(self.minus)
-
-    def select(self, mask: np.ndarray) -> "FriedelPairs":
-        """The reflections chosen by a boolean mask or by indices."""
-        return replace(self, hkl=self.hkl[mask], values=self.values[mask], minus=self.minus[mask])
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write an MTZ file with :meth:`columns` and the wavelength.

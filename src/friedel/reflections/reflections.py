@@ -3,19 +3,22 @@
 import dataclasses
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.html import html_table
-from friedel.model.crystal import Crystal, _frozen
+from friedel.model.arrays import LARGEST_INDEX, checked_hkl, frozen_copy
+from friedel.model.crystal import Crystal
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HTML_ROWS = 5
 """Reflections that a notebook shows."""
+MOST_FLAGS = 4
+"""Values of flags that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +56,16 @@ class Reflections:
     label: str = "F"
     description: str = ""
 
+    _arrays: ClassVar[tuple[str, ...]] = ("hkl", "values", "sigmas", "free")
+
     def __post_init__(self) -> None:
         hkl = checked_hkl(self.hkl)
-        object.__setattr__(self, "hkl", _frozen(hkl))
-        for name in ("values", "sigmas", "free"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            array = np.asarray(value)
-            if array.shape != (len(hkl),):
-                raise ReflectionsError(
-                    f"{name} has shape {array.shape}, expected ({len(hkl)},) as there are "
-                    f"{len(hkl)} reflections"
-                )
-            object.__setattr__(self, name, array)
+        object.__setattr__(self, "hkl", frozen_copy(hkl))
+        for name, values in (("values", self.values), ("sigmas", self.sigmas)):
+            if values is not None:
+                object.__setattr__(self, name, checked_column(name, values, len(hkl)))
+        if self.free is not None:
+            object.__setattr__(self, "free", checked_free(self.free, len(hkl)))
 
     def __len__(self) -> int:
         return len(self.hkl)
@@ -108,13 +107,48 @@ class Reflections:
         """(n,) phases in degrees, from -180 to 180."""
         return np.degrees(np.angle(self.values))
 
-    def select(self, mask: np.ndarray) -> "Reflections":
+    def select(self, mask: np.ndarray) -> Self:
         """The reflections chosen by a boolean mask or by indices."""
         chosen: dict[str, Any] = {
             name: None if (value := getattr(self, name)) is None else value[mask]
-            for name in ("hkl", "values", "sigmas", "free")
+            for name in self._arrays
         }
         return dataclasses.replace(self, **chosen)
+
+    def with_free(self, flags: np.ndarray, *, value: int | None = None) -> Self:
+        """The same reflections with a free set.
+
+        Parameters
+        ----------
+        flags
+            (n,) R-free flags as files have them, or booleans that are True in the free set.
+        value
+            The flag of the free set: usually 0 in files of CCP4, whose sets are numbered, and 1
+            in those of Phenix. Booleans need none.
+
+        Raises
+        ------
+        ReflectionsError
+            When `flags` has another length, values that are not whole numbers, or no reflection
+            or every reflection with this value; when numbers come without `value`.
+        """
+        array = frozen_copy(flags, None, (len(self),), name="flags", error=ReflectionsError)
+        if array.dtype.kind != "b":
+            array = frozen_copy(flags, np.int32, name="flags", error=ReflectionsError)
+            if value is None:
+                raise ReflectionsError(
+                    f"with_free needs value=...: the flags are {_counts(array)}, and files differ "
+                    "in which is the free set: usually 0 in those of CCP4, 1 in those of Phenix"
+                )
+            array = array == value
+        elif value is not None:
+            array = array == bool(value)
+        if not array.any() or array.all():
+            raise ReflectionsError(
+                f"the free set has {int(array.sum())} of {len(self)} reflections, expected some "
+                f"of them, not all; the flags are {_counts(np.asarray(flags))}"
+            )
+        return dataclasses.replace(self, free=array)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Named columns as they are written to files, phases in degrees."""
@@ -128,7 +162,7 @@ class Reflections:
         if self.sigmas is not None:
             columns[f"SIG{self.label}"] = self.sigmas
         if self.free is not None:
-            columns["FREE"] = (~self.free.astype(bool)).astype(np.int32)
+            columns["FREE"] = (~self.free).astype(np.int32)
         return columns
 
     def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -225,27 +259,48 @@ class Reflections:
         return to_dataframe(self.hkl, self.columns())
 
 
-def checked_hkl(hkl: object) -> np.ndarray:
-    """Miller indices as an (n, 3) int32 array.
+def checked_column(name: str, values: object, n: int) -> np.ndarray:
+    """One number for each reflection, read-only; whole numbers become float64.
 
     Raises
     ------
     ReflectionsError
-        When they are not integers in three columns.
+        When there are not `n` numbers.
     """
-    try:
-        array = np.asarray(hkl)
-        if array.size == 0:
-            return np.empty((0, 3), np.int32)
-        numbers = np.atleast_2d(array if array.dtype.kind == "i" else array.astype(np.float64))
-    except (TypeError, ValueError):
-        raise ReflectionsError(f"got hkl {hkl!r}, expected an (n, 3) array of integers") from None
-    if numbers.ndim != 2 or numbers.shape[1] != 3:
-        raise ReflectionsError(f"hkl has shape {array.shape}, expected (n, 3)")
-    small = ((numbers > -(2**20)) & (numbers < 2**20)).all()
-    if not small or (numbers.dtype.kind == "f" and (np.rint(numbers) != numbers).any()):
-        raise ReflectionsError("hkl must be integers of less than a million, got others")
-    return np.ascontiguousarray(numbers, np.int32)
+    array = frozen_copy(values, name=name, error=ReflectionsError)
+    if array.shape != (n,):
+        raise ReflectionsError(
+            f"{name} has shape {array.shape}, expected ({n},) as there are {n} reflections"
+        )
+    if array.dtype.kind not in "iufc":
+        raise ReflectionsError(f"{name} has type {array.dtype}, expected numbers")
+    return array if array.dtype.kind in "fc" else frozen_copy(array, np.float64)
+
+
+def checked_free(free: object, n: int) -> np.ndarray:
+    """(n,) bool, True in the free set, read-only.
+
+    Raises
+    ------
+    ReflectionsError
+        When it is no array of `n` booleans.
+    """
+    array = np.asarray(free)
+    if array.dtype.kind != "b" and array.shape == (n,):
+        raise ReflectionsError(
+            f"free has {_counts(array)}, expected booleans that are True in the free set; for "
+            "R-free flags of a file use Reflections.with_free(flags, value=...), with the value "
+            "of the free set"
+        )
+    return frozen_copy(array, bool, (n,), name="free", error=ReflectionsError)
+
+
+def _counts(flags: np.ndarray) -> str:
+    """The values and how often each occurs, for messages."""
+    values, counts = np.unique(flags, return_counts=True)
+    shown = [f"{x} ({n} times)" for x, n in zip(values[:MOST_FLAGS], counts, strict=False)]
+    more = f" and {len(values) - MOST_FLAGS} other values" if len(values) > MOST_FLAGS else ""
+    return ", ".join(shown) + more
 
 
 def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -262,5 +317,5 @@ def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _as_keys(hkl: np.ndarray) -> np.ndarray:
     """One integer for each hkl that sorts as (h, k, l) does."""
-    h, k, l = np.asarray(hkl, np.int64).T + 2**20
+    h, k, l = np.asarray(hkl, np.int64).T + LARGEST_INDEX
     return (h << 42) | (k << 21) | l

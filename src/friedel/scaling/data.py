@@ -9,6 +9,7 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.kernels.reciprocal.scaling import products, unscaled_amplitudes
+from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.crystal import Crystal
 from friedel.scaling.parameters import (
     UNIT_TENSOR,
@@ -20,6 +21,10 @@ from friedel.scaling.parameters import (
 BEYOND_CURVES = 20
 """Reflections at either end of the resolution that curves, constant there, do not follow. Tuned
 as :data:`friedel.scaling.choice.AS_GOOD` was."""
+
+
+COLUMNS = ("f_obs", "f_calc", "f_mask", "f_layer")
+"""Arrays of :class:`ScalingData`; twin mates have all but the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +64,24 @@ class ScalingData:
     twin: tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None = None
 
     def __post_init__(self) -> None:
-        named = {name: getattr(self, name) for name in ("f_obs", "f_calc", "f_mask", "f_layer")}
-        mates = zip(("f_calc", "f_mask", "f_layer"), self.twin or (), strict=False)
-        named |= {f"{name} of twin mates": values for name, values in mates}
-        for name, values in named.items():
+        hkl = frozen_copy(checked_hkl(self.hkl))
+        object.__setattr__(self, "hkl", hkl)
+
+        def column(name: str, values: np.ndarray | None) -> np.ndarray | None:
             if values is None:
-                continue
-            if np.shape(values) != (len(self.hkl),):
-                raise ReflectionsError(
-                    f"{name} has shape {np.shape(values)}, expected ({len(self.hkl)},)"
-                )
-            if not np.isfinite(values).all():
+                return None
+            return frozen_copy(values, None, (len(hkl),), name=name, error=ReflectionsError)
+
+        named = {name: column(name, getattr(self, name)) for name in COLUMNS}
+        for name, values in named.items():
+            object.__setattr__(self, name, values)
+        if self.twin is not None:
+            names = [f"{name} of twin mates" for name in COLUMNS[1:]]
+            of_mates = dict(zip(names, map(column, names, self.twin), strict=True))
+            object.__setattr__(self, "twin", tuple(of_mates.values()))
+            named |= of_mates
+        for name, values in named.items():
+            if values is not None and not np.isfinite(values).all():
                 raise ReflectionsError(f"{name} has values that are not finite")
         if not np.any(self.f_calc):
             raise ReflectionsError("F_calc is zero for all reflections: there is nothing to scale")

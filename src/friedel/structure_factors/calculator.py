@@ -11,10 +11,10 @@ import numpy as np
 from friedel import direct
 from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
 from friedel.errors import AccuracyError, AtomsError, ParameterError
+from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.readers.models import as_model
-from friedel.reflections.reflections import checked_hkl
 from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.scattering.formfactors.scattering import CustomFormFactor
@@ -144,6 +144,7 @@ class Calculator:
         )
         fixed = Fixed(rate, blur, cutoff, dtype)
         threads = checked_threads(threads)
+        wanted = frozen_copy(wanted)
         calculator = cls(crystal, atoms, wanted, factors, method, rtol, fixed, threads)
         calculator._check_range()
         calculator._choose("fft" if fixed.is_binding and method == "auto" else method)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from friedel.constants import HC
+from friedel.model.arrays import checked_hkl
 from friedel.reflections.friedel_pairs import FriedelPairs
-from friedel.reflections.reflections import Reflections, checked_hkl
+from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.scattering_options import with_scattering
 

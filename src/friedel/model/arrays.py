@@ -1,0 +1,123 @@
+"""Arrays as values: copies that nobody can write to, of the right type and shape."""
+
+from typing import Any
+
+import numpy as np
+
+from friedel.errors import FriedelError, ParameterError, ReflectionsError
+
+LARGEST_INDEX = 2**20
+"""Miller indices stay below it, so that three of them fit one 64-bit number."""
+
+
+def frozen_copy(
+    array: Any,
+    dtype: Any = None,
+    shape: tuple[int | None, ...] | None = None,
+    *,
+    name: str = "array",
+    error: type[FriedelError] = ParameterError,
+) -> np.ndarray:
+    """A read-only array that shares no memory with what the caller can write to.
+
+    Parameters
+    ----------
+    array
+        Anything that numpy takes as an array. One that is read-only already, and so is all that
+        it is a view of, is not copied again.
+    dtype
+        Type of the result. Integers must be whole numbers that fit; bool must be bool already,
+        because numbers that are taken as True are flags of another kind. None keeps the type.
+    shape
+        Expected; None in it stands for any length.
+    name, error
+        What to call the array, and the exception to raise.
+
+    Returns
+    -------
+    numpy.ndarray
+        C-contiguous and not writeable.
+
+    Raises
+    ------
+    FriedelError
+        `error`, when the array has another shape or cannot be of this type without loss.
+    """
+    try:
+        given = np.asarray(array)
+        if given.dtype.kind not in "biufc":
+            given = np.asarray(array, np.float64 if dtype is None else dtype)
+    except (TypeError, ValueError):
+        raise error(f"{name} is {array!r:.60}, expected numbers") from None
+    if shape is not None and not _fits(given.shape, shape):
+        expected = ", ".join("n" if n is None else str(n) for n in shape)
+        expected = f"({expected},)" if len(shape) == 1 else f"({expected})"
+        raise error(f"{name} has shape {given.shape}, expected {expected}")
+    wanted = given.dtype if dtype is None else np.dtype(dtype)
+    _check_type(given, wanted, name, error)
+    if given.dtype == wanted and is_read_only(given):
+        return frozen(np.ascontiguousarray(given))
+    return frozen(np.array(given, wanted, order="C", copy=True))
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The same array, read-only from now on: for arrays that were made here."""
+    array.setflags(write=False)
+    return array
+
+
+def is_read_only(array: np.ndarray) -> bool:
+    """Whether neither the array nor whatever it is a view of can be written to."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        n is None or n == m for m, n in zip(shape, expected, strict=True)
+    )
+
+
+def _check_type(given: np.ndarray, wanted: np.dtype, name: str, error: type[FriedelError]) -> None:
+    """Whether numbers survive a change of type."""
+    if given.dtype == wanted:
+        return
+    if wanted.kind == "b":
+        raise error(f"{name} has numbers of type {given.dtype}, expected booleans")
+    if given.dtype.kind == "c" and wanted.kind != "c":
+        raise error(f"{name} has complex numbers, expected real ones")
+    if wanted.kind == "i" and given.size:
+        limits = np.iinfo(wanted)
+        inside = (given >= limits.min) & (given <= limits.max)  # not true of NaN
+        if given.dtype.kind == "f":
+            inside &= np.rint(given) == given
+        if not inside.all():
+            first = given[~inside].flat[0]
+            raise error(
+                f"{name} has {first!s}, expected whole numbers from {limits.min} to {limits.max}"
+            )
+
+
+def checked_hkl(hkl: object) -> np.ndarray:
+    """Miller indices as an (n, 3) int32 array.
+
+    Raises
+    ------
+    ReflectionsError
+        When they are not integers in three columns.
+    """
+    try:
+        array = np.asarray(hkl)
+        if array.size == 0:
+            return np.empty((0, 3), np.int32)
+        numbers = np.atleast_2d(array if array.dtype.kind == "i" else array.astype(np.float64))
+    except (TypeError, ValueError):
+        raise ReflectionsError(f"got hkl {hkl!r}, expected an (n, 3) array of integers") from None
+    if numbers.ndim != 2 or numbers.shape[1] != 3:
+        raise ReflectionsError(f"hkl has shape {array.shape}, expected (n, 3)")
+    small = numbers.min() > -LARGEST_INDEX and numbers.max() < LARGEST_INDEX  # not of NaN
+    if not small or (numbers.dtype.kind == "f" and (np.rint(numbers) != numbers).any()):
+        raise ReflectionsError("hkl must be integers of less than a million, got others")
+    return np.ascontiguousarray(numbers, np.int32)
