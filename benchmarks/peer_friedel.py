@@ -28,11 +28,11 @@ def make():
 
 
 def calculate(threads):
-    calculator.threads = threads
-    return calculator.forward(atoms.replace(frac=atoms.frac + 1e-12 * next(number)))
+    return with_threads[threads].forward(atoms.replace(frac=atoms.frac + 1e-12 * next(number)))
 
 
 calculator = make()
+with_threads = {n: calculator.with_threads(n) for n in (1, 2)}
 serve(
     lambda: calculate(1),
     lambda f: np.savez(output, hkl=calculator.hkl, f=f),

@@ -19,6 +19,7 @@ from friedel.compat import __all__ as _GEMMI_NAMES, old_paths
 _ONE_LINE_INTERFACE = {
     "Atoms": "friedel.model.atoms",
     "Calculator": "friedel.structure_factors.calculator",
+    "CalculationOptions": "friedel.structure_factors.options",
     "Crystal": "friedel.model.crystal",
     "Ensemble": "friedel.structure_factors.ensemble",
     "FModel": "friedel.fmodel.fmodel",

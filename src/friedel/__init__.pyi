@@ -97,6 +97,7 @@ from friedel.structure_factors.gradients import (
     Gradients as Gradients,
 )
 from friedel.structure_factors.model_density import model_density as model_density
+from friedel.structure_factors.options import CalculationOptions as CalculationOptions
 
 __version__: str
 

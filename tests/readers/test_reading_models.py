@@ -229,3 +229,15 @@ def test_atoms_near_special_positions_are_reported(tmp_path):
     assert not any("only near" in note for note in on.notes)
     assert near.atoms.occ.tolist() == on.atoms.occ.tolist()
     assert sum("only near a special position (1)" in note for note in near.notes) == 1
+
+
+@pytest.mark.parametrize("options", [{"margin": 5.0}, {"strict_ncs": False}], ids=str)
+def test_options_of_reading_are_not_dropped(options):
+    crystal = friedel.Crystal((10, 10, 10, 90, 90, 90))
+    atoms = friedel.Atoms.from_labels(["C"], [[0, 0, 0]])
+    read = as_model((crystal, atoms))
+    with pytest.raises(friedel.ParameterError, match="read"):
+        as_model(read, **options)
+    if "margin" in options:
+        with pytest.raises(friedel.ParameterError, match="margin"):
+            as_model((crystal, atoms), **options)

@@ -191,7 +191,7 @@ def test_the_number_of_threads_may_change(method, monkeypatch):
     w = np.ones(len(calculator.hkl), complex)
     for n_threads in (2, 3):
         asked.clear()
-        calculator.threads = n_threads
+        calculator = calculator.with_threads(n_threads)
         calculator.forward()
         forward = len(asked)
         calculator.adjoint(None, w)

@@ -14,7 +14,7 @@ MOVED = {
     "friedel.adjoint": ("friedel.structure_factors.adjoint",),
     "friedel.atoms": ("friedel.model.atoms",),
     "friedel.bijvoet": ("friedel.reflections.bijvoet",),
-    "friedel.calculator": ("friedel.structure_factors.calculator",),
+    "friedel.calculator": ("friedel.structure_factors.calculator", "friedel.runtime.threads"),
     "friedel.comparison": ("friedel.reflections.agreement",),
     "friedel.crystal": (
         "friedel.model.crystal",

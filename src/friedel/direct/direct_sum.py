@@ -1,5 +1,6 @@
 """Structure factors at fixed reflections by direct summation, and derivatives by the atoms."""
 
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -67,6 +68,12 @@ class DirectSum:
         self._setting = setting_of(crystal)
         self._hkl = np.take(self.hkl, self._setting.axes, axis=1)
         self._absent = crystal.is_absent(self.hkl)
+
+    def with_threads(self, threads: int) -> "DirectSum":
+        """The same sum, to be carried out by another number of threads."""
+        other = copy(self)
+        other.threads = threads
+        return other
 
     def __repr__(self) -> str:
         return f"<friedel.DirectSum {len(self.hkl)} reflections of {self.crystal}>"

@@ -20,13 +20,12 @@ from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.statistics import ModelStatistics
 from friedel.model.atoms import Atoms
-from friedel.readers.models import as_model
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
-from friedel.structure_factors.calculator import checked_threads
-from friedel.structure_factors.scattering_options import addends_of
+from friedel.structure_factors.options import parsed_options
+from friedel.structure_factors.scattering_options import read_for_calculation
 
 
 class FModel:
@@ -95,7 +94,7 @@ class FModel:
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     **options
-        Passed to :meth:`friedel.Calculator.from_model`.
+        Other fields of :class:`friedel.CalculationOptions`; `strict_ncs`, `margin` of `as_model`.
 
     Notes
     -----
@@ -105,6 +104,8 @@ class FModel:
 
     Raises
     ------
+    TypeError
+        For a keyword argument that there is not.
     CellError, SymmetryError
         When the cells differ by more than 2 %, or the operations differ.
     ReflectionsError
@@ -151,8 +152,11 @@ class FModel:
         check_choices(source=source, solvent=solvent, target=target, weights=weights)
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
         self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
-        strict_ncs = options.pop("strict_ncs", True)
-        read = as_model(model, strict_ncs=strict_ncs, hydrogens=hydrogens, source=source)
+        options |= {"source": source, "rtol": rtol, "method": method, "wavelength": wavelength}
+        own = FModel.__init__.__kwdefaults__ or ()
+        options["hydrogens"] = hydrogens
+        reading, calculation = parsed_options("FModel", options, own)
+        read, calculation, notes = read_for_calculation(model, reading, calculation)
         self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
         self._observed = observed_for(
             self.crystal,
@@ -164,26 +168,23 @@ class FModel:
             free_label=free_label,
             free_value=free_value,
         )
-        if wavelength is not None:
-            options["addends"] = addends_of(source, self.atoms.symbols, wavelength)
-        options |= {"source": source, "rtol": rtol, "method": method}
         masked, hkl = None, self.f_obs.hkl
         if solvent not in UNMASKED:
             if not isinstance(radii, MaskParameters):
                 radii = MaskParameters.for_radii(radii)
             given = checked_mask(solvent_mask, self.crystal, hkl)
-            layer, threads = solvent != "flat", checked_threads(options.get("threads"))
+            layer, threads = solvent != "flat", calculation.n_threads
             masked = MaskedSolvent(
                 self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
             )
         babinet = solvent == "babinet"
-        self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, options, masked, babinet)
+        self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, calculation, masked, babinet)
         laws = self._twin_laws(twin)
         self._settings = FitSettings(
             source, solvent, target, search_mask, reject_outliers, laws, progress
         )
         self._fit: FModelFit | None = None
-        self._notes = read.notes + self._unscaled.calculator.factors.notes + self._observed.notes
+        self._notes = tuple(notes) + self._unscaled.calculator.factors.notes + self._observed.notes
 
     def _twin_laws(self, twin: str | None) -> dict[str, np.ndarray]:
         if twin is None:

@@ -12,6 +12,7 @@ from friedel.model.crystal import Crystal
 from friedel.scaling import ScalingData
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.options import CalculationOptions
 
 
 class UnscaledModel:
@@ -24,7 +25,7 @@ class UnscaledModel:
     hkl
         (n, 3) reflections.
     options
-        Of :meth:`friedel.Calculator.from_model`.
+        How F_calc is calculated.
     masked
         The solvent of a mask, or None.
     babinet
@@ -36,7 +37,7 @@ class UnscaledModel:
         crystal: Crystal,
         atoms: Atoms,
         hkl: np.ndarray,
-        options: dict[str, Any],
+        options: CalculationOptions,
         masked: MaskedSolvent | None,
         babinet: bool,
     ) -> None:
@@ -46,7 +47,8 @@ class UnscaledModel:
         self.calculator = self._calculator_at(hkl)
 
     def _calculator_at(self, hkl: np.ndarray) -> Calculator:
-        return Calculator.from_model((self.crystal, self.atoms), hkl=hkl, **self._options)
+        factors = self._options.factors(self.atoms.scatterers)
+        return Calculator(self.crystal, self.atoms, hkl, factors, self._options)
 
     @cached_property
     def f_calc(self) -> np.ndarray:

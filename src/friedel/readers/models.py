@@ -62,7 +62,7 @@ def as_model(
         a negative B or numbers that are not finite.
     ParameterError
         When hydrogens are to be added to anything but a macromolecule in its file or structure,
-        or for a source that is not known.
+        or for a source that is not known; for `margin` or `strict_ncs` where they can do nothing.
     """
     to_see = source if hydrogens else None
     if isinstance(model, str | PathLike):
@@ -72,8 +72,12 @@ def as_model(
     if hydrogens:
         raise _no_hydrogens(model)
     if isinstance(model, Model):
+        if margin is not None or not strict_ncs:
+            raise ParameterError("strict_ncs and margin are for reading; this model has been read")
         return model
     if isinstance(model, tuple | list) and len(model) == 2:
+        if margin is not None:
+            raise ParameterError("margin is for a molecule without a cell; a pair has a cell")
         return _from_pair(*model, strict_ncs=strict_ncs)
     raise _not_a_model(model)
 

@@ -13,8 +13,25 @@ from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
+
 SECONDS_OF_THREADS = 1e-3
 """Work that takes less is not shared among threads."""
+
+
+def checked_threads(threads: int | None) -> int:
+    """A number of threads; that of the cores for None.
+
+    Raises
+    ------
+    ParameterError
+        When it is not a positive integer.
+    """
+    if threads is None:
+        return os.cpu_count() or 1
+    if int(threads) != threads or threads < 1:
+        raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
+    return int(threads)
 
 
 def in_stretches(

@@ -11,6 +11,7 @@ from friedel.errors import ReflectionsError
 from friedel.kernels.reciprocal.scaling import products, unscaled_amplitudes
 from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.crystal import Crystal
+from friedel.reflections.agreement import r_factor as r_factor  # held here in 0.1.0
 from friedel.scaling.parameters import (
     UNIT_TENSOR,
     ScaleParameters,

@@ -1,28 +1,26 @@
 """Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
 
-import os
-from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from friedel import direct
-from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
+from friedel.accuracy.plan import Fixed, Plan
 from friedel.errors import AccuracyError, AtomsError, ParameterError
 from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.readers.models import as_model
-from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
+from friedel.model.model import Model
+from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
-from friedel.scattering.formfactors.scattering import CustomFormFactor
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
 from friedel.structure_factors.grid_sum import GridSum, PlannedSum, check_room
-
-METHODS = ("auto", "fft", "direct")
+from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
+from friedel.structure_factors.scattering_options import read_for_calculation
 
 SECONDS_PER_GATHER = 5e-9
 """Time of one (operation, reflection) in reciprocal space."""
@@ -32,41 +30,53 @@ PLAN_SECONDS = 0.002
 """Direct summation that takes less than this is not worth a plan."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Calculator:
     """Structure factors of one model at fixed reflections, for any coordinates.
 
-    Made by :meth:`from_model`. The plan is kept while atoms move, and made anew when their
-    occupancies or displacement parameters change so that it would no longer meet `rtol`.
+    It is planned when it is made, usually by :meth:`from_model`. The plan is kept while atoms
+    move, and made anew when their occupancies or displacement parameters change so that it would
+    no longer meet `rtol`.
 
-    Attributes
+    Parameters
     ----------
     crystal, atoms
-        As planned.
+        The model to plan for; one asymmetric unit.
     hkl
         (n, 3) int32 reflections, in the order of the results.
     factors
         Form factors by kind of atom.
+    options
+        Method, accuracy, sampling and threads. What they say of scattering is in `factors`.
+
+    Attributes
+    ----------
     method
         ``"fft"`` or ``"direct"``, as chosen.
-    rtol
-        The error asked for.
-    fixed
-        What the user decided about the sampling.
-    threads
-        Used by the density and the FFT; the results are the same bits for any number.
+
+    Raises
+    ------
+    ParameterError, AccuracyError, MemoryLimitError
+        When there is no plan with these options.
     """
 
     crystal: Crystal
     atoms: Atoms
     hkl: np.ndarray
     factors: ScatteringFactors
-    method: str
-    rtol: float = 1e-4
-    fixed: Fixed = FREE
-    threads: int = 1
-    _on_grid: PlannedSum | None = field(init=False, repr=False, default=None)
-    _only_fft: bool = field(init=False, repr=False, default=False)
+    options: CalculationOptions = field(default_factory=CalculationOptions)
+    method: str = field(init=False)
+    _on_grid: PlannedSum | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.options, CalculationOptions):
+            raise ParameterError(f"options are {self.options!r}, expected CalculationOptions")
+        object.__setattr__(self, "hkl", frozen_copy(checked_hkl(self.hkl)))
+        if len(self.hkl):
+            self.factors.warn_beyond(float(np.sqrt(self.stol2.max())))
+        method, on_grid = self._chosen()
+        object.__setattr__(self, "method", method)
+        object.__setattr__(self, "_on_grid", on_grid)
 
     @classmethod
     def from_model(
@@ -75,80 +85,79 @@ class Calculator:
         *,
         d_min: float | None = None,
         hkl: np.ndarray | None = None,
-        source: str = "xray",
-        method: str = "auto",
-        rtol: float = 1e-4,
-        dtype: Any = None,
-        rate: float | None = None,
-        blur: float | None = None,
-        cutoff: float | None = None,
-        table: str | FormFactorTable | None = None,
-        use_charge: bool = False,
-        unknown: str = "O",
-        form_factors: Mapping[str, CustomFormFactor] | None = None,
-        addends: Mapping[str, complex] | None = None,
-        strict_ncs: bool = True,
-        threads: int | None = None,
+        options: CalculationOptions | None = None,
+        **keywords: Unpack[Keywords],
     ) -> "Calculator":
         """Plan the calculation.
 
         Parameters
         ----------
         model
-            A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`, which
-            also adds hydrogens.
+            A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`.
         d_min
             Resolution limit in A: all unique, non-absent reflections to it.
         hkl
             (n, 3) reflections wanted, instead of `d_min`; any indices in any order.
-        source, table, use_charge, unknown, form_factors, addends
-            What scatters; see :func:`friedel.scattering.formfactors.scattering_factors`.
-        method
-            ``"fft"``, ``"direct"``, or ``"auto"`` for the faster by predicted cost.
-        rtol
-            Relative rms error of F allowed in the worst of ten resolution shells.
-        dtype
-            float32 or float64 for the density grid; by default whichever suffices.
-        rate, blur, cutoff
-            Sampling decided beforehand, see :class:`friedel.accuracy.plan.Fixed`; the plan says
-            what error follows. They mean method="fft".
-        strict_ncs
-            Add the copies made by the file's strict NCS operators.
-        threads
-            Number of threads; by default one for each core.
+        options
+            What the keyword arguments change; by default the defaults.
+        **keywords
+            The fields of :class:`CalculationOptions` (`source`, `table`, `method`, `rtol`,
+            `wavelength`, `threads`, ...), and of :func:`friedel.as_model` `strict_ncs`,
+            `margin` and `hydrogens`.
+
+        Raises
+        ------
+        TypeError
+            For a keyword argument that there is not.
+        FriedelError
+            Of the kind that fits, for input that cannot be used.
+        """
+        own = ("d_min", "hkl", "options")
+        reading, options = parsed_options("Calculator.from_model", keywords, own, options)
+        read, options, _ = read_for_calculation(model, reading, options)
+        return cls.of(read, d_min=d_min, hkl=hkl, options=options)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        *,
+        d_min: float | None = None,
+        hkl: np.ndarray | None = None,
+        options: CalculationOptions,
+    ) -> "Calculator":
+        """Plan the calculation for a model that has been read, with f' and f'' in `addends`.
 
         Raises
         ------
         FriedelError
             Of the kind that fits, for input that cannot be used.
         """
-        if method not in METHODS:
-            raise ParameterError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
-        read = as_model(model, strict_ncs=strict_ncs)
-        crystal, atoms = read.crystal, read.atoms
-        rtol = checked_rtol(rtol)
         if d_min is not None and hkl is None:
-            wanted = crystal.unique_reflections(d_min)
-        elif hkl is not None and d_min is None:
-            wanted = checked_hkl(hkl)
-        else:
+            hkl = model.crystal.unique_reflections(d_min)
+        elif hkl is None or d_min is not None:
             raise ParameterError("give either d_min or hkl, and not both")
-        factors = scattering_factors(
-            atoms.scatterers,
-            source,
-            table=table,
-            use_charge=use_charge,
-            unknown=unknown,
-            form_factors=form_factors,
-            addends=addends,
-        )
-        fixed = Fixed(rate, blur, cutoff, dtype)
-        threads = checked_threads(threads)
-        wanted = frozen_copy(wanted)
-        calculator = cls(crystal, atoms, wanted, factors, method, rtol, fixed, threads)
-        calculator._check_range()
-        calculator._choose("fft" if fixed.is_binding and method == "auto" else method)
-        return calculator
+        factors = options.factors(model.atoms.scatterers)
+        return cls(model.crystal, model.atoms, hkl, factors, options)
+
+    def with_threads(self, threads: int | None) -> "Calculator":
+        """The same plan, to be carried out by another number of threads."""
+        other = copy(self)
+        object.__setattr__(other, "options", self.options.replace(threads=threads))
+        if "_direct_sum" in self.__dict__:
+            of_threads = self._direct_sum.with_threads(other.threads)
+            object.__setattr__(other, "_direct_sum", of_threads)
+        return other
+
+    @property
+    def rtol(self) -> float:
+        """The error asked for."""
+        return self.options.rtol
+
+    @property
+    def threads(self) -> int:
+        """Used by the density and the FFT; the results are the same bits for any number."""
+        return self.options.n_threads
 
     def __repr__(self) -> str:
         return f"<friedel.Calculator {len(self.hkl)} reflections, {self.describe()}>"
@@ -260,18 +269,12 @@ class Calculator:
     @cached_property
     def _of_constants(self) -> PlannedSum:
         n = len(self.atoms.scatterers)
-        fixed = Fixed(dtype=self.fixed.dtype)
+        fixed = Fixed(dtype=self.options.dtype)
         return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
 
-    @property
-    def _direct_sum(self) -> direct.DirectSum:
-        planned = self._planned_direct_sum
-        planned.threads = self.threads  # which may have changed
-        return planned
-
     @cached_property
-    def _planned_direct_sum(self) -> direct.DirectSum:
-        return direct.DirectSum(self.crystal, self.hkl)
+    def _direct_sum(self) -> direct.DirectSum:
+        return direct.DirectSum(self.crystal, self.hkl, self.threads)
 
     @cached_property
     def _form_factors(self) -> np.ndarray:
@@ -301,7 +304,7 @@ class Calculator:
         try:
             return self._on_grid.at(atoms, self.threads)
         except AccuracyError:
-            if self._only_fft:
+            if self._asked == "fft":
                 raise
             return None
 
@@ -331,35 +334,36 @@ class Calculator:
             fixed,
         )
 
-    def _check_range(self) -> None:
-        if len(self.hkl):
-            self.factors.warn_beyond(float(np.sqrt(self.stol2.max())))
-
-    def _choose(self, method: str) -> None:
-        """Settle on a method and, for the FFT, a plan."""
-        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, len(self.hkl))
-        self.method, self._only_fft = "direct", method == "fft"
-        if method == "direct" or not self.stol2.any() or not self.atoms.occ.any():
-            return
-        if method == "auto" and direct_seconds < PLAN_SECONDS:
-            return
+    def _chosen(self) -> tuple[str, PlannedSum | None]:
+        """The method, and for the FFT a plan."""
+        asked, n = self._asked, len(self.hkl)
+        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
+        nothing_to_sum = not self.stol2.any() or not self.atoms.occ.any()
+        if asked == "direct" or nothing_to_sum:
+            return "direct", None
+        if asked == "auto" and direct_seconds < PLAN_SECONDS:
+            return "direct", None
+        imaginary = self.factors.f_double_prime
         try:
-            on_grid = self._planned_sum(
-                *self._fewest_gaussians, self.factors.f_double_prime, self.fixed
-            )
+            on_grid = self._planned_sum(*self._fewest_gaussians, imaginary, self.options.fixed)
         except AccuracyError:
-            if method == "fft":
+            if asked == "fft":
                 raise
-            return
-        n_terms = len(self.hkl) * len(self.crystal.primitive_operations[0])
+            return "direct", None
+        n_terms = n * len(self.crystal.primitive_operations[0])
         # Neither counts its plan, which this one has by now
-        direct_seconds = direct.predicted_seconds(
-            self.crystal, self.atoms, len(self.hkl), planned=True
-        )
+        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
         fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
-        if method == "fft" or fft_seconds < direct_seconds:
-            check_room(on_grid.plan)
-            self.method, self._on_grid = "fft", on_grid
+        if asked == "auto" and direct_seconds <= fft_seconds:
+            return "direct", None
+        check_room(on_grid.plan)
+        return "fft", on_grid
+
+    @property
+    def _asked(self) -> str:
+        """The method asked for: a sampling decided beforehand asks for the FFT."""
+        is_binding = self.options.fixed.is_binding
+        return "fft" if is_binding and self.options.method == "auto" else self.options.method
 
 
 @dataclass(frozen=True, eq=False)
@@ -385,18 +389,3 @@ class Evaluation:
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
         """Derivatives by the atoms' parameters; see :meth:`Calculator.adjoint`."""
         return self.calculator._adjoint(self.atoms, self.grid_sum, w, anomalous)
-
-
-def checked_threads(threads: int | None) -> int:
-    """A number of threads; that of the cores for None.
-
-    Raises
-    ------
-    ParameterError
-        When it is not a positive integer.
-    """
-    if threads is None:
-        return os.cpu_count() or 1
-    if int(threads) != threads or threads < 1:
-        raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
-    return int(threads)

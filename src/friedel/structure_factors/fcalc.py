@@ -1,6 +1,6 @@
 """The short door: one line from a model to structure factors."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from friedel.model.arrays import checked_hkl
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
-from friedel.structure_factors.scattering_options import with_scattering
+from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
+from friedel.structure_factors.scattering_options import read_for_calculation
 
 
 def fcalc(
@@ -17,15 +18,9 @@ def fcalc(
     *,
     d_min: float | None = None,
     hkl: np.ndarray | None = None,
-    source: str = "xray",
-    method: str = "auto",
-    rtol: float = 1e-4,
-    wavelength: float | None = None,
-    energy: float | None = None,
-    anomalous: str | None = None,
     friedel_pairs: bool = False,
-    scattering: Any = None,
-    **options: Any,
+    options: CalculationOptions | None = None,
+    **keywords: Unpack[Keywords],
 ) -> Reflections:
     """Structure factors of a model.
 
@@ -38,6 +33,10 @@ def fcalc(
         Resolution limit, A: the unique, non-absent reflections to it, without (0, 0, 0).
     hkl
         (n, 3) reflections, instead of `d_min`: exactly these, in this order, any indices.
+    friedel_pairs
+        Calculate F(-h) as well as F(h): the result is a `FriedelPairs`.
+    options
+        What the keyword arguments change; by default the defaults.
     source
         ``"xray"`` (F in electrons), ``"electron"`` (A), ``"neutron"`` (fm) or ``"mott-bethe"``
         (electron scattering from X-ray form factors, A).
@@ -49,16 +48,14 @@ def fcalc(
         A or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
     anomalous
         Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
-    friedel_pairs
-        Calculate F(-h) as well as F(h): the result is a `FriedelPairs`.
     scattering
         ``"cif"``: take from the model's own CIF what its `_atom_type_scat_` items say: for
         X-rays f' and f'' and the coefficients of Cromer & Mann, for neutrons the lengths. What
         it does not say comes from the tables. The path of another CIF will do as well.
-    **options
-        Passed to :meth:`friedel.Calculator.from_model`: `table`, `use_charge`, `unknown`,
-        `form_factors`, `strict_ncs`, `dtype`, `threads`; `margin` and `hydrogens` go to
-        :func:`friedel.as_model`.
+    table, use_charge, unknown, form_factors, addends, dtype, rate, blur, cutoff, threads
+        See :class:`friedel.CalculationOptions`.
+    strict_ncs, margin, hydrogens
+        See :func:`friedel.as_model`.
 
     Returns
     -------
@@ -68,6 +65,8 @@ def fcalc(
 
     Raises
     ------
+    TypeError
+        For a keyword argument that there is not.
     FriedelError
         Of the kind that fits, for input that cannot be used.
 
@@ -75,17 +74,17 @@ def fcalc(
     --------
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
-    read, notes = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
+    own = ("d_min", "hkl", "friedel_pairs", "options")
+    reading, options = parsed_options("fcalc", keywords, own, options)
+    read, numbers, notes = read_for_calculation(model, reading, options)
     n = 0
     if friedel_pairs and (d_min is None) != (hkl is None):
         hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
         d_min, n = None, len(hkl)
         hkl = np.concatenate([hkl, -hkl])
-    calculator = Calculator.from_model(
-        read, d_min=d_min, hkl=hkl, source=source, method=method, rtol=rtol, **options
-    )
+    calculator = Calculator.of(read, d_min=d_min, hkl=hkl, options=numbers)
     notes += calculator.factors.notes
-    description = "; ".join([f"{source} F of {read.name}, {calculator.describe()}", *notes])
+    description = "; ".join([f"{options.source} F of {read.name}, {calculator.describe()}", *notes])
     wanted, f = calculator.hkl, calculator.forward()
     if friedel_pairs:
         return FriedelPairs(
@@ -95,6 +94,6 @@ def fcalc(
             label="FC",
             description=description,
             minus=f[n:],
-            wavelength=wavelength or (HC / energy if energy else 0.0),
+            wavelength=options.wavelength or (HC / options.energy if options.energy else 0.0),
         )
     return Reflections(calculator.crystal, wanted, f, label="FC", description=description)

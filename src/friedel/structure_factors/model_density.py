@@ -1,48 +1,50 @@
 """The density of a model in one line."""
 
 import math
-from typing import Any
+from typing import Any, Unpack
 
-from friedel.accuracy.plan import Fixed
 from friedel.density import density
 from friedel.density.grid import Grid, grid_shape, symmetrized_sum
 from friedel.errors import ParameterError
 from friedel.model.crystal import checked_d_min
 from friedel.runtime.memory import check_memory
-from friedel.scattering.formfactors import scattering_factors
-from friedel.structure_factors.scattering_options import with_scattering
+from friedel.structure_factors.options import (
+    CALCULATION,
+    READING,
+    CalculationOptions,
+    Keywords,
+    parsed_options,
+)
+from friedel.structure_factors.scattering_options import read_for_calculation
 
 GRID_BYTES = 32
 """Of each point while the density of a whole cell is made: it, its sum and one index more."""
+DEFAULT_RATE, DEFAULT_CUTOFF = 1.5, 1e-5
+
+KEYWORDS = (CALCULATION | READING) - {"method", "rtol", "dtype", "threads"}
+"""A density is sampled in one way, with one thread."""
 
 
 def model_density(
     model: Any,
     *,
     d_min: float,
-    source: str = "xray",
-    rate: float = 1.5,
-    blur: float = 0.0,
-    cutoff: float = 1e-5,
-    wavelength: float | None = None,
-    energy: float | None = None,
-    anomalous: str | None = None,
-    scattering: Any = None,
-    **options: Any,
+    options: CalculationOptions | None = None,
+    **keywords: Unpack[Keywords],
 ) -> Grid:
     """The density that scatters, of all atoms in the cell, on a grid.
 
     Parameters
     ----------
-    model, source, wavelength, energy, anomalous, scattering, **options
-        As for :func:`fcalc`, but for `dtype` and `threads`. Of anomalous scattering the real
-        part counts.
+    model, options, **keywords
+        As for :func:`fcalc`, but for `method`, `rtol`, `dtype` and `threads`. Of anomalous
+        scattering the real part counts.
     d_min, rate
-        Points are at most d_min / (2 rate) apart, A.
+        Points are at most d_min / (2 rate) apart, A; `rate` is 1.5 by default.
     blur
-        B added to all atoms, A^2.
+        B added to all atoms, A^2; by default none.
     cutoff
-        Atoms end where their density falls to this.
+        Atoms end where their density falls to this; 1e-5 by default.
 
     Returns
     -------
@@ -52,6 +54,8 @@ def model_density(
 
     Raises
     ------
+    TypeError
+        For a keyword argument that there is not.
     FriedelError
         Of the kind that fits, for input that cannot be used.
 
@@ -59,15 +63,17 @@ def model_density(
     --------
     >>> friedel.model_density("model.pdb", d_min=2.0).to_ccp4("model.ccp4")  # doctest: +SKIP
     """
-    if source == "mott-bethe":
+    own = ("d_min", "options")
+    reading, options = parsed_options("model_density", keywords, own, options, KEYWORDS)
+    if options.source == "mott-bethe":
         raise ParameterError("there is no density for mott-bethe: expected source='electron'")
     d_min = checked_d_min(d_min)
-    Fixed(rate, blur, cutoff)  # checks them
-    read, _ = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
+    rate = DEFAULT_RATE if options.rate is None else options.rate
+    cutoff = DEFAULT_CUTOFF if options.cutoff is None else options.cutoff
+    read, numbers, _ = read_for_calculation(model, reading, options)
     shape = grid_shape(read.crystal, d_min / (2.0 * rate))
     check_memory(GRID_BYTES * math.prod(shape), "a grid of {} x {} x {}".format(*shape))
-    factors = scattering_factors(read.atoms.scatterers, source, **options)
-    sampled = density.sample(
-        read.crystal, read.atoms, factors.a, factors.b, shape, blur=blur, cutoff=cutoff
-    )
+    factors = numbers.factors(read.atoms.scatterers)
+    a, b, blur = factors.a, factors.b, options.blur or 0.0
+    sampled = density.sample(read.crystal, read.atoms, a, b, shape, blur=blur, cutoff=cutoff)
     return Grid(symmetrized_sum(sampled, read.crystal), read.crystal)

@@ -7,39 +7,50 @@ from friedel.errors import FileFormatError, ParameterError
 from friedel.model.model import Model
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import GaussianSum
+from friedel.structure_factors.options import CalculationOptions, ReadingKeywords
 
 
-def with_scattering(
-    model: Any,
-    source: str,
-    wavelength: float | None,
-    energy: float | None,
-    anomalous: str | None,
-    scattering: Any,
-    options: dict[str, Any],
-) -> tuple[Model, list[str]]:
-    """The model as read, and notes; what its atoms scatter is put into `options`."""
-    of_model = ("strict_ncs", "margin", "hydrogens")
-    read = as_model(
-        model, source=source, **{key: options.pop(key) for key in of_model if key in options}
-    )
+def read_for_calculation(
+    model: Any, reading: ReadingKeywords, options: CalculationOptions
+) -> tuple[Model, CalculationOptions, list[str]]:
+    """The model as read, and options in which its atoms' scattering is numbers; with notes.
+
+    Parameters
+    ----------
+    model
+        In any form that :func:`friedel.as_model` takes.
+    reading
+        Keyword arguments of it.
+    options
+        As asked for. In those returned `wavelength`, `energy`, `anomalous` and `scattering`
+        have become `addends` and `form_factors`.
+
+    Raises
+    ------
+    FriedelError
+        Of the kind that fits, for input that cannot be used.
+    """
+    read = as_model(model, source=options.source, **reading)
     notes = list(read.notes)
-    if scattering is not None:
-        if wavelength is not None or energy is not None:
-            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
-        origin = model if isinstance(scattering, str) and scattering == "cif" else scattering
-        given, note = cif_scattering(origin, read, source)
-        options["form_factors"] = {
-            **given.pop("form_factors"),
-            **(options.get("form_factors") or {}),
-        }
-        options.update(given)
+    numbers: dict[str, Any] = {}
+    if options.scattering is not None:
+        is_own = isinstance(options.scattering, str) and options.scattering == "cif"
+        given, note = cif_scattering(model if is_own else options.scattering, read, options.source)
         notes.append(note)
-    if wavelength is not None or energy is not None:
-        options["addends"] = addends_of(source, read.atoms.symbols, wavelength, energy, anomalous)
-    elif anomalous is not None:
-        raise ParameterError("anomalous scattering needs a wavelength or an energy")
-    return read, notes
+        numbers["form_factors"] = {**given.pop("form_factors"), **(options.form_factors or {})}
+        numbers |= given
+    if options.wavelength is not None or options.energy is not None:
+        if options.addends is not None:
+            raise ParameterError("f' and f'' come from addends or from a wavelength, not from both")
+        numbers["addends"] = addends_of(
+            options.source,
+            read.atoms.symbols,
+            options.wavelength,
+            options.energy,
+            options.anomalous,
+        )
+    plain = {"wavelength": None, "energy": None, "anomalous": None, "scattering": None}
+    return read, options.replace(**plain, **numbers), notes
 
 
 def addends_of(

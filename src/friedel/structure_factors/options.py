@@ -1,0 +1,215 @@
+"""The options of a calculation: what scatters, how it is summed, how accurately."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypedDict
+
+from friedel.accuracy.plan import Fixed, checked_rtol
+from friedel.errors import ParameterError
+from friedel.runtime.threads import checked_threads
+from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
+from friedel.scattering.formfactors.scattering import CustomFormFactor
+
+METHODS = ("auto", "fft", "direct")
+
+
+class CalculationKeywords(TypedDict, total=False):
+    """The fields of :class:`CalculationOptions` as keyword arguments."""
+
+    source: str
+    table: str | FormFactorTable | None
+    use_charge: bool
+    unknown: str
+    form_factors: Mapping[str, CustomFormFactor] | None
+    addends: Mapping[str, complex] | None
+    wavelength: float | None
+    energy: float | None
+    anomalous: str | None
+    scattering: Any
+    method: str
+    rtol: float
+    dtype: Any
+    rate: float | None
+    blur: float | None
+    cutoff: float | None
+    threads: int | None
+
+
+class ReadingKeywords(TypedDict, total=False):
+    """Keyword arguments that go to :func:`friedel.as_model`."""
+
+    strict_ncs: bool
+    margin: float | None
+    hydrogens: bool
+
+
+class Keywords(CalculationKeywords, ReadingKeywords, total=False):
+    """Keyword arguments of functions that read a model and calculate with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class CalculationOptions:
+    """What scatters, how it is summed, and how accurately.
+
+    Parameters
+    ----------
+    source, table, use_charge, unknown, form_factors, addends
+        What the atoms scatter; see :func:`friedel.scattering.formfactors.scattering_factors`.
+    wavelength, energy
+        A or eV: f' and f'' of every element are added, as `addends`.
+    anomalous
+        Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+    scattering
+        ``"cif"``: what the model's own CIF says of its atoms' scattering; or the path of a CIF.
+    method
+        ``"fft"``, ``"direct"``, or ``"auto"`` for the faster by predicted cost.
+    rtol
+        Relative rms error of F allowed in the worst of ten resolution shells.
+    dtype
+        float32 or float64 for the density grid; by default whichever suffices.
+    rate, blur, cutoff
+        Sampling decided beforehand, see :class:`friedel.accuracy.plan.Fixed`. They mean
+        ``method="fft"``.
+    threads
+        Number of threads; by default one for each core that this process may use.
+
+    Raises
+    ------
+    ParameterError
+        For a value that is not among the choices, or values that contradict one another.
+    """
+
+    source: str = "xray"
+    table: str | FormFactorTable | None = None
+    use_charge: bool = False
+    unknown: str = "O"
+    form_factors: Mapping[str, CustomFormFactor] | None = None
+    addends: Mapping[str, complex] | None = None
+    wavelength: float | None = None
+    energy: float | None = None
+    anomalous: str | None = None
+    scattering: Any = None
+    method: str = "auto"
+    rtol: float = 1e-4
+    dtype: Any = None
+    rate: float | None = None
+    blur: float | None = None
+    cutoff: float | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ParameterError(
+                f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}"
+            )
+        has_wavelength = self.wavelength is not None or self.energy is not None
+        if has_wavelength and self.scattering is not None:
+            raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
+        if self.anomalous is not None and not has_wavelength:
+            raise ParameterError("anomalous scattering needs a wavelength or an energy")
+        self._freeze_mappings()
+        object.__setattr__(self, "rtol", checked_rtol(self.rtol))
+        Fixed(self.rate, self.blur, self.cutoff, self.dtype)  # checks them
+        checked_threads(self.threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Processes exchange options, and a read-only view of a dictionary cannot be pickled
+        return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._freeze_mappings()
+
+    def _freeze_mappings(self) -> None:
+        for name in ("form_factors", "addends"):
+            given = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, MappingProxyType(dict(given)))
+
+    @cached_property
+    def fixed(self) -> Fixed:
+        """The choices that were made about the sampling."""
+        return Fixed(self.rate, self.blur, self.cutoff, self.dtype)
+
+    @cached_property
+    def n_threads(self) -> int:
+        """Number of threads: that asked for, or of cores."""
+        return checked_threads(self.threads)
+
+    def replace(self, **fields: Any) -> "CalculationOptions":
+        """The same options with some of them changed."""
+        return dataclasses.replace(self, **fields)
+
+    def factors(self, scatterers: Collection[str]) -> ScatteringFactors:
+        """Form factors of some kinds of atoms.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown source or table.
+        ElementError
+            For an element that the table does not have.
+        """
+        return scattering_factors(
+            tuple(scatterers),
+            self.source,
+            table=self.table,
+            use_charge=self.use_charge,
+            unknown=self.unknown,
+            form_factors=self.form_factors,
+            addends=self.addends,
+        )
+
+
+CALCULATION = frozenset(CalculationKeywords.__annotations__)
+READING = frozenset(ReadingKeywords.__annotations__)
+
+
+def parsed_options(
+    function: str,
+    keywords: Mapping[str, Any],
+    own: Collection[str] = (),
+    options: CalculationOptions | None = None,
+    known: Collection[str] = CALCULATION | READING,
+) -> tuple[ReadingKeywords, CalculationOptions]:
+    """The keyword arguments of a public function: those that read, and those that calculate.
+
+    Parameters
+    ----------
+    function
+        Name of the function that was called, for the error.
+    keywords
+        As they were given to it.
+    own
+        Other keyword arguments that the function has, for suggestions.
+    options
+        Options that the keywords change; by default the defaults.
+    known
+        Keywords that the function passes on.
+
+    Raises
+    ------
+    TypeError
+        For a keyword that the function does not have.
+    ParameterError
+        As for :class:`CalculationOptions`.
+    """
+    for name in keywords:
+        if name not in known:
+            raise unknown_keyword(function, name, {*known, *own})
+    reading: Any = {name: value for name, value in keywords.items() if name in READING}
+    fields = {name: value for name, value in keywords.items() if name in CALCULATION}
+    return reading, (options or CalculationOptions()).replace(**fields)
+
+
+def unknown_keyword(function: str, name: str, known: Collection[str]) -> TypeError:
+    """The error of a keyword argument that a function does not have, with the nearest one."""
+    from difflib import get_close_matches
+
+    plain = {other.replace("_", ""): other for other in sorted(known)}
+    near = get_close_matches(name.replace("_", "").lower(), plain, n=1)
+    suggestion = f"; did you mean {plain[near[0]]!r}?" if near else ""
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}{suggestion}")
