@@ -62,17 +62,21 @@ def observed_for(
     free_value: int | None = None,
 ) -> Observed:
     """Data for a model in `crystal`; arguments and errors are those of the steps below."""
-    given = amplitudes_of(data, free_label, free_value)
+    given = amplitudes_of(data, free_label, free_value, crystal)
     notes = compare_crystals(crystal, given.crystal)
     f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
     usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
     free, about_free = free_set(f_obs, usable, use_free)
     weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
-    return Observed(f_obs, usable, free, weights, notes + about_usable + about_free)
+    notes = (*f_obs.notes, *notes, *about_usable, *about_free)
+    return Observed(f_obs, usable, free, weights, notes)
 
 
 def amplitudes_of(
-    data: Any, free_label: str | None = None, free_value: int | None = None
+    data: Any,
+    free_label: str | None = None,
+    free_value: int | None = None,
+    crystal: Crystal | None = None,
 ) -> Reflections:
     """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
 
@@ -85,7 +89,7 @@ def amplitudes_of(
     if not is_ready:
         from friedel.readers.amplitudes import as_reflections
 
-        data = as_reflections(data, free_label=free_label, free_value=free_value)
+        data = as_reflections(data, free_label=free_label, free_value=free_value, crystal=crystal)
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"

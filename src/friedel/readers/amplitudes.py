@@ -1,88 +1,204 @@
-"""Observed data in: MTZ and mmCIF files and gemmi objects become Reflections."""
+"""Observed data in: reflection files and gemmi objects become Reflections.
+
+A file is read as a table of typed columns; the columns of the data and of the free set are chosen;
+rows that are not to be used are left out, and equivalent ones merged. Each decision is a note.
+"""
 
 import re
-from itertools import pairwise
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
+from friedel.readers.cif_tables import cif_tables
+from friedel.readers.column_choice import Observed, named_columns, usual_columns
+from friedel.readers.free_flags import FreeSet, free_set_of
 from friedel.readers.gemmi_models import crystal_from_gemmi, crystal_of
-from friedel.readers.reading import decoded
+from friedel.readers.mtz_tables import mtz_table
+from friedel.readers.reading import decoded, reading
+from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.text_tables import text_table
+from friedel.reflections.french_wilson import amplitudes_from_intensities
+from friedel.reflections.merging import Groups, grouped, weighted_means
 from friedel.reflections.reflections import Reflections
 
-AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")
-"""Labels under which observed amplitudes are usually found, the most usual first."""
-
-FREE_LABELS = (
-    "FREE", "FreeR_flag", "R-free-flags", "FREER", "RFREE", "Rfree", "FreeRflag", "FreeR-flag",
-    "FREERFLAG", "R-free", "pdbx_r_free_flag", "status",
-)  # fmt: skip
-"""Labels under which R-free flags are usually found."""
+UNUSED_STATUS = {
+    "x": "unreliable",
+    "-": "systematically absent",
+    "h": "beyond the high-resolution limit",
+    "l": "beyond the low-resolution limit",
+    "<": "unobserved",
+}
+"""Status of mmCIF of reflections that are not to be used, by its dictionary."""
 
 
 def as_reflections(
-    data: Any, *, free_label: str | None = None, free_value: int | None = None
+    data: Any,
+    *,
+    free_label: str | None = None,
+    free_value: int | None = None,
+    block: str | None = None,
+    data_set: str | None = None,
+    crystal: Crystal | None = None,
+    friedel_pairs: bool = False,
 ) -> Reflections:
     """Observed amplitudes from any of the forms in which people hold them.
 
     Parameters
     ----------
     data
-        ``"file.mtz"``, ``"file.mtz:FP,SIGFP"``, ``"file-sf.cif"`` (also with ``:labels``),
-        ``gemmi.Mtz``, ``gemmi.ValueSigmaAsuData`` or ``gemmi.FloatAsuData``, or `Reflections`.
-        Without labels the usual ones are looked for; the choice is in `description`. Four labels,
-        as in ``"file.mtz:F(+),SIGF(+),F(-),SIGF(-)"``, are Friedel mates measured apart: F(-) is
-        then at -hkl.
+        ``"file.mtz"``, ``"file.mtz:FP,SIGFP"``, ``"file-sf.cif"`` (also with ``:labels``), a CNS,
+        scalepack, XDS or SHELX list, ``gemmi.Mtz``, ``gemmi.ValueSigmaAsuData`` or
+        ``gemmi.FloatAsuData``, or `Reflections`. Labels may have a data set before them, as in
+        ``"file.mtz:native/FP,native/SIGFP"``. Without labels the first usual ones with data are
+        taken: amplitudes, F(+) and F(-), intensities. Four labels, as in
+        ``"file.mtz:F(+),SIGF(+),F(-),SIGF(-)"``, are Friedel mates measured apart.
     free_label, free_value
         Column of a file with R-free flags, and its value in the free set; by default the
         usual columns and conventions.
+    block, data_set
+        Name of the block of an mmCIF file, and of the data set (of an MTZ file; wavelength or
+        crystal of an mmCIF file); by default the first with data.
+    crystal
+        Cell and symmetry where the source states none.
+    friedel_pairs
+        Whether F(+) and F(-) that were found without being named are kept apart, F(-) at -hkl;
+        by default they are averaged. Those that were named are kept apart.
 
     Returns
     -------
     Reflections
-        In the CCP4 asymmetric unit, sorted; missing and absent reflections left out,
-        equivalent ones averaged; `free` set when the source has R-free flags.
+        In the CCP4 asymmetric unit, sorted; equivalent ones merged with weights 1/sigma^2; of
+        intensities the amplitudes of French and Wilson [French1978]. `free` is set when the source
+        has R-free flags, and `notes` tell what was chosen and left out.
 
     Raises
     ------
     FileFormatError
-        When the source cannot be read or lacks the columns.
+        When the source cannot be read or lacks the columns, or one that was named is of another
+        kind.
+    ReflectionsError
+        When the free set would have more than 30 % of the reflections, by a guess.
     """
     if isinstance(data, Reflections) and free_label is None and free_value is None:
         return data
+    wanted = _Wanted(free_label, free_value, data_set, crystal, friedel_pairs)
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
         with decoded(path):
-            table, name = _read_table(Path(path)), Path(path).name
-            return _from_table(table, labels, name, free_label, free_value)
+            tables = read_tables(Path(path))
+            table, notes = _chosen_table(tables, labels, block, data_set)
+            return _from_table(table, labels, wanted, notes)
     if isinstance(data, gemmi.Mtz):
-        return _from_table(_MtzTable(data), (), "gemmi.Mtz", free_label, free_value)
+        return _from_table(mtz_table(data, "gemmi.Mtz"), (), wanted)
     if free_label is not None or free_value is not None:
         raise ParameterError("R-free flags can be chosen in files and gemmi.Mtz only")
-    if isinstance(data, gemmi.ValueSigmaAsuData):
-        pairs = _value_sigma_pairs(data)
-        return _merged(
-            crystal_of(data), data.miller_array, pairs[:, 0], pairs[:, 1], None, "F", "AsuData"
-        )
-    if isinstance(data, gemmi.FloatAsuData):
-        return _merged(
-            crystal_of(data),
-            data.miller_array,
-            np.asarray(data.value_array),
-            None,
-            None,
-            "F",
-            "AsuData",
-        )
+    if isinstance(data, gemmi.ValueSigmaAsuData | gemmi.FloatAsuData):
+        return _from_table(_asu_table(data), ("F",), wanted._replace(crystal=crystal_of(data)))
     raise FileFormatError(
         f"cannot take reflections from {type(data).__name__}: expected a path such as "
         "'data.mtz' or 'data.mtz:FP,SIGFP', gemmi.Mtz, gemmi AsuData or friedel.Reflections"
     )
+
+
+class _Wanted(NamedTuple):
+    """What the caller asked for."""
+
+    free_label: str | None
+    free_value: int | None
+    data_set: str | None
+    crystal: Crystal | None
+    friedel_pairs: bool
+
+
+def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
+    """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
+    endings = "mtz|cif|mmcif|ent|hkl|sca|cv|fobs"
+    pattern = rf"(.+?\.(?:{endings})(?:\.gz)?):([^\\]+)"
+    match = re.fullmatch(pattern, text, re.IGNORECASE)
+    if match is None:
+        return text, ()
+    path, labels = match.groups()
+    return path, tuple(label for label in re.split("[:,]", labels) if label)
+
+
+def read_tables(path: Path) -> list[ReflectionTable]:
+    """The tables of a reflection file, told by its content.
+
+    Raises
+    ------
+    FileFormatError
+        When it cannot be read, or is of no known format.
+    """
+    if not path.exists():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+    with reading(path, "reflections"):
+        if suffixes and suffixes[-1] in (".cif", ".ent", ".mmcif"):
+            return cif_tables(gemmi.cif.read(fspath(path)), path.name)
+        if not suffixes or suffixes[-1] != ".mtz":
+            table = text_table(path)
+            if table is not None:
+                return [table]
+        return [mtz_table(gemmi.read_mtz_file(fspath(path)), path.name)]
+
+
+def _chosen_table(
+    tables: Sequence[ReflectionTable],
+    labels: tuple[str, ...],
+    block: str | None,
+    data_set: str | None,
+) -> tuple[ReflectionTable, tuple[Note, ...]]:
+    """The block asked for, or the first that has the columns."""
+    if block is not None:
+        named = [t for t in tables if t.name.endswith(f"block {block}")]
+        if not named and len(tables) == 1 and _block_name(tables[0]) == block:
+            named = list(tables)
+        if not named:
+            known = ", ".join(_block_name(t) for t in tables)
+            raise FileFormatError(f"{tables[0].name}: no block {block}; there are {known}")
+        return named[0], ()
+    errors = []
+    for i, table in enumerate(tables):
+        try:
+            if labels:
+                named_columns(table, labels, data_set)
+            else:
+                usual_columns(table, None if table.group is not None else data_set)
+        except FileFormatError as error:
+            errors.append(error)
+            continue
+        if len(tables) == 1:
+            return table, ()
+        others = ", ".join(_block_name(t) for j, t in enumerate(tables) if j != i)
+        text = f"block {_block_name(table)} is used; there are also {others}"
+        return table, (Note(text, "guess", len(tables) - 1, give="name it with block"),)
+    raise errors[0]
+
+
+def _block_name(table: ReflectionTable) -> str:
+    return table.columns[0].data_set if table.columns else table.name
+
+
+def _asu_table(data: Any) -> ReflectionTable:
+    """Of gemmi's AsuData."""
+    if isinstance(data, gemmi.FloatAsuData):
+        values, sigmas = np.asarray(data.value_array), None
+    else:
+        pairs = _value_sigma_pairs(data)
+        values, sigmas = pairs[:, 0], pairs[:, 1]
+    columns = [
+        Column("F", Kind.AMPLITUDE, lambda: values, sigma=None if sigmas is None else "SIGF")
+    ]
+    if sigmas is not None:
+        columns.append(Column("SIGF", Kind.SIGMA, lambda: sigmas))
+    return ReflectionTable("AsuData", np.array(data.miller_array), tuple(columns))
 
 
 def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
@@ -97,220 +213,190 @@ def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
     return as_strided(data.value_array, strides=(record, 4), writeable=False)
 
 
-def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
-    """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
-    match = re.fullmatch(r"(.+?\.(?:mtz|cif|mmcif|ent)(?:\.gz)?):([^/\\]+)", text)
-    if match is None:
-        return text, ()
-    path, labels = match.groups()
-    return path, tuple(label for label in re.split("[:,]", labels) if label)
-
-
-class _MtzTable:
-    """Columns of an MTZ file."""
-
-    def __init__(self, mtz: gemmi.Mtz) -> None:
-        self.crystal = crystal_from_gemmi(_cell_or_error(mtz.cell), mtz.spacegroup)
-        self.columns = {c.label: c for c in mtz.columns}
-        self.types = {c.label: c.type for c in mtz.columns}
-        self.hkl = mtz.make_miller_array()
-
-    def labels(self) -> list[str]:
-        return list(self.columns)
-
-    def array(self, label: str) -> np.ndarray:
-        return np.array(self.columns[label].array)
-
-    def amplitude_pairs(self) -> list[tuple[str, str]]:
-        """Amplitude columns (type F) followed by their uncertainty (type Q)."""
-        labels = list(self.columns)
-        pairs = pairwise(labels)
-        return [(f, q) for f, q in pairs if self.types[f] == "F" and self.types[q] == "Q"]
-
-
-class _CifTable:
-    """Columns of a _refln loop in a structure-factor mmCIF."""
-
-    def __init__(self, block: gemmi.ReflnBlock) -> None:
-        self.crystal = crystal_from_gemmi(_cell_or_error(block.cell), block.spacegroup)
-        self.block = block
-        self.hkl = block.make_miller_array()
-
-    def labels(self) -> list[str]:
-        return list(self.block.column_labels())
-
-    def array(self, label: str) -> np.ndarray:
-        if label == "status":
-            texts = np.array([str(x) for x in self.block.block.find_values("_refln.status")])
-            return np.where(texts == "f", 1.0, np.where(texts == "o", 0.0, np.nan))
-        return np.array(self.block.make_float_array(label))
-
-    def amplitude_pairs(self) -> list[tuple[str, str]]:
-        labels = self.labels()
-        return [
-            (f, _sigma_label(f))
-            for f in labels
-            if f.startswith("F_meas") and _sigma_label(f) in labels
-        ]
-
-
-def _sigma_label(label: str) -> str:
-    if label.startswith("F_meas"):
-        return label.replace("F_meas", "F_meas_sigma")
-    return f"SIG{label}"
-
-
-def _cell_or_error(cell: gemmi.UnitCell) -> gemmi.UnitCell:
-    if not cell.is_crystal():
-        raise FileFormatError("the reflection file has no unit cell")
-    return cell
-
-
-def _read_table(path: Path) -> _MtzTable | _CifTable:
-    if not path.exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
-        suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
-        if suffixes and suffixes[-1] in (".cif", ".ent", ".mmcif"):
-            blocks = gemmi.as_refln_blocks(gemmi.cif.read(fspath(path)))
-            if not blocks or not blocks[0].default_loop:
-                raise FileFormatError(f"{fspath(path)} has no table of reflections (_refln)")
-            return _CifTable(blocks[0])
-        return _MtzTable(gemmi.read_mtz_file(fspath(path)))
-    except FileFormatError:
-        raise
-    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as reflections: {reason}") from None
-
-
 def _from_table(
-    table: _MtzTable | _CifTable,
+    table: ReflectionTable,
     labels: tuple[str, ...],
-    name: str,
-    free_label: str | None = None,
-    free_value: int | None = None,
+    wanted: _Wanted,
+    notes: tuple[Note, ...] = (),
 ) -> Reflections:
-    free, convention = _free_flags(table, name, free_label, free_value)
-    if len(labels) == 4:  # F(+), SIGF(+), F(-), SIGF(-)
-        columns = [table.array(label) for label in _present(table, labels, name)]
-        description = f"{', '.join(labels)} from {name}; {convention}"
-        return _merged(
-            table.crystal,
-            np.concatenate([table.hkl, -table.hkl]),
-            np.concatenate(columns[::2]),
-            np.concatenate(columns[1::2]),
-            None if free is None else np.concatenate([free, free]),
-            labels[0],
-            description,
-            pairs_apart=True,
-        )
-    label, sigma = _choose_labels(table, labels, name)
-    values = table.array(label)
-    sigmas = table.array(sigma) if sigma else None
-    source = ", ".join(filter(None, [label, sigma]))
-    description = f"{source} from {name}; {convention}"
-    return _merged(table.crystal, table.hkl, values, sigmas, free, label, description)
-
-
-def _present(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -> tuple[str, ...]:
-    present = table.labels()
-    missing = [label for label in labels if label not in present]
-    if missing:
-        raise FileFormatError(
-            f"{name} has no column {', '.join(missing)}; it has {', '.join(present)}"
-        )
-    return labels
-
-
-def _choose_labels(
-    table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str
-) -> tuple[str, str | None]:
-    present = table.labels()
-    if _present(table, labels, name):
-        label = labels[0]
-        sigma = labels[1] if len(labels) > 1 else _sigma_label(label)
-        return label, sigma if sigma in present else None
-    pairs = table.amplitude_pairs()
-    usual = [pair for known in AMPLITUDE_LABELS for pair in pairs if pair[0] == known]
-    if usual or pairs:
-        return (usual or pairs)[0]
-    alone = [known for known in AMPLITUDE_LABELS if known in present]
-    if alone:
-        return alone[0], None
-    raise FileFormatError(
-        f"{name} has no observed amplitudes with uncertainties; it has {', '.join(present)}. "
-        "Name the columns, as in 'data.mtz:FP,SIGFP'"
+    data_set = None if table.group is not None else wanted.data_set
+    observed, about = (
+        named_columns(table, labels, data_set) if labels else usual_columns(table, data_set)
     )
+    crystal, about_crystal = _crystal(table, observed.value, wanted.crystal)
+    rows, about_rows = _used_rows(table, wanted.data_set)
+    free_set = free_set_of(table, rows, wanted.free_label, wanted.free_value)
+    notes = (*table.notes, *notes, *about, *about_crystal, *about_rows)
+    flagged = np.ones(len(table.hkl), bool) if free_set is None else free_set.flagged
+    apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
+    measured = _measurements(table, observed, rows & flagged)
+    unflagged = int((rows & ~flagged & np.isfinite(observed.value.values)).sum())
+    if unflagged:
+        text = f"{unflagged} reflections without an R-free flag are not used"
+        notes = (*notes, Note(text, "left out", unflagged))
+    return _merged(crystal, measured, free_set, observed, table.name, notes, apart)
 
 
-def _free_flags(
-    table: _MtzTable | _CifTable, name: str, label: str | None, value: int | None
-) -> tuple[np.ndarray | None, str]:
-    """(n,) bool True where free, and which convention was recognised.
+def _crystal(
+    table: ReflectionTable, column: Column, given: Crystal | None
+) -> tuple[Crystal, tuple[Note, ...]]:
+    """Cell and symmetry: of the column's data set, of the file, or those that were given."""
+    cell, group = column.cell or table.cell, table.spacegroup
+    if cell is not None and group is not None:
+        return crystal_from_gemmi(cell, group), ()
+    if given is None:
+        lacking = "unit cell" if cell is None else "space group"
+        raise FileFormatError(
+            f"{table.name} has no {lacking}: the reflection file does not state it"
+        )
+    if table.name == "AsuData":
+        return given, ()
+    if cell is None:
+        what = "cell and symmetry" if group is None else "cell"
+        return given, (Note(f"the data state no {what}: those of the model are used", "guess"),)
+    crystal = Crystal(
+        cell.parameters, given.rotations, given.translations, given.asu_basis, given.name
+    )
+    return crystal, (Note("the data state no space group: that of the model is used", "guess"),)
 
-    CCP4 numbers the sets from 0 and 0 is free; Phenix and mmCIF's status mark the free set with 1.
-    A label and a value that are given are taken as they are.
+
+def _used_rows(table: ReflectionTable, data_set: str | None) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """(n,) bool: rows that are of the data set and not marked as unusable."""
+    used = np.ones(len(table.hkl), bool)
+    notes = []
+    if table.status is not None:
+        for status, meaning in UNUSED_STATUS.items():
+            marked = table.status == status
+            if marked.any():
+                n = int(marked.sum())
+                text = f"{n} reflections with status {status} ({meaning}) are not used"
+                notes.append(Note(text, "left out", n))
+                used &= ~marked
+    if table.group is not None:
+        names = list(dict.fromkeys(table.group.tolist()))
+        chosen = names[0] if data_set is None else data_set
+        if chosen not in names:
+            raise FileFormatError(
+                f"{table.name}: no data set {chosen}; wavelength_id and crystal_id are "
+                f"{', '.join(names)}"
+            )
+        if data_set is None:
+            others = ", ".join(names[1:])
+            text = f"wavelength or crystal {chosen} is used; there are also {others}"
+            notes.append(Note(text, "guess", len(names) - 1, give="give data_set"))
+        used &= table.group == chosen
+    return used, tuple(notes)
+
+
+class _Measurements(NamedTuple):
+    """Values and sigmas as they stand in a file, F(-) after F(+) and at -h.
+
+    `row` (n,) tells that of the table, `notes` what was left out.
     """
-    if label is not None:
-        _present(table, (label,), name)
-    else:
-        label = next((known for known in FREE_LABELS if known in table.labels()), None)
-    if label is None:
-        return None, "no R-free flags"
-    flags = table.array(label)
-    if value is not None:
-        return flags == value, f"free set is {label} = {value} (as asked)"
-    known = flags[np.isfinite(flags)]
-    if not len(known) or known.min() == known.max():
-        return None, f"R-free flags {label} are all the same and not used"
-    two_sets = set(np.unique(known)) <= {0.0, 1.0}
-    ones_are_few = (known == 1).mean() < 0.5
-    free_value = 1 if two_sets and ones_are_few else 0
-    style = "as in Phenix and mmCIF" if free_value else "as in CCP4"
-    return flags == free_value, f"free set is {label} = {free_value} ({style})"
+
+    hkl: np.ndarray
+    values: np.ndarray
+    sigmas: np.ndarray | None
+    row: np.ndarray
+    notes: tuple[Note, ...]
+
+
+def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) -> _Measurements:
+    """The measurements that can be used."""
+    parts = [(table.hkl, observed.value, observed.sigma)]
+    if observed.minus is not None:
+        parts.append((-table.hkl, observed.minus, observed.minus_sigma))
+    hkl = np.concatenate([indices for indices, _, _ in parts])
+    values = np.concatenate([value.values for _, value, _ in parts])
+    row = np.tile(np.arange(len(table.hkl)), len(parts))
+    use = np.isfinite(values) & rows[row] & np.isfinite(hkl).all(axis=1)
+    notes: list[Note] = []
+    sigmas = None
+    if all(sigma is not None for _, _, sigma in parts):
+        sigmas = np.concatenate([sigma.values for _, _, sigma in parts if sigma is not None])
+        if not (sigmas[use] > 0).any():
+            notes.append(Note("all sigmas are zero or missing: the data have none", "left out"))
+            sigmas = None
+    if sigmas is not None:
+        for reason, applies in (
+            ("a negative sigma", sigmas < 0),
+            ("a missing sigma", ~np.isfinite(sigmas)),
+        ):
+            n = int((use & applies).sum())
+            if n:
+                notes.append(Note(f"{n} reflections with {reason} are not used", "left out", n))
+            use &= ~applies
+    return _Measurements(
+        hkl[use], values[use], None if sigmas is None else sigmas[use], row[use], tuple(notes)
+    )
 
 
 def _merged(
     crystal: Crystal,
-    hkl: np.ndarray,
-    values: np.ndarray,
-    sigmas: np.ndarray | None,
-    free: np.ndarray | None,
-    label: str,
-    description: str,
-    *,
-    pairs_apart: bool = False,
+    measured: _Measurements,
+    free_set: FreeSet | None,
+    observed: Observed,
+    name: str,
+    notes: tuple[Note, ...],
+    apart: bool,
 ) -> Reflections:
-    """Present reflections mapped to the asymmetric unit, sorted, equivalent ones averaged.
-
-    With `pairs_apart` h and -h are not equivalent, unless by symmetry.
-    """
-    present = np.isfinite(values)
-    if sigmas is not None:
-        present &= np.isfinite(sigmas)
-    present &= ~crystal.is_absent(hkl) & np.asarray(hkl).any(axis=1)
+    """Measurements mapped to the asymmetric unit, sorted, equivalent ones merged."""
+    hkl = measured.hkl
+    absent, origin = crystal.is_absent(hkl), (hkl == 0).all(axis=1)
+    present = ~absent & ~origin
+    notes = (*notes, *measured.notes, *_absent_notes(absent & ~origin, origin))
     if not present.any():
-        raise FileFormatError(f"no observed values of {label} ({description})")
-    folded, _, friedel = crystal.to_asu(np.asarray(hkl)[present])
-    if pairs_apart:
-        folded[friedel & ~crystal.is_centric(folded)] *= -1
-    unique, group, counts = np.unique(folded, axis=0, return_inverse=True, return_counts=True)
-    group = group.ravel()
-
-    def mean(array: np.ndarray) -> np.ndarray:
-        return np.bincount(group, array[present].astype(np.float64)) / counts
-
-    merged_sigmas = (
-        None if sigmas is None else np.sqrt(mean(sigmas.astype(np.float64) ** 2) / counts)
-    )
-    duplicates = len(folded) - len(unique)
-    if duplicates:
-        description += f"; {duplicates} equivalent reflections averaged"
-    merged_free = None if free is None else mean(free) > 0.5
-    if merged_free is not None:
-        description += f" with {int(merged_free.sum())} reflections"
+        raise FileFormatError(f"{name} has no observed values of {observed.labels}")
+    groups = grouped(crystal, hkl[present], friedel_mates=not apart)
+    values = measured.values[present]
+    if measured.sigmas is None:
+        means, sigmas = groups.total(values) / groups.counts, None
+    else:
+        means, sigmas = _with_sigmas(groups, values, measured.sigmas[present])
+    duplicates = len(values) - len(groups.hkl)
+    if duplicates and observed.minus is None:
+        text = f"{duplicates} equivalent reflections are merged"
+        notes = (*notes, Note(text, "default", duplicates))
+    elif observed.minus is not None and not apart:
+        text = f"{observed.value.label} and {observed.minus.label} are averaged"
+        notes = (*notes, Note(text, "default", duplicates))
+    merged_free = None
+    if free_set is not None:
+        of_rows = free_set.free[measured.row[present]].astype(float)
+        merged_free = groups.total(of_rows) > 0.5 * groups.counts
+        rule, n_free = free_set.rule, int(merged_free.sum())
+        text = f"{rule}: {n_free} reflections"
+        notes = (*notes, Note(text, rule.kind, n_free, give=rule.give), *free_set.notes)
+    label = observed.value.label
+    if observed.is_intensity:
+        means, sigmas, about = amplitudes_from_intensities(crystal, groups.hkl, means, sigmas)
+        label = "F"
+        notes = (*notes, *about)
+    description = f"{observed.labels} from {name}"
     return Reflections(
-        crystal, unique, mean(values), merged_sigmas, merged_free, label, description
+        crystal, groups.hkl, means, sigmas, merged_free, label, description, notes=notes
     )
+
+
+def _with_sigmas(
+    groups: Groups, values: np.ndarray, sigmas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means with weights 1 / sigma^2; where a sigma is zero, plain means without one."""
+    if (sigmas > 0).all():
+        return weighted_means(groups, values, sigmas, sigmas**-2.0)
+    some = np.where(sigmas > 0, sigmas, np.inf)
+    without = groups.total((sigmas > 0).astype(float)) == 0
+    weights = np.where(without[groups.member_of], 1.0, some**-2.0)
+    means = groups.total(weights * values) / groups.total(weights)
+    with np.errstate(divide="ignore"):
+        merged = 1.0 / np.sqrt(groups.total(some**-2.0))
+    return means, np.where(without, 0.0, merged)
+
+
+def _absent_notes(absent: np.ndarray, origin: np.ndarray) -> tuple[Note, ...]:
+    notes = []
+    if n := int(absent.sum()):
+        notes.append(Note(f"{n} reflections absent by symmetry are not used", "left out", n))
+    if origin.any():
+        notes.append(Note("the reflection (0 0 0) is not used", "left out", int(origin.sum())))
+    return tuple(notes)

@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from friedel.model.crystal import Crystal
+from friedel.notes import Note
+from friedel.reflections.mean_intensity import mean_of_intensities
+
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(48)
 """Nodes of the integrals: their error is below 1e-10 for any I / sigma and <J> / sigma."""
 
@@ -21,6 +25,43 @@ EXPONENT = 40.0
 
 ROWS_AT_A_TIME = 16384
 """Reflections integrated together, so that their nodes stay in the cache."""
+
+
+NEGATIVE = -4.0
+"""An intensity below so many sigma is no measurement that Wilson's distribution explains."""
+
+
+def amplitudes_from_intensities(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, tuple[Note, ...]]:
+    """Amplitudes, their uncertainties and notes.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) unique reflections.
+    intensity, sigmas
+        (n,); without sigmas, or where one is 0, F is the square root of what is not negative.
+    """
+    root = np.sqrt(np.maximum(intensity, 0.0))
+    if sigmas is None:
+        text = "amplitudes are square roots of the intensities, which have no sigmas"
+        return root, None, (Note(text, "guess", give="give intensities with sigmas"),)
+    measured = sigmas > 0
+    epsilon = crystal.epsilon(hkl)
+    mean = epsilon * mean_of_intensities(crystal, hkl, intensity)
+    found = posterior(
+        intensity[measured], sigmas[measured], mean[measured], crystal.is_centric(hkl)[measured]
+    )
+    f, sigma_f = root, np.zeros(len(root))
+    f[measured], sigma_f[measured] = found.f, found.sigma_f
+    negative = int((intensity < 0).sum())
+    text = f"amplitudes are those of French and Wilson; {negative} intensities are negative"
+    notes = [Note(text, "default", negative)]
+    if n := int((intensity < NEGATIVE * sigmas).sum()):
+        text = f"{n} intensities are below {NEGATIVE:g} sigma, which errors do not explain"
+        notes.append(Note(text, "warning", n))
+    return f, sigma_f, tuple(notes)
 
 
 class Posterior(NamedTuple):

@@ -12,13 +12,18 @@ MEAN_TERMS = 6
 
 
 def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
-    """(n,) smooth mean of F^2 / epsilon at the resolution of each reflection.
+    """(n,) smooth mean of F^2 / epsilon at the resolution of each reflection."""
+    return mean_of_intensities(crystal, hkl, amplitudes**2)
+
+
+def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray) -> np.ndarray:
+    """(n,) smooth mean of I / epsilon at the resolution of each reflection; I may be negative.
 
     The exponential of a polynomial in 1/d, at the maximum of the likelihood of Wilson's
     distribution (in which the few strongest reflections do not weigh as in least squares).
     """
     stol2 = crystal.stol2(hkl)
-    intensity = amplitudes**2 / crystal.epsilon(hkl)
+    intensity = intensity / crystal.epsilon(hkl)
     limits = 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
     n_terms = int(np.clip(len(hkl) // REFLECTIONS_PER_TERM, 1, MEAN_TERMS))
     terms = resolution_terms(stol2, limits, n_terms)

@@ -41,6 +41,8 @@ class Reflections:
         What the values are called in files: ``"FC"``, ``"FP"``, ...
     description
         Where they come from, for people to read.
+    notes
+        What was decided when they were read or calculated, and what was left out.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Reflections:
     free: np.ndarray | None = None
     label: str = "F"
     description: str = ""
+    notes: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
 
     _arrays: ClassVar[tuple[str, ...]] = ("hkl", "values", "sigmas", "free")
 

@@ -1,0 +1,145 @@
+"""What a reflection file says: rows of indices, and columns that know their kind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import gemmi
+import numpy as np
+
+from friedel.errors import FileFormatError
+from friedel.notes import Note
+
+MISSING = (-999.0, -9999.0)
+"""Numbers by which programs mark what was not measured."""
+
+
+class Kind(StrEnum):
+    """What the numbers of a column are."""
+
+    AMPLITUDE = "amplitude"
+    AMPLITUDE_PLUS = "amplitude F(+)"
+    AMPLITUDE_MINUS = "amplitude F(-)"
+    INTENSITY = "intensity"
+    INTENSITY_PLUS = "intensity I(+)"
+    INTENSITY_MINUS = "intensity I(-)"
+    SIGMA = "standard uncertainty"
+    CALCULATED = "calculated amplitude"
+    DIFFERENCE = "anomalous difference"
+    NORMALIZED = "normalized amplitude E"
+    PHASE = "phase"
+    WEIGHT = "weight or figure of merit"
+    FLAG = "whole number, such as an R-free flag"
+    STATUS = "status of reflections"
+    INDEX = "Miller index"
+    OTHER = "number of unknown kind"
+
+
+AMPLITUDES = (Kind.AMPLITUDE, Kind.AMPLITUDE_PLUS, Kind.AMPLITUDE_MINUS)
+INTENSITIES = (Kind.INTENSITY, Kind.INTENSITY_PLUS, Kind.INTENSITY_MINUS)
+MINUS = {
+    Kind.AMPLITUDE_PLUS: Kind.AMPLITUDE_MINUS,
+    Kind.INTENSITY_PLUS: Kind.INTENSITY_MINUS,
+}
+"""The kind of a Friedel mate's column."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a file.
+
+    Attributes
+    ----------
+    label, kind
+        As the file names it, and what it holds.
+    read
+        Gives the values (n,); called once, when they are needed.
+    data_set
+        Name of the data set that it belongs to, empty where there are none.
+    cell
+        That of its data set, or None.
+    wavelength
+        That of its data set, Å, or 0 when not known.
+    sigma
+        Label of the column with its standard uncertainties, or None.
+    """
+
+    label: str
+    kind: Kind
+    read: Callable[[], np.ndarray]
+    data_set: str = ""
+    cell: gemmi.UnitCell | None = None
+    wavelength: float = 0.0
+    sigma: str | None = None
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """(n,) float64, NaN where missing."""
+        values = np.array(self.read(), np.float64)
+        values[~np.isfinite(values)] = np.nan
+        values[np.isin(values, MISSING)] = np.nan
+        return values
+
+    @cached_property
+    def has_data(self) -> bool:
+        """Whether any value is there and is not zero."""
+        return bool((np.isfinite(self.values) & (self.values != 0.0)).any())
+
+
+@dataclass(frozen=True, eq=False)
+class ReflectionTable:
+    """The reflections of one file, or of one block of it.
+
+    Attributes
+    ----------
+    name
+        Of the file, with that of the block if there are several.
+    hkl
+        (n, 3) indices as they stand.
+    columns
+        All but the indices.
+    cell, spacegroup
+        Those of the whole file; None where it does not say.
+    status
+        (n,) text of what the file says of each row, ``""`` where nothing; or None.
+    group
+        (n,) text that tells data sets apart which share the columns, or None.
+    notes
+        What was decided while reading.
+    """
+
+    name: str
+    hkl: np.ndarray
+    columns: tuple[Column, ...]
+    cell: gemmi.UnitCell | None = None
+    spacegroup: gemmi.SpaceGroup | None = None
+    status: np.ndarray | None = None
+    group: np.ndarray | None = None
+    notes: tuple[Note, ...] = field(default=())
+
+    def labels(self) -> list[str]:
+        """All labels, in the order of the file."""
+        return [column.label for column in self.columns]
+
+    def find(self, label: str, data_set: str | None = None) -> Column:
+        """The first column with this label, of one data set if that is given.
+
+        Raises
+        ------
+        FileFormatError
+            When there is none.
+        """
+        for column in self.columns:
+            if column.label == label and data_set in (None, column.data_set):
+                return column
+        where = f" in data set {data_set}" if data_set is not None else ""
+        raise FileFormatError(
+            f"{self.name} has no column {label}{where}; it has {', '.join(self.labels())}"
+        )
+
+    def sigma_of(self, column: Column) -> Column | None:
+        """The column with the standard uncertainties of another."""
+        if column.sigma is None:
+            return None
+        return self.find(column.sigma, column.data_set)

@@ -1,0 +1,66 @@
+"""Equivalent reflections merged: weighted means and their uncertainties."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from friedel.model.crystal import Crystal
+
+
+class Groups(NamedTuple):
+    """Which measurements are of the same reflection.
+
+    `hkl` (m, 3) are the unique reflections, `member_of` (n,) tells that of each measurement,
+    `counts` (m,) how many measurements each has.
+    """
+
+    hkl: np.ndarray
+    member_of: np.ndarray
+    counts: np.ndarray
+
+    def total(self, values: np.ndarray) -> np.ndarray:
+        """(m,) sums over the measurements of each reflection."""
+        return np.bincount(self.member_of, values, minlength=len(self.hkl))
+
+
+def grouped(crystal: Crystal, hkl: np.ndarray, *, friedel_mates: bool) -> Groups:
+    """Equivalent reflections found.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3).
+    friedel_mates
+        Whether h and -h are equivalent where the group has no inversion, too.
+    """
+    keys = representatives(crystal, hkl, friedel_mates)
+    unique, index, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    return Groups(unique, index.ravel(), counts)
+
+
+def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> np.ndarray:
+    """(n, 3) one of the equivalents of each reflection, the same for all of them."""
+    folded, _, friedel = crystal.to_asu(hkl)
+    if friedel_mates:
+        return folded
+    # of centric reflections -h is an equivalent of h by rotation
+    return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)
+
+
+def weighted_means(
+    groups: Groups, values: np.ndarray, sigmas: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means (m,) and their uncertainties (m,).
+
+    The uncertainty of a mean is that of its members, 1 / sqrt(sum 1/sigma^2), or that of their
+    spread, sum |x - mean| / (n sqrt(n - 1)), whichever is larger.
+
+    Parameters
+    ----------
+    values, sigmas, weights
+        (n,) measurements, sigma > 0 and weights > 0.
+    """
+    means = groups.total(weights * values) / groups.total(weights)
+    deviations = groups.total(np.abs(values - means[groups.member_of]))
+    spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
+    return means, np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
