@@ -246,9 +246,7 @@ def _crystal(
         return crystal_from_gemmi(cell, group), ()
     if given is None:
         lacking = "unit cell" if cell is None else "space group"
-        raise FileFormatError(
-            f"{table.name} has no {lacking}: the reflection file does not state it"
-        )
+        raise FileFormatError(f"{table.name} states no {lacking}, and none was given")
     if table.name == "AsuData":
         return given, ()
     if cell is None:

@@ -51,7 +51,7 @@ def text_table(path: Path) -> ReflectionTable | None:
         return _cns(text, path.name)
     if re.match(r"\s*1\s*\n\s*-\d+\s*\n", head):
         return _scalepack(text, path.name)
-    if re.match(r"(\s*-?\d+){3}\s+-?[\d.]+\s+-?[\d.]+", head):
+    if re.match(r"([ \d-]{3}\d){3}[ \d.-]{7}[\d.][ \d.-]{7}[\d.]", head):
         return _shelx(text, path.name)
     return None
 
