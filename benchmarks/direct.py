@@ -17,8 +17,9 @@ import numpy as np
 from common import models_folder, run_cctbx
 
 from friedel.direct import DirectSum, structure_factors
-from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import VOIGT
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import scattering_factors
 

@@ -8,8 +8,9 @@ import friedel
 from friedel import direct
 from friedel.direct import DirectSum, atom_blocks, cost, row_sums, structure_factors
 from friedel.kernels.direct import rows as kernels
-from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import VOIGT
 from friedel.runtime import threads
 
 TOLERANCE = 1e-12

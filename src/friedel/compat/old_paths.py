@@ -12,7 +12,7 @@ from typing import Any
 
 MOVED = {
     "friedel.adjoint": ("friedel.structure_factors.adjoint",),
-    "friedel.atoms": ("friedel.model.atoms",),
+    "friedel.atoms": ("friedel.model.atoms", "friedel.model.tensors"),
     "friedel.bijvoet": ("friedel.reflections.bijvoet",),
     "friedel.calculator": ("friedel.structure_factors.calculator",),
     "friedel.comparison": ("friedel.reflections.agreement",),

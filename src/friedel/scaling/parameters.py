@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from friedel.kernels.reciprocal.scaling import quadratic_forms
-from friedel.model.atoms import VOIGT
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
@@ -26,9 +26,6 @@ PARAMETERS = (
 )
 """In the order of the vector that is fitted: exponents of the overall scale, then of the solvent
 scale, then factors."""
-
-UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
-"""Row and column of the tensor elements 11, 22, 33, 12, 13, 23."""
 
 UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
 """The B of A^2 whose s^T B s / 4 is stol2."""
@@ -122,9 +119,8 @@ def quadratic_terms(crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
 
 def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np.ndarray:
     """(m, n) s^T B s / 4 of each of `tensors` (m, 6) at reflections (n, 3)."""
-    to_index = crystal.fractionalization
-    full = to_index @ tensors[:, VOIGT] @ to_index.T / 4.0
-    forms = full[:, *UPPER] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    forms = rotate_tensors(tensors, crystal.fractionalization) / 4.0
+    forms *= np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
     rows = np.empty((len(tensors), len(hkl)))
     quadratic_forms(np.ascontiguousarray(hkl, np.int32), forms, rows)
     return rows
@@ -167,11 +163,7 @@ def symmetric_tensors(crystal: Crystal) -> np.ndarray:
     trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means: the
     products of the full 3 x 3 tensors, summed over their elements, are 1 or 0.
     """
-    rotations, _ = crystal.primitive_operations
-    # In the basis of the cell the rotations are integers, so that the average over the group,
-    # a projection on what it leaves invariant, is exact whatever the rounding of the cell.
-    full = np.eye(6)[:, VOIGT]
-    averaged = np.einsum("nij,ajk,nlk->ail", rotations, full, rotations) / len(rotations)
+    averaged = averaged_unit_tensors(crystal.primitive_operations[0])
     cartesian = crystal.orthogonalization @ averaged @ crystal.orthogonalization.T
     rank = round(float(np.trace(averaged[:, *UPPER])))  # of a projection, its trace
     _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))
