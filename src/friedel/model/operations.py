@@ -12,8 +12,11 @@ from friedel.errors import SymmetryError
 MAX_OPERATIONS = 192
 """The largest space groups (F-centred, m-3m) have this many operations."""
 
+Rotation = tuple[tuple[int, int, int], ...]
+"""Its three rows."""
 
-Operation = tuple[tuple[tuple[int, int, int], ...], tuple[int, int, int]]
+Operation = tuple[Rotation, tuple[int, int, int]]
+"""A rotation, and a translation in 24ths of the cell edges."""
 
 
 def parse_triplet(text: str) -> Operation:
