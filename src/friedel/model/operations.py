@@ -93,6 +93,18 @@ def _multiply(first: Operation, second: Operation) -> Operation:
     return rows, shift  # type: ignore[return-value]
 
 
+def operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[bytes]:
+    """What is equal for equal operations, to look them up by; translations count modulo 1.
+
+    Parameters
+    ----------
+    rotations, translations
+        (n, 3, 3) and (n, 3) integers, translations in 24ths.
+    """
+    flat = np.hstack([rotations.reshape(-1, 9), translations % TRANSLATION_DENOMINATOR])
+    return [row.tobytes() for row in flat.astype(np.int32)]
+
+
 def is_identity(rotation: np.ndarray, translation: np.ndarray) -> bool:
     """Whether an operation leaves everything in place."""
     return bool((rotation == np.eye(3)).all() and (translation == 0).all())
