@@ -12,7 +12,7 @@ import numpy as np
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.crystal import Crystal
 from friedel.readers.gemmi_models import crystal_from_gemmi, crystal_of
-from friedel.readers.reading import decoded
+from friedel.readers.reading import decoded, reading
 from friedel.reflections.reflections import Reflections
 
 AMPLITUDE_LABELS = ("FP", "F", "FOBS", "F-obs-filtered", "F-obs", "F_obs", "FMEAN", "F_meas_au")
@@ -169,7 +169,7 @@ def _cell_or_error(cell: gemmi.UnitCell) -> gemmi.UnitCell:
 def _read_table(path: Path) -> _MtzTable | _CifTable:
     if not path.exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
+    with reading(path, "reflections"):
         suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
         if suffixes and suffixes[-1] in (".cif", ".ent", ".mmcif"):
             blocks = gemmi.as_refln_blocks(gemmi.cif.read(fspath(path)))
@@ -177,12 +177,6 @@ def _read_table(path: Path) -> _MtzTable | _CifTable:
                 raise FileFormatError(f"{fspath(path)} has no table of reflections (_refln)")
             return _CifTable(blocks[0])
         return _MtzTable(gemmi.read_mtz_file(fspath(path)))
-    except FileFormatError:
-        raise
-    # gemmi's readers raise whatever their parsers met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as reflections: {reason}") from None
 
 
 def _from_table(
