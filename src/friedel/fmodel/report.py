@@ -1,7 +1,6 @@
 """A fitted FModel as tables, text, HTML and JSON."""
 
 import dataclasses
-import html as markup
 import math
 from os import PathLike
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.fmodel.shells import Shell, table_text
+from friedel.html import html_details
 from friedel.reflections.bijvoet import difference_correlation, one_of_each
 from friedel.scaling import r_factor
 from friedel.scaling.outliers import FAR
@@ -190,9 +190,8 @@ def write_json(fmodel: Any, path: str | PathLike[str], *, overwrite: bool) -> No
 def html(fmodel: Any) -> str:
     """The summary for notebooks: what matters first, the rest to unfold."""
     free = "" if fmodel.r_free is None else f", R<sub>free</sub> {fmodel.r_free:.4f}"
-    head = f"<b>{markup.escape(fmodel.name)}</b>: R<sub>work</sub> {fmodel.r_work:.4f}{free}"
-    body = markup.escape(summary(fmodel, 10))
-    return f"<details><summary>{head}</summary><pre>{body}</pre></details>"
+    result = f"R<sub>work</sub> {fmodel.r_work:.4f}{free}"
+    return html_details(fmodel.name, result, summary(fmodel, 10))
 
 
 def table(fmodel: Any, n_shells: int) -> list[Shell]:

@@ -1,6 +1,5 @@
 """What the comparison of a small structure with its F^2 came to: numbers, text, files."""
 
-import html as markup
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.html import html_details
 from friedel.model.crystal import Crystal
 from friedel.readers.stated_refinement import StatedRefinement
 from friedel.reflections.reflections import match
@@ -95,12 +95,8 @@ class IntensityFit:
         )
 
     def _repr_html_(self) -> str:
-        head = (
-            f"<b>{markup.escape(self.name)}</b>: R<sub>1</sub> {self.r1:.4f}, "
-            f"wR<sub>2</sub> {self.wr2:.4f}"
-        )
-        body = markup.escape(self.summary())
-        return f"<details><summary>{head}</summary><pre>{body}</pre></details>"
+        result = f"R<sub>1</sub> {self.r1:.4f}, wR<sub>2</sub> {self.wr2:.4f}"
+        return html_details(self.name, result, self.summary())
 
     @cached_property
     def observed(self) -> np.ndarray:
