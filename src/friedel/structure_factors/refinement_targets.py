@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.reflections.distributions import HUBER_CORNER, huber_loss
 
 Result = tuple[float, np.ndarray]
 
@@ -48,7 +49,7 @@ def huber(
     *,
     scale: np.ndarray | float = 1.0,
     use: np.ndarray | None = None,
-    threshold: float = 1.345,
+    threshold: float = HUBER_CORNER,
 ) -> Result:
     """T = sum rho(z), z = (f_obs - scale |F|) / sigma: z^2, beyond the threshold linear in |z|.
 
@@ -59,8 +60,8 @@ def huber(
         raise ParameterError(f"got a threshold of {threshold!r}, expected a positive number")
     data = _Data(f_calc, f_obs, sigma, scale, use)
     z = (data.scaled - data.observed) / data.sigma
-    clipped = np.clip(z, -threshold, threshold)
-    return data.result(clipped * (2.0 * z - clipped), 2.0 * clipped / data.sigma)
+    loss, slope = huber_loss(z, threshold)
+    return data.result(2.0 * loss, 2.0 * slope / data.sigma)
 
 
 def least_squares_intensity(
