@@ -8,6 +8,7 @@ import numpy as np
 from friedel.kernels.reciprocal.scaling import quadratic_forms
 from friedel.model.crystal import Crystal
 from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
+from friedel.reflections.mean_intensity import resolution_terms
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
@@ -135,15 +136,14 @@ def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.nd
     1/d^2, low resolution, where solvent matters, gets its share.
     """
     inverse_d = np.clip(2.0 * np.sqrt(stol2), *limits)
-    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
-    return _polynomials(inverse_d, limits, n) - line @ _nearest_lines(limits, n)
+    within = 0.25 * inverse_d**2
+    line = np.stack([np.ones_like(within), within], axis=-1)
+    return _polynomials(within, limits, n) - line @ _nearest_lines(limits, n)
 
 
-def _polynomials(inverse_d: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    low, high = limits
-    x = 2.0 * (inverse_d - low) / max(high - low, 1e-12) - 1.0
+def _polynomials(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
     chosen = [1, *range(3, n + 2)][:n]
-    return np.polynomial.chebyshev.chebvander(x, max(n + 1, 2))[..., chosen]
+    return resolution_terms(stol2, limits, max(n + 2, 3))[..., chosen]
 
 
 @lru_cache(maxsize=64)
@@ -151,8 +151,9 @@ def _nearest_lines(limits: tuple[float, float], n: int) -> np.ndarray:
     """(2, n) constant and slope in stol2, with reflections evenly spread in reciprocal space."""
     inverse_d = np.linspace(*limits, 1000)
     root_weight = inverse_d[:, None]  # the volume of a shell goes with 1/d^2
-    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
-    terms = _polynomials(inverse_d, limits, n)
+    stol2 = 0.25 * inverse_d**2
+    line = np.stack([np.ones_like(stol2), stol2], axis=-1)
+    terms = _polynomials(stol2, limits, n)
     return np.linalg.lstsq(line * root_weight, terms * root_weight, rcond=None)[0]
 
 
