@@ -16,6 +16,7 @@ from friedel.reflections.distributions import amplitude_likelihood, mean_cosine
 from friedel.reflections.mean_intensity import (
     REFLECTIONS_PER_TERM,
     mean_intensity,
+    resolution_limits,
     resolution_terms,
 )
 
@@ -115,7 +116,7 @@ def phase_statistics(
     mean_model = mean_intensity(crystal, hkl, f_model)
     epsilon = crystal.epsilon(hkl)
     e_obs, e_model = f_obs / np.sqrt(epsilon * mean_obs), f_model / np.sqrt(epsilon * mean_model)
-    limits = 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
+    limits = resolution_limits(stol2)
     sigma_a = estimate(
         e_obs[estimate_from],
         e_model[estimate_from],
