@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from common import models_folder, run_cctbx
 
-from friedel.direct import DirectSum, structure_factors
-from friedel.model.atoms import VOIGT, Atoms
+from friedel.direct import DirectSum, direct_structure_factors
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import VOIGT
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import scattering_factors
 
@@ -119,7 +120,7 @@ def run(name: str, threads: int) -> None:
     other = run_cctbx("peer_cctbx.py", model, hkl[sample], d_min, 2, "direct")
     if other is not None:
         other = (other["seconds"] * len(hkl) / n, relative_error(other["f"], expected))
-    once = seconds(lambda: structure_factors(crystal, atoms, hkl, f))
+    once = seconds(lambda: direct_structure_factors(crystal, atoms, hkl, f))
     again = seconds(lambda: planned.structure_factors(atoms, f))
     error = relative_error(planned.structure_factors(atoms, f)[sample], expected)
     theirs = None

@@ -1,4 +1,4 @@
-"""Small tables for notebooks."""
+"""Small tables and summaries for notebooks."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -19,3 +19,12 @@ def html_table(
         f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>{below}"
     )
+
+
+def html_details(name: str, result: str, text: str) -> str:
+    """A line that opens: a name in bold and its result, and below them text as it stands.
+
+    `result` is HTML, the other two are plain text.
+    """
+    head = f"<b>{escape(name)}</b>: {result}"
+    return f"<details><summary>{head}</summary><pre>{escape(text)}</pre></details>"

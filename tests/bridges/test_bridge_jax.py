@@ -5,7 +5,7 @@ jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
 
-from friedel.bridges.jax import structure_factors  # noqa: E402
+from friedel.bridges.jax import structure_factor_function  # noqa: E402
 from friedel.model.atoms import Atoms  # noqa: E402
 from friedel.model.crystal import Crystal  # noqa: E402
 from friedel.structure_factors.calculator import Calculator  # noqa: E402
@@ -35,7 +35,7 @@ def some_parameters(*batch):
 
 
 def target_of(calculator):
-    f = structure_factors(calculator)
+    f = structure_factor_function(calculator)
     rng = np.random.default_rng(2)
     w = rng.normal(size=len(calculator.hkl)) + 1j * rng.normal(size=len(calculator.hkl))
 
@@ -65,7 +65,7 @@ def test_derivatives_by_finite_differences(calculator, wrap):
 
 
 def test_jit_gives_the_same(calculator):
-    f = structure_factors(calculator)
+    f = structure_factor_function(calculator)
     xyz = some_parameters()[0]
     np.testing.assert_array_equal(jax.jit(f)(xyz), f(xyz))
     np.testing.assert_array_equal(f(), calculator.forward())
@@ -91,7 +91,7 @@ def test_vmap(calculator, axes):
 
 
 def test_batches_and_vmap_together(calculator):
-    f = structure_factors(calculator)
+    f = structure_factor_function(calculator)
     xyz, b_iso = some_parameters(4)[0], some_parameters(2)[1]
     found = jax.vmap(lambda x: f(x, b_iso=b_iso))(xyz)
     assert found.shape == (4, 2, len(calculator.hkl))
@@ -99,7 +99,7 @@ def test_batches_and_vmap_together(calculator):
 
 
 def test_precision_follows_the_arrays(calculator):
-    f = structure_factors(calculator)
+    f = structure_factor_function(calculator)
     xyz = some_parameters()[0]
     assert f(xyz).dtype == jnp.complex128
     single = xyz.astype(np.float32)

@@ -6,8 +6,9 @@ from friedel.constants import U_TO_B
 from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.density import BACKGROUND, add_atoms, sample, sample_patch
 from friedel.density.radii import GaussianGroups, RadiusTable
-from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import VOIGT
 from friedel.scattering.formfactors import GaussianSum, scattering_factors
 
 ORTHOGONAL = Crystal((12, 13, 14, 90, 90, 90))

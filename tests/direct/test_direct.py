@@ -6,10 +6,11 @@ import pytest
 
 import friedel
 from friedel import direct
-from friedel.direct import DirectSum, atom_blocks, cost, row_sums, structure_factors
+from friedel.direct import DirectSum, atom_blocks, cost, direct_structure_factors, row_sums
 from friedel.kernels.direct import rows as kernels
-from friedel.model.atoms import VOIGT, Atoms
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import VOIGT
 from friedel.runtime import threads
 
 TOLERANCE = 1e-12
@@ -81,7 +82,7 @@ def random_hkl(n, largest, seed=1):
 def check(crystal, atoms, hkl, tolerance=TOLERANCE):
     hkl = np.asarray(hkl)
     f = form_factors(crystal, atoms, hkl)
-    found = structure_factors(crystal, atoms, hkl, f)
+    found = direct_structure_factors(crystal, atoms, hkl, f)
     expected = written_out(crystal, atoms, hkl, f)
     assert error(found, expected) < tolerance
     absent = crystal.is_absent(hkl)
@@ -171,7 +172,10 @@ def test_what_nearly_vanishes_is_as_exact_as_the_rest(angle):
     atoms = Atoms.from_labels(["S"], [[0.1, 0.2, 0.3]], 1.0, 200.0)
     hkl = crystal.unique_reflections(1.0)
     f = np.ones((1, len(hkl)))
-    found, expected = structure_factors(crystal, atoms, hkl, f), written_out(crystal, atoms, hkl, f)
+    found, expected = (
+        direct_structure_factors(crystal, atoms, hkl, f),
+        written_out(crystal, atoms, hkl, f),
+    )
     assert np.abs(expected).min() < 1e-21
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -239,9 +243,13 @@ def test_isotropic_atoms_are_upright_in_cells_that_allow_it(name, monkeypatch):
 @pytest.mark.usefixtures("along_rows")
 def test_nothing_to_sum():
     atoms = some_atoms()
-    assert structure_factors(P212121, atoms, np.empty((0, 3)), np.empty((3, 0))).shape == (0,)
-    assert (structure_factors(P212121, atoms, [[1, 0, 0]], np.ones((3, 1))) == 0).all()
-    assert (structure_factors(P212121, atoms.select([]), [[1, 2, 3]], np.ones((3, 1))) == 0).all()
+    assert direct_structure_factors(P212121, atoms, np.empty((0, 3)), np.empty((3, 0))).shape == (
+        0,
+    )
+    assert (direct_structure_factors(P212121, atoms, [[1, 0, 0]], np.ones((3, 1))) == 0).all()
+    assert (
+        direct_structure_factors(P212121, atoms.select([]), [[1, 2, 3]], np.ones((3, 1))) == 0
+    ).all()
 
 
 @pytest.mark.usefixtures("along_rows")
@@ -260,7 +268,7 @@ def test_imaginary_form_factors_take_no_second_summation(name, monkeypatch):
     calls = []
     sum_rows = kernels.sum_rows
     monkeypatch.setattr(kernels, "sum_rows", lambda *args: (calls.append(1), sum_rows(*args)))
-    found = structure_factors(crystal, atoms, hkl, f)
+    found = direct_structure_factors(crystal, atoms, hkl, f)
     assert len(calls) == 1
     assert error(found, written_out(crystal, atoms, hkl, f)) < TOLERANCE
 
@@ -268,7 +276,7 @@ def test_imaginary_form_factors_take_no_second_summation(name, monkeypatch):
 def test_imaginary_form_factors_by_definition():
     atoms, hkl = some_atoms(3), random_hkl(10, 5)
     f = form_factors(P21N, atoms, hkl) + 0.7j
-    found = structure_factors(P21N, atoms, hkl, f)
+    found = direct_structure_factors(P21N, atoms, hkl, f)
     assert error(found, written_out(P21N, atoms, hkl, f)) < TOLERANCE
 
 
@@ -307,7 +315,7 @@ def test_planned_once_and_called_with_other_atoms():
         atoms = some_atoms(n, seed)
         f = form_factors(P21N, atoms, hkl)
         found = planned.structure_factors(atoms, f)
-        np.testing.assert_array_equal(found, structure_factors(P21N, atoms, hkl, f))
+        np.testing.assert_array_equal(found, direct_structure_factors(P21N, atoms, hkl, f))
         assert error(found, written_out(P21N, atoms, hkl, f)) < TOLERANCE
     assert "reflections of" in repr(planned)
 
@@ -330,7 +338,7 @@ def test_real_structures(case, shared_data):
     model = as_model(shared_data / "models" / case)
     hkl = model.crystal.unique_reflections(0.7 if case == "epoxide.cif" else 1.2)
     f = form_factors(model.crystal, model.atoms, hkl)
-    found = structure_factors(model.crystal, model.atoms, hkl, f)
+    found = direct_structure_factors(model.crystal, model.atoms, hkl, f)
     sample = np.random.default_rng(2).choice(len(hkl), min(len(hkl), 200), replace=False)
     expected = written_out(model.crystal, model.atoms, hkl[sample], f[:, sample])
     assert error(found[sample], expected) < TOLERANCE
@@ -339,7 +347,7 @@ def test_real_structures(case, shared_data):
 @pytest.mark.parametrize("shape", [(3, 5), (2, 6), (6,), (3, 6, 1)])
 def test_form_factors_of_another_shape(shape):
     with pytest.raises(friedel.ParameterError, match=r"expected \(3, 6\)"):
-        structure_factors(P212121, some_atoms(), random_hkl(6, 5), np.ones(shape))
+        direct_structure_factors(P212121, some_atoms(), random_hkl(6, 5), np.ones(shape))
 
 
 @pytest.mark.parametrize("hkl", [[[0.5, 1, 2]], [[1, 2]], "hkl"])

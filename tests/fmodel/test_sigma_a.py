@@ -117,6 +117,23 @@ class TestMeanIntensity:
         small, large = (mean_intensity(CRYSTAL, hkl, f * unit) for unit in (1.0, 1e5))
         np.testing.assert_allclose(large, 1e10 * small, rtol=1e-9)
 
+    def test_is_the_likeliest(self):
+        hkl = CRYSTAL.unique_reflections(3.0)
+        f = np.random.default_rng(2).rayleigh(size=len(hkl)) * np.exp(-15 * CRYSTAL.stol2(hkl))
+        mean = mean_intensity(CRYSTAL, hkl, f)
+        residual = 1.0 - f**2 / (CRYSTAL.epsilon(hkl) * mean)
+        inverse_d = 2.0 * np.sqrt(CRYSTAL.stol2(hkl))
+        # where log S + I / S is least it falls with no power of 1/d that the curve has
+        for power in range(6):
+            assert abs((residual * inverse_d**power).mean()) < 1e-7
+
+    def test_shells_of_zeros_leave_it_finite(self):
+        hkl = CRYSTAL.unique_reflections(2.0)
+        f = np.random.default_rng(2).rayleigh(size=len(hkl))
+        f[CRYSTAL.d_spacing(hkl) < 3.0] = 0.0
+        found = mean_intensity(CRYSTAL, hkl, f)
+        assert (np.isfinite(found) & (found > 0)).all()
+
     def test_nothing(self):
         np.testing.assert_array_equal(
             mean_intensity(CRYSTAL, CRYSTAL.unique_reflections(9.0)[:20], np.zeros(20)), 1.0

@@ -28,7 +28,7 @@ def members_fixture(calculator):
 def test_members_with_b_of_their_own_are_what_they_are_one_by_one(calculator, members):
     rng = np.random.default_rng(2)
     own = Ensemble(calculator.atoms, members.frac, b_iso=5 + 20 * rng.random((M, N)))
-    every = list(ensemble.structure_factors(calculator, own, threads=2))
+    every = list(ensemble.member_structure_factors(calculator, own, threads=2))
     assert len(every) == M
     for f, atoms in zip(every, own, strict=True):
         alone = Calculator.from_model(
@@ -38,7 +38,7 @@ def test_members_with_b_of_their_own_are_what_they_are_one_by_one(calculator, me
 
 
 def test_moments_are_those_of_all_members(calculator, members):
-    every = np.array(list(ensemble.structure_factors(calculator, members)))
+    every = np.array(list(ensemble.member_structure_factors(calculator, members)))
     found = ensemble.moments(calculator, members)
     np.testing.assert_allclose(found.mean, every.mean(axis=0), rtol=1e-12)
     intensity = (np.abs(every) ** 2).mean(axis=0)
@@ -50,7 +50,7 @@ def test_moments_are_those_of_all_members(calculator, members):
 
 def test_weights(calculator, members):
     weights = np.arange(1, M + 1)
-    every = np.array(list(ensemble.structure_factors(calculator, members)))
+    every = np.array(list(ensemble.member_structure_factors(calculator, members)))
     found = ensemble.moments(calculator, members, weights=weights)
     np.testing.assert_allclose(found.mean, np.average(every, axis=0, weights=weights), rtol=1e-12)
     with pytest.raises(friedel.ParameterError, match="weight"):
@@ -72,7 +72,7 @@ def test_members_are_taken_as_they_are_needed(calculator, members):
             taken.append(i)
             yield atoms
 
-    every = ensemble.structure_factors(calculator, frames(), threads=2)
+    every = ensemble.member_structure_factors(calculator, frames(), threads=2)
     next(every)
     assert len(taken) <= 4
 

@@ -3,7 +3,7 @@
 ::
 
     calculator = friedel.Calculator.from_model("model.pdb", d_min=2.0)
-    f_of = structure_factors(calculator)
+    f_of = structure_factor_function(calculator)
     jax.grad(lambda xyz: ((abs(f_of(xyz)) - f_obs) ** 2).sum())(xyz)
 
 The engine is called back on the host, under `jit` as well. `vmap` hands it whole batches. There
@@ -28,7 +28,9 @@ except ImportError as error:
     ) from error
 
 
-def structure_factors(calculator: Calculator, *, threads: int = 1) -> Callable[..., jax.Array]:
+def structure_factor_function(
+    calculator: Calculator, *, threads: int = 1
+) -> Callable[..., jax.Array]:
     """A function of arrays that returns F (..., n_hkl) of a model.
 
     Parameters
@@ -112,3 +114,7 @@ def structure_factors(calculator: Calculator, *, threads: int = 1) -> Callable[.
         )
 
     return function
+
+
+structure_factors = structure_factor_function
+"""The name that 0.1.0 had."""

@@ -1,12 +1,11 @@
 """Tables on standard output, for people and for programs."""
 
-import csv
-import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 
 import click
+
+from friedel.writers.tables import csv_text, json_value
 
 FORMAT = click.option(
     "--format",
@@ -20,18 +19,11 @@ FORMAT = click.option(
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as comma-separated values under their names, without a last line end."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().rstrip("\n")
+    names = list(rows[0])
+    return csv_text(names, ([row[name] for name in names] for row in rows)).rstrip("\n")
 
 
 def as_json(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a JSON list of objects, one a line; numbers that are not finite become null."""
-    lines = [json.dumps({key: _known(value) for key, value in row.items()}) for row in rows]
+    lines = [json.dumps(json_value(row)) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]"
-
-
-def _known(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -106,7 +106,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         else:
             f = np.repeat(constants[:, None], len(reflections), axis=1)
         atoms = expand_strict_ncs(self._crystal, atoms, self._ncs)
-        values = direct.structure_factors(self._crystal, atoms, reflections, f)
+        values = direct.direct_structure_factors(self._crystal, atoms, reflections, f)
         one = np.ndim(hkl) == 1
         self._stol2 = stol2[0] if one else stol2
         return complex(values[0]) if one else values

@@ -12,7 +12,7 @@ from typing import Any
 
 MOVED = {
     "friedel.adjoint": ("friedel.structure_factors.adjoint",),
-    "friedel.atoms": ("friedel.model.atoms",),
+    "friedel.atoms": ("friedel.model.atoms", "friedel.model.tensors"),
     "friedel.bijvoet": ("friedel.reflections.bijvoet",),
     "friedel.calculator": ("friedel.structure_factors.calculator", "friedel.runtime.threads"),
     "friedel.comparison": ("friedel.reflections.agreement",),
@@ -127,6 +127,14 @@ MOVED = {
 }
 """Old path, and the modules that now hold its names; the first that has a name hands it out."""
 
+RENAMED = {
+    ("friedel.direct.blocks", "Model"): "WeightedAtoms",
+    ("friedel.direct.sums", "structure_factors"): "direct_structure_factors",
+    ("friedel.ensemble", "structure_factors"): "member_structure_factors",
+    ("friedel.mask", "Operation"): "MatrixAndShift",
+}
+"""Old path and a name there, and the name that what it meant has now."""
+
 
 def held_by(modules: Sequence[str], name: str, path: str) -> Any:
     """The value of a name that the module at `path` held.
@@ -136,9 +144,10 @@ def held_by(modules: Sequence[str], name: str, path: str) -> Any:
     AttributeError
         When none of `modules` has it.
     """
+    new_name = RENAMED.get((path, name), name)
     for module in modules:
         try:
-            return getattr(import_module(module), name)
+            return getattr(import_module(module), new_name)
         except AttributeError:
             continue
     raise AttributeError(f"module {path!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ import numpy as np
 from friedel import scaling as engine
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.errors import ParameterError, ReflectionsError
-from friedel.model.atoms import VOIGT
+from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 from friedel.readers.amplitudes import as_reflections
 from friedel.readers.gemmi_models import crystal_from_gemmi
 from friedel.reflections.reflections import match
@@ -205,8 +205,7 @@ def _complex_values(asu_data: Any) -> np.ndarray:
 
 def _to_star(axes: np.ndarray, tensor: tuple[float, ...]) -> np.ndarray:
     """(6,) of M T M^T: to the basis of the cell, or back with the inverse matrix."""
-    full = axes @ np.array(tensor)[VOIGT] @ axes.T
-    return full[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
+    return rotate_tensors(np.array([tensor]), axes)[0]
 
 
 def _b_star_basis(rotations: np.ndarray) -> np.ndarray:
@@ -214,20 +213,10 @@ def _b_star_basis(rotations: np.ndarray) -> np.ndarray:
 
     These are gemmi's constraints, such as (2, 2, 0, 1, 0, 0) / 3 of hexagonal crystals.
     """
-    rows = []
-    for i in range(6):
-        unit = np.equal(VOIGT, i).astype(np.float64)
-        mean = np.einsum("nij,jk,nlk->il", rotations, unit, rotations) / len(rotations)
-        rows.append(mean[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])
-    matrix, rank = np.array(rows), 0
-    for column in range(6):
-        pivot = rank + int(np.argmax(np.abs(matrix[rank:, column]))) if rank < 6 else 0
-        if rank == 6 or abs(matrix[pivot, column]) < 1e-9:
-            continue
-        matrix[[rank, pivot]] = matrix[[pivot, rank]]
-        matrix[rank] /= matrix[rank, column]
-        others = np.arange(6) != rank
-        matrix[others] -= np.outer(matrix[others, column], matrix[rank])
-        rank += 1
-    basis = matrix[:rank]
+    projection = averaged_unit_tensors(rotations)[:, *UPPER]
+    rank = np.linalg.matrix_rank
+    pivots = [i for i in range(6) if rank(projection[:, : i + 1]) > rank(projection[:, :i])]
+    _, _, rows = np.linalg.svd(projection)
+    spanning = rows[: len(pivots)]
+    basis = np.linalg.solve(spanning[:, pivots], spanning)
     return basis / np.linalg.norm(basis, axis=1, keepdims=True)

@@ -16,6 +16,9 @@ adjoint, which would need three such products.
 """
 
 from friedel.direct.cost import predicted_seconds
-from friedel.direct.direct_sum import DirectSum, structure_factors
+from friedel.direct.direct_sum import DirectSum, direct_structure_factors
 
-__all__ = ["DirectSum", "predicted_seconds", "structure_factors"]
+structure_factors = direct_structure_factors
+"""The name that 0.1.0 had."""
+
+__all__ = ["DirectSum", "direct_structure_factors", "predicted_seconds", "structure_factors"]

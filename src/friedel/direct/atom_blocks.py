@@ -20,7 +20,7 @@ BLOCKS_AT_A_TIME = 8
 """Blocks of atoms whose tables are in memory together."""
 
 
-class Model(NamedTuple):
+class WeightedAtoms(NamedTuple):
     """Atoms with axes as in the setting, and weights that count centring translations."""
 
     frac: np.ndarray
@@ -28,9 +28,9 @@ class Model(NamedTuple):
     beta: np.ndarray
     kind: np.ndarray
 
-    def select(self, chosen: np.ndarray | slice) -> "Model":
+    def select(self, chosen: np.ndarray | slice) -> "WeightedAtoms":
         """Some of the atoms."""
-        return Model(*(values[chosen] for values in self))
+        return WeightedAtoms(*(values[chosen] for values in self))
 
 
 class Blocks(NamedTuple):
@@ -88,7 +88,10 @@ def is_far(beta: np.ndarray, limits: tuple[int, int, int]) -> np.ndarray:
 
 
 def grouped(
-    model: Model, limits: tuple[int, int, int], n_kinds: int, may_be_upright: np.ndarray | bool
+    model: WeightedAtoms,
+    limits: tuple[int, int, int],
+    n_kinds: int,
+    may_be_upright: np.ndarray | bool,
 ) -> tuple[np.ndarray, list[int], np.ndarray]:
     """Atoms in the order of kinds, upright ones first.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from friedel.direct import cost
-from friedel.direct.atom_blocks import Model
+from friedel.direct.atom_blocks import WeightedAtoms
 from friedel.direct.row_sums import AlongRows
 from friedel.direct.rows import Rows, rows_that_hold
 from friedel.direct.symmetry import setting_of
@@ -167,9 +167,9 @@ class DirectSum:
         # Kernels are compiled for arrays that can be written to
         return checked if checked.flags.writeable else checked.copy()
 
-    def _model(self, atoms: Atoms, weight: np.ndarray) -> Model:
+    def _model(self, atoms: Atoms, weight: np.ndarray) -> WeightedAtoms:
         setting = self._setting
-        return Model(
+        return WeightedAtoms(
             np.take(atoms.frac, setting.axes, axis=1),
             weight * len(setting.centring),
             atoms.b_tensor @ setting.to_beta,
@@ -223,13 +223,15 @@ class DirectSum:
     def _rows(self) -> Rows | None:
         return rows_that_hold(self._setting, self._hkl, self._absent, self._limits)
 
-    def _add_by_definition(self, model: Model, f: np.ndarray, out: np.ndarray) -> None:
+    def _add_by_definition(self, model: WeightedAtoms, f: np.ndarray, out: np.ndarray) -> None:
         arguments = (self._hkl, self._absent, self._setting.operations, model, f, out)
         seconds = cost.by_definition(self._n_places, len(model.weight))
         edges = range(len(out) + 1)
         in_pieces(definition.sum_by_definition, arguments, edges, seconds, self.threads)
 
-    def _gathered_by_definition(self, model: Model, w: np.ndarray, f: np.ndarray) -> np.ndarray:
+    def _gathered_by_definition(
+        self, model: WeightedAtoms, w: np.ndarray, f: np.ndarray
+    ) -> np.ndarray:
         out = np.zeros((len(model.weight), COLUMNS))
         arguments = (self._hkl, self._absent, self._setting.operations, model, w, f, out)
         seconds = cost.by_definition(self._n_places, len(out))
@@ -238,7 +240,7 @@ class DirectSum:
         return out
 
 
-def structure_factors(
+def direct_structure_factors(
     crystal: Crystal, atoms: Atoms, hkl: np.ndarray, f: np.ndarray, threads: int = 1
 ) -> np.ndarray:
     """(n,) complex128 F at `hkl` in one call: see :meth:`DirectSum.structure_factors`."""

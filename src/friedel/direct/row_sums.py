@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.direct import cost
-from friedel.direct.atom_blocks import Blocks, Model, Tables, blocks_of, empty_tables, grouped
+from friedel.direct.atom_blocks import (
+    Blocks,
+    Tables,
+    WeightedAtoms,
+    blocks_of,
+    empty_tables,
+    grouped,
+)
 from friedel.direct.rows import Rows
 from friedel.direct.symmetry import Setting
 from friedel.kernels.direct import rows as kernels, rows_adjoint as transposed, symmetry
@@ -32,7 +39,7 @@ class AlongRows:
     rows: Rows
     threads: int
 
-    def add(self, model: Model, f: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def add(self, model: WeightedAtoms, f: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Add F of the atoms to out (n,), with form factors f (n_kinds, n)."""
         order, ends, far = grouped(model, self.rows.limits, len(f), True)
         for kinds, sums in self._kinds_in_turn(ends):
@@ -59,7 +66,7 @@ class AlongRows:
 
     def gather(
         self,
-        model: Model,
+        model: WeightedAtoms,
         isotropic: np.ndarray,
         w: np.ndarray,
         f: np.ndarray,
@@ -75,7 +82,7 @@ class AlongRows:
             self._gather(blocks_of(order, ends, kinds), model, v, False, out)
         return far
 
-    def gather_constants(self, model: Model, w: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def gather_constants(self, model: WeightedAtoms, w: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Add the derivatives by real and imaginary form factors to out (n_atoms, 2).
 
         All atoms of the model are of kind 0.
@@ -93,7 +100,7 @@ class AlongRows:
         in_pieces(symmetry.spread, arguments, range(len(f) + 1), seconds, self.threads)
 
     def _gather(
-        self, blocks: Blocks, model: Model, v: np.ndarray, constants: bool, out: np.ndarray
+        self, blocks: Blocks, model: WeightedAtoms, v: np.ndarray, constants: bool, out: np.ndarray
     ) -> None:
         """Tilted atoms first, as upright ones need v in another form."""
         rows = self.rows
@@ -130,7 +137,7 @@ class AlongRows:
             chosen = kinds[i : i + at_a_time]
             yield chosen, memory[: len(chosen)]
 
-    def _batches(self, blocks: Blocks, model: Model) -> Iterator[tuple[Blocks, Tables]]:
+    def _batches(self, blocks: Blocks, model: WeightedAtoms) -> Iterator[tuple[Blocks, Tables]]:
         """Blocks a few at a time, with their tables."""
         if not len(blocks.slot):
             return

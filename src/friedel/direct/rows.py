@@ -108,8 +108,8 @@ def _row_table(steps: np.ndarray, first_l: np.ndarray) -> tuple[np.ndarray, np.n
     table[place, 2:4] = steps[h, column]
     table[_whole(n_even) : n, 5] = 1
     # They run as far as the longest, and always by two steps
-    longest = table[:n, 2:4].reshape(-1, 2 * kernels.ROWS).max(axis=1)
-    length = np.repeat((longest + 1) // 2 * 2, kernels.ROWS)
+    longest = table[:n, 2:4].reshape(-1, 2 * kernels.ROWS_TOGETHER).max(axis=1)
+    length = np.repeat((longest + 1) // 2 * 2, kernels.ROWS_TOGETHER)
     table[1:, 4] = np.cumsum(2 * length)
     first_point = np.zeros(steps.shape[:2], np.int64)
     first_point[h, column] = table[place, 4]
@@ -117,8 +117,8 @@ def _row_table(steps: np.ndarray, first_l: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _whole(n: int) -> int:
-    """The next multiple of ROWS."""
-    return -(-n // kernels.ROWS) * kernels.ROWS
+    """The next multiple of ROWS_TOGETHER."""
+    return -(-n // kernels.ROWS_TOGETHER) * kernels.ROWS_TOGETHER
 
 
 def _most_frequent_step(table: np.ndarray) -> int:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
-from friedel.model.atoms import VOIGT
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import rotate_tensors
 
 
 class Operations(NamedTuple):
@@ -92,5 +92,4 @@ def _to_beta(axes: np.ndarray) -> np.ndarray:
 
     T(h) = exp(-h beta h), and beta is a quarter of the B tensor on the axes a*, b*, c*.
     """
-    beta = 0.25 * axes @ np.eye(6)[:, VOIGT] @ axes.T
-    return np.ascontiguousarray(beta[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])
+    return np.ascontiguousarray(0.25 * rotate_tensors(np.eye(6), axes))

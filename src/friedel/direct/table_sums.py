@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from friedel.direct.atom_blocks import Model, is_far
+from friedel.direct.atom_blocks import WeightedAtoms, is_far
 from friedel.direct.symmetry import Setting
 from friedel.kernels.direct import tables
 
@@ -25,7 +25,7 @@ class FewAtoms(NamedTuple):
         place, turn = tables.locate_in_tables(hkl, absent, setting.operations, limits)
         return cls(setting, limits, place, turn)
 
-    def add(self, model: Model, f: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def add(self, model: WeightedAtoms, f: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Add F of the atoms to out (n,), with form factors f (n_kinds, n).
 
         Returns the atoms left out because they could leave the range of double precision.
@@ -36,7 +36,9 @@ class FewAtoms(NamedTuple):
         tables.sum_by_tables(self.place, self.turn, self.limits, real, with_inverse, near, f, out)
         return np.flatnonzero(far)
 
-    def gather(self, model: Model, w: np.ndarray, f: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def gather(
+        self, model: WeightedAtoms, w: np.ndarray, f: np.ndarray, out: np.ndarray
+    ) -> np.ndarray:
         """Add the derivatives by each atom to out (n_atoms, 10), from w (n,) at reflections.
 
         Returns the atoms left out, as :meth:`add`.

@@ -1,21 +1,19 @@
 """A fitted FModel as tables, text, HTML and JSON."""
 
 import dataclasses
-import html as markup
-import json
 import math
-from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.fmodel.shells import Shell, table_text
+from friedel.html import html_details
 from friedel.reflections.bijvoet import difference_correlation, one_of_each
 from friedel.scaling import r_factor
 from friedel.scaling.outliers import FAR
+from friedel.writers.tables import json_text, json_value
 
 MOST_OUTLIERS = 10
 """Listed in the summary; the rest is counted."""
@@ -150,7 +148,7 @@ def as_dict(fmodel: Any, n_shells: int) -> dict[str, Any]:
         "outliers": [dataclasses.asdict(outlier) for outlier in fmodel.outliers],
         "notes": list(fmodel.notes),
     }
-    cleaned: dict[str, Any] = _without_nan(numbers)
+    cleaned: dict[str, Any] = json_value(numbers)
     return cleaned
 
 
@@ -184,28 +182,16 @@ def mtz_columns(fmodel: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def write_json(fmodel: Any, path: str | PathLike[str], *, overwrite: bool) -> None:
     """Write :func:`as_dict` to a file."""
-    from friedel.writers.files import write_atomically
+    from friedel.writers.text import write_text
 
-    text = json.dumps(as_dict(fmodel, 10), indent=2) + "\n"
-    write_atomically(path, lambda name: Path(name).write_text(text), overwrite=overwrite)
+    write_text(path, json_text(as_dict(fmodel, 10)), overwrite=overwrite)
 
 
 def html(fmodel: Any) -> str:
     """The summary for notebooks: what matters first, the rest to unfold."""
     free = "" if fmodel.r_free is None else f", R<sub>free</sub> {fmodel.r_free:.4f}"
-    head = f"<b>{markup.escape(fmodel.name)}</b>: R<sub>work</sub> {fmodel.r_work:.4f}{free}"
-    body = markup.escape(summary(fmodel, 10))
-    return f"<details><summary>{head}</summary><pre>{body}</pre></details>"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_without_nan(item) for item in value]
-    return value
+    result = f"R<sub>work</sub> {fmodel.r_work:.4f}{free}"
+    return html_details(fmodel.name, result, summary(fmodel, 10))
 
 
 def table(fmodel: Any, n_shells: int) -> list[Shell]:

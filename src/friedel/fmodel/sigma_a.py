@@ -12,9 +12,11 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.model.crystal import Crystal
+from friedel.reflections.distributions import amplitude_likelihood, mean_cosine
 from friedel.reflections.mean_intensity import (
     REFLECTIONS_PER_TERM,
     mean_intensity,
+    resolution_limits,
     resolution_terms,
 )
 
@@ -114,7 +116,7 @@ def phase_statistics(
     mean_model = mean_intensity(crystal, hkl, f_model)
     epsilon = crystal.epsilon(hkl)
     e_obs, e_model = f_obs / np.sqrt(epsilon * mean_obs), f_model / np.sqrt(epsilon * mean_model)
-    limits = 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
+    limits = resolution_limits(stol2)
     sigma_a = estimate(
         e_obs[estimate_from],
         e_model[estimate_from],
@@ -176,22 +178,11 @@ def rice_surprise(
 
     Without terms of E_obs alone.
     """
-    from scipy.special import i0e
-
     variance = np.maximum(1.0 - sigma_a**2, LEAST_VARIANCE)
-    product = e_obs * e_model
-    squares = e_obs**2 + (sigma_a * e_model) ** 2
-    x = sigma_a * product / variance
-    per_sigma = product * (1.0 + sigma_a**2) / variance**2
-    of_squares = sigma_a * e_model**2 / variance + sigma_a * squares / variance**2
-    m = _mean_cosine(x, centric)
-    # log I0(z) = log i0e(z) + z and log cosh(z), both without overflow
-    acentric_value = np.log(variance) + squares / variance - np.log(i0e(2.0 * x)) - 2.0 * x
-    log_cosh = x + np.log1p(np.exp(-2.0 * x)) - np.log(2.0)
-    centric_value = 0.5 * np.log(variance) + 0.5 * squares / variance - log_cosh
-    acentric_slope = -2.0 * sigma_a / variance + 2.0 * of_squares - 2.0 * m * per_sigma
-    value = np.where(centric, centric_value, acentric_value)
-    return value, acentric_slope * np.where(centric, 0.5, 1.0)
+    value, by_expected, by_variance = amplitude_likelihood(
+        e_obs, sigma_a * e_model, variance, centric
+    )
+    return value, e_model * by_expected - 2.0 * sigma_a * by_variance
 
 
 def figure_of_merit(
@@ -199,13 +190,7 @@ def figure_of_merit(
 ) -> np.ndarray:
     """(n,) mean cosine of the phase error: I1(2x) / I0(2x), for centric reflections tanh(x)."""
     variance = np.maximum(1.0 - sigma_a**2, LEAST_VARIANCE)
-    return _mean_cosine(sigma_a * e_obs * e_model / variance, centric)
-
-
-def _mean_cosine(x: np.ndarray, centric: np.ndarray) -> np.ndarray:
-    from scipy.special import i0e, i1e
-
-    return np.where(centric, np.tanh(x), i1e(2.0 * x) / i0e(2.0 * x))
+    return mean_cosine(sigma_a * e_obs * e_model / variance, centric)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

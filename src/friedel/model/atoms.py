@@ -14,9 +14,7 @@ from friedel.html import html_table
 from friedel.model.arrays import frozen, frozen_copy
 from friedel.model.crystal import Crystal
 from friedel.model.elements import make_label, parse_label
-
-VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
-"""Where U11, U22, U33, U12, U13, U23 stand in the symmetric 3x3 tensor."""
+from friedel.model.tensors import VOIGT, rotate_tensors
 
 LARGEST = 1e9
 """Of any number of an atom: larger ones are mistakes, and would overflow."""
@@ -208,12 +206,6 @@ def expand_strict_ncs(crystal: Crystal, atoms: Atoms, operators: np.ndarray) -> 
         atoms.scatterers,
         None if atoms.u_aniso is None else np.concatenate([u for u in u_aniso if u is not None]),
     )
-
-
-def rotate_tensors(tensors: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """(n, 6) symmetric tensors in another Cartesian frame: R T R^T."""
-    rotated = rotation @ tensors[:, VOIGT] @ rotation.T
-    return rotated[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:

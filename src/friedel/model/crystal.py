@@ -17,6 +17,7 @@ from friedel.model.operations import (
     MAX_OPERATIONS,
     complete_group,
     is_identity,
+    operation_keys,
     parse_triplet,
 )
 from friedel.runtime.memory import check_memory
@@ -302,7 +303,11 @@ class Crystal:
 
     def has_same_symmetry(self, other: "Crystal") -> bool:
         """Whether both have the same set of operations."""
-        return _operation_set(self) == _operation_set(other)
+        mine, others = (
+            set(operation_keys(crystal.rotations, crystal.translations))
+            for crystal in (self, other)
+        )
+        return mine == others
 
 
 def _are_solutions(matrices: np.ndarray, hkl: np.ndarray) -> Iterator[np.ndarray]:
@@ -310,13 +315,6 @@ def _are_solutions(matrices: np.ndarray, hkl: np.ndarray) -> Iterator[np.ndarray
     by_index = np.ascontiguousarray(np.asarray(hkl, np.float64).T)  # integers, exact as floats
     for matrix in matrices:
         yield (matrix.T @ by_index == 0.0).all(axis=0)
-
-
-def _operation_set(crystal: Crystal) -> set[bytes]:
-    operations = np.concatenate(
-        [crystal.rotations.reshape(-1, 9), crystal.translations], axis=1
-    ).astype(np.int32)
-    return {row.tobytes() for row in operations}
 
 
 def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, float, float]:

@@ -1,5 +1,6 @@
 """Laue classes, and the asymmetric units of reciprocal space that CCP4 chose for them."""
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import permutations, product
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import SymmetryError
+from friedel.model.operations import Rotation, complete_group
 
 # Generators of the Laue groups in reference settings, without the inversion, in the order that
 # numbers the asymmetric units in `friedel.kernels.reciprocal.reflections.in_asu`.
@@ -39,7 +41,7 @@ LAUE_GENERATORS = (
 @cache
 def _laue_groups() -> dict[frozenset[bytes], tuple[int, str]]:
     return {
-        _with_inversion(_closure(np.array(generators).reshape(-1, 3, 3))): (number, name)
+        _with_inversion(_generated(generators)): (number, name)
         for number, name, generators in LAUE_GENERATORS
     }
 
@@ -107,14 +109,10 @@ def _transformed(rotations: np.ndarray, basis: np.ndarray) -> list[np.ndarray] |
     return list(rounded.astype(np.int8)) if np.allclose(changed, rounded, atol=1e-6) else None
 
 
-def _closure(generators: np.ndarray) -> list[np.ndarray]:
-    group = [np.eye(3, dtype=np.int8)]
-    for element in group:  # grows while it is walked, until closed
-        for generator in generators.astype(np.int8):
-            candidate = element @ generator
-            if not any(np.array_equal(candidate, known) for known in group):
-                group.append(candidate)
-    return group
+def _generated(rotations: Iterable[Rotation]) -> list[np.ndarray]:
+    """The point group that some rotations generate."""
+    operations = complete_group((rotation, (0, 0, 0)) for rotation in rotations)
+    return [np.array(rotation, np.int8) for rotation, _ in operations]
 
 
 def _with_inversion(group: list[np.ndarray]) -> frozenset[bytes]:

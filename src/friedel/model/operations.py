@@ -12,8 +12,11 @@ from friedel.errors import SymmetryError
 MAX_OPERATIONS = 192
 """The largest space groups (F-centred, m-3m) have this many operations."""
 
+Rotation = tuple[tuple[int, int, int], ...]
+"""Its three rows."""
 
-Operation = tuple[tuple[tuple[int, int, int], ...], tuple[int, int, int]]
+Operation = tuple[Rotation, tuple[int, int, int]]
+"""A rotation, and a translation in 24ths of the cell edges."""
 
 
 def parse_triplet(text: str) -> Operation:
@@ -88,6 +91,18 @@ def _multiply(first: Operation, second: Operation) -> Operation:
     rows = tuple(tuple(int(x) for x in row) for row in rotation)
     shift = tuple(int(x) % TRANSLATION_DENOMINATOR for x in translation)
     return rows, shift  # type: ignore[return-value]
+
+
+def operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[bytes]:
+    """What is equal for equal operations, to look them up by; translations count modulo 1.
+
+    Parameters
+    ----------
+    rotations, translations
+        (n, 3, 3) and (n, 3) integers, translations in 24ths.
+    """
+    flat = np.hstack([rotations.reshape(-1, 9), translations % TRANSLATION_DENOMINATOR])
+    return [row.tobytes() for row in flat.astype(np.int32)]
 
 
 def is_identity(rotation: np.ndarray, translation: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from friedel.fmodel.fmodel import FModel
 from friedel.fmodel.report import UNITS
 from friedel.fmodel.shells import Shell
-from friedel.model.atoms import VOIGT
+from friedel.model.tensors import VOIGT
 from friedel.plots.style import (
     BLUE,
     GREEN,

@@ -9,10 +9,11 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.errors import CellError, FileFormatError, ParameterError, SymmetryError
-from friedel.model.atoms import Atoms, rotate_tensors
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.elements import make_label
 from friedel.model.operations import complete_group, parse_triplet
+from friedel.model.tensors import rotate_tensors
 from friedel.readers.reading import reading
 
 SCALE_TOLERANCE = 0.005

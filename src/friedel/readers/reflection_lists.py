@@ -13,6 +13,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.readers.hklf import parse_hklf, squared
+from friedel.readers.reading import reading
 
 INDEX_PREFIXES = ("_refln_", "_refln.", "_diffrn_refln_", "_diffrn_refln.")
 
@@ -146,12 +147,8 @@ def _from_hklf(
 
 
 def _from_cif(text: str, name: str, code: int | None) -> ReflectionList:
-    try:
+    with reading(name, "CIF"):
         document = gemmi.cif.read_string(text)
-    # gemmi's reader raises whatever its parser met; any of it means an unreadable file
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {name} as CIF: {reason}") from None
     readers: tuple[Callable[..., ReflectionList | None], ...] = (_from_loop, _from_embedded)
     for read in readers:
         for block in document:

@@ -10,6 +10,10 @@ REFLECTIONS_PER_TERM = 60
 MEAN_TERMS = 6
 """Number of terms of the smooth mean intensity of all reflections."""
 
+SEARCH = {"gtol": 1e-9, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "maxiter": 30}
+"""Of the coefficients: 5 to 15 steps find them. Where all of a shell is zero the likeliest mean is
+zero there, and few, short steps keep its logarithm finite."""
+
 
 def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """(n,) smooth mean of F^2 / epsilon at the resolution of each reflection."""
@@ -22,28 +26,42 @@ def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray
     The exponential of a polynomial in 1/d, at the maximum of the likelihood of Wilson's
     distribution (in which the few strongest reflections do not weigh as in least squares).
     """
+    import scipy.optimize
+
     stol2 = crystal.stol2(hkl)
     intensity = intensity / crystal.epsilon(hkl)
-    limits = 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
+    limits = resolution_limits(stol2)
     n_terms = int(np.clip(len(hkl) // REFLECTIONS_PER_TERM, 1, MEAN_TERMS))
     terms = resolution_terms(stol2, limits, n_terms)
     overall = float(intensity.mean())
     if overall <= 0.0:
         return np.ones(len(hkl))
-    coefficients = np.zeros(n_terms)
-    # Newton's method on mean(log S + I / S), log S = log overall + terms @ coefficients: convex
-    for _ in range(30):
-        ratio = np.exp(-terms @ coefficients) * (intensity / overall)
-        gradient = terms.T @ (1.0 - ratio)
-        curvature = (terms * ratio[:, None]).T @ terms
-        ridge = 1e-9 * np.trace(curvature) * np.eye(n_terms)
-        step = np.linalg.solve(curvature + ridge, gradient)
-        # steps of at most a factor of e keep Newton's method in hand far from the minimum
-        step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300))
-        coefficients -= step
-        if np.abs(step).max() < 1e-9:
-            break
-    return overall * np.exp(terms @ coefficients)
+    relative = intensity / overall
+
+    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean of log S + I / S with log S = terms @ coefficients, which is convex."""
+        log_mean = terms @ coefficients
+        ratio = relative * np.exp(-log_mean)
+        return float((log_mean + ratio).mean()), (1.0 - ratio) @ terms / len(ratio)
+
+    def curvature(coefficients: np.ndarray) -> np.ndarray:
+        ratio = relative * np.exp(-terms @ coefficients)
+        return (terms * ratio[:, None]).T @ terms / len(ratio)
+
+    found = scipy.optimize.minimize(
+        loss,
+        np.zeros(n_terms),
+        jac=True,
+        hess=curvature,
+        method="trust-exact",
+        options=SEARCH,
+    )
+    return overall * np.exp(terms @ found.x)
+
+
+def resolution_limits(stol2: np.ndarray) -> tuple[float, float]:
+    """Least and greatest 1/d (1/A)."""
+    return 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
 
 
 def resolution_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:

@@ -24,7 +24,7 @@ LEAST_SIZE = 0.02
 WILSON_CHANCE = 0.01
 """Amplitudes so great that so many are expected among all the data are called improbable."""
 
-STRONG, WEAK = 2.0, 0.5
+TOO_STRONG, TOO_WEAK = 2.0, 0.5
 """F_obs / F_model from which on a reflection is called much too strong or much too weak."""
 
 BEAM_STOP_D = 10.0
@@ -158,12 +158,12 @@ def _reason(d: float, f_obs: float, f_model: float, improbable: bool) -> str:
         return "stronger than Wilson statistics allow: not a measured amplitude?"
     if any(abs(d / ring - 1.0) < ICE_WIDTH for ring in ICE_RINGS) and f_obs > f_model:
         return "on an ice ring"
-    if d > BEAM_STOP_D and f_obs < WEAK * f_model:
+    if d > BEAM_STOP_D and f_obs < TOO_WEAK * f_model:
         return "too weak at low resolution: behind the beam stop?"
     if d > BEAM_STOP_D:
         return "low resolution: solvent model, or overload?"
-    if f_obs > STRONG * f_model:
+    if f_obs > TOO_STRONG * f_model:
         return "much stronger than the model"
-    if f_obs < WEAK * f_model:
+    if f_obs < TOO_WEAK * f_model:
         return "much weaker than the model"
     return "differs from the model"

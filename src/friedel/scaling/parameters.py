@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 
 from friedel.kernels.reciprocal.scaling import quadratic_forms
-from friedel.model.atoms import VOIGT
 from friedel.model.crystal import Crystal
+from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
+from friedel.reflections.mean_intensity import resolution_terms
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
@@ -26,9 +27,6 @@ PARAMETERS = (
 )
 """In the order of the vector that is fitted: exponents of the overall scale, then of the solvent
 scale, then factors."""
-
-UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
-"""Row and column of the tensor elements 11, 22, 33, 12, 13, 23."""
 
 UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
 """The B of A^2 whose s^T B s / 4 is stol2."""
@@ -122,9 +120,8 @@ def quadratic_terms(crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
 
 def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np.ndarray:
     """(m, n) s^T B s / 4 of each of `tensors` (m, 6) at reflections (n, 3)."""
-    to_index = crystal.fractionalization
-    full = to_index @ tensors[:, VOIGT] @ to_index.T / 4.0
-    forms = full[:, *UPPER] * np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    forms = rotate_tensors(tensors, crystal.fractionalization) / 4.0
+    forms *= np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
     rows = np.empty((len(tensors), len(hkl)))
     quadratic_forms(np.ascontiguousarray(hkl, np.int32), forms, rows)
     return rows
@@ -139,15 +136,14 @@ def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.nd
     1/d^2, low resolution, where solvent matters, gets its share.
     """
     inverse_d = np.clip(2.0 * np.sqrt(stol2), *limits)
-    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
-    return _polynomials(inverse_d, limits, n) - line @ _nearest_lines(limits, n)
+    within = 0.25 * inverse_d**2
+    line = np.stack([np.ones_like(within), within], axis=-1)
+    return _polynomials(within, limits, n) - line @ _nearest_lines(limits, n)
 
 
-def _polynomials(inverse_d: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    low, high = limits
-    x = 2.0 * (inverse_d - low) / max(high - low, 1e-12) - 1.0
+def _polynomials(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
     chosen = [1, *range(3, n + 2)][:n]
-    return np.polynomial.chebyshev.chebvander(x, max(n + 1, 2))[..., chosen]
+    return resolution_terms(stol2, limits, max(n + 2, 3))[..., chosen]
 
 
 @lru_cache(maxsize=64)
@@ -155,8 +151,9 @@ def _nearest_lines(limits: tuple[float, float], n: int) -> np.ndarray:
     """(2, n) constant and slope in stol2, with reflections evenly spread in reciprocal space."""
     inverse_d = np.linspace(*limits, 1000)
     root_weight = inverse_d[:, None]  # the volume of a shell goes with 1/d^2
-    line = np.stack([np.ones_like(inverse_d), 0.25 * inverse_d**2], axis=-1)
-    terms = _polynomials(inverse_d, limits, n)
+    stol2 = 0.25 * inverse_d**2
+    line = np.stack([np.ones_like(stol2), stol2], axis=-1)
+    terms = _polynomials(stol2, limits, n)
     return np.linalg.lstsq(line * root_weight, terms * root_weight, rcond=None)[0]
 
 
@@ -167,11 +164,7 @@ def symmetric_tensors(crystal: Crystal) -> np.ndarray:
     trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means: the
     products of the full 3 x 3 tensors, summed over their elements, are 1 or 0.
     """
-    rotations, _ = crystal.primitive_operations
-    # In the basis of the cell the rotations are integers, so that the average over the group,
-    # a projection on what it leaves invariant, is exact whatever the rounding of the cell.
-    full = np.eye(6)[:, VOIGT]
-    averaged = np.einsum("nij,ajk,nlk->ail", rotations, full, rotations) / len(rotations)
+    averaged = averaged_unit_tensors(crystal.primitive_operations[0])
     cartesian = crystal.orthogonalization @ averaged @ crystal.orthogonalization.T
     rank = round(float(np.trace(averaged[:, *UPPER])))  # of a projection, its trace
     _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))

@@ -33,8 +33,8 @@ OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The model at one vector of free parameters.
+class ScaledAmplitudes:
+    """Amplitudes and scales at one vector of free parameters.
 
     Attributes
     ----------
@@ -191,7 +191,7 @@ class Problem:
             found.append((constant, rows if free.all() else rows[free]))
         return tuple(found)
 
-    def evaluate(self, x: np.ndarray) -> Evaluation:
+    def evaluate(self, x: np.ndarray) -> ScaledAmplitudes:
         """The model at free parameters `x`."""
         data = self.data
         (overall_static, overall_rows), (solvent_static, solvent_rows) = self._exponents
@@ -207,10 +207,10 @@ class Problem:
         residuals -= data.f_obs
         if self.weights is not None:
             residuals *= self.weights
-        return Evaluation(x, residuals, overall, per_k_sol, unscaled)
+        return ScaledAmplitudes(x, residuals, overall, per_k_sol, unscaled)
 
     def normal_equations(
-        self, at: Evaluation, weights: np.ndarray
+        self, at: ScaledAmplitudes, weights: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """(m, m) J W J^T and (m,) J W r with the derivatives J of the residuals r.
 
@@ -224,7 +224,7 @@ class Problem:
         return self.normal_equations_of(at, weights, [slice(0, len(self.data))])[0]
 
     def normal_equations_of(
-        self, at: Evaluation, weights: np.ndarray, stretches: Sequence[slice]
+        self, at: ScaledAmplitudes, weights: np.ndarray, stretches: Sequence[slice]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """:meth:`normal_equations` of each of some stretches of the reflections."""
         along_overall = at.overall if self.weights is None else at.overall * self.weights
@@ -244,7 +244,7 @@ class Problem:
             found.append((normal, gradient))
         return found
 
-    def _slopes(self, at: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    def _slopes(self, at: ScaledAmplitudes) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of the unscaled amplitudes: (n,) by log k_sol, (m, n) by other factors."""
         k_sol, k_layer, twin_fraction = self.vector(at.x)[-3:]
         solvent = self._linear_k_sol(k_sol) * at.per_k_sol

@@ -13,11 +13,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from friedel.reflections.distributions import HUBER_CORNER, huber_loss
+
 MAD_TO_SIGMA = 1.482602218505602
 """Standard deviation of a normal distribution over its median absolute deviation."""
-
-HUBER_CORNER = 1.345
-"""Where Huber's loss turns linear: 95 % efficiency for normal errors [Holland1977]."""
 
 L1_ROUNDING = 0.5
 """Width of the rounded tip of |r|, where the mean |r| is 1.1. A sharp one has no derivative, and
@@ -88,10 +87,10 @@ class Huber(Target):
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
         """Quadratic to the corner, linear beyond; normalised."""
-        c, r = HUBER_CORNER, np.abs(residuals) / self.scale
+        c = HUBER_CORNER
         inside = math.sqrt(2.0 * math.pi) * math.erf(c / math.sqrt(2.0))
         norm = inside + 2.0 / c * math.exp(-0.5 * c * c)
-        return np.where(r < c, 0.5 * r * r, c * r - 0.5 * c * c) + math.log(norm)
+        return huber_loss(residuals / self.scale, c)[0] + math.log(norm)
 
 
 class L1(Target):

@@ -17,7 +17,7 @@ from friedel.smallmolecule.intensities import (
     FittedIntensities,
     IntensityModel,
     extinction_per_x,
-    fit,
+    fit_scales,
 )
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
 from friedel.smallmolecule.result import IntensityFit, Parameter
@@ -121,7 +121,9 @@ def fit_intensities(
         held,
     )
     chosen = _weights(weights, stated)
-    fitted = fit(intensity_model, observed.f2, observed.sigmas, chosen, stated.extinction or 0.0)
+    fitted = fit_scales(
+        intensity_model, observed.f2, observed.sigmas, chosen, stated.extinction or 0.0
+    )
     n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
     scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
     return IntensityFit(

@@ -123,7 +123,7 @@ def shelx_weights(
     return 1.0 / (sigmas**2 + (a * p) ** 2 + b * correction * p)
 
 
-def fit(
+def fit_scales(
     model: IntensityModel,
     f2: np.ndarray,
     sigmas: np.ndarray,

@@ -1,21 +1,19 @@
 """What the comparison of a small structure with its F^2 came to: numbers, text, files."""
 
-import dataclasses
-import html as markup
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from friedel.html import html_details
 from friedel.model.crystal import Crystal
 from friedel.readers.stated_refinement import StatedRefinement
 from friedel.reflections.reflections import match
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
+from friedel.writers.tables import json_text, json_value
 
 OBSERVED = 2.0
 """F^2 above so many sigma count as observed: F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
@@ -97,12 +95,8 @@ class IntensityFit:
         )
 
     def _repr_html_(self) -> str:
-        head = (
-            f"<b>{markup.escape(self.name)}</b>: R<sub>1</sub> {self.r1:.4f}, "
-            f"wR<sub>2</sub> {self.wr2:.4f}"
-        )
-        body = markup.escape(self.summary())
-        return f"<details><summary>{head}</summary><pre>{body}</pre></details>"
+        result = f"R<sub>1</sub> {self.r1:.4f}, wR<sub>2</sub> {self.wr2:.4f}"
+        return html_details(self.name, result, self.summary())
 
     @cached_property
     def observed(self) -> np.ndarray:
@@ -193,7 +187,7 @@ class IntensityFit:
             "stated": self.stated,
             "notes": self.notes,
         }
-        cleaned: dict[str, Any] = {key: _plain(value) for key, value in numbers.items()}
+        cleaned: dict[str, Any] = json_value(numbers)
         return cleaned
 
     def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -204,10 +198,9 @@ class IntensityFit:
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        from friedel.writers.files import write_atomically
+        from friedel.writers.text import write_text
 
-        text = json.dumps(self.as_dict(), indent=2) + "\n"
-        write_atomically(path, lambda name: Path(name).write_text(text), overwrite=overwrite)
+        write_text(path, json_text(self.as_dict()), overwrite=overwrite)
 
     def columns(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Unique hkl and columns for an MTZ file, on the scale of F_calc, Friedel mates averaged.
@@ -306,15 +299,3 @@ class IntensityFit:
                 "F_squared_sigma": self.sigmas / self.correction,
             }
         write_fcf(path, self.crystal, self.hkl[known], values, list_code, overwrite=overwrite)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

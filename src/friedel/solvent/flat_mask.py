@@ -26,6 +26,10 @@ from friedel.kernels.grid.mask import (
 )
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal, checked_d_min
+from friedel.model.operations import operation_keys
+
+MatrixAndShift = tuple[np.ndarray, np.ndarray]
+"""(3, 3) and (3,): a symmetry operation on points of a grid, or on atoms."""
 
 RADII_SETS = ("vdw", "cctbx", "refmac")
 """Columns of the table of radii."""
@@ -224,12 +228,9 @@ def _protein(
     return everything
 
 
-Operation = tuple[np.ndarray, np.ndarray]
-
-
 def divided_operations(
     crystal: Crystal, shape: tuple[int, int, int]
-) -> tuple[list[Operation], list[Operation]]:
+) -> tuple[list[MatrixAndShift], list[MatrixAndShift]]:
     """Operations on points of a grid, and on atoms, whose products are all of the crystal's.
 
     Returns
@@ -250,16 +251,11 @@ def divided_operations(
     of_atoms = []
     for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):
         products = group[0] @ rotation, group[0] @ translation + group[1]
-        keys = _operation_keys(*products)
+        keys = operation_keys(*products)
         if not seen.intersection(keys):
             of_atoms.append((rotation, translation))
         seen.update(keys)
     return of_grid, of_atoms
-
-
-def _operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[bytes]:
-    flat = np.hstack([rotations.reshape(-1, 9), translations % TRANSLATION_DENOMINATOR])
-    return [row.tobytes() for row in flat]
 
 
 def grid_geometry(

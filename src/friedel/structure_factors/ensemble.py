@@ -103,7 +103,7 @@ class EnsembleMoments:
         return np.abs(self.mean) ** 2 + self.diffuse
 
 
-def structure_factors(
+def member_structure_factors(
     calculator: Calculator, members: Iterable[Atoms], *, threads: int = 1
 ) -> Iterator[np.ndarray]:
     """F (n,) complex128 of each member, in order, as they become ready.
@@ -151,7 +151,7 @@ def moments(
     ParameterError
         For weights that are not positive, or when there are no members.
     """
-    every = structure_factors(calculator, members, threads=threads)
+    every = member_structure_factors(calculator, members, threads=threads)
     if progress:
         from tqdm import tqdm
 

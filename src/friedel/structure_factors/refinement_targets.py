@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.reflections.distributions import HUBER_CORNER, amplitude_likelihood, huber_loss
 
 Result = tuple[float, np.ndarray]
 
@@ -48,7 +49,7 @@ def huber(
     *,
     scale: np.ndarray | float = 1.0,
     use: np.ndarray | None = None,
-    threshold: float = 1.345,
+    threshold: float = HUBER_CORNER,
 ) -> Result:
     """T = sum rho(z), z = (f_obs - scale |F|) / sigma: z^2, beyond the threshold linear in |z|.
 
@@ -59,8 +60,8 @@ def huber(
         raise ParameterError(f"got a threshold of {threshold!r}, expected a positive number")
     data = _Data(f_calc, f_obs, sigma, scale, use)
     z = (data.scaled - data.observed) / data.sigma
-    clipped = np.clip(z, -threshold, threshold)
-    return data.result(clipped * (2.0 * z - clipped), 2.0 * clipped / data.sigma)
+    loss, slope = huber_loss(z, threshold)
+    return data.result(2.0 * loss, 2.0 * slope / data.sigma)
 
 
 def least_squares_intensity(
@@ -119,32 +120,17 @@ def maximum_likelihood(
     ParameterError
         When some variance v is not positive.
     """
-    from scipy.special import i0e, i1e
-
     data = _Data(f_calc, f_obs, 1.0, scale, use)
     alpha, beta, epsilon, sigma = (data.of_each(x) for x in (alpha, beta, epsilon, sigma))
     centric = data.of_each(centric).astype(bool)
     variance = epsilon * beta + np.where(centric, 1.0, 2.0) * sigma**2
     if not (variance > 0).all():
         raise ParameterError("maximum likelihood needs beta > 0 for each reflection")
-    # The centric density is the acentric one with twice the variance in the exponent
-    width = np.where(centric, 2.0 * variance, variance)
     observed = np.maximum(data.observed, 0.0)
-    model = alpha * data.scaled
-    argument = 2.0 * observed * model / width
-    size = np.abs(argument)
-    # ln I0 and ln cosh without the exponential growth, which joins the square:
-    log_bessel = np.log(i0e(argument))
-    log_cosh = np.log1p(np.exp(-2.0 * size)) - math.log(2.0)
-    square = (observed - np.abs(model)) ** 2 / width
-    constant = np.where(
-        centric,
-        -0.5 * np.log(2.0 / (math.pi * variance)),
-        -np.log(2.0 * np.maximum(observed, np.finfo(float).tiny) / variance),
-    )
-    values = constant + square - np.where(centric, log_cosh, log_bessel)
-    merit = np.where(centric, np.tanh(argument), i1e(argument) / i0e(argument))
-    return data.result(values, 2.0 * alpha * (model - merit * observed) / width)
+    values, slopes, _ = amplitude_likelihood(observed, alpha * data.scaled, variance, centric)
+    of_observed = np.log(2.0 * np.maximum(observed, np.finfo(float).tiny))
+    constants = np.where(centric, 0.5 * math.log(0.5 * math.pi), -of_observed)
+    return data.result(values + constants, alpha * slopes)
 
 
 def alpha_beta(

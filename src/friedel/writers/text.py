@@ -11,6 +11,7 @@ from friedel.errors import OutputError, ParameterError
 from friedel.model.crystal import Crystal
 from friedel.writers.files import check_output, write_atomically
 from friedel.writers.mtz import as_mtz
+from friedel.writers.tables import csv_text
 
 HKLF_CODES = (3, 4)
 WIDTH = 8
@@ -105,19 +106,18 @@ def write_csv(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write comma-separated values under the names h, k, l and the labels; no text is quoted.
+    """Write comma-separated values under the names h, k, l and the labels.
 
     Raises
     ------
     OutputError
         When the file cannot be written, or exists and `overwrite` is false.
     """
-    header = ",".join(["h", "k", "l", *columns])
     rows = (
-        ",".join([*map(str, indices), *(f"{x:.8g}" for x in values)])
+        [*indices, *(f"{x:.8g}" for x in values)]
         for indices, *values in zip(hkl.tolist(), *columns.values(), strict=True)
     )
-    write_text(path, "\n".join([header, *rows]) + "\n", overwrite=overwrite)
+    write_text(path, csv_text(["h", "k", "l", *columns], rows), overwrite=overwrite)
 
 
 def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.direct.symmetry import compiled
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
@@ -19,7 +20,7 @@ def _size_and_angle(h, k, l, turn, frac, beta, j):
         + beta[j, 2] * l * l
         + 2.0 * (beta[j, 3] * h * k + beta[j, 4] * h * l + beta[j, 5] * k * l)
     )
-    turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + turn / 24.0
+    turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + turn / TRANSLATION_DENOMINATOR
     # Whole turns are dropped first: cos and sin lose digits at large arguments
     angle = TWO_PI * (turns - np.rint(turns))
     return math.exp(-exponent), angle

@@ -52,7 +52,7 @@ BLOCK = 264
 No power of two, since numbers at such distances compete for the same lines of a cache.
 """
 
-ROWS = 6
+ROWS_TOGETHER = 6
 """Rows come in multiples of this, to be summed by two or by three."""
 
 TILE = 48
@@ -356,8 +356,8 @@ def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, s
     first, last
         Multiples of TILE, or the end.
     rows
-        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which ROWS rows
-        from a multiple of it on have in common. The last line closes the table.
+        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which so many rows
+        as ROWS_TOGETHER have in common, from a multiple of it on. The last line closes the table.
     stride, step_k
         From one l to the next in a row, and mostly from one row to the next.
     sums

@@ -9,6 +9,7 @@ real parts of the sums suffice.
 import numpy as np
 from numba import njit
 
+from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 compiled = njit(cache=True, nogil=True)
@@ -18,10 +19,13 @@ compiled_sums = njit(
     cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
 )
 
-_ANGLE = 2.0 * np.pi * np.arange(24) / 24
+OF_MATE = TRANSLATION_DENOMINATOR
+"""Added to a turn in 24ths where the sum is that at the Friedel mate."""
+
+_ANGLE = 2.0 * np.pi * np.arange(TRANSLATION_DENOMINATOR) / TRANSLATION_DENOMINATOR
 PHASE = np.array([np.cos(_ANGLE), -np.sin(_ANGLE), np.sin(_ANGLE), np.cos(_ANGLE)]).T
 PHASE = np.concatenate([PHASE, PHASE * [1, -1, 1, -1]])
-"""(re, im) = PHASE[turn] @ (re, im): a phase of turn/24, where turn >= 24 after a conjugation."""
+"""(re, im) = PHASE[turn] @ (re, im): a phase of turn/24, turn >= OF_MATE after a conjugation."""
 
 
 @compiled
@@ -77,7 +81,7 @@ def locate(hkl, absent, rotations, translations, first_point, first_l, stride):
                 h, k, l, mate = folded(hkl, i, rotations, o)
                 steps = (abs(l) - first_l[h, k + limit_k]) // stride
                 point[i, o] = first_point[h, k + limit_k] + 2 * steps + (1 if l < 0 else 0)
-                turn[i, o] = turn_of(hkl, i, translations, o) + (24 if mate else 0)
+                turn[i, o] = turn_of(hkl, i, translations, o) + (OF_MATE if mate else 0)
     return point, turn
 
 

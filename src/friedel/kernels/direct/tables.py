@@ -17,7 +17,7 @@ import numpy as np
 
 from friedel.kernels.direct.rows import fill_axis, take_atoms
 from friedel.kernels.direct.rows_adjoint import COLUMNS, finish
-from friedel.kernels.direct.symmetry import PHASE, compiled, folded
+from friedel.kernels.direct.symmetry import OF_MATE, PHASE, compiled, folded
 from friedel.kernels.reciprocal.indices import turn_of
 from friedel.kernels.simd import (
     LANES,
@@ -56,7 +56,7 @@ def locate_in_tables(hkl, absent, operations, limits):
                 place[i, o, 1] = h * n_l + l + limit_l
                 place[i, o, 2] = (k + limit_k) * n_l + l + limit_l
                 place[i, o, 3], place[i, o, 4], place[i, o, 5] = h, k, l
-                turn[i, o] = turn_of(hkl, i, translations, o) + (24 if mate else 0)
+                turn[i, o] = turn_of(hkl, i, translations, o) + (OF_MATE if mate else 0)
     return place, turn
 
 

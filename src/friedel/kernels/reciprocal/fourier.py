@@ -3,14 +3,15 @@
 import numpy as np
 from numba import njit
 
+from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
-CONJUGATE, IN_PLANE = 24, 48
+CONJUGATE, IN_PLANE = TRANSLATION_DENOMINATOR, 2 * TRANSLATION_DENOMINATOR
 """Added to a turn of 24ths; see `map_terms`."""
 
-_TURN = np.arange(96)
-COS = np.cos(2.0 * np.pi * (_TURN % 24) / 24)
-SIN = np.sin(2.0 * np.pi * (_TURN % 24) / 24)
+_TURN = np.arange(2 * IN_PLANE)
+_ANGLE = 2.0 * np.pi * (_TURN % TRANSLATION_DENOMINATOR) / TRANSLATION_DENOMINATOR
+COS, SIN = np.cos(_ANGLE), np.sin(_ANGLE)
 SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
 """Of the imaginary part of the transform's value."""
 

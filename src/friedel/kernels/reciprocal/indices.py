@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.constants import TRANSLATION_DENOMINATOR
+
 compiled = njit(cache=True, nogil=True)
 
 
@@ -25,7 +27,8 @@ def turn_of(hkl, i, translations, o):
     h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
     turn = h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]
     # Integer division is slow, that by a reciprocal is exact enough
-    return turn - 24 * math.floor(turn * (1.0 / 24.0) + 1e-6)
+    whole = math.floor(turn * (1.0 / TRANSLATION_DENOMINATOR) + 1e-6)
+    return turn - TRANSLATION_DENOMINATOR * whole
 
 
 @compiled

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 WALLS = np.array(
@@ -152,23 +153,20 @@ def fold_to_asu(hkl, rotations, translations, number, basis):
     for i in range(n):
         h, k, l = hkl[i]
         for o in range(len(rotations)):
-            r = rotations[o]
-            a = h * r[0, 0] + k * r[1, 0] + l * r[2, 0]
-            b = h * r[0, 1] + k * r[1, 1] + l * r[2, 1]
-            c = h * r[0, 2] + k * r[1, 2] + l * r[2, 2]
-            t = (h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]) % 24
+            a, b, c = rotated(hkl, i, rotations, o)
+            t = h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]
             if _in_asu_of_setting(a, b, c, number, basis):
                 folded[i, 0] = a
                 folded[i, 1] = b
                 folded[i, 2] = c
-                shift[i] = t
+                shift[i] = t % TRANSLATION_DENOMINATOR
                 break
             if _in_asu_of_setting(-a, -b, -c, number, basis):
                 folded[i, 0] = -a
                 folded[i, 1] = -b
                 folded[i, 2] = -c
                 # F(h) = conj(F(-hR) exp(-2 pi i h.t)): the shift stands inside the conjugate
-                shift[i] = -t % 24
+                shift[i] = -t % TRANSLATION_DENOMINATOR
                 friedel[i] = True
                 break
     return folded, shift, friedel

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-BLOCK = 256
+REFLECTIONS_AT_A_TIME = 256
 """Reflections whose derivatives stay in the fastest memory between two uses."""
 
 SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz"}
@@ -100,9 +100,9 @@ def normal_equations(
         (m, m) and (m,), m = m_0 + m_1 + m_2.
     """
     m = len(gradient)
-    block, weighted = np.empty((m, BLOCK)), np.empty(BLOCK)
-    for start in range(first, last, BLOCK):
-        size = min(BLOCK, last - start)
+    block, weighted = np.empty((m, REFLECTIONS_AT_A_TIME)), np.empty(REFLECTIONS_AT_A_TIME)
+    for start in range(first, last, REFLECTIONS_AT_A_TIME):
+        size = min(REFLECTIONS_AT_A_TIME, last - start)
         a = _multiply(overall, factors[0, start : start + size], start, block, 0)
         a = _multiply(solvent, factors[1, start : start + size], start, block, a)
         _multiply(others, factors[2, start : start + size], start, block, a)

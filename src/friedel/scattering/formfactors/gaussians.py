@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.errors import ParameterError
-from friedel.model.atoms import VOIGT
+from friedel.model.tensors import VOIGT
 
 
 @dataclass(frozen=True)
