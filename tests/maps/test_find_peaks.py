@@ -203,6 +203,14 @@ def test_masks_and_counts_have_peaks_too(kind):
     np.testing.assert_array_equal(holes.frac * 16, [[4, 4, 4]])
 
 
+def test_grids_of_gemmis_interface_have_peaks_too():
+    crystal, atoms = crystal_of("P 31 2 1"), scattered_atoms("P 31 2 1")
+    grid = friedel.map_from_coefficients(friedel.fcalc((crystal, atoms), d_min=1.5))
+    other = friedel.FloatGrid(grid.array, crystal=crystal)
+    found, expected = (friedel.find_peaks(x, n=5, atoms=atoms) for x in (other, grid))
+    np.testing.assert_array_equal(found.frac, expected.frac)
+
+
 @pytest.mark.parametrize("cell", [*SKEWED, "P 31 2 1", "F d -3 m:2", "P -1"])
 @pytest.mark.parametrize("n_atoms", [1, 40])
 def test_the_nearest_atom_of_all_copies(cell, n_atoms):
@@ -289,6 +297,8 @@ def test_impossible_maps_and_atoms():
         spoilt[1, 2, 3] = value
         with pytest.raises(ParameterError, match="not finite"):
             friedel.find_peaks(Grid(spoilt, crystal))
+    with pytest.raises(ParameterError, match="without points"):
+        friedel.find_peaks(Grid(np.zeros((0, 0, 0)), crystal))
     atoms = Atoms.from_labels(["C"], [[0, 0, 0]])
     with pytest.raises(AtomsError, match="no atoms"):
         friedel.find_peaks(grid, atoms=atoms.select(np.zeros(1, bool)))

@@ -21,7 +21,7 @@ SHARE_ON_GRID = 0.5
 """Part of a peak's height that the highest grid point near it has at the least. With two points per
 d_min along each edge it may be that little, with four it is 0.87."""
 
-TRIED = (5.0, 2.5, 0.0, -1e12)
+TRIED = (5.0, 2.5, 1.0, -1e12)
 """Heights in standard deviations above which the `n` highest peaks are looked for, until there are
 as many: the fewer points, the faster. The last is below all values of any map."""
 
@@ -76,8 +76,8 @@ def find_peaks(
         raise ParameterError(f"got sigma = {sigma!r}, expected a number that is not 0")
     if n is not None and not (isinstance(n, Integral) and n >= 1):
         raise ParameterError(f"got n = {n!r}, expected a positive number of peaks")
-    if not np.isfinite(grid.array).all():
-        raise ParameterError("got a map with values that are not finite")
+    if not grid.array.size or not np.isfinite(grid.array).all():
+        raise ParameterError("got a map without points, or with values that are not finite")
     others = None if atoms is None else _checked_atoms(atoms, crystal)
     sign = -1.0 if sigma is not None and sigma < 0.0 else 1.0
     values = grid.array if sign > 0.0 else -grid.array.astype(np.result_type(grid.array, "f4"))
