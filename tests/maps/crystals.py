@@ -29,7 +29,7 @@ SPECIAL = {
     "F d -3 m:2": [(0.0, 0.0, 0.0), (1 / 8, 1 / 8, 1 / 8), (3 / 8, 3 / 8, 3 / 8)],
 }
 APART = 2.8
-"""A, the least distance of atoms and of their copies on general positions."""
+"""Å, the least distance of atoms and of their copies on general positions."""
 
 
 @cache
@@ -40,7 +40,7 @@ def crystal_of(name: str) -> Crystal:
 
 
 def distances(crystal: Crystal, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(n, m) A, the shortest over all operations and lattice translations, the plain way."""
+    """(n, m) Å, the shortest over all operations and lattice translations, the plain way."""
     shifts = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     out = np.full((len(first), len(second)), np.inf)
     for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):

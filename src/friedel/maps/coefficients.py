@@ -46,7 +46,7 @@ def map_from_coefficients(
         F(h) and conj F(-h) is taken, as a real map has one value for both; the map of anomalous
         scatterers is that of ``Reflections(crystal, hkl, pairs.anomalous)``.
     spacing
-        Grid points are at most so far apart along each cell edge, A; by default a quarter of
+        Grid points are at most so far apart along each cell edge, Å; by default a quarter of
         the resolution of the reflections. The grid is FFT-friendly and fits the symmetry.
     shape
         (nu, nv, nw) points along each cell edge, instead of `spacing`.
@@ -54,7 +54,7 @@ def map_from_coefficients(
     Returns
     -------
     Grid
-        float32, in units of F per A^3: e/A^3 where F is in electrons.
+        float32, in units of F per Å^3: e/Å^3 where F is in electrons.
 
     Raises
     ------

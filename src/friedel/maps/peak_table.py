@@ -27,7 +27,7 @@ class Peaks:
     frac
         (n, 3) fractional coordinates.
     height
-        (n,) values of the map there, in its units: e/A^3.
+        (n,) values of the map there, in its units: e/Å^3.
     sigma
         (n,) heights above the mean of the map in its standard deviations; negative for holes.
     atom
@@ -35,7 +35,7 @@ class Peaks:
     label
         (n,) texts, the kind of the nearest atom: ``"O"``, ``"Fe2+"``; or None.
     distance
-        (n,) A, from the nearest atom; or None.
+        (n,) Å, from the nearest atom; or None.
     mean, deviation
         Of the map over the unit cell.
     """
@@ -81,11 +81,11 @@ class Peaks:
 
     @property
     def xyz(self) -> np.ndarray:
-        """(n, 3) Cartesian coordinates, A."""
+        """(n, 3) Cartesian coordinates, Å."""
         return self.frac @ self.crystal.orthogonalization.T
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Named columns: x, y, z in A, u, v, w as fractions, height, sigma, and of atoms."""
+        """Named columns: x, y, z in Å, u, v, w as fractions, height, sigma, and of atoms."""
         columns = {
             **dict(zip("xyz", self.xyz.T, strict=True)),
             **dict(zip("uvw", self.frac.T, strict=True)),

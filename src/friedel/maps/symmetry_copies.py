@@ -32,7 +32,7 @@ def one_of_each(crystal: Crystal, frac: np.ndarray, tolerance: float) -> np.ndar
     frac
         (n, 3) places, the ones to be preferred first.
     tolerance
-        Places less than this apart are the same, A.
+        Places less than this apart are the same, Å.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -74,7 +74,7 @@ def next_to(
     nearest
         (n,) which one that is.
     distance
-        (n,) A.
+        (n,) Å.
     """
     from scipy.spatial import cKDTree
 
