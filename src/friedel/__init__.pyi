@@ -23,6 +23,9 @@ from friedel.errors import (
 from friedel.fmodel.fmodel import (
     FModel as FModel,
 )
+from friedel.maps.coefficients import map_from_coefficients as map_from_coefficients
+from friedel.maps.peak_table import Peaks as Peaks
+from friedel.maps.peaks import find_peaks as find_peaks
 from friedel.model.atoms import (
     Atoms as Atoms,
 )

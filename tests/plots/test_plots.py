@@ -11,10 +11,9 @@ from friedel.errors import FriedelError, OutputError
 from friedel.fmodel.fmodel import FModel
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.plots.data import density_map, plot_map, plot_outliers, plot_wilson
+from friedel.plots.data import plot_map, plot_outliers, plot_wilson
 from friedel.plots.fmodel import plot_fmodel
 from friedel.reflections.reflections import Reflections
-from friedel.structure_factors.fcalc import fcalc
 from globule import CRYSTAL, globule, observed
 
 pytest.importorskip("matplotlib")
@@ -141,22 +140,3 @@ def test_map_section(fmodel, tmp_path):
     axes = plot_map(fmodel, tmp_path / "map.png", width=10.0).axes[0]
     assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(10.0)
     assert (tmp_path / "map.png").stat().st_size > 1000
-
-
-@pytest.mark.parametrize("name", ["P 21 21 21", "C 1 2 1", "P 31 2 1"])
-def test_map_is_the_fourier_sum(name):
-    gemmi = pytest.importorskip("gemmi")
-    gamma = 120.0 if "31" in name else 90.0
-    operations = [op.triplet() for op in gemmi.SpaceGroup(name).operations()]
-    crystal = Crystal.from_triplets((12.0, 12.0, 15.0, 90, 90, gamma), operations)
-    hkl = crystal.unique_reflections(2.5)
-    rng = np.random.default_rng(0)
-    atoms = Atoms.from_labels(["C"] * 3, rng.random((3, 3)), b_iso=20.0)
-    f = fcalc((crystal, atoms), hkl=hkl, method="direct")
-    density = density_map(f)
-    everything = Crystal(crystal.cell).unique_reflections(2.5)
-    values = fcalc((crystal, atoms), hkl=everything, method="direct").values
-    point = np.array([3, 5, 7])
-    turn = everything @ (point / density.shape)
-    expected = 2.0 * (values * np.exp(-2j * np.pi * turn)).real.sum() / crystal.volume
-    assert density[tuple(point)] == pytest.approx(expected, abs=1e-6 * density.std())

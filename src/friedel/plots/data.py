@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from friedel.constants import TRANSLATION_DENOMINATOR
-from friedel.density.grid import grid_shape
 from friedel.fmodel.fmodel import FModel
+from friedel.maps.coefficients import map_from_coefficients
 from friedel.plots.fmodel import title
 from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
-from friedel.reflections.reflections import Reflections
 
 N_WILSON_SHELLS = 30
 
@@ -20,9 +18,6 @@ NEAR_SECTION = 1.0
 """How far (A) atoms may be from a section that they are drawn in."""
 N_SECTION = 160
 """Points along each side of a section."""
-
-MAP_RATE = 2.0
-"""Oversampling of maps that are looked at."""
 
 MOST_LABELS = 5
 """Outliers that are named in a plot."""
@@ -150,7 +145,7 @@ def plot_map(
         for coefficients, levels, colour in zip(
             fmodel.map_coefficients(), (LEVELS, DIFFERENCE_LEVELS), colours, strict=True
         ):
-            density = density_map(coefficients)
+            density = map_from_coefficients(coefficients).array
             places = (points * density.shape).reshape(-1, 3).T
             section = map_coordinates(density, places, order=3, mode="grid-wrap").reshape(x.shape)
             axes.contour(x, y, section / density.std(), levels, colors=colour, linewidths=0.8)
@@ -172,29 +167,3 @@ def plot_map(
         if path is not None:
             save(figure, path, overwrite)
     return figure
-
-
-def density_map(coefficients: Reflections, rate: float = MAP_RATE) -> np.ndarray:
-    """(nu, nv, nw) map over the unit cell, in units of F per A^3, without F(000).
-
-    Parameters
-    ----------
-    coefficients
-        Complex; not finite ones count as zero.
-    rate
-        Grid planes are d_min / (2 rate) apart.
-    """
-    import scipy.fft
-
-    crystal = coefficients.crystal
-    shape = grid_shape(crystal, float(coefficients.d_spacing.min()) / (2.0 * rate))
-    present = np.isfinite(coefficients.values) & coefficients.hkl.any(axis=1)
-    hkl, values = coefficients.hkl[present].astype(np.int64), coefficients.values[present]
-    full = np.zeros(shape, np.complex128)
-    for rotation, translation in zip(*crystal.primitive_operations, strict=True):
-        # F(h R) = F(h) exp(-2 pi i h.t)
-        turn = (hkl @ translation) / TRANSLATION_DENOMINATOR
-        moved = values * np.exp(-2j * np.pi * turn)
-        for index, f in ((hkl @ rotation, moved), (-hkl @ rotation, moved.conj())):
-            full[tuple((index % shape).T)] = f
-    return scipy.fft.fftn(full).real / crystal.volume

@@ -314,11 +314,11 @@ def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
     first, second
         (n, 3) and (m, 3) integer arrays.
     """
-    _, i, j = np.intersect1d(_as_keys(first), _as_keys(second), return_indices=True)
+    _, i, j = np.intersect1d(as_keys(first), as_keys(second), return_indices=True)
     return i, j
 
 
-def _as_keys(hkl: np.ndarray) -> np.ndarray:
+def as_keys(hkl: np.ndarray) -> np.ndarray:
     """One integer for each hkl that sorts as (h, k, l) does."""
     h, k, l = np.asarray(hkl, np.int64).T + LARGEST_INDEX
     return (h << 42) | (k << 21) | l

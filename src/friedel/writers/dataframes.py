@@ -1,4 +1,4 @@
-"""Reflections as tables of pandas and reciprocalspaceship."""
+"""Reflections and other columns as tables of pandas and reciprocalspaceship."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,26 @@ def to_dataframe(hkl: np.ndarray, columns: Mapping[str, np.ndarray]) -> Any:
     MissingDependencyError
         When pandas is not installed.
     """
+    frame = table_to_dataframe(columns)
+    import pandas as pd
+
+    frame.index = pd.MultiIndex.from_arrays(np.asarray(hkl).T, names=["H", "K", "L"])
+    return frame
+
+
+def table_to_dataframe(columns: Mapping[str, np.ndarray]) -> Any:
+    """A pandas DataFrame of named columns.
+
+    Raises
+    ------
+    MissingDependencyError
+        When pandas is not installed.
+    """
     try:
         import pandas as pd
     except ImportError:
         raise MissingDependencyError("to_dataframe needs pandas: pip install pandas") from None
-    index = pd.MultiIndex.from_arrays(np.asarray(hkl).T, names=["H", "K", "L"])
-    return pd.DataFrame(dict(columns), index=index)
+    return pd.DataFrame(dict(columns))
 
 
 def to_dataset(crystal: Crystal, hkl: np.ndarray, columns: Mapping[str, np.ndarray]) -> Any:

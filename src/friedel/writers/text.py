@@ -113,11 +113,26 @@ def write_csv(
     OutputError
         When the file cannot be written, or exists and `overwrite` is false.
     """
-    rows = (
-        [*indices, *(f"{x:.8g}" for x in values)]
-        for indices, *values in zip(hkl.tolist(), *columns.values(), strict=True)
-    )
-    write_text(path, csv_text(["h", "k", "l", *columns], rows), overwrite=overwrite)
+    indices = dict(zip("hkl", hkl.T, strict=True))
+    write_table(path, {**indices, **columns}, overwrite=overwrite)
+
+
+def write_table(
+    path: str | PathLike[str], columns: Mapping[str, np.ndarray], *, overwrite: bool = False
+) -> None:
+    """Write comma-separated values under their names; numbers to eight digits.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    texts = [
+        [f"{x:.8g}" if values.dtype.kind == "f" else str(x) for x in values.tolist()]
+        for values in columns.values()
+    ]
+    rows = zip(*texts, strict=True)
+    write_text(path, csv_text(list(columns), rows), overwrite=overwrite)
 
 
 def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:

@@ -1,0 +1,1 @@
+"""Maps from coefficients, and what is in them."""
