@@ -38,6 +38,10 @@ class ParameterError(FriedelError, ValueError):
     """An option whose value is outside of what the method accepts."""
 
 
+class GuessError(ParameterError):
+    """Something that the input leaves open, in strict mode, where nothing is guessed."""
+
+
 class EnergyError(FriedelError, ValueError):
     """A photon energy outside the range for which f' and f'' are known."""
 

@@ -19,3 +19,8 @@ def html_table(
         f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>{below}"
     )
+
+
+def folded(heading: str, text: str) -> str:
+    """A heading, given as HTML, with plain text below it to unfold."""
+    return f"<details><summary>{heading}</summary><pre>{escape(text)}</pre></details>"

@@ -260,7 +260,8 @@ class TestTable:
         assert len({len(line) for line in table}) == 1
 
     def test_repr(self, fitted, data):
-        assert repr(fitted).startswith(f"<friedel.FModel model, {len(data)} reflections, R_work 0.")
+        start = f"<friedel.FittedModel model, {len(data)} reflections, R_work 0."
+        assert repr(fitted).startswith(start)
         assert "not fitted" in repr(FModel((CRYSTAL, globule()), data))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 from friedel.readers.gemmi_models import crystal_from_gemmi, crystal_of
 from friedel.readers.reading import decoded
 from friedel.reflections.reflections import Reflections
@@ -46,7 +47,8 @@ def as_reflections(
     -------
     Reflections
         In the CCP4 asymmetric unit, sorted; missing and absent reflections left out,
-        equivalent ones averaged; `free` set when the source has R-free flags.
+        equivalent ones averaged; `free` set when the source has R-free flags; `notes` where
+        columns or the value of the free set are a guess.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def _from_table(
     free_label: str | None = None,
     free_value: int | None = None,
 ) -> Reflections:
-    free, convention = _free_flags(table, name, free_label, free_value)
+    free, convention, notes = _free_flags(table, name, free_label, free_value)
     if len(labels) == 4:  # F(+), SIGF(+), F(-), SIGF(-)
         columns = [table.array(label) for label in _present(table, labels, name)]
         description = f"{', '.join(labels)} from {name}; {convention}"
@@ -204,14 +206,16 @@ def _from_table(
             None if free is None else np.concatenate([free, free]),
             labels[0],
             description,
+            notes,
             pairs_apart=True,
         )
-    label, sigma = _choose_labels(table, labels, name)
+    label, sigma, about_columns = _choose_labels(table, labels, name)
     values = table.array(label)
     sigmas = table.array(sigma) if sigma else None
     source = ", ".join(filter(None, [label, sigma]))
     description = f"{source} from {name}; {convention}"
-    return _merged(table.crystal, table.hkl, values, sigmas, free, label, description)
+    notes = about_columns + notes
+    return _merged(table.crystal, table.hkl, values, sigmas, free, label, description, notes)
 
 
 def _present(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -226,19 +230,26 @@ def _present(table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str) -
 
 def _choose_labels(
     table: _MtzTable | _CifTable, labels: tuple[str, ...], name: str
-) -> tuple[str, str | None]:
+) -> tuple[str, str | None, tuple[Note, ...]]:
+    """Labels of amplitudes and sigmas, and a note where others would have done as well."""
     present = table.labels()
     if _present(table, labels, name):
         label = labels[0]
         sigma = labels[1] if len(labels) > 1 else _sigma_label(label)
-        return label, sigma if sigma in present else None
+        return label, sigma if sigma in present else None, ()
     pairs = table.amplitude_pairs()
     usual = [pair for known in AMPLITUDE_LABELS for pair in pairs if pair[0] == known]
     if usual or pairs:
-        return (usual or pairs)[0]
+        chosen = (usual or pairs)[0]
+        if len(pairs) == 1:
+            return *chosen, ()
+        others = ", ".join(label for label, _ in pairs if label != chosen[0])
+        text = f"column {chosen[0]} of {name} is taken for F_obs; {others} would have done"
+        give = "name the columns, as in 'data.mtz:FP,SIGFP'"
+        return *chosen, (Note(text, "guess", len(pairs), give=give),)
     alone = [known for known in AMPLITUDE_LABELS if known in present]
     if alone:
-        return alone[0], None
+        return alone[0], None, ()
     raise FileFormatError(
         f"{name} has no observed amplitudes with uncertainties; it has {', '.join(present)}. "
         "Name the columns, as in 'data.mtz:FP,SIGFP'"
@@ -247,8 +258,8 @@ def _choose_labels(
 
 def _free_flags(
     table: _MtzTable | _CifTable, name: str, label: str | None, value: int | None
-) -> tuple[np.ndarray | None, str]:
-    """(n,) bool True where free, and which convention was recognised.
+) -> tuple[np.ndarray | None, str, tuple[Note, ...]]:
+    """(n,) bool True where free, which convention was recognised, and a note of a guess.
 
     CCP4 numbers the sets from 0 and 0 is free; Phenix and mmCIF's status mark the free set with 1.
     A label and a value that are given are taken as they are.
@@ -258,18 +269,24 @@ def _free_flags(
     else:
         label = next((known for known in FREE_LABELS if known in table.labels()), None)
     if label is None:
-        return None, "no R-free flags"
+        return None, "no R-free flags", ()
     flags = table.array(label)
     if value is not None:
-        return flags == value, f"free set is {label} = {value} (as asked)"
+        return flags == value, f"free set is {label} = {value} (as asked)", ()
     known = flags[np.isfinite(flags)]
     if not len(known) or known.min() == known.max():
-        return None, f"R-free flags {label} are all the same and not used"
+        return None, f"R-free flags {label} are all the same and not used", ()
     two_sets = set(np.unique(known)) <= {0.0, 1.0}
     ones_are_few = (known == 1).mean() < 0.5
     free_value = 1 if two_sets and ones_are_few else 0
     style = "as in Phenix and mmCIF" if free_value else "as in CCP4"
-    return flags == free_value, f"free set is {label} = {free_value} ({style})"
+    notes = tuple[Note, ...]()
+    if two_sets and label != "status":  # which tells the free set by a letter
+        text = (
+            f"R-free flags {label} are 0 and 1: {free_value}, the rarer, is taken for the free set"
+        )
+        notes = (Note(text, "guess", free_value, give="give the value of the free set"),)
+    return flags == free_value, f"free set is {label} = {free_value} ({style})", notes
 
 
 def _merged(
@@ -280,6 +297,7 @@ def _merged(
     free: np.ndarray | None,
     label: str,
     description: str,
+    notes: tuple[Note, ...] = (),
     *,
     pairs_apart: bool = False,
 ) -> Reflections:
@@ -312,5 +330,5 @@ def _merged(
     if merged_free is not None:
         description += f" with {int(merged_free.sum())} reflections"
     return Reflections(
-        crystal, unique, mean(values), merged_sigmas, merged_free, label, description
+        crystal, unique, mean(values), merged_sigmas, merged_free, label, description, notes
     )

@@ -61,8 +61,10 @@ class FriedelPairs(Reflections):
         """The reflections chosen by a boolean mask or by indices."""
         return replace(self, hkl=self.hkl[mask], values=self.values[mask], minus=self.minus[mask])
 
-    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write an MTZ file with :meth:`columns` and the wavelength.
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write an MTZ file with :meth:`columns`, the wavelength, notes and `command`.
 
         Raises
         ------
@@ -78,6 +80,8 @@ class FriedelPairs(Reflections):
             self.columns(),
             overwrite=overwrite,
             wavelength=self.wavelength,
+            notes=self.notes,
+            command=command,
         )
 
     def measurable(self) -> tuple[np.ndarray, np.ndarray, None]:

@@ -10,6 +10,7 @@ import numpy as np
 from friedel.errors import ReflectionsError
 from friedel.html import html_table
 from friedel.model.crystal import Crystal, _frozen
+from friedel.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,8 @@ class Reflections:
         What the values are called in files: ``"FC"``, ``"FP"``, ...
     description
         Where they come from, for people to read.
+    notes
+        What was decided on the way, which files tell as well.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Reflections:
     free: np.ndarray | None = None
     label: str = "F"
     description: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         hkl = checked_hkl(self.hkl)
@@ -131,8 +135,12 @@ class Reflections:
             columns["FREE"] = (~self.free.astype(bool)).astype(np.int32)
         return columns
 
-    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
         """Write an MTZ file; FREE follows CCP4: 0 is the free set.
+
+        HISTORY tells the version, the notes and the command line `command`, where there was one.
 
         Raises
         ------
@@ -141,12 +149,16 @@ class Reflections:
         """
         from friedel.writers.mtz import write_mtz
 
-        write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite, **told)
 
-    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    def to_cif(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
         """Write a structure-factor mmCIF: real values as F_meas_au, complex as F_calc.
 
-        Map coefficients FWT and DELFWT are written as such.
+        Map coefficients FWT and DELFWT are written as such. ``_audit.creation_method`` tells
+        what HISTORY tells in an MTZ file.
 
         Raises
         ------
@@ -159,7 +171,8 @@ class Reflections:
         if self.label in ("FWT", "DELFWT"):
             label = self.label
         columns = dataclasses.replace(self, label=label).columns()
-        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite)
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite, **told)
 
     def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
         """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.

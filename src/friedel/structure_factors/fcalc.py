@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from friedel.constants import HC
+from friedel.notes import Notes
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections, checked_hkl
 from friedel.structure_factors.calculator import Calculator
@@ -24,6 +25,7 @@ def fcalc(
     anomalous: str | None = None,
     friedel_pairs: bool = False,
     scattering: Any = None,
+    strict: bool = False,
     **options: Any,
 ) -> Reflections:
     """Structure factors of a model.
@@ -54,6 +56,8 @@ def fcalc(
         ``"cif"``: take from the model's own CIF what its `_atom_type_scat_` items say: for
         X-rays f' and f'' and the coefficients of Cromer & Mann, for neutrons the lengths. What
         it does not say comes from the tables. The path of another CIF will do as well.
+    strict
+        Whether a guess that would be a note is an error instead.
     **options
         Passed to :meth:`friedel.Calculator.from_model`: `table`, `use_charge`, `unknown`,
         `form_factors`, `strict_ncs`, `dtype`, `threads`; `margin` and `hydrogens` go to
@@ -62,11 +66,13 @@ def fcalc(
     Returns
     -------
     Reflections
-        Complex values; `description` says how they were calculated. With `friedel_pairs` they
-        are F(h), and `minus` has F(-h).
+        Complex values; `description` says how they were calculated, `notes` what was decided.
+        With `friedel_pairs` they are F(h), and `minus` has F(-h).
 
     Raises
     ------
+    GuessError
+        For a guess, when `strict` is true.
     FriedelError
         Of the kind that fits, for input that cannot be used.
 
@@ -74,7 +80,9 @@ def fcalc(
     --------
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
-    read, notes = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
+    read, found = with_scattering(model, source, wavelength, energy, anomalous, scattering, options)
+    notes = Notes(strict=strict)
+    notes.extend(found)
     n = 0
     if friedel_pairs and (d_min is None) != (hkl is None):
         hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
@@ -83,8 +91,9 @@ def fcalc(
     calculator = Calculator.from_model(
         read, d_min=d_min, hkl=hkl, source=source, method=method, rtol=rtol, **options
     )
-    notes += calculator.factors.notes
-    description = "; ".join([f"{source} F of {read.name}, {calculator.describe()}", *notes])
+    notes.extend(calculator.factors.notes)
+    records, how = notes.records(), f"{source} F of {read.name}, {calculator.describe()}"
+    description = "; ".join([how, *records])
     wanted, f = calculator.hkl, calculator.forward()
     if friedel_pairs:
         return FriedelPairs(
@@ -93,7 +102,10 @@ def fcalc(
             f[:n],
             label="FC",
             description=description,
+            notes=records,
             minus=f[n:],
             wavelength=wavelength or (HC / energy if energy else 0.0),
         )
-    return Reflections(calculator.crystal, wanted, f, label="FC", description=description)
+    return Reflections(
+        calculator.crystal, wanted, f, label="FC", description=description, notes=records
+    )

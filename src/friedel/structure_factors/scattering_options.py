@@ -5,6 +5,7 @@ from typing import Any
 
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.model import Model
+from friedel.notes import Note
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import GaussianSum
 
@@ -17,7 +18,7 @@ def with_scattering(
     anomalous: str | None,
     scattering: Any,
     options: dict[str, Any],
-) -> tuple[Model, list[str]]:
+) -> tuple[Model, list[Note]]:
     """The model as read, and notes; what its atoms scatter is put into `options`."""
     of_model = ("strict_ncs", "margin", "hydrogens")
     read = as_model(
@@ -71,7 +72,7 @@ def addends_of(
     }
 
 
-def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], str]:
+def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], Note]:
     """Form factors and addends of the atoms of a model from a CIF, and what was found.
 
     Raises
@@ -104,4 +105,4 @@ def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any
     if not any(found.values()):
         raise FileFormatError(f"{read.name} says nothing of how its atoms scatter for {source}")
     parts = [f"{what} of {', '.join(sorted(values))}" for what, values in found.items() if values]
-    return result, " and ".join(parts) + " from the CIF"
+    return result, Note(" and ".join(parts) + " from the CIF", "file")

@@ -1,0 +1,146 @@
+"""Notes: what was decided on the user's behalf, what was left out, and what looks doubtful.
+
+Every result carries its notes. They are printed once on stderr by the commands and written to JSON,
+to the HISTORY of MTZ files and to CIF, with the version and the command.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+from friedel.errors import GuessError, ParameterError
+
+KINDS = {
+    "guess": "the input leaves something open, and a value was chosen; an error in strict mode",
+    "default": "a rule of the conventions was applied, or an option as it was given",
+    "left out": "reflections, atoms or lines are not used",
+    "fit": "a fit decided it",
+    "file": "a file states it",
+    "warning": "something looks doubtful",
+}
+"""The vocabulary of kinds, with what each means."""
+
+
+class Note(str):
+    """One note: a text that also tells its kind and the number that it is about.
+
+    A note is a ``str``, so that notes can be joined, printed and compared as text.
+
+    Parameters
+    ----------
+    text
+        One sentence, without a full stop.
+    kind
+        One of :data:`KINDS`.
+    number
+        How many, or which value, the note is about; None where there is no such number.
+    give
+        Of a guess: what the user can give, so that nothing need be guessed.
+
+    Raises
+    ------
+    ParameterError
+        When the kind is none of :data:`KINDS`.
+    """
+
+    __slots__ = ("_give", "_kind", "_number")
+
+    _kind: str
+    _number: float | None
+    _give: str
+
+    def __new__(
+        cls, text: str, kind: str = "default", number: float | None = None, *, give: str = ""
+    ) -> Self:
+        """Make a note; see the class."""
+        if kind not in KINDS:
+            raise ParameterError(f"got a note of kind {kind!r}, expected one of {', '.join(KINDS)}")
+        note = super().__new__(cls, text)
+        for name, value in (("_kind", kind), ("_number", number), ("_give", give)):
+            object.__setattr__(note, name, value)
+        return note
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a note cannot be changed: cannot set {name!r}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (str(self), self.kind, self.number, self.give)
+
+    @property
+    def text(self) -> str:
+        """The note as a plain ``str``."""
+        return str(self)
+
+    @property
+    def kind(self) -> str:
+        """One of :data:`KINDS`."""
+        return self._kind
+
+    @property
+    def number(self) -> float | None:
+        """How many, or which value, the note is about."""
+        return self._number
+
+    @property
+    def give(self) -> str:
+        """What makes a guess unnecessary; empty for other kinds."""
+        return self._give
+
+    def to_dict(self) -> dict[str, str | float | None]:
+        """The record that JSON holds: text, kind and number."""
+        return {"text": self.text, "kind": self.kind, "number": self.number}
+
+
+def _restored(text: str, kind: str, number: float | None, give: str) -> Note:
+    return Note(text, kind, number, give=give)
+
+
+class Notes:
+    """A collector of notes, in their order and each text once.
+
+    Parameters
+    ----------
+    strict
+        Whether a note of kind ``"guess"`` raises an error instead of being kept.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self._notes: dict[str, Note] = {}
+
+    def add(self, text: str, kind: str, number: float | None = None, *, give: str = "") -> None:
+        """Add one note; the parameters are those of :class:`Note`.
+
+        Raises
+        ------
+        GuessError
+            For a guess, in strict mode.
+        """
+        self.extend([Note(text, kind, number, give=give)])
+
+    def extend(self, notes: Iterable[str]) -> None:
+        """Add notes that were made elsewhere; a plain text becomes one of kind ``"default"``.
+
+        Raises
+        ------
+        GuessError
+            For the first guess, in strict mode.
+        """
+        for given in notes:
+            note = given if isinstance(given, Note) else Note(given)
+            if self.strict and note.kind == "guess":
+                raise GuessError(f"{note}: a guess, and strict mode allows none; {note.give}")
+            self._notes.setdefault(note.text, note)
+
+    def records(self) -> tuple[Note, ...]:
+        """All notes so far."""
+        return tuple(self._notes.values())
+
+
+def friedel_version() -> str:
+    """The version of friedel that runs, for files to tell."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("friedel")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "of a source tree"
