@@ -128,3 +128,11 @@ def test_intensities_guess_unless_they_are_strict(shared_data):
     crystal_and_atoms = friedel.as_model(paths[0])
     with pytest.raises(GuessError, match="no wavelength is known.*give the wavelength"):
         friedel.fit_intensities(crystal_and_atoms, paths[1], strict=True)
+
+
+def test_strict_fmodel_asks_for_the_value_of_the_free_set(shared_data):
+    models = shared_data / "models"
+    pair = models / "1dur.pdb", models / "1dur.mtz"
+    with pytest.raises(GuessError, match="free_value"):
+        friedel.FModel(*pair, d_min=4.0, strict=True)
+    assert friedel.FModel(*pair, d_min=4.0, strict=True, free_value=0).free.any()

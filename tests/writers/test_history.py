@@ -59,9 +59,7 @@ def assert_told(lines: list[str], command: str, notes: list[dict]) -> None:
 
 def test_fmodel_tells_notes_once_and_everywhere(capsys, tmp_path, pair):
     files = {name: tmp_path / f"out.{name}" for name in ("mtz", "cif", "json")}
-    options = [
-        x for name, path in files.items() for x in (f"--{'to-' * (name != 'json')}{name}", path)
-    ]
+    options = ["--to-mtz", files["mtz"], "--to-cif", files["cif"], "--json", files["json"]]
     arguments = [*pair, "--solvent", "flat", "--dmin", "3", *map(str, options)]
     code, out, err = run(capsys, "fmodel", *arguments)
     assert code == 0, err

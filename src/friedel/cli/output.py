@@ -3,10 +3,11 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 
 import click
+
+from friedel.writers.json_files import plain
 
 FORMAT = click.option(
     "--format",
@@ -29,9 +30,5 @@ def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 def as_json(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a JSON list of objects, one a line; numbers that are not finite become null."""
-    lines = [json.dumps({key: _known(value) for key, value in row.items()}) for row in rows]
+    lines = [json.dumps(plain(row)) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]"
-
-
-def _known(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -285,7 +285,7 @@ def _free_flags(
         text = (
             f"R-free flags {label} are 0 and 1: {free_value}, the rarer, is taken for the free set"
         )
-        notes = (Note(text, "guess", free_value, give="give the value of the free set"),)
+        notes = (Note(text, "guess", free_value, give="give free_value (--free-value)"),)
     return flags == free_value, f"free set is {label} = {free_value} ({style})", notes
 
 
