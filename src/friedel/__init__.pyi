@@ -12,6 +12,7 @@ from friedel.errors import (
     FileFormatError as FileFormatError,
     FriedelError as FriedelError,
     FriedelWarning as FriedelWarning,
+    GuessError as GuessError,
     MemoryLimitError as MemoryLimitError,
     MissingDependencyError as MissingDependencyError,
     OutputError as OutputError,
@@ -19,6 +20,9 @@ from friedel.errors import (
     ReflectionsError as ReflectionsError,
     ResolutionError as ResolutionError,
     SymmetryError as SymmetryError,
+)
+from friedel.fmodel.fitted import (
+    FittedModel as FittedModel,
 )
 from friedel.fmodel.fmodel import (
     FModel as FModel,
@@ -31,6 +35,9 @@ from friedel.model.atoms import (
 )
 from friedel.model.crystal import (
     Crystal as Crystal,
+)
+from friedel.notes import (
+    Note as Note,
 )
 from friedel.plots.data import (
     plot_map as plot_map,

@@ -21,10 +21,6 @@ def html_table(
     )
 
 
-def html_details(name: str, result: str, text: str) -> str:
-    """A line that opens: a name in bold and its result, and below them text as it stands.
-
-    `result` is HTML, the other two are plain text.
-    """
-    head = f"<b>{escape(name)}</b>: {result}"
-    return f"<details><summary>{head}</summary><pre>{escape(text)}</pre></details>"
+def folded(heading: str, text: str) -> str:
+    """A heading, given as HTML, with plain text below it to unfold."""
+    return f"<details><summary>{heading}</summary><pre>{escape(text)}</pre></details>"

@@ -96,7 +96,8 @@ def test_outliers_stay_if_asked_to(capsys, tmp_path, pair):
 def test_hydrogens(capsys, tmp_path, pair):
     flat = [*pair, "--solvent", "flat"]
     found = numbers(capsys, tmp_path, *flat, "--hydrogens")
-    assert "336 hydrogens are added, riding on C and N" in found["notes"]
+    text = "336 hydrogens are added, riding on C and N"
+    assert {"text": text, "kind": "default", "number": 336} in found["notes"]
 
 
 @pytest.mark.parametrize(

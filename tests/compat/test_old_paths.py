@@ -13,7 +13,8 @@ HELD = dict(
 )
 """Functions and classes of every module, as one text of names."""
 
-GONE = {"with_scattering", "style", "Evaluation", "fit"}
+GONE = {"with_scattering", "style", "Evaluation", "fit", "density_map"}
+GONE |= {"html", "doubts", "write_json", "table"}
 """Parts of functions with arguments that there are no longer, and names inside of scaling and
 smallmolecule that meant something else elsewhere."""
 

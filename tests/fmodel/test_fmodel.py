@@ -20,6 +20,7 @@ from friedel.errors import (
     ResolutionError,
     SymmetryError,
 )
+from friedel.fmodel.fitted import FittedModel
 from friedel.fmodel.fmodel import FModel
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -55,11 +56,11 @@ def data() -> Reflections:
 
 
 @pytest.fixture(scope="module")
-def fitted(data) -> FModel:
+def fitted(data) -> FittedModel:
     return FModel((CRYSTAL, globule()), data).fit()
 
 
-def of_pair(folder, name, **options) -> tuple[FModel, dict]:
+def of_pair(folder, name, **options) -> tuple[FittedModel, dict]:
     model, reflections = PAIRS[name]
     gold = json.loads((folder / "gold" / f"{name}.pdb.scaling.json").read_text())
     models = folder / "models"
@@ -260,7 +261,8 @@ class TestTable:
         assert len({len(line) for line in table}) == 1
 
     def test_repr(self, fitted, data):
-        assert repr(fitted).startswith(f"<friedel.FModel model, {len(data)} reflections, R_work 0.")
+        start = f"<friedel.FittedModel model, {len(data)} reflections, R_work 0."
+        assert repr(fitted).startswith(start)
         assert "not fitted" in repr(FModel((CRYSTAL, globule()), data))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.writers.tables import csv_text, json_text, json_value
+from friedel.writers.json_files import plain, write_json
+from friedel.writers.tables import csv_text
 
 
 @dataclass
@@ -23,10 +24,11 @@ def test_csv_quotes_only_what_needs_it():
     assert list(csv.reader(text.splitlines()))[2] == ['a, "b"', "2", ""]
 
 
-def test_json_has_null_for_what_is_no_number():
+def test_json_has_null_for_what_is_no_number(tmp_path):
     value = {"shells": [Shell(math.nan, (1, 2))], "limits": (math.inf, np.float64(2.5), "text")}
     expected = {"shells": [{"d_min": None, "counts": [1, 2]}], "limits": [None, 2.5, "text"]}
-    assert json_value(value) == expected
-    text = json_text(value)
+    assert plain(value) == expected
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
     assert json.loads(text) == expected
     assert text.endswith("}\n")

@@ -8,9 +8,17 @@ import click
 import numpy as np
 
 from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
-from friedel.cli.options import HYDROGENS, OVERWRITE, echo_notes, parse_hkl, summary_line
+from friedel.cli.options import (
+    HYDROGENS,
+    OVERWRITE,
+    STRICT,
+    echo_notes,
+    parse_hkl,
+    summary_line,
+)
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label, parse_label
+from friedel.notes import Notes
 
 
 @click.command("fcalc", short_help="structure factors of a model")
@@ -108,6 +116,7 @@ from friedel.model.elements import make_label, parse_label
 @click.option(
     "--plot-cost", type=click.Path(), metavar="FILE", help="Draw error against time (slow)."
 )
+@STRICT
 @OVERWRITE
 def command(
     model: str,
@@ -141,6 +150,8 @@ def command(
     read = as_model(
         model, margin=given["margin"], hydrogens=given["hydrogens"], source=given["source"]
     )
+    if given["strict"]:
+        Notes(strict=True).extend(read.notes)
     echo_notes(read.notes)
     if given["noaniso"]:
         read = replace(read, atoms=read.atoms.without_aniso())
@@ -161,14 +172,14 @@ def command(
         method=method,
         rtol=rtol,
         friedel_pairs=pairs,
+        strict=given["strict"],
         **sampling,
         **options,
     )
     seconds = time.perf_counter() - start
     click.echo(summary_line(read), err=True)
-    how, *notes = result.description.split("; ")
-    click.echo(how, err=True)
-    echo_notes(note for note in notes if note not in read.notes)
+    click.echo(result.description.split("; ")[0], err=True)
+    echo_notes(note for note in result.notes if note not in read.notes)
     if test:
         from friedel.reflections.agreement import agreement
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 import numpy as np
 
+from friedel.cli.options import command_line
 from friedel.model.model import Model
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
@@ -40,9 +41,9 @@ def write_file(
 ) -> None:
     """Write what one of :data:`FILES` asks for."""
     if name == "to_mtz":
-        result.to_mtz(path, overwrite=overwrite)
+        result.to_mtz(path, overwrite=overwrite, command=command_line())
     elif name == "to_cif":
-        result.to_cif(path, overwrite=overwrite)
+        result.to_cif(path, overwrite=overwrite, command=command_line())
     elif name == "to_csv":
         result.to_csv(path, overwrite=overwrite)
     elif name in ("to_hkl", "to_hkl3"):

@@ -2,12 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, OVERWRITE
+from friedel.cli.options import HYDROGENS, OVERWRITE, STRICT, command_line, echo_notes
 from friedel.errors import ParameterError
+
+if TYPE_CHECKING:
+    from friedel import FittedModel, FModel
+    from friedel.scaling import ScaleParameters
 
 SOURCES = ("xray", "electron", "neutron", "mott-bethe")
 
@@ -124,6 +128,7 @@ class ForEitherKind(click.Command):
 @click.option("--plot-map", type=click.Path(), metavar="FILE", help="Draw a section of the maps.")
 @click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
 @click.option("--write-mask", type=click.Path(), metavar="FILE", help="Write the mask as a map.")
+@STRICT
 @OVERWRITE
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
@@ -146,10 +151,11 @@ def command(model: str, data: str, **options: Any) -> None:
     fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
     if "write_mask" in files and fmodel.masked is None:
         raise ParameterError(f"there is no mask to write with --solvent {options['solvent']}")
-    fmodel.fit(_full_start(fmodel, start), fixed)
-    click.echo(fmodel.summary())
+    fitted = fmodel.fit(_full_start(fmodel, start), fixed)
+    echo_notes(fitted.notes)
+    click.echo(fitted.summary(notes=False))
     for name, path in files.items():
-        _write(fmodel, name, path, overwrite)
+        _write(fitted, name, path, overwrite)
         click.echo(f"wrote {path}", err=True)
 
 
@@ -182,7 +188,7 @@ def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]
     return start, [names[option] for option in fixed]
 
 
-def _full_start(fmodel: Any, start: dict[str, Any]) -> Any:
+def _full_start(fmodel: "FModel", start: dict[str, Any]) -> "ScaleParameters | None":
     """The start given, completed by a quick fit; None when nothing is given."""
     return fmodel.quick_start(**start) if start else None
 
@@ -204,24 +210,21 @@ def parse_tensor(text: str) -> tuple[float, ...]:
     return values
 
 
-def _write(fmodel: Any, name: str, path: str, overwrite: bool) -> None:
-    if name == "to_mtz":
-        fmodel.to_mtz(path, overwrite=overwrite)
-    elif name == "to_cif":
-        fmodel.to_cif(path, overwrite=overwrite)
+def _write(fitted: "FittedModel", name: str, path: str, overwrite: bool) -> None:
+    if name in ("to_mtz", "to_cif", "to_json"):
+        getattr(fitted, name)(path, overwrite=overwrite, command=command_line())
     elif name == "to_hkl":
-        fmodel.f_model.to_hklf(path, overwrite=overwrite)
-    elif name == "to_json":
-        fmodel.to_json(path, overwrite=overwrite)
+        fitted.f_model.to_hklf(path, overwrite=overwrite)
     elif name == "write_mask":
         from friedel.writers.maps import write_ccp4_map
 
-        write_ccp4_map(path, fmodel.crystal, fmodel.masked.mask, overwrite=overwrite)
+        if fitted.masked is not None:
+            write_ccp4_map(path, fitted.crystal, fitted.masked.mask, overwrite=overwrite)
     else:
         import friedel
 
         draw = friedel.plot_fmodel if name == "plot" else getattr(friedel, name)
-        draw(fmodel, path, overwrite=overwrite)
+        draw(fitted, path, overwrite=overwrite)
 
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:

@@ -42,8 +42,9 @@ def friedel() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; 0 for success, 2 for input that cannot be used, 130 for Ctrl-C."""
     warnings.showwarning = _show_warning
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        friedel.main(args=arguments, prog_name="friedel", standalone_mode=False)
+        friedel.main(args=arguments, prog_name="friedel", standalone_mode=False, obj=arguments)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.NoArgsIsHelpError as needed:

@@ -1,5 +1,6 @@
 """Options and small conversions that several commands share."""
 
+import shlex
 from collections.abc import Iterable
 
 import click
@@ -9,6 +10,9 @@ from friedel.errors import ParameterError
 from friedel.model.model import Model
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+STRICT = click.option(
+    "--strict", is_flag=True, help="Guess nothing: what would be a note of a guess is an error."
+)
 HYDROGENS = click.option(
     "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups that MODEL lacks."
 )
@@ -41,6 +45,11 @@ def summary_line(model: Model) -> str:
     return (
         f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
     )
+
+
+def command_line() -> str:
+    """The command that runs, as it would be typed, for files to tell."""
+    return shlex.join(["friedel", *map(str, click.get_current_context().obj or ())])
 
 
 def echo_notes(notes: Iterable[str]) -> None:

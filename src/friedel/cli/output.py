@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from friedel.writers.tables import csv_text, json_value
+from friedel.writers.json_files import plain
+from friedel.writers.tables import csv_text
 
 FORMAT = click.option(
     "--format",
@@ -25,5 +26,5 @@ def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 def as_json(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows as a JSON list of objects, one a line; numbers that are not finite become null."""
-    lines = [json.dumps(json_value(row)) for row in rows]
+    lines = [json.dumps(plain(row)) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from friedel.cli.options import OVERWRITE
+from friedel.cli.options import OVERWRITE, STRICT, command_line, echo_notes
 from friedel.errors import ParameterError
 
 FILES = ("to_mtz", "to_fcf", "to_json")
@@ -80,6 +80,7 @@ def wants_small(arguments: list[str]) -> bool:
     help="Which of SHELX's lists.",
 )
 @click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
+@STRICT
 @OVERWRITE
 def command(model: str, data: str, **options: Any) -> None:
     """Compare the small structure MODEL with the F^2 in DATA, as SHELXL does.
@@ -106,12 +107,14 @@ def command(model: str, data: str, **options: Any) -> None:
         anomalous=None if anomalous == "none" else anomalous,
         **options,
     )
-    click.echo(fit.summary())
+    echo_notes(fit.notes)
+    click.echo(fit.summary(notes=False))
+    told: dict[str, Any] = {"overwrite": overwrite, "command": command_line()}
     for name, path in files.items():
         if name == "to_mtz":
-            fit.to_mtz(path, overwrite=overwrite)
+            fit.to_mtz(path, **told)
         elif name == "to_fcf":
-            fit.to_fcf(path, list_code=list_code, overwrite=overwrite)
+            fit.to_fcf(path, list_code=list_code, **told)
         else:
-            fit.to_json(path, overwrite=overwrite)
+            fit.to_json(path, **told)
         click.echo(f"wrote {path}", err=True)

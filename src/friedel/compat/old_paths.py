@@ -95,7 +95,11 @@ MOVED = {
     "friedel.plots_elements": ("friedel.plots.scattering",),
     "friedel.plots_model": ("friedel.plots.density",),
     "friedel.reach": ("friedel.density.radii",),
-    "friedel.report": ("friedel.fmodel.report",),
+    "friedel.report": (
+        "friedel.fmodel.report",
+        "friedel.fmodel.columns",
+        "friedel.fmodel.scaled",
+    ),
     "friedel.sampling": (
         "friedel.accuracy.plan",
         "friedel.accuracy.model",

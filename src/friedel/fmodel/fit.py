@@ -10,6 +10,7 @@ from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, usual_sta
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.twinning import TwinDomain, best_twin
+from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.scaling.rejection import about_rejected, near_model
@@ -105,7 +106,7 @@ def _choose_and_reject(
     settings: FitSettings,
     weights: np.ndarray | None,
     options: dict[str, Any],
-) -> tuple[Shape, ScalingFit, np.ndarray, tuple[str, ...]]:
+) -> tuple[Shape, ScalingFit, np.ndarray, tuple[Note, ...]]:
     """The shape, the fit of it to what is near the model, (n,) bool what that is, and notes.
 
     Outliers of a flat solvent have no part in the choice; those of the chosen scale are the
@@ -121,7 +122,7 @@ def _choose_and_reject(
     rejects = settings.reject_outliers and settings.target != "ls"
     near = near_model(data, fitted, weights) if rejects else np.ones(len(data), bool)
     kind = "flat" if settings.solvent == "babinet" else settings.solvent
-    shape, notes = FLAT, tuple[str, ...]()
+    shape, notes = FLAT, tuple[Note, ...]()
     shapes = candidates(data, kind, options["fixed"])
     if shapes != [FLAT] or not near.all():
         kept, about = part(near)

@@ -1,7 +1,6 @@
 """FModel: a model and its data; solvent and scales fitted, R-factors, map coefficients."""
 
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -9,17 +8,18 @@ import numpy as np
 
 from friedel.density.grid import Grid
 from friedel.errors import FriedelError
-from friedel.fmodel import report
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
-from friedel.fmodel.fit import FitSettings, FModelFit, fit_fmodel
-from friedel.fmodel.flat_solvent_fits import quick_start
+from friedel.fmodel.fit import FitSettings
+from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import observed_for
 from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
+from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
-from friedel.fmodel.statistics import ModelStatistics
 from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.solvent.flat_mask import MaskParameters
@@ -28,13 +28,16 @@ from friedel.structure_factors.options import parsed_options
 from friedel.structure_factors.scattering_options import read_for_calculation
 
 
-class FModel:
+class FModel(ModelAndData):
     """Structure factors of a model, with bulk solvent, on the scale of observed amplitudes.
 
     F_model = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), fitted
     to F_obs by :func:`friedel.scaling.fit` [Jiang1994] [Fokine2002] [Afonine2013]. Where
     reflections left out of the fit say that it predicts them better, both scales have smooth
     curves as further factors, and the solvent a layer near the atoms with a density of its own.
+
+    :meth:`fit` returns a :class:`friedel.FittedModel`, which never changes. FModel keeps the last
+    one, and hands out its attributes: `fmodel.r_work` is `fmodel.fitted.r_work`.
 
     Parameters
     ----------
@@ -93,6 +96,8 @@ class FModel:
         that `source` sees; see :func:`friedel.as_model`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
+    strict
+        Whether a guess that would be a note is an error instead.
     **options
         Other fields of :class:`friedel.CalculationOptions`; `strict_ncs`, `margin` of `as_model`.
 
@@ -112,13 +117,15 @@ class FModel:
         When the data are no amplitudes, or none of them can be used.
     ParameterError
         For options that are unknown, or of a mask that is given or not there.
+    GuessError
+        For a guess, when `strict` is true.
     FriedelError
         Of other kinds, for input that cannot be read.
 
     Examples
     --------
-    >>> fmodel = friedel.FModel("model.pdb", "data.mtz").fit()  # doctest: +SKIP
-    >>> print(fmodel.summary())  # doctest: +SKIP
+    >>> fitted = friedel.FModel("model.pdb", "data.mtz").fit()  # doctest: +SKIP
+    >>> print(fitted.summary())  # doctest: +SKIP
     """
 
     def __init__(
@@ -147,19 +154,21 @@ class FModel:
         reject_outliers: bool = True,
         hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
+        strict: bool = False,
         **options: Any,
     ) -> None:
         check_choices(source=source, solvent=solvent, target=target, weights=weights)
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
-        self.source, self.solvent, self.target, self.use_free = source, solvent, target, use_free
+        notes = Notes(strict=strict)
         options |= {"source": source, "rtol": rtol, "method": method, "wavelength": wavelength}
-        own = FModel.__init__.__kwdefaults__ or ()
         options["hydrogens"] = hydrogens
+        own = FModel.__init__.__kwdefaults__ or ()
         reading, calculation = parsed_options("FModel", options, own)
-        read, calculation, notes = read_for_calculation(model, reading, calculation)
-        self.crystal, self.atoms, self.name = read.crystal, read.atoms, read.name or "model"
-        self._observed = observed_for(
-            self.crystal,
+        read, calculation, about_model = read_for_calculation(model, reading, calculation)
+        notes.extend(about_model)
+        crystal, atoms = read.crystal, read.atoms
+        observed = observed_for(
+            crystal,
             data,
             d_min=d_min,
             sigma_cutoff=sigma_cutoff,
@@ -168,171 +177,39 @@ class FModel:
             free_label=free_label,
             free_value=free_value,
         )
-        masked, hkl = None, self.f_obs.hkl
+        masked, hkl = None, observed.f_obs.hkl
         if solvent not in UNMASKED:
             if not isinstance(radii, MaskParameters):
                 radii = MaskParameters.for_radii(radii)
-            given = checked_mask(solvent_mask, self.crystal, hkl)
+            given = checked_mask(solvent_mask, crystal, hkl)
             layer, threads = solvent != "flat", calculation.n_threads
             masked = MaskedSolvent(
-                self.crystal, self.atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
+                crystal, atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
             )
-        babinet = solvent == "babinet"
-        self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, calculation, masked, babinet)
-        laws = self._twin_laws(twin)
-        self._settings = FitSettings(
-            source, solvent, target, search_mask, reject_outliers, laws, progress
+        components = UnscaledModel(crystal, atoms, hkl, calculation, masked, solvent == "babinet")
+        notes.extend([*components.calculator.factors.notes, *observed.notes])
+        settings = FitSettings(
+            source, solvent, target, search_mask, reject_outliers, _laws(crystal, twin), progress
         )
-        self._fit: FModelFit | None = None
-        self._notes = tuple(notes) + self._unscaled.calculator.factors.notes + self._observed.notes
-
-    def _twin_laws(self, twin: str | None) -> dict[str, np.ndarray]:
-        if twin is None:
-            return {}
-        from friedel.readers.twin_laws import twin_laws  # gemmi is needed for this alone
-
-        return twin_laws(self.crystal, twin)
+        self._setup = Setup(
+            read.name or "model", observed, components, settings, use_free, notes.records()
+        )
+        self._fitted: FittedModel | None = None
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"
-        if self._fit is None:
+        if self._fitted is None:
             return f"{text}, not fitted>"
         free = "" if self.r_free is None else f", R_free {self.r_free:.4f}"
         return f"{text}, R_work {self.r_work:.4f}{free}>"
 
-    @property
-    def f_obs(self) -> Reflections:
-        """Observed amplitudes, in the unit cell of the model."""
-        return self._observed.f_obs
+    def _repr_html_(self) -> str:
+        return f"<pre>{self!r}</pre>" if self._fitted is None else self._fitted._repr_html_()
 
-    @property
-    def usable(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the R-factors are of.
+    def fit(self, start: ScaleParameters | None = None, fixed: Collection[str] = ()) -> FittedModel:
+        """Fit the scales and the solvent to F_obs.
 
-        The fit is of those that are neither in `free` nor in `rejected`.
-        """
-        return self._observed.usable
-
-    @property
-    def free(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` are left out of the fit."""
-        return self._observed.free
-
-    @property
-    def rejected(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the last fit left out for being far from the model.
-
-        See `reject_outliers`; none before :meth:`fit`.
-        """
-        return np.zeros(len(self.f_obs), bool) if self._fit is None else self._fit.rejected
-
-    @property
-    def masked(self) -> MaskedSolvent | None:
-        """The solvent's mask, and its structure factors; None when there is no mask."""
-        return self._unscaled.masked
-
-    @property
-    def solvent_fraction(self) -> float | None:
-        """Fraction of the cell that the mask takes as solvent; None when there is no mask."""
-        return None if self.masked is None else self.masked.fraction
-
-    @property
-    def f_calc(self) -> Reflections:
-        """Structure factors of the atoms, on their own scale."""
-        return self._reflections("FC", self._unscaled.f_calc)
-
-    @property
-    def f_mask(self) -> Reflections | None:
-        """Structure factors that k_sol multiplies; None without solvent.
-
-        Of the mask, 1 in the solvent and 0 elsewhere; for Babinet's solvent, of the atoms with
-        the sign changed.
-        """
-        f_mask = self._unscaled.f_mask
-        return None if f_mask is None else self._reflections("FMASK", f_mask)
-
-    @cached_property
-    def f_model(self) -> Reflections:
-        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs.
-
-        Of a twin, that of the first domain.
-        """
-        return self._reflections("FMODEL", self.with_fixed_mask.scaled(self._unscaled.f_calc))
-
-    @property
-    def with_fixed_mask(self) -> FixedMaskModel:
-        """F_model as a function of atoms and scales, the mask held as it is.
-
-        Of a twin, that of the first domain alone, as `f_model`.
-        """
-        masked = self.masked if self.has_solvent else None
-        f_mask = None if masked is None else masked.f_mask
-        f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
-        babinet = self.solvent == "babinet"
-        return FixedMaskModel(self._unscaled.calculator, self.scales, f_mask, f_layer, babinet)
-
-    @property
-    def with_moving_mask(self) -> MovingMaskModel:
-        """F_model as a function of atoms and scales, with a smooth mask that follows the atoms.
-
-        Of a twin, that of the first domain alone, as `f_model`.
-
-        Raises
-        ------
-        FriedelError
-            When no smooth mask was asked for.
-        """
-        if self.masked is None or not self.masked.smooth:
-            raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
-        mask, nearer = self.masked.moving
-        layer = nearer if self.scales.k_layer else None
-        return MovingMaskModel(self._unscaled.calculator, self.scales, mask, layer)
-
-    def adjoint(
-        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
-    ) -> FModelGradients:
-        """Derivatives of a target by atoms and scales, from those by `f_model`.
-
-        A smooth mask moves with the atoms, any other stays as it is. See
-        :meth:`friedel.fmodel.adjoint.FixedMaskModel.adjoint`.
-
-        Raises
-        ------
-        FriedelError
-            For a twin, whose amplitudes are not those of `f_model`.
-        """
-        if self.twin_law is not None:
-            raise FriedelError("no gradients of a twin: f_model is of one domain, F_obs of two")
-        moves = self.has_solvent and self.masked is not None and self.masked.smooth
-        model = self.with_moving_mask if moves else self.with_fixed_mask
-        return model.adjoint(atoms, w, anomalous=anomalous)
-
-    @property
-    def amplitudes(self) -> np.ndarray:
-        """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
-        return self._statistics.amplitudes
-
-    @cached_property
-    def _statistics(self) -> ModelStatistics:
-        f_model, twin = self.f_model.values, None if self._fit is None else self._fit.twin
-        amplitudes = np.abs(f_model)
-        if twin is not None:
-            amplitudes = twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
-        return ModelStatistics(self._observed, f_model, amplitudes)
-
-    @property
-    def twin_law(self) -> str | None:
-        """The law of twinning fitted with, None without."""
-        twin = None if self._fit is None else self._fit.twin
-        return None if twin is None else twin.law
-
-    def _reflections(self, label: str, values: np.ndarray) -> Reflections:
-        return Reflections(
-            self.crystal, self.f_obs.hkl, values, label=label, description=f"{label} of {self.name}"
-        )
-
-    def fit(self, start: ScaleParameters | None = None, fixed: Collection[str] = ()) -> "FModel":
-        """Fit the scales and the solvent to F_obs; returns the object itself.
+        A mask that was searched for is where the next search starts.
 
         Parameters
         ----------
@@ -340,161 +217,168 @@ class FModel:
             Where to start, and which parameters stay there; see :func:`friedel.scaling.fit`.
             By default usual solvents and :func:`friedel.scaling.fit_isotropic_b`.
 
+        Returns
+        -------
+        FittedModel
+            It stays as it is when the fit is repeated.
+
         Raises
         ------
         ReflectionsError
             When there are not more reflections than parameters.
         """
-        self._fit = fit_fmodel(self._unscaled, self._observed, self._settings, start, fixed)
-        self._unscaled = self._fit.unscaled
-        for name in ("f_model", "_statistics", "has_solvent", "notes"):
-            self.__dict__.pop(name, None)  # calculated with other scales
-        return self
+        self._fitted = fitted_model(self._setup, start, fixed)
+        self._setup = self._fitted._setup
+        return self._fitted
 
-    def quick_start(self, **given: Any) -> ScaleParameters:
-        """A start for :meth:`fit`: some parameters given, k_overall and B from a straight line.
-
-        Parameters
-        ----------
-        **given
-            Any of `k_overall`, `b_overall`, `k_sol`, `b_sol`.
+    @property
+    def fitted(self) -> FittedModel:
+        """What the last :meth:`fit` came to; the attributes below are its own.
 
         Raises
         ------
-        ParameterError
-            When k_overall is not positive.
+        FriedelError
+            When there was no fit.
         """
-        data = self._unscaled.scaling_data(self.f_obs.values, self._observed.work)
-        return quick_start(data, self.solvent, given)
+        if self._fitted is None:
+            raise FriedelError("the scales are not fitted yet: call fit() first")
+        return self._fitted
+
+    @property
+    def rejected(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` the last fit left out for being far from the model.
+
+        See `reject_outliers`; none before :meth:`fit`.
+        """
+        return np.zeros(len(self.f_obs), bool) if self._fitted is None else self._fitted.rejected
+
+    @property
+    def twin_law(self) -> str | None:
+        """The law of twinning fitted with, None without."""
+        return None if self._fitted is None else self._fitted.twin_law
+
+    @property
+    def has_solvent(self) -> bool:
+        """Whether the fit included solvent; before a fit, whether there is any."""
+        if self._fitted is None:
+            return self._setup.components.has_solvent
+        return self._fitted.has_solvent
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was decided on the user's behalf, and what looks doubtful."""
+        return self._setup.notes if self._fitted is None else self._fitted.notes
 
     @property
     def result(self) -> ScalingFit:
-        """The outcome of the fit: value of the target, number of parameters, convergence."""
-        if self._fit is None:
-            raise FriedelError("the scales are not fitted yet: call fit() first")
-        return self._fit.scaling
+        """The outcome of the fit, see :attr:`FittedModel.result`."""
+        return self.fitted.result
 
     @property
     def scales(self) -> ScaleParameters:
-        """The fitted k_overall, b_overall, k_sol, b_sol; k_sol is 0 where there is no solvent."""
-        return self.result.parameters
+        """The fitted k_overall, b_overall, k_sol and b_sol."""
+        return self.fitted.scales
+
+    @property
+    def f_model(self) -> Reflections:
+        """F_model, complex, on the scale of F_obs; see :attr:`FittedModel.f_model`."""
+        return self.fitted.f_model
+
+    @property
+    def amplitudes(self) -> np.ndarray:
+        """(n,) what F_obs is compared with; see :attr:`FittedModel.amplitudes`."""
+        return self.fitted.amplitudes
+
+    @property
+    def with_fixed_mask(self) -> FixedMaskModel:
+        """F_model as a function of atoms and scales, the mask held as it is."""
+        return self.fitted.with_fixed_mask
+
+    @property
+    def with_moving_mask(self) -> MovingMaskModel:
+        """F_model as a function of atoms and scales; its smooth mask follows the atoms."""
+        return self.fitted.with_moving_mask
 
     @property
     def r_all(self) -> float:
         """R-factor of all reflections used."""
-        return self._statistics.r_all
+        return self.fitted.r_all
 
     @property
     def r_work(self) -> float:
-        """R-factor of all reflections that are not in the free set; `rejected` ones count."""
-        return self._statistics.r_work
+        """R-factor of all reflections that are not in the free set."""
+        return self.fitted.r_work
 
     @property
     def r_free(self) -> float | None:
-        """R-factor of the free set, left out of the fit; None when there is no such set."""
-        return self._statistics.r_free
-
-    @cached_property
-    def has_solvent(self) -> bool:
-        """Whether the fit included solvent."""
-        f_mask = self._unscaled.f_mask
-        present = f_mask is not None and bool(f_mask.any())
-        return present and (self._fit is None or self._fit.shape.solvent)
-
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What was decided on the user's behalf, and what looks doubtful."""
-        notes = self._notes
-        if self._fit is not None:
-            notes += self.result.notes + report.doubts(self)
-        return notes
-
-    def table(self, n_shells: int = 10) -> list[Shell]:
-        """Statistics by resolution shell, low resolution first, about equal numbers in each.
-
-        Parameters
-        ----------
-        n_shells
-            How many; fewer when there would be less than 20 reflections in each.
-
-        Raises
-        ------
-        ParameterError
-            When `n_shells` is less than 1.
-        """
-        return report.table(self, n_shells)
+        """R-factor of the free set; None when there is no such set."""
+        return self.fitted.r_free
 
     @property
     def outliers(self) -> list[Outlier]:
-        """Reflections far from the model, the farthest first; of all that are used."""
-        return self._statistics.outliers
+        """Reflections far from the model, the farthest first."""
+        return self.fitted.outliers
 
     @property
     def phase_statistics(self) -> PhaseStatistics:
-        """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
-        return self._statistics.phases
+        """sigma_A, and m and D of each reflection."""
+        return self.fitted.phase_statistics
 
-    def summary(self, n_shells: int = 10) -> str:
-        """The result as text: R-factors, parameters, the table by shell, the notes."""
-        return report.summary(self, n_shells)
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """Derivatives of a target by atoms and scales; see :meth:`FittedModel.adjoint`."""
+        return self.fitted.adjoint(atoms, w, anomalous=anomalous)
 
-    def to_dict(self, n_shells: int = 10) -> dict[str, Any]:
-        """The result as numbers and text that JSON can hold."""
-        return report.as_dict(self, n_shells)
+    def table(self, n_shells: int = 10) -> list[Shell]:
+        """Statistics by resolution shell; see :meth:`FittedModel.table`."""
+        return self.fitted.table(n_shells)
 
-    def to_json(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write :meth:`to_dict` to a file.
+    def summary(self, n_shells: int = 10, *, notes: bool = True) -> str:
+        """The result as text; see :meth:`FittedModel.summary`."""
+        return self.fitted.summary(n_shells, notes=notes)
 
-        Raises
-        ------
-        OutputError
-            When the file exists and `overwrite` is false, or cannot be written.
-        """
-        report.write_json(self, path, overwrite=overwrite)
+    def to_dict(self, n_shells: int = 10, *, command: str | None = None) -> dict[str, Any]:
+        """The result as numbers and text; see :meth:`FittedModel.to_dict`."""
+        return self.fitted.to_dict(n_shells, command=command)
 
-    def _repr_html_(self) -> str:
-        return report.html(self) if self._fit is not None else f"<pre>{self!r}</pre>"
+    def to_json(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write :meth:`to_dict` to a file; see :meth:`FittedModel.to_json`."""
+        self.fitted.to_json(path, overwrite=overwrite, command=command)
 
     def map_coefficients(self) -> tuple[Reflections, Reflections]:
-        """Coefficients of the 2mFo-DFc and of the mFo-DFc map.
+        """Coefficients of two maps; see :meth:`FittedModel.map_coefficients`."""
+        return self.fitted.map_coefficients()
 
-        On the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for acentric and
-        m F_obs for centric reflections, and m F_obs - D F_model for both [Read1986]. NaN
-        where F_obs cannot be used.
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write an MTZ file; see :meth:`FittedModel.to_mtz`."""
+        self.fitted.to_mtz(path, overwrite=overwrite, command=command)
 
-        Returns
-        -------
-        fwt, delfwt
-            Complex.
-        """
-        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
-        return fwt, delfwt
+    def to_cif(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write a structure-factor mmCIF; see :meth:`FittedModel.to_cif`."""
+        self.fitted.to_cif(path, overwrite=overwrite, command=command)
 
-    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write observed and calculated columns to an MTZ file.
 
-        FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
-        FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. Of Friedel mates
-        one is written in these, and both in F(+), SIGF(+), F(-), SIGF(-).
+def as_fitted(model: FModel | FittedModel) -> FittedModel:
+    """The fitted model itself, or what the last fit of an FModel came to.
 
-        Raises
-        ------
-        OutputError
-            When the file exists and `overwrite` is false, or cannot be written.
-        """
-        from friedel.writers.mtz import write_mtz
+    Raises
+    ------
+    FriedelError
+        When there was no fit.
+    """
+    return model.fitted if isinstance(model, FModel) else model
 
-        write_mtz(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
 
-    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write a structure-factor mmCIF: the columns of :meth:`to_mtz` that mmCIF has names for.
+def _laws(crystal: Crystal, twin: str | None) -> dict[str, np.ndarray]:
+    if twin is None:
+        return {}
+    from friedel.readers.twin_laws import twin_laws  # gemmi is needed for this alone
 
-        Raises
-        ------
-        OutputError
-            When the file exists and `overwrite` is false, or cannot be written.
-        """
-        from friedel.writers.text import write_sf_cif
-
-        write_sf_cif(path, self.crystal, *report.mtz_columns(self), overwrite=overwrite)
+    return twin_laws(crystal, twin)

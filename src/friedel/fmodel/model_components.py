@@ -62,6 +62,12 @@ class UnscaledModel:
             return -self.f_calc
         return None if self.masked is None else self.masked.f_mask
 
+    @property
+    def has_solvent(self) -> bool:
+        """Whether there is anything that k_sol multiplies."""
+        f_mask = self.f_mask
+        return f_mask is not None and bool(f_mask.any())
+
     def with_mask(self, masked: MaskedSolvent) -> "UnscaledModel":
         """The same with the solvent of another mask."""
         other = copy(self)

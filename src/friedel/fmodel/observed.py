@@ -8,6 +8,7 @@ import numpy as np
 
 from friedel.errors import CellError, ReflectionsError, ResolutionError, SymmetryError
 from friedel.model.crystal import Crystal, checked_d_min
+from friedel.notes import Note
 from friedel.reflections.reflections import Reflections
 
 SMALL_FREE_SET = 200
@@ -37,7 +38,7 @@ class Observed:
     usable: np.ndarray
     free: np.ndarray
     weights: np.ndarray | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def work(self) -> np.ndarray:
@@ -68,7 +69,7 @@ def observed_for(
     usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
     free, about_free = free_set(f_obs, usable, use_free)
     weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
-    notes = (*f_obs.notes, *notes, *about_usable, *about_free)
+    notes = (*given.notes, *notes, *about_usable, *about_free)
     return Observed(f_obs, usable, free, weights, notes)
 
 
@@ -97,7 +98,7 @@ def amplitudes_of(
     return data
 
 
-def compare_crystals(model: Crystal, data: Crystal) -> tuple[str, ...]:
+def compare_crystals(model: Crystal, data: Crystal) -> tuple[Note, ...]:
     """Notes on small differences.
 
     Raises
@@ -115,7 +116,8 @@ def compare_crystals(model: Crystal, data: Crystal) -> tuple[str, ...]:
         )
     if model.is_similar(data, NOTED_CELL_DIFFERENCE):
         return ()
-    return (f"the cell of the model {cells[0]} is used; that of the data is {cells[1]}",)
+    text = f"the cell of the model {cells[0]} is used; that of the data is {cells[1]}"
+    return (Note(text, "default"),)
 
 
 def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
@@ -140,7 +142,7 @@ def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
 
 def usable_reflections(
     data: Reflections, sigma_cutoff: float = 0.0
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[Note, ...]]:
     """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why.
 
     Parameters
@@ -168,8 +170,8 @@ def usable_reflections(
     usable = np.ones(len(data), bool)
     notes = []
     for reason, applies in reasons.items():
-        if (usable & applies).any():
-            notes.append(f"{int((usable & applies).sum())} reflections {reason} are not used")
+        if n := int((usable & applies).sum()):
+            notes.append(Note(f"{n} reflections {reason} are not used", "left out", n))
         usable &= ~applies
     if not usable.any():
         raise ReflectionsError(f"no usable reflections among {len(data)}: {'; '.join(notes)}")
@@ -192,17 +194,20 @@ def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
 
 def free_set(
     data: Reflections, usable: np.ndarray, use_free: bool
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[Note, ...]]:
     """(n,) bool: left out of the fit; and notes."""
     nothing = np.zeros(len(data), bool)
     if data.free is None:
-        return nothing, ("no free set: R_work is of all reflections and there is no R_free",)
+        text = "no free set: R_work is of all reflections and there is no R_free"
+        return nothing, (Note(text, "warning"),)
     if not use_free:
-        return nothing, ("the free set is fitted to as well, as was asked: there is no R_free",)
+        text = "the free set is fitted to as well, as was asked: there is no R_free"
+        return nothing, (Note(text, "default"),)
     free = data.free.astype(bool)
     n_free, n_work = int((usable & free).sum()), int((usable & ~free).sum())
     if not (n_free and n_work):
-        return nothing, (f"the free set has {n_free} of the reflections and is not used",)
+        text = f"the free set has {n_free} of the reflections and is not used"
+        return nothing, (Note(text, "warning", n_free),)
     if n_free < SMALL_FREE_SET:
-        return free, (f"R_free rests on only {n_free} reflections",)
+        return free, (Note(f"R_free rests on only {n_free} reflections", "warning", n_free),)
     return free, ()

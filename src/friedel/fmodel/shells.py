@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel.errors import ParameterError
+from friedel.fmodel.scaled import ScaledModel
+from friedel.reflections.agreement import r_factor
+
 
 @dataclass(frozen=True)
 class Shell:
-    """One resolution shell of :meth:`FModel.table`.
+    """One resolution shell of :meth:`friedel.FittedModel.table`.
 
     Limits in A; numbers of reflections used, and of those in the free set; the fraction
     used of the unique reflections possible; R-factors, NaN where there are no reflections;
@@ -30,6 +34,66 @@ class Shell:
     mean_f_calc: float
     cc: float = float("nan")
     fom: float = float("nan")
+
+
+def shell_table(model: ScaledModel, n_shells: int) -> list[Shell]:
+    """Statistics by resolution shell, low resolution first, about equal numbers in each.
+
+    Parameters
+    ----------
+    n_shells
+        How many; fewer when there would be less than 20 reflections in each.
+
+    Raises
+    ------
+    ParameterError
+        When `n_shells` is less than 1.
+    """
+    if n_shells < 1:
+        raise ParameterError(f"got {n_shells} resolution shells, expected at least 1")
+    stol2 = model.f_obs.stol2
+    used = np.flatnonzero(model.usable)
+    used = used[np.argsort(stol2[used], kind="stable")]
+    shells = np.array_split(used, max(1, min(n_shells, len(used) // 20)))
+    edges = stol2[[shell[0] for shell in shells] + [used[-1]]]
+    possible = _count_possible(model, edges)
+    return [_shell(model, shell, edges[i : i + 2], possible[i]) for i, shell in enumerate(shells)]
+
+
+def _count_possible(model: ScaledModel, edges: np.ndarray) -> np.ndarray:
+    """(m,) unique reflections between edges (m + 1,) in stol2."""
+    d_max, d_min = 0.5 / np.sqrt(edges[[0, -1]])
+    possible = model.crystal.unique_reflections(d_min, d_max * (1.0 + 1e-9))
+    inner = np.digitize(model.crystal.stol2(possible), edges[1:-1] * (1.0 - 1e-12))
+    return np.bincount(inner, minlength=len(edges) - 1)
+
+
+def _shell(model: ScaledModel, chosen: np.ndarray, edges: np.ndarray, possible: int) -> Shell:
+    hkl, f_obs = model.f_obs.hkl[chosen], model.f_obs.values[chosen]
+    f_model, free = model.amplitudes[chosen], model.free[chosen]
+    n_unique = len(np.unique(model.crystal.to_asu(hkl)[0], axis=0))
+    return Shell(
+        d_max=float(0.5 / np.sqrt(edges[0])),
+        d_min=float(0.5 / np.sqrt(edges[1])),
+        n=len(chosen),
+        n_free=int(free.sum()),
+        completeness=n_unique / max(int(possible), n_unique),
+        r_work=r_factor(f_obs[~free], f_model[~free]),
+        r_free=r_factor(f_obs[free], f_model[free]),
+        k_overall=float(model.scales.overall_scale(model.crystal, hkl).mean()),
+        k_mask=float(model.scales.solvent_scale(model.crystal.stol2(hkl)).mean()),
+        mean_f_obs=float(f_obs.mean()),
+        mean_f_model=float(f_model.mean()),
+        mean_f_calc=float(np.abs(model.f_calc.values[chosen]).mean()),
+        cc=_correlation(f_obs, f_model),
+        fom=float(model.phase_statistics.fom[chosen].mean()),
+    )
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    if len(first) < 2 or first.std() == 0.0 or second.std() == 0.0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def table_text(shells: list[Shell]) -> str:

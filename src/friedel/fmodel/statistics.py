@@ -81,6 +81,7 @@ class ModelStatistics:
         )
         full = np.full((2, len(used)), np.nan)
         full[:, used] = found.fom, found.d
+        full.flags.writeable = False
         return PhaseStatistics(found.sigma_a, full[0], full[1])
 
     def map_coefficients(self) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 
 
 @dataclass(frozen=True)
@@ -13,4 +14,4 @@ class Model:
     crystal: Crystal
     atoms: Atoms
     name: str = "model"
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()

@@ -5,6 +5,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 
 SPECIAL_POSITION_TOLERANCE = 0.4
 """Symmetry mates closer than this (A) are the same atom, as in gemmi."""
@@ -15,7 +16,7 @@ ON_SPECIAL_POSITION = 0.02
 
 def with_crystallographic_occupancies(
     crystal: Crystal, atoms: Atoms
-) -> tuple[Atoms, tuple[str, ...]]:
+) -> tuple[Atoms, tuple[Note, ...]]:
     """Atoms on special positions with their occupancy divided by the order of the site.
 
     Small-molecule files give chemical occupancies, the sum over all operations counts an
@@ -27,13 +28,15 @@ def with_crystallographic_occupancies(
     special = int((order > 1).sum())
     if not special:
         return atoms, ()
-    notes = [f"atoms on special positions ({special}): occupancy is divided by the site's order"]
+    text = f"atoms on special positions ({special}): occupancy is divided by the site's order"
+    notes = [Note(text, "default", special)]
     near = int((same & (distances > ON_SPECIAL_POSITION)).any(axis=1).sum())
     if near:
-        notes.append(
+        text = (
             f"atoms that lie only near a special position ({near}): "
             "counted as on it, their images are the same atom"
         )
+        notes.append(Note(text, "guess", near, give="give coordinates on the position, or off it"))
     return atoms.replace(occ=atoms.occ / order), tuple(notes)
 
 

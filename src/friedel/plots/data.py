@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from friedel.fmodel.fmodel import FModel
+from friedel.fmodel.fitted import FittedModel
+from friedel.fmodel.fmodel import FModel, as_fitted
 from friedel.maps.coefficients import map_from_coefficients
 from friedel.plots.fmodel import title
 from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
@@ -24,7 +25,10 @@ MOST_LABELS = 5
 
 
 def plot_wilson(
-    fmodel: FModel, path: str | PathLike[str] | None = None, *, overwrite: bool = False
+    fmodel: FModel | FittedModel,
+    path: str | PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Any:
     """Wilson plot: logarithms of the mean intensity of F_obs, F_model and F_calc.
 
@@ -33,15 +37,16 @@ def plot_wilson(
 
     Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
-    used = fmodel.usable
-    inverse_d2 = 4.0 * fmodel.f_obs.stol2[used]
+    fitted = as_fitted(fmodel)
+    used = fitted.usable
+    inverse_d2 = 4.0 * fitted.f_obs.stol2[used]
     order = np.argsort(inverse_d2, kind="stable")
     shells = np.array_split(order, int(np.clip(len(order) // 30, 3, N_WILSON_SHELLS)))
-    epsilon = fmodel.crystal.epsilon(fmodel.f_obs.hkl[used])
-    f_calc = fmodel.scales.k_overall * fmodel.f_calc.amplitudes[used]
+    epsilon = fitted.crystal.epsilon(fitted.f_obs.hkl[used])
+    f_calc = fitted.scales.k_overall * fitted.f_calc.amplitudes[used]
     curves = {
-        r"$F_{obs}$": (fmodel.f_obs.values[used], {"color": BLUE, "marker": "o", "ls": "none"}),
-        r"$F_{model}$": (fmodel.amplitudes[used], {"color": ORANGE}),
+        r"$F_{obs}$": (fitted.f_obs.values[used], {"color": BLUE, "marker": "o", "ls": "none"}),
+        r"$F_{model}$": (fitted.amplitudes[used], {"color": ORANGE}),
         r"$k\,F_{calc}$, atoms alone": (f_calc, {"color": GREEN, "ls": "--"}),
     }
     with new_figure((6.0, 3.6)) as figure:
@@ -55,14 +60,17 @@ def plot_wilson(
         axes.spines["right"].set_visible(False)
         axes.legend(loc="best")
         label_resolution(axes, inverse_d2.min() ** -0.5, inverse_d2.max() ** -0.5)
-        figure.suptitle(f"Wilson plot of {title(fmodel)}", fontsize=10)
+        figure.suptitle(f"Wilson plot of {title(fitted)}", fontsize=10)
         if path is not None:
             save(figure, path, overwrite)
     return figure
 
 
 def plot_outliers(
-    fmodel: FModel, path: str | PathLike[str] | None = None, *, overwrite: bool = False
+    fmodel: FModel | FittedModel,
+    path: str | PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Any:
     """F_obs against F_model, and residuals in robust standard deviations against resolution.
 
@@ -72,11 +80,12 @@ def plot_outliers(
     """
     from friedel.scaling.outliers import FAR, residual_scale
 
-    used = fmodel.usable
-    f_obs, f_model = np.asarray(fmodel.f_obs.values[used], float), fmodel.amplitudes[used]
-    stol2 = fmodel.f_obs.stol2[used]
+    fitted = as_fitted(fmodel)
+    used = fitted.usable
+    f_obs, f_model = np.asarray(fitted.f_obs.values[used], float), fitted.amplitudes[used]
+    stol2 = fitted.f_obs.stol2[used]
     distance = (f_obs - f_model) / residual_scale(
-        fmodel.crystal, fmodel.f_obs.hkl[used], f_obs - f_model
+        fitted.crystal, fitted.f_obs.hkl[used], f_obs - f_model
     )
     far = np.abs(distance) > FAR
     points = {"s": 3, "color": BLUE, "alpha": 0.25, "lw": 0, "rasterized": True}
@@ -97,19 +106,19 @@ def plot_outliers(
         for limit in (-FAR, FAR):
             right.axhline(limit, color="0.4", lw=0.8, ls=":")
         right.set_ylabel(r"$(F_{obs}-F_{model})\,/\,\sigma$, robust")
-        for outlier in fmodel.outliers[:MOST_LABELS]:
+        for outlier in fitted.outliers[:MOST_LABELS]:
             text = "({} {} {})".format(*outlier.hkl)
             right.annotate(text, (outlier.d**-2, outlier.distance), (4, 3),
                            textcoords="offset points", fontsize=7)  # fmt: skip
         label_resolution(right, 0.5 / np.sqrt(stol2.min()), 0.5 / np.sqrt(stol2.max()))
-        figure.suptitle(f"Residuals of {title(fmodel)}", fontsize=10)
+        figure.suptitle(f"Residuals of {title(fitted)}", fontsize=10)
         if path is not None:
             save(figure, path, overwrite)
     return figure
 
 
 def plot_map(
-    fmodel: FModel,
+    fmodel: FModel | FittedModel,
     path: str | PathLike[str] | None = None,
     *,
     centre: tuple[float, float, float] | None = None,
@@ -131,8 +140,9 @@ def plot_map(
     """
     from scipy.ndimage import map_coordinates
 
-    crystal = fmodel.crystal
-    cartesian = fmodel.atoms.frac @ crystal.orthogonalization.T
+    fitted = as_fitted(fmodel)
+    crystal = fitted.crystal
+    cartesian = fitted.atoms.frac @ crystal.orthogonalization.T
     if centre is None:
         middle = cartesian.mean(axis=0)
         centre = tuple(cartesian[np.argmin(((cartesian - middle) ** 2).sum(axis=1))])
@@ -143,14 +153,14 @@ def plot_map(
         axes = figure.subplots()
         colours = ((BLUE,), (ORANGE, GREEN))
         for coefficients, levels, colour in zip(
-            fmodel.map_coefficients(), (LEVELS, DIFFERENCE_LEVELS), colours, strict=True
+            fitted.map_coefficients(), (LEVELS, DIFFERENCE_LEVELS), colours, strict=True
         ):
             density = map_from_coefficients(coefficients).array
             places = (points * density.shape).reshape(-1, 3).T
             section = map_coordinates(density, places, order=3, mode="grid-wrap").reshape(x.shape)
             axes.contour(x, y, section / density.std(), levels, colors=colour, linewidths=0.8)
         near = np.abs(cartesian - centre) < [0.5 * width, 0.5 * width, NEAR_SECTION]
-        shown = cartesian[near.all(axis=1) & ~fmodel.atoms.is_hydrogen]
+        shown = cartesian[near.all(axis=1) & ~fitted.atoms.is_hydrogen]
         axes.plot(shown[:, 0], shown[:, 1], "o", color="0.2", ms=2.5)
         axes.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
         axes.set_xlabel(r"$x$ ($\rm\AA$, along $a$)")
@@ -163,7 +173,7 @@ def plot_map(
             rf"{NEAR_SECTION:g} $\rm\AA$",
             fontsize=8,
         )
-        figure.suptitle(title(fmodel), fontsize=10)
+        figure.suptitle(title(fitted), fontsize=10)
         if path is not None:
             save(figure, path, overwrite)
     return figure

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from friedel.fmodel.fmodel import FModel
+from friedel.fmodel.fitted import FittedModel
+from friedel.fmodel.fmodel import FModel, as_fitted
 from friedel.fmodel.report import UNITS
 from friedel.fmodel.shells import Shell
 from friedel.model.tensors import VOIGT
@@ -22,7 +23,7 @@ from friedel.plots.style import (
 
 
 def plot_fmodel(
-    fmodel: FModel,
+    fmodel: FModel | FittedModel,
     path: str | PathLike[str] | None = None,
     *,
     n_shells: int | None = None,
@@ -50,17 +51,18 @@ def plot_fmodel(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
-    shells = fmodel.table(n_shells or _suitable_number_of_shells(fmodel))
+    fitted = as_fitted(fmodel)
+    shells = fitted.table(n_shells or _suitable_number_of_shells(fitted))
     with new_figure((6.0, 6.2)) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True)
-        figure.suptitle(title(fmodel), fontsize=10)
-        _draw_r_factors(top, fmodel, shells)
+        figure.suptitle(title(fitted), fontsize=10)
+        _draw_r_factors(top, fitted, shells)
         right = top.twinx()
         _draw_correlations(right, shells)
         legend_above(top, right)
         _draw_amplitudes(bottom, shells)
         right = bottom.twinx()
-        _draw_scales(right, fmodel, shells)
+        _draw_scales(right, fitted, shells)
         legend_above(bottom, right)
         label_resolution(bottom, shells[0].d_max, shells[-1].d_min)
         if path is not None:
@@ -68,23 +70,23 @@ def plot_fmodel(
     return figure
 
 
-def _suitable_number_of_shells(fmodel: FModel) -> int:
+def _suitable_number_of_shells(fitted: FittedModel) -> int:
     """Each with 50 reflections and 40 free ones, where that leaves five shells."""
-    n_free = int((fmodel.free & fmodel.usable).sum())
-    enough = min(int(fmodel.usable.sum()) // 50, n_free // 40 if n_free else 20)
+    n_free = int((fitted.free & fitted.usable).sum())
+    enough = min(int(fitted.usable.sum()) // 50, n_free // 40 if n_free else 20)
     return int(np.clip(enough, 5, 20))
 
 
-def title(fmodel: FModel) -> str:
+def title(fitted: FittedModel) -> str:
     """Name and R-factors."""
-    free = "" if fmodel.r_free is None else f", $R_{{free}}$ = {fmodel.r_free:.4f}"
-    return f"{fmodel.name.replace('$', '')}: $R_{{work}}$ = {fmodel.r_work:.4f}{free}"
+    free = "" if fitted.r_free is None else f", $R_{{free}}$ = {fitted.r_free:.4f}"
+    return f"{fitted.name.replace('$', '')}: $R_{{work}}$ = {fitted.r_work:.4f}{free}"
 
 
-def _draw_r_factors(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
+def _draw_r_factors(axes: Any, fitted: FittedModel, shells: list[Shell]) -> None:
     x = _middles(shells)
     axes.plot(x, [s.r_work for s in shells], "o-", color=BLUE, label=r"$R_{work}$")
-    if fmodel.r_free is not None:
+    if fitted.r_free is not None:
         axes.plot(
             x, [s.r_free for s in shells], "s--", color=ORANGE, mfc="white", label=r"$R_{free}$"
         )
@@ -113,10 +115,10 @@ def _draw_amplitudes(axes: Any, shells: list[Shell]) -> None:
     axes.set_ylim(bottom=0.0)
 
 
-def _draw_scales(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
+def _draw_scales(axes: Any, fitted: FittedModel, shells: list[Shell]) -> None:
     """The overall scale, relative to s = 0, with its spread over directions; that of the mask."""
     stol2 = 0.25 * np.linspace(0.0, 1.0 / shells[-1].d_min ** 2, 200)
-    scales = fmodel.scales
+    scales = fitted.scales
     lowest, _, highest = np.linalg.eigvalsh(np.array(scales.b_overall)[VOIGT])
     mean = scales.isotropic_scale(stol2) / scales.k_overall
     low, high = (mean * np.exp((scales.b_iso - b) * stol2) for b in (highest, lowest))
@@ -125,8 +127,8 @@ def _draw_scales(axes: Any, fmodel: FModel, shells: list[Shell]) -> None:
     axes.fill_between(
         4 * stol2, low, high, color=GREEN, alpha=0.2, lw=0, label="its range over directions"
     )
-    if fmodel.has_solvent:
-        unit = UNITS[fmodel.source].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
+    if fitted.has_solvent:
+        unit = UNITS[fitted.source].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
         k_mask = scales.solvent_scale(stol2)
         axes.plot(4 * stol2, k_mask, "-.", color=PURPLE, label=rf"$k_{{mask}}(s)$, {unit}")
     axes.set_ylabel("scale")

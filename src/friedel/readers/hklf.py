@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.notes import Note
 
 CODES = (3, 4, 5)
 """Of SHELX's formats, those that are read here."""
@@ -42,7 +43,7 @@ class HklfLines:
     sigmas: np.ndarray
     component: np.ndarray | None
     code: int
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def parse_hklf(text: str, name: str, code: int | None = None, first_line: int = 1) -> HklfLines:
@@ -75,7 +76,10 @@ def parse_hklf(text: str, name: str, code: int | None = None, first_line: int = 
         rows.append(row)
     if not rows:
         raise FileFormatError(f"{name} has no reflections before the line 0 0 0 that ends them")
-    notes = (f"{ignored} lines after the end of the list are not read",) if ignored else ()
+    notes = tuple[Note, ...]()
+    if ignored:
+        text = f"{ignored} lines after the end of the list are not read"
+        notes = (Note(text, "left out", ignored),)
     table = np.array(rows)
     component = np.rint(table[:, 5]).astype(np.int32)
     code = code or (5 if (component < 0).any() else 4)

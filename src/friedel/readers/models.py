@@ -14,6 +14,7 @@ from friedel.model.atoms import Atoms, expand_strict_ncs
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.model.special_positions import with_crystallographic_occupancies
+from friedel.notes import Note
 from friedel.readers.reading import decoded
 
 
@@ -133,12 +134,13 @@ def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: st
     return Model(model.crystal, atoms, path.name, notes)
 
 
-def _disorder_note(small: Any) -> tuple[str, ...]:
+def _disorder_note(small: Any) -> tuple[Note, ...]:
     groups = [site.disorder_group for site in small.sites if site.disorder_group]
     if not groups:
         return ()
     names = ", ".join(str(group) for group in sorted(set(groups)))
-    return (f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy",)
+    text = f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy"
+    return (Note(text, "default", len(groups)),)
 
 
 def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
@@ -181,18 +183,20 @@ def _from_structure(
 ) -> Model:
     from friedel.readers.gemmi_models import atoms_from_gemmi_model, in_a_box, strict_ncs_of
 
-    notes: list[str] = []
+    notes: list[Note] = []
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
         raise FileFormatError(f"{structure.name or 'the structure'} has no atoms")
     if margin is not None and not structure.cell.is_crystal():
         structure = in_a_box(structure, margin)
         sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
-        notes.append(f"there is no unit cell: a box of {sides} A is taken")
+        notes.append(Note(f"there is no unit cell: a box of {sides} A is taken", "default", margin))
     crystal = as_crystal(structure)
     if not structure.spacegroup_hm.strip():
-        notes.append("no space group is given: P 1 is taken")
+        text = "no space group is given: P 1 is taken"
+        notes.append(Note(text, "guess", give="give the space group in the file"))
     if len(structure) > 1:
-        notes.append(f"the first of {len(structure)} models is used")
+        text = f"the first of {len(structure)} models is used"
+        notes.append(Note(text, "guess", len(structure), give="give a file with one model"))
     if hydrogens:
         from friedel.readers.added_hydrogens import with_riding_hydrogens
 
@@ -202,19 +206,20 @@ def _from_structure(
     operators = strict_ncs_of(structure)
     if strict_ncs and len(operators):
         atoms = expand_strict_ncs(crystal, atoms, operators)
-        notes.append(f"{len(operators)} strict NCS operators are applied: {len(atoms)} atoms")
+        text = f"{len(operators)} strict NCS operators are applied: {len(atoms)} atoms"
+        notes.append(Note(text, "file", len(operators)))
     return _checked(crystal, atoms, structure.name, tuple(notes))
 
 
-def _hydrogens_note(n_added: int, n_kept: int) -> str:
+def _hydrogens_note(n_added: int, n_kept: int) -> Note:
     if n_added:
         kept = f" (residues that have theirs: {n_kept})" if n_kept else ""
-        return f"{n_added} hydrogens are added, riding on C and N{kept}"
+        return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)
     why = "those of C and N are there" if n_kept else "no place for any is found"
-    return f"no hydrogens are added: {why}"
+    return Note(f"no hydrogens are added: {why}", "default", 0)
 
 
-def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[str, ...] = ()) -> Model:
+def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[Note, ...] = ()) -> Model:
     if len(atoms) == 0:
         raise AtomsError(f"{name or 'the model'} has no atoms")
     negative = (atoms.b_iso < 0) & ~atoms.is_aniso
@@ -226,5 +231,6 @@ def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[str, ...] =
         )
     indefinite = int((atoms.b_eigenvalues[:, 0] < 0).sum())
     if indefinite:
-        notes += (f"ADPs that are not positive definite ({indefinite}) are used as given",)
+        text = f"ADPs that are not positive definite ({indefinite}) are used as given"
+        notes += (Note(text, "warning", indefinite),)
     return Model(crystal, atoms, name, notes)

@@ -12,6 +12,7 @@ import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.notes import Note
 from friedel.readers.hklf import parse_hklf, squared
 from friedel.readers.reading import reading
 
@@ -59,7 +60,7 @@ class ReflectionList:
     cell: tuple[float, ...] | None = None
     corrected: bool = False
     description: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hkl)
@@ -194,9 +195,10 @@ def _from_table(
         )
     if not used.any():
         raise FileFormatError(f"{name} has no value of {label} that can be used")
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if not used.all():
-        notes = (f"{int((~used).sum())} reflections of {name} without value or left out",)
+        n = int((~used).sum())
+        notes = (Note(f"{n} reflections of {name} without value or left out", "left out", n),)
     f2, sigmas = numbers[used, 3], numbers[used, 4]
     if not is_squared:
         f2, sigmas = squared(f2, sigmas)
@@ -238,7 +240,8 @@ def _from_embedded(
         hkl, note = _transformed(hkl, stated[2], name)
         notes += note
     if block.find_value("_shelx_fab_file"):
-        notes += ("a solvent mask (_shelx_fab_file) was used in refinement and is not here",)
+        text = "a solvent mask (_shelx_fab_file) was used in refinement and is not here"
+        notes += (Note(text, "warning"),)
     return replace(found, hkl=hkl, cell=cell, notes=notes)
 
 
@@ -250,7 +253,7 @@ def _checked_code(code: int, name: str) -> int:
 
 def _transformed(
     hkl: np.ndarray, instruction: str, name: str
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[Note, ...]]:
     """Indices after the matrix that HKLF n s r11 ... r33 may have, and a note where it does."""
     try:
         numbers = [float(x) for x in instruction.split("!")[0].split()]
@@ -264,4 +267,5 @@ def _transformed(
     turned = hkl @ matrix.T
     if np.abs(turned - np.rint(turned)).max() > 0.01:
         raise FileFormatError(f"the matrix of HKLF in {name} makes indices that are no integers")
-    return np.rint(turned).astype(np.int32), ("indices are transformed by the matrix of HKLF",)
+    note = Note("indices are transformed by the matrix of HKLF", "file")
+    return np.rint(turned).astype(np.int32), (note,)

@@ -56,8 +56,10 @@ class FriedelPairs(Reflections):
         """(n,) Bijvoet differences abs(F(h)) - abs(F(-h))."""
         return np.abs(self.values) - np.abs(self.minus)
 
-    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write an MTZ file with :meth:`columns` and the wavelength.
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write an MTZ file with :meth:`columns`, the wavelength, notes and `command`.
 
         Raises
         ------
@@ -73,6 +75,8 @@ class FriedelPairs(Reflections):
             self.columns(),
             overwrite=overwrite,
             wavelength=self.wavelength,
+            notes=self.notes,
+            command=command,
         )
 
     def measurable(self) -> tuple[np.ndarray, np.ndarray, None]:

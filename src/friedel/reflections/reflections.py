@@ -11,6 +11,7 @@ from friedel.errors import ReflectionsError
 from friedel.html import html_table
 from friedel.model.arrays import LARGEST_INDEX, checked_hkl, frozen_copy
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ class Reflections:
     free: np.ndarray | None = None
     label: str = "F"
     description: str = ""
-    notes: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+    notes: tuple[Note, ...] = dataclasses.field(default=(), kw_only=True)
 
     _arrays: ClassVar[tuple[str, ...]] = ("hkl", "values", "sigmas", "free")
 
@@ -168,8 +169,12 @@ class Reflections:
             columns["FREE"] = (~self.free).astype(np.int32)
         return columns
 
-    def to_mtz(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
         """Write an MTZ file; FREE follows CCP4: 0 is the free set.
+
+        HISTORY tells the version, the notes and the command line `command`, where there was one.
 
         Raises
         ------
@@ -178,12 +183,16 @@ class Reflections:
         """
         from friedel.writers.mtz import write_mtz
 
-        write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite)
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite, **told)
 
-    def to_cif(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    def to_cif(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
         """Write a structure-factor mmCIF: real values as F_meas_au, complex as F_calc.
 
-        Map coefficients FWT and DELFWT are written as such.
+        Map coefficients FWT and DELFWT are written as such. ``_audit.creation_method`` tells
+        what HISTORY tells in an MTZ file.
 
         Raises
         ------
@@ -196,7 +205,8 @@ class Reflections:
         if self.label in ("FWT", "DELFWT"):
             label = self.label
         columns = dataclasses.replace(self, label=label).columns()
-        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite)
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite, **told)
 
     def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
         """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.

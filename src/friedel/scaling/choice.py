@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.notes import Note
 from friedel.scaling.data import ScalingData
 from friedel.scaling.fitting import ScalingFit, fit, is_exact, problem_of
 from friedel.scaling.parameters import ScaleParameters
@@ -129,7 +130,7 @@ def choose_shape(
     fixed: Collection[str] = (),
     progress: Callable[[Sequence[Shape]], Any] = iter,
     **options: Any,
-) -> tuple[Shape, ScalingFit, tuple[str, ...]]:
+) -> tuple[Shape, ScalingFit, tuple[Note, ...]]:
     """The simplest shape that predicts reflections left out as well as any other does.
 
     As well as: the mean difference of log-likelihoods to the best, reflection by
@@ -181,7 +182,7 @@ def choose_shape(
     chosen = next(s for s in fits if _as_good(surprises[s], surprises[best]))
     final = fitted(chosen, fits[chosen].parameters)
     text = f"{chosen}, chosen of {len(fits)} scales by the likelihood of reflections left out"
-    notes = (*fits[chosen].notes, text, *final.notes)
+    notes = (*fits[chosen].notes, Note(text, "fit", len(fits)), *final.notes)
     # what was decided for the rough fit need not be said again
     return chosen, replace(final, notes=()), tuple(dict.fromkeys(notes))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.notes import Note
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import PARAMETERS, ScaleParameters
 from friedel.scaling.problem import Problem
@@ -52,7 +53,7 @@ class ScalingFit:
     n_reflections: int
     converged: bool
     target: Target = field(default_factory=Target)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     stats: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,7 +110,8 @@ def fit(
     limited = "k_sol" not in held and not start.solvent_curve
     if limited and result.parameters.k_sol - k_sol_min < NEGLIGIBLE_K_SOL:
         # B_sol of no solvent is undetermined and would be reported as if it were known
-        notes += (f"k_sol falls to its lower limit and is set to {k_sol_min:g}",)
+        text = f"k_sol falls to its lower limit and is set to {k_sol_min:g}"
+        notes += (Note(text, "fit", k_sol_min),)
         start = replace(result.parameters, k_sol=k_sol_min, b_sol=start.b_sol, k_layer=0.0)
         problem = problem_of(data, start, held | {"k_sol", "k_layer"}, weights)
         result = _minimise(problem, target, k_sol_min, tolerance)
@@ -136,7 +138,7 @@ def problem_of(
 
 def _held_parameters(
     data: ScalingData, fixed: Collection[str]
-) -> tuple[frozenset[str], tuple[str, ...]]:
+) -> tuple[frozenset[str], tuple[Note, ...]]:
     """Those fixed by the caller or for want of solvent, and what to say of it."""
     unknown = set(fixed) - set(PARAMETERS)
     if unknown:
@@ -150,7 +152,7 @@ def _held_parameters(
         held |= {"twin_fraction"}
     if data.has_solvent:
         return held, ()
-    empty = "F_mask is zero: k_sol and B_sol are not fitted"
+    empty = Note("F_mask is zero: k_sol and B_sol are not fitted", "fit")
     notes = () if data.f_mask is None else (empty,)
     return held | {"k_sol", "b_sol", "solvent_curve"}, notes
 

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from friedel.notes import Note
 from friedel.scaling.data import ScalingData
 from friedel.scaling.fitting import ScalingFit, is_exact
 from friedel.scaling.outliers import FAR, residual_scale
@@ -42,7 +43,7 @@ def near_model(
     return near
 
 
-def about_rejected(near: np.ndarray) -> tuple[str, ...]:
+def about_rejected(near: np.ndarray) -> tuple[Note, ...]:
     """What to say of the reflections that are not in `near` (n,)."""
     n = int((~near).sum())
     if n == 0:
@@ -50,7 +51,7 @@ def about_rejected(near: np.ndarray) -> tuple[str, ...]:
     text = f"{n} outlier{' is' if n == 1 else 's are'} left out of the last fit"
     if n == _most(len(near)):
         text += f", the farthest; more than {MOST:.0%} of the data never are"
-    return (text,)
+    return (Note(text, "left out", n),)
 
 
 def _most(n: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from friedel.errors import CellError, ParameterError, ReflectionsError
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.model import Model
+from friedel.notes import Note, Notes
 from friedel.readers.models import as_model
 from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
 from friedel.readers.stated_refinement import StatedRefinement, read_refinement
@@ -20,7 +21,8 @@ from friedel.smallmolecule.intensities import (
     fit_scales,
 )
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
-from friedel.smallmolecule.result import IntensityFit, Parameter
+from friedel.smallmolecule.result import IntensityFit
+from friedel.smallmolecule.statistics import Parameter
 from friedel.smallmolecule.twinning import (
     Observations,
     TwinLaw,
@@ -53,6 +55,7 @@ def fit_intensities(
     n_parameters: int | None = None,
     hklf: int | None = None,
     source: str = "xray",
+    strict: bool = False,
     **options: Any,
 ) -> IntensityFit:
     """Compare a small structure with measured F^2 as SHELXL does [Sheldrick2015].
@@ -87,6 +90,8 @@ def fit_intensities(
         CIF, or else those fitted here.
     hklf
         3, 4 or 5 where the list does not tell.
+    strict
+        Whether a guess that would be a note is an error instead.
     source, **options
         As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`.
 
@@ -96,23 +101,29 @@ def fit_intensities(
 
     Raises
     ------
+    GuessError
+        For a guess, when `strict` is true.
     FriedelError
         Of the kind that fits, for input that cannot be used.
     """
+    notes = Notes(strict=strict)
     read = as_model(model)
+    notes.extend(read.notes)
     stated = read_refinement(model)
     if not isinstance(data, ReflectionList):
         data = read_reflection_list(data, hklf)
+    notes.extend(data.notes)
     _check_cell(read.crystal, data)
     wavelength = stated.wavelength if wavelength is None else wavelength
-    used, notes = _usable(read.crystal, data, d_min)
+    used, about_usable = _usable(read.crystal, data, d_min)
     laws = [parse_twin_law(law) for law in twin_laws]
-    observed, statistics, more = _observations(read.crystal, used, laws, friedel_mates)
-    notes = (*read.notes, *data.notes, *notes, *more)
+    observed, statistics, about_merging = _observations(read.crystal, used, laws, friedel_mates)
+    notes.extend([*about_usable, *about_merging])
     calculated, without = _structure_factors(
         read, model, observed, source, wavelength, anomalous, scattering, options
     )
-    how, *remarks = calculated.description.split("; ")
+    notes.extend([*without, *calculated.notes])
+    how = calculated.description.split("; ")[0]
     refines, held = _extinction(extinction, stated, data.corrected)
     intensity_model = IntensityModel(
         observed.intensities(np.abs(calculated.values) ** 2),
@@ -126,6 +137,7 @@ def fit_intensities(
     )
     n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
     scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
+    notes.extend(_doubts(fitted, x, fractions))
     return IntensityFit(
         crystal=read.crystal,
         name=read.name,
@@ -148,7 +160,7 @@ def fit_intensities(
         n_fitted=intensity_model.n_parameters,
         merging=statistics,
         stated=stated,
-        notes=tuple(dict.fromkeys([*notes, *without, *remarks, *_doubts(fitted, x, fractions)])),
+        notes=notes.records(),
     )
 
 
@@ -161,14 +173,15 @@ def _structure_factors(
     anomalous: str | None,
     scattering: Any,
     options: dict[str, Any],
-) -> tuple[Reflections, tuple[str, ...]]:
+) -> tuple[Reflections, tuple[Note, ...]]:
     """F_calc of all that contributes, with f' and f'' where they are known; a note where not."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if scattering is not None:
         is_own = isinstance(scattering, str) and scattering == "cif"
         options["scattering"] = origin if is_own else scattering
     elif source == "xray" and wavelength is None:
-        notes = ("no wavelength is known: there are no f' and f''",)
+        text = "no wavelength is known: there are no f' and f''"
+        notes = (Note(text, "guess", give="give the wavelength"),)
     elif source == "xray" and anomalous is not None:
         options.update(wavelength=wavelength, anomalous=anomalous)
     # the notes of the model have been taken already
@@ -198,14 +211,16 @@ def _parameters(
 
 def _doubts(
     fitted: FittedIntensities, x: Parameter, fractions: tuple[Parameter, ...]
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     found = []
     if not fitted.converged:
-        found.append(f"the fit did not converge in {fitted.n_cycles} cycles")
+        text = f"the fit did not converge in {fitted.n_cycles} cycles"
+        found.append(Note(text, "warning", fitted.n_cycles))
     if x.su and x.value < 1e-9:
-        found.append("x of the extinction refines to 0: there is none")
+        found.append(Note("x of the extinction refines to 0: there is none", "fit", 0))
     if any(f.value < -3 * f.su or f.value > 1 + 3 * f.su for f in fractions):
-        found.append("a twin fraction lies outside of 0 to 1: the twin law is doubtful")
+        text = "a twin fraction lies outside of 0 to 1: the twin law is doubtful"
+        found.append(Note(text, "warning"))
     return tuple(found)
 
 
@@ -227,7 +242,7 @@ def _check_cell(crystal: Crystal, data: ReflectionList) -> None:
 
 def _usable(
     crystal: Crystal, data: ReflectionList, d_min: float | None
-) -> tuple[ReflectionList, tuple[str, ...]]:
+) -> tuple[ReflectionList, tuple[Note, ...]]:
     """Lines with a positive sigma inside the resolution, and notes on the others."""
     good = data.sigmas > 0
     bad = ~good
@@ -241,9 +256,9 @@ def _usable(
     keep = ~(bad | far)
     if not keep.any():
         raise ReflectionsError(f"no usable reflections among {len(data)} of {data.description}")
-    notes: tuple[str, ...] = ()
-    if bad.any():
-        notes = (f"{int(bad.sum())} reflections with sigma <= 0 are not used",)
+    notes: tuple[Note, ...] = ()
+    if n := int(bad.sum()):
+        notes = (Note(f"{n} reflections with sigma <= 0 are not used", "left out", n),)
     return replace(
         data,
         hkl=data.hkl[keep],
@@ -255,7 +270,7 @@ def _usable(
 
 def _observations(
     crystal: Crystal, data: ReflectionList, laws: Sequence[np.ndarray], friedel_mates: bool
-) -> tuple[Observations, MergingStatistics, tuple[str, ...]]:
+) -> tuple[Observations, MergingStatistics, tuple[Note, ...]]:
     """What is fitted to: merged unless that would mix what differs; statistics; notes."""
     if data.component is not None:
         if laws:
@@ -264,18 +279,18 @@ def _observations(
         statistics = MergingStatistics(
             len(observed.f2), len(observed.f2), 0, None, r_sigma(observed.f2, observed.sigmas)
         )
-        return observed, statistics, ("a list as HKLF 5 is not merged",)
+        return observed, statistics, (Note("a list as HKLF 5 is not merged", "default"),)
     merged = merge_equivalents(crystal, data.hkl, data.f2, data.sigmas, friedel_mates=friedel_mates)
     if not len(merged.f2):
         raise ReflectionsError(f"all reflections of {data.description} are absent by symmetry")
-    notes: tuple[str, ...] = ()
-    if merged.statistics.n_absent:
-        notes = (f"{merged.statistics.n_absent} systematically absent reflections are not used",)
+    notes: tuple[Note, ...] = ()
+    if n := merged.statistics.n_absent:
+        notes = (Note(f"{n} systematically absent reflections are not used", "left out", n),)
     if all(keeps_equivalents(crystal, law) for law in laws):
         return twinned_by_laws(merged.hkl, merged.f2, merged.sigmas, laws), merged.statistics, notes
     observed = twinned_by_laws(data.hkl, data.f2, data.sigmas, laws)
-    notes = ("a twin law mixes what is equivalent in one domain: the list is not merged",)
-    return observed, replace(merged.statistics, n_unique=len(data)), notes
+    text = "a twin law mixes what is equivalent in one domain: the list is not merged"
+    return observed, replace(merged.statistics, n_unique=len(data)), (Note(text, "default"),)
 
 
 def _extinction(

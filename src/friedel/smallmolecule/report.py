@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from friedel.smallmolecule.result import IntensityFit
+from friedel.smallmolecule.statistics import IntensityStatistics
 
 
-def summary(fit: IntensityFit) -> str:
-    """R-factors and parameters, with what the CIF states beside them, and notes."""
+def summary(fit: IntensityStatistics, *, notes: bool = True) -> str:
+    """R-factors and parameters, with what the CIF states beside them; notes unless not wanted."""
     title = f"{fit.name} against {fit.data}"
     blocks = ["\n".join([title, *(f"  {name:10s} {text}" for name, text in _lines(fit))])]
-    if fit.notes:
+    if notes and fit.notes:
         blocks.append("\n".join(f"  note: {note}" for note in fit.notes))
     return "\n\n".join(blocks)
 
 
-def _lines(fit: IntensityFit) -> list[tuple[str, str]]:
+def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
     d = fit.crystal.d_spacing(fit.hkl)
     group = fit.crystal.name or f"{fit.crystal.n_operations} operations"
     cell = " ".join(f"{x:g}" for x in fit.crystal.cell)

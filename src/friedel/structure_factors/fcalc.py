@@ -6,6 +6,7 @@ import numpy as np
 
 from friedel.constants import HC
 from friedel.model.arrays import checked_hkl
+from friedel.notes import Notes
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
@@ -20,6 +21,7 @@ def fcalc(
     hkl: np.ndarray | None = None,
     friedel_pairs: bool = False,
     options: CalculationOptions | None = None,
+    strict: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Reflections:
     """Structure factors of a model.
@@ -52,6 +54,8 @@ def fcalc(
         ``"cif"``: take from the model's own CIF what its `_atom_type_scat_` items say: for
         X-rays f' and f'' and the coefficients of Cromer & Mann, for neutrons the lengths. What
         it does not say comes from the tables. The path of another CIF will do as well.
+    strict
+        Whether a guess that would be a note is an error instead.
     table, use_charge, unknown, form_factors, addends, dtype, rate, blur, cutoff, threads
         See :class:`friedel.CalculationOptions`.
     strict_ncs, margin, hydrogens
@@ -60,13 +64,15 @@ def fcalc(
     Returns
     -------
     Reflections
-        Complex values; `description` says how they were calculated. With `friedel_pairs` they
-        are F(h), and `minus` has F(-h).
+        Complex values; `description` says how they were calculated, `notes` what was decided.
+        With `friedel_pairs` they are F(h), and `minus` has F(-h).
 
     Raises
     ------
     TypeError
         For a keyword argument that there is not.
+    GuessError
+        For a guess, when `strict` is true.
     FriedelError
         Of the kind that fits, for input that cannot be used.
 
@@ -74,17 +80,20 @@ def fcalc(
     --------
     >>> friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")  # doctest: +SKIP
     """
-    own = ("d_min", "hkl", "friedel_pairs", "options")
+    own = ("d_min", "hkl", "friedel_pairs", "options", "strict")
     reading, options = parsed_options("fcalc", keywords, own, options)
-    read, numbers, notes = read_for_calculation(model, reading, options)
+    read, numbers, found = read_for_calculation(model, reading, options)
+    notes = Notes(strict=strict)
+    notes.extend(found)
     n = 0
     if friedel_pairs and (d_min is None) != (hkl is None):
         hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
         d_min, n = None, len(hkl)
         hkl = np.concatenate([hkl, -hkl])
     calculator = Calculator.of(read, d_min=d_min, hkl=hkl, options=numbers)
-    notes += calculator.factors.notes
-    description = "; ".join([f"{options.source} F of {read.name}, {calculator.describe()}", *notes])
+    notes.extend(calculator.factors.notes)
+    records, how = notes.records(), f"{options.source} F of {read.name}, {calculator.describe()}"
+    description = "; ".join([how, *records])
     wanted, f = calculator.hkl, calculator.forward()
     if friedel_pairs:
         return FriedelPairs(
@@ -93,7 +102,10 @@ def fcalc(
             f[:n],
             label="FC",
             description=description,
+            notes=records,
             minus=f[n:],
             wavelength=options.wavelength or (HC / options.energy if options.energy else 0.0),
         )
-    return Reflections(calculator.crystal, wanted, f, label="FC", description=description)
+    return Reflections(
+        calculator.crystal, wanted, f, label="FC", description=description, notes=records
+    )

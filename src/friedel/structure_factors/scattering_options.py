@@ -5,6 +5,7 @@ from typing import Any
 
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.model import Model
+from friedel.notes import Note
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import GaussianSum
 from friedel.structure_factors.options import CalculationOptions, ReadingKeywords
@@ -12,7 +13,7 @@ from friedel.structure_factors.options import CalculationOptions, ReadingKeyword
 
 def read_for_calculation(
     model: Any, reading: ReadingKeywords, options: CalculationOptions
-) -> tuple[Model, CalculationOptions, list[str]]:
+) -> tuple[Model, CalculationOptions, list[Note]]:
     """The model as read, and options in which its atoms' scattering is numbers; with notes.
 
     Parameters
@@ -82,7 +83,7 @@ def addends_of(
     }
 
 
-def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], str]:
+def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], Note]:
     """Form factors and addends of the atoms of a model from a CIF, and what was found.
 
     Raises
@@ -115,4 +116,4 @@ def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any
     if not any(found.values()):
         raise FileFormatError(f"{read.name} says nothing of how its atoms scatter for {source}")
     parts = [f"{what} of {', '.join(sorted(values))}" for what, values in found.items() if values]
-    return result, " and ".join(parts) + " from the CIF"
+    return result, Note(" and ".join(parts) + " from the CIF", "file")

@@ -1,6 +1,6 @@
 """Reflections of small structures out, as SHELXL's LIST 4 and LIST 6: CIF that others read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 
 import gemmi
@@ -10,6 +10,7 @@ from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
 from friedel.writers.files import check_output, write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, triplets
+from friedel.writers.history import history, text_field
 
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 
@@ -22,6 +23,8 @@ def write_fcf(
     list_code: int,
     *,
     overwrite: bool = False,
+    notes: Iterable[str] = (),
+    command: str | None = None,
 ) -> None:
     """Write a CIF with cell, symmetry and a `_refln` table.
 
@@ -31,6 +34,8 @@ def write_fcf(
         Columns (n,) by the item's name without ``_refln_``.
     list_code
         SHELX's number of the kind of list, 4 or 6.
+    notes, command
+        Written with the version as ``_audit_creation_method``.
 
     Raises
     ------
@@ -44,6 +49,7 @@ def write_fcf(
     check_output(path, overwrite=overwrite)
     document = gemmi.cif.Document()
     block = document.add_new_block("friedel")
+    block.set_pair("_audit_creation_method", text_field(history(notes, command)))
     block.set_pair("_shelx_refln_list_code", str(list_code))
     block.set_pair("_shelx_F_squared_multiplier", "1.000")
     for tag, number in zip(CELL_TAGS, crystal.cell, strict=True):

@@ -55,6 +55,19 @@ def write_atomically(
         Path(temporary).unlink(missing_ok=True)
 
 
+def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:
+    """Write text, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    write_atomically(
+        path, lambda name: Path(name).write_text(text, encoding="utf-8"), overwrite=overwrite
+    )
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -1,6 +1,6 @@
 """MTZ files of columns by label."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 
 import gemmi
@@ -10,6 +10,7 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.model.crystal import Crystal
 from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell
+from friedel.writers.history import history
 
 
 def write_mtz(
@@ -20,6 +21,8 @@ def write_mtz(
     *,
     overwrite: bool = False,
     wavelength: float = 0.0,
+    notes: Iterable[str] = (),
+    command: str | None = None,
 ) -> None:
     """Write an MTZ file; column types follow from the labels, NaN is a missing value.
 
@@ -27,6 +30,10 @@ def write_mtz(
     ----------
     columns
         Arrays (n,) by label; phases in degrees.
+    wavelength
+        Of the data set, A; 0 when it is not known.
+    notes, command
+        Written with the version as HISTORY, in lines of 80 characters.
 
     Raises
     ------
@@ -39,6 +46,7 @@ def write_mtz(
     unusual origin, all symmetry equivalents are written in P 1.
     """
     mtz = as_mtz(crystal, hkl, columns, wavelength)
+    mtz.history = history(notes, command)
     write_atomically(path, mtz.write_to_file, overwrite=overwrite)
 
 

@@ -1,15 +1,15 @@
 """Reflections out as text: structure-factor mmCIF, SHELX HKLF and comma-separated values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
-from pathlib import Path
 
 import gemmi
 import numpy as np
 
 from friedel.errors import OutputError, ParameterError
 from friedel.model.crystal import Crystal
-from friedel.writers.files import check_output, write_atomically
+from friedel.writers.files import check_output, write_text
+from friedel.writers.history import history, text_field
 from friedel.writers.mtz import as_mtz
 from friedel.writers.tables import csv_text
 
@@ -25,6 +25,8 @@ def write_sf_cif(
     columns: Mapping[str, np.ndarray],
     *,
     overwrite: bool = False,
+    notes: Iterable[str] = (),
+    command: str | None = None,
 ) -> None:
     """Write a structure-factor mmCIF; tags follow from the labels, as from those of an MTZ file.
 
@@ -32,6 +34,8 @@ def write_sf_cif(
     ----------
     columns
         Arrays (n,) by label; phases in degrees.
+    notes, command
+        Written with the version as ``_audit.creation_method``.
 
     Raises
     ------
@@ -42,6 +46,9 @@ def write_sf_cif(
     converter.with_comments = False
     # gemmi leaves out what the dictionary of mmCIF does not have: FCanom, phases of F(+) and F(-)
     text = converter.write_cif_to_string(as_mtz(crystal, hkl, columns))
+    method = text_field(history(notes, command))
+    audit = f"_audit.revision_id 1\n_audit.creation_method\n{method}\n"
+    text = text.replace("\n_cell.", f"\n{audit}\n_cell.", 1)
     write_text(path, text, overwrite=overwrite)
 
 
@@ -133,16 +140,3 @@ def write_table(
     ]
     rows = zip(*texts, strict=True)
     write_text(path, csv_text(list(columns), rows), overwrite=overwrite)
-
-
-def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:
-    """Write text, whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        When the file cannot be written, or exists and `overwrite` is false.
-    """
-    write_atomically(
-        path, lambda name: Path(name).write_text(text, encoding="utf-8"), overwrite=overwrite
-    )

@@ -8,6 +8,7 @@ import numpy as np
 from friedel.constants import MOTT_BETHE
 from friedel.errors import ParameterError
 from friedel.model.elements import element_of_entry, element_record, make_label, parse_label
+from friedel.notes import Note
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
 from friedel.scattering.formfactors.published import form_factor_table
 from friedel.scattering.formfactors.tables import FormFactorTable, warn_beyond
@@ -54,7 +55,7 @@ class ScatteringFactors:
     mott_bethe: bool = False
     stol_max: float = np.inf
     unit: str = "electrons"
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     table: str = ""
 
     def warn_beyond(self, stol: float) -> None:
@@ -149,7 +150,9 @@ def scattering_factors(
             sum_, found = chosen.lookup(label, use_charge=use_charge, unknown=unknown)
             extra = chosen.imaginary.get(found, 0.0)
         if symbol == "X" or (found != label and (use_charge or given in custom)):
-            notes.append(f"{label} scatters as {found}")
+            kind = "default" if given in custom else "guess"
+            give = f"give form_factors={{{label!r}: ...}}"
+            notes.append(Note(f"{label} scatters as {found}", kind, give=give))
         if source == "mott-bethe":
             sum_ += -element_record(element_of_entry(found)).atomic_number
         addend = complex(added.get(label, added.get(symbol, 0.0)))
@@ -157,7 +160,9 @@ def scattering_factors(
         imaginary.append(addend.imag + extra)
     present = {*scatterers, *(parse_label(label)[0] for label in scatterers)}
     notes += [
-        f"no {label}: its form factor is not used" for label in custom if label not in present
+        Note(f"no {label}: its form factor is not used", "left out")
+        for label in custom
+        if label not in present
     ]
     a, b = stack(sums)
     return ScatteringFactors(

@@ -1,0 +1,151 @@
+"""FittedModel: what a fit came to, as numbers, text and files; it never changes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from html import escape
+from os import PathLike
+from typing import Any
+
+from friedel.fmodel import report
+from friedel.fmodel.columns import mtz_columns
+from friedel.fmodel.fit import fit_fmodel
+from friedel.fmodel.scaled import ScaledModel
+from friedel.fmodel.setup import Setup
+from friedel.fmodel.shells import Shell, shell_table
+from friedel.html import folded
+from friedel.scaling import ScaleParameters
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel(ScaledModel):
+    """A model fitted to its data: scales, F_model, R-factors, phases, text and files.
+
+    :meth:`friedel.FModel.fit` makes it. It is immutable, and so are its arrays; another fit makes
+    another one. Statistics are calculated when they are first asked for, and kept.
+
+    Examples
+    --------
+    >>> fitted = friedel.FModel("model.pdb", "data.mtz").fit()  # doctest: +SKIP
+    >>> print(fitted.summary())  # doctest: +SKIP
+    >>> fitted.to_mtz("fmodel.mtz")  # doctest: +SKIP
+    """
+
+    def __repr__(self) -> str:
+        free = "" if self.r_free is None else f", R_free {self.r_free:.4f}"
+        return (
+            f"<friedel.FittedModel {self.name}, {len(self.f_obs)} reflections, "
+            f"R_work {self.r_work:.4f}{free}>"
+        )
+
+    def _repr_html_(self) -> str:
+        free = "" if self.r_free is None else f", R<sub>free</sub> {self.r_free:.4f}"
+        head = f"<b>{escape(self.name)}</b>: R<sub>work</sub> {self.r_work:.4f}{free}"
+        return folded(head, self.summary())
+
+    def fit(
+        self, start: ScaleParameters | None = None, fixed: Collection[str] = ()
+    ) -> "FittedModel":
+        """Fit once more, with the mask that this fit found; returns another FittedModel.
+
+        Parameters and errors are those of :meth:`friedel.FModel.fit`.
+        """
+        return fitted_model(self._setup, start, fixed)
+
+    def table(self, n_shells: int = 10) -> list[Shell]:
+        """Statistics by resolution shell, low resolution first, about equal numbers in each.
+
+        Parameters
+        ----------
+        n_shells
+            How many; fewer when there would be less than 20 reflections in each.
+
+        Raises
+        ------
+        ParameterError
+            When `n_shells` is less than 1.
+        """
+        return shell_table(self, n_shells)
+
+    def summary(self, n_shells: int = 10, *, notes: bool = True) -> str:
+        """The result as text: R-factors, parameters, the table by shell, the notes.
+
+        Parameters
+        ----------
+        n_shells
+            See :meth:`table`.
+        notes
+            Whether the notes are part of it.
+        """
+        return report.summary(self, n_shells, notes=notes)
+
+    def to_dict(self, n_shells: int = 10, *, command: str | None = None) -> dict[str, Any]:
+        """The result as numbers and text that JSON can hold; what is not a number is None.
+
+        Parameters
+        ----------
+        n_shells
+            See :meth:`table`.
+        command
+            The command line that made the result, to be told with the version.
+        """
+        return report.as_dict(self, n_shells, command)
+
+    def to_json(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write :meth:`to_dict` to a file.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.writers.json_files import write_json
+
+        write_json(path, self.to_dict(command=command), overwrite=overwrite)
+
+    def to_mtz(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write observed and calculated columns to an MTZ file.
+
+        FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
+        FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
+        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. Of Friedel mates
+        one is written in these, and both in F(+), SIGF(+), F(-), SIGF(-). HISTORY tells the
+        version, the notes and the command line `command`, where there was one.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.writers.mtz import write_mtz
+
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_mtz(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
+
+    def to_cif(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write a structure-factor mmCIF: the columns of :meth:`to_mtz` that mmCIF has names for.
+
+        ``_audit.creation_method`` tells what HISTORY tells in an MTZ file.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.writers.text import write_sf_cif
+
+        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        write_sf_cif(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
+
+
+def fitted_model(
+    setup: Setup, start: ScaleParameters | None = None, fixed: Collection[str] = ()
+) -> FittedModel:
+    """The outcome of a fit; arguments and errors are those of :meth:`friedel.FModel.fit`."""
+    outcome = fit_fmodel(setup.components, setup.observed, setup.settings, start, fixed)
+    return FittedModel(replace(setup, components=outcome.unscaled), outcome)

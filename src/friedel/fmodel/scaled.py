@@ -1,0 +1,200 @@
+"""A model on the scale of its data: F_model, gradients, R-factors, phases; no text, no files."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from friedel.errors import FriedelError
+from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
+from friedel.fmodel.fit import FModelFit
+from friedel.fmodel.setup import ModelAndData, Setup, read_only
+from friedel.fmodel.sigma_a import PhaseStatistics
+from friedel.fmodel.statistics import ModelStatistics
+from friedel.model.atoms import Atoms
+from friedel.notes import Note, Notes
+from friedel.reflections.reflections import Reflections
+from friedel.scaling import Outlier, ScaleParameters, ScalingFit
+
+DENSEST_SOLVENT = 0.6
+"""electrons/A^3; concentrated salts reach about 0.45. More is worth a note."""
+
+COARSE_D_MAX = 8.0
+"""Spacing, A. Without reflections of larger spacing nothing tells solvent from overall scale."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScaledModel(ModelAndData):
+    """The numbers of :class:`friedel.FittedModel`, each calculated when it is first asked for.
+
+    Parameters
+    ----------
+    _setup
+        Model and data, with the mask that was found.
+    _outcome
+        The fit.
+    """
+
+    _setup: Setup
+    _outcome: FModelFit
+
+    @property
+    def result(self) -> ScalingFit:
+        """The outcome of the fit: value of the target, number of parameters, convergence."""
+        return self._outcome.scaling
+
+    @property
+    def scales(self) -> ScaleParameters:
+        """The fitted k_overall, b_overall, k_sol, b_sol; k_sol is 0 where there is no solvent."""
+        return self.result.parameters
+
+    @property
+    def rejected(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` the last fit left out for being far from the model."""
+        return read_only(self._outcome.rejected)
+
+    @property
+    def twin_law(self) -> str | None:
+        """The law of twinning fitted with, None without."""
+        return None if self._outcome.twin is None else self._outcome.twin.law
+
+    @cached_property
+    def has_solvent(self) -> bool:
+        """Whether the fit included solvent."""
+        return self._setup.components.has_solvent and self._outcome.shape.solvent
+
+    @cached_property
+    def f_model(self) -> Reflections:
+        """F_model at all reflections of `f_obs`, complex, on the scale of F_obs.
+
+        Of a twin, it is that of the first domain.
+        """
+        f_calc = self._setup.components.f_calc
+        return self._reflections("FMODEL", self.with_fixed_mask.scaled(f_calc))
+
+    @property
+    def with_fixed_mask(self) -> FixedMaskModel:
+        """F_model as a function of atoms and scales, the mask held as it is.
+
+        Of a twin, it is that of the first domain alone, as `f_model`.
+        """
+        masked = self.masked if self.has_solvent else None
+        f_mask = None if masked is None else masked.f_mask
+        f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
+        calculator, babinet = self._setup.components.calculator, self.solvent == "babinet"
+        return FixedMaskModel(calculator, self.scales, f_mask, f_layer, babinet)
+
+    @property
+    def with_moving_mask(self) -> MovingMaskModel:
+        """F_model as a function of atoms and scales, with a smooth mask that follows the atoms.
+
+        Of a twin, it is that of the first domain alone, as `f_model`.
+
+        Raises
+        ------
+        FriedelError
+            When no smooth mask was asked for.
+        """
+        if self.masked is None or not self.masked.smooth:
+            raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
+        mask, nearer = self.masked.moving
+        layer = nearer if self.scales.k_layer else None
+        return MovingMaskModel(self._setup.components.calculator, self.scales, mask, layer)
+
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """Derivatives of a target by atoms and scales, from those by `f_model`.
+
+        A smooth mask moves with the atoms, any other stays as it is. See
+        :meth:`friedel.fmodel.adjoint.FixedMaskModel.adjoint`.
+
+        Raises
+        ------
+        FriedelError
+            For a twin, whose amplitudes are not those of `f_model`.
+        """
+        if self.twin_law is not None:
+            raise FriedelError("no gradients of a twin: f_model is of one domain, F_obs of two")
+        moves = self.has_solvent and self.masked is not None and self.masked.smooth
+        model = self.with_moving_mask if moves else self.with_fixed_mask
+        return model.adjoint(atoms, w, anomalous=anomalous)
+
+    @property
+    def amplitudes(self) -> np.ndarray:
+        """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
+        return self._statistics.amplitudes
+
+    @cached_property
+    def _statistics(self) -> ModelStatistics:
+        f_model, twin = self.f_model.values, self._outcome.twin
+        amplitudes = np.abs(f_model)
+        if twin is not None:
+            amplitudes = twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+        return ModelStatistics(self._setup.observed, f_model, read_only(amplitudes))
+
+    @property
+    def r_all(self) -> float:
+        """R-factor of all reflections used."""
+        return self._statistics.r_all
+
+    @property
+    def r_work(self) -> float:
+        """R-factor of all reflections that are not in the free set; `rejected` ones count."""
+        return self._statistics.r_work
+
+    @property
+    def r_free(self) -> float | None:
+        """R-factor of the free set, left out of the fit; None when there is no such set."""
+        return self._statistics.r_free
+
+    @property
+    def outliers(self) -> list[Outlier]:
+        """Reflections far from the model, the farthest first; of all that are used."""
+        return list(self._statistics.outliers)
+
+    @property
+    def phase_statistics(self) -> PhaseStatistics:
+        """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
+        return self._statistics.phases
+
+    def map_coefficients(self) -> tuple[Reflections, Reflections]:
+        """Coefficients of the 2mFo-DFc and of the mFo-DFc map.
+
+        On the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for acentric and
+        m F_obs for centric reflections, and m F_obs - D F_model for both [Read1986]. NaN
+        where F_obs cannot be used.
+
+        Returns
+        -------
+        fwt, delfwt
+            Complex.
+        """
+        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
+        return fwt, delfwt
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """What was decided on the user's behalf, and what looks doubtful."""
+        notes = Notes()
+        notes.extend([*self._setup.notes, *self.result.notes])
+        scales, converged = self.scales, self.result.converged
+        if not converged:
+            notes.add(f"the fit did not converge: {self.result.stats['message']}", "warning")
+        if self.solvent_fraction == 0.0:
+            notes.add("the solvent mask is empty: there is no solvent in the cell", "warning", 0)
+        if self.solvent_fraction == 1.0:
+            notes.add("no atom is in the mask: all of the cell counts as solvent", "warning", 1)
+        d_max = float(self.f_obs.d_spacing[self.usable].max())
+        flat = not scales.solvent_curve and self.solvent != "babinet"
+        too_dense = self.source == "xray" and scales.k_sol > DENSEST_SOLVENT
+        if self.has_solvent and flat and too_dense:
+            text = (
+                f"k_sol = {scales.k_sol:.2f} electrons/A^3 is denser than any solvent "
+                "(water 0.33); it makes up for something else at low resolution"
+            )
+            notes.add(text, "warning", scales.k_sol)
+        if self.has_solvent and d_max < COARSE_D_MAX:
+            text = f"no data beyond {d_max:.1f} A: the solvent is poorly determined"
+            notes.add(text, "warning", d_max)
+        return notes.records()

@@ -1,0 +1,159 @@
+"""A model and its data before any fit: what FModel and FittedModel have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from friedel.fmodel.fit import FitSettings
+from friedel.fmodel.flat_solvent_fits import quick_start
+from friedel.fmodel.model_components import UnscaledModel
+from friedel.fmodel.observed import Observed
+from friedel.model.atoms import Atoms
+from friedel.model.crystal import Crystal
+from friedel.notes import Note
+from friedel.reflections.reflections import Reflections
+from friedel.scaling import ScaleParameters
+from friedel.solvent.masked_solvent import MaskedSolvent
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a fit starts from.
+
+    Attributes
+    ----------
+    name
+        Of the model.
+    observed
+        The data, and what each reflection is used for.
+    components
+        F_calc of the atoms and F_mask of the solvent.
+    settings
+        How to fit.
+    use_free
+        Whether the free set is left out of the fit.
+    notes
+        What was decided while reading and preparing.
+    """
+
+    name: str
+    observed: Observed
+    components: UnscaledModel
+    settings: FitSettings
+    use_free: bool
+    notes: tuple[Note, ...]
+
+
+class ModelAndData:
+    """The attributes of a setup, read only."""
+
+    _setup: Setup
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self._setup.name
+
+    @property
+    def crystal(self) -> Crystal:
+        """Cell and symmetry of the model."""
+        return self._setup.components.crystal
+
+    @property
+    def atoms(self) -> Atoms:
+        """The atoms of the model."""
+        return self._setup.components.atoms
+
+    @property
+    def source(self) -> str:
+        """The radiation: ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``."""
+        return self._setup.settings.source
+
+    @property
+    def solvent(self) -> str:
+        """The kind of solvent that was asked for."""
+        return self._setup.settings.solvent
+
+    @property
+    def target(self) -> str:
+        """What the fit minimises."""
+        return self._setup.settings.target
+
+    @property
+    def use_free(self) -> bool:
+        """Whether the free set is left out of the fit."""
+        return self._setup.use_free
+
+    @property
+    def f_obs(self) -> Reflections:
+        """Observed amplitudes, in the unit cell of the model."""
+        return self._setup.observed.f_obs
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` the R-factors are of.
+
+        The fit is of those that are neither in `free` nor in `rejected`.
+        """
+        return read_only(self._setup.observed.usable)
+
+    @property
+    def free(self) -> np.ndarray:
+        """(n,) bool: which of `f_obs` are left out of the fit."""
+        return read_only(self._setup.observed.free)
+
+    @property
+    def masked(self) -> MaskedSolvent | None:
+        """The solvent's mask, and its structure factors; None when there is no mask."""
+        return self._setup.components.masked
+
+    @property
+    def solvent_fraction(self) -> float | None:
+        """Fraction of the cell that the mask takes as solvent; None when there is no mask."""
+        return None if self.masked is None else self.masked.fraction
+
+    @property
+    def f_calc(self) -> Reflections:
+        """Structure factors of the atoms, on their own scale."""
+        return self._reflections("FC", self._setup.components.f_calc)
+
+    @property
+    def f_mask(self) -> Reflections | None:
+        """Structure factors that k_sol multiplies; None without solvent.
+
+        Of the mask, 1 in the solvent and 0 elsewhere; for Babinet's solvent, of the atoms with
+        the sign changed.
+        """
+        f_mask = self._setup.components.f_mask
+        return None if f_mask is None else self._reflections("FMASK", f_mask)
+
+    def _reflections(self, label: str, values: np.ndarray) -> Reflections:
+        description = f"{label} of {self.name}"
+        return Reflections(
+            self.crystal, self.f_obs.hkl, read_only(values), label=label, description=description
+        )
+
+    def quick_start(self, **given: Any) -> ScaleParameters:
+        """A start for a fit: some parameters given, k_overall and B from a straight line.
+
+        Parameters
+        ----------
+        **given
+            Any of `k_overall`, `b_overall`, `k_sol`, `b_sol`.
+
+        Raises
+        ------
+        ParameterError
+            When k_overall is not positive.
+        """
+        observed = self._setup.observed
+        data = self._setup.components.scaling_data(observed.f_obs.values, observed.work)
+        return quick_start(data, self.solvent, given)
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    """A view through which the values cannot be changed."""
+    view = np.asarray(values).view()
+    view.flags.writeable = False
+    return view

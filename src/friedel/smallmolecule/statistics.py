@@ -1,0 +1,187 @@
+"""A small structure beside its F^2: fitted values, R-factors, columns; no text, no files."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from friedel.model.crystal import Crystal
+from friedel.notes import Note
+from friedel.readers.stated_refinement import StatedRefinement
+from friedel.reflections.reflections import match
+from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
+
+OBSERVED = 2.0
+"""F^2 above so many sigma count as observed: F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value and its standard uncertainty, 0 where it was not refined."""
+
+    value: float
+    su: float
+
+    def __str__(self) -> str:
+        """As crystallographers write it: 0.0823(17)."""
+        if not (self.su > 0 and math.isfinite(self.su)):
+            return f"{self.value:.4g}"
+        digits = max(0, math.ceil(math.log10(1.95 / self.su)))  # 2 to 19 in the brackets
+        return f"{self.value:.{digits}f}({round(self.su * 10**digits)})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IntensityStatistics:
+    """The numbers of :class:`friedel.IntensityFit`: what was fitted, and R-factors.
+
+    Attributes
+    ----------
+    crystal, name, data, source, calculated, wavelength
+        Of the model; what was read; how F_calc was calculated; A or None.
+    hkl, f2, sigmas
+        (n, 3), (n,), (n,) unique reflections and F^2 on the scale of the data.
+    f2_model, weights
+        (n,) fitted F^2, on the scale of the data, and weights of their differences.
+    correction
+        (n,) k^2 times what extinction leaves. SHELXL divides the measured F^2 by it, and
+        the R-factors refer to that.
+    f_calc
+        (n,) complex structure factors of `hkl` on their own scale, of a single crystal.
+    weighting
+        a and b of SHELX's WGHT.
+    scale
+        k: F_obs is about k abs(F_calc).
+    extinction
+        SHELX's x, or None.
+    twin_fractions
+        Of the second and further domains.
+    n_parameters, n_fitted
+        Of the whole refinement, for the goodness of fit, and fitted here.
+    merging, stated, notes
+        Statistics; what the CIF states; what was decided.
+    """
+
+    crystal: Crystal
+    name: str
+    data: str
+    source: str
+    calculated: str
+    wavelength: float | None
+    hkl: np.ndarray
+    f2: np.ndarray
+    sigmas: np.ndarray
+    f2_model: np.ndarray
+    correction: np.ndarray
+    weights: np.ndarray
+    f_calc: np.ndarray
+    weighting: tuple[float, float]
+    scale: Parameter
+    extinction: Parameter | None
+    twin_fractions: tuple[Parameter, ...]
+    n_parameters: int
+    n_fitted: int
+    merging: MergingStatistics
+    stated: StatedRefinement
+    notes: tuple[Note, ...]
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """(n,) bool: F > 4 sigma(F)."""
+        return self.f2 > OBSERVED * self.sigmas
+
+    @cached_property
+    def f_obs(self) -> np.ndarray:
+        """(n,) measured F over k and without extinction, 0 where F^2 is negative."""
+        return np.sqrt(np.maximum(self.f2, 0.0) / self.correction)
+
+    @cached_property
+    def f_model(self) -> np.ndarray:
+        """(n,) abs(F) of the fit to compare `f_obs` with: that of all twin domains together."""
+        return np.sqrt(np.maximum(self.f2_model, 0.0) / self.correction)
+
+    @property
+    def r1(self) -> float:
+        """Sum of differences of F / sum of F, of those with F > 4 sigma(F)."""
+        return self._r1(self.observed)
+
+    @property
+    def r1_all(self) -> float:
+        """R1 of all reflections."""
+        return self._r1(np.ones(len(self.f2), bool))
+
+    def _r1(self, chosen: np.ndarray) -> float:
+        total = float(self.f_obs[chosen].sum())
+        difference = np.abs(self.f_obs - self.f_model)[chosen].sum()
+        return float(difference) / total if total else math.nan
+
+    @property
+    def wr2(self) -> float:
+        """Root of sum w (F^2 - F^2_model)^2 / sum w F^4, of all reflections."""
+        return math.sqrt(self._weighted_residual / float(self.weights @ self.f2**2))
+
+    @property
+    def goodness_of_fit(self) -> float:
+        """Root of sum w (F^2 - F^2_model)^2 / (n - n_parameters); NaN without freedom."""
+        freedom = len(self.f2) - self.n_parameters
+        return math.sqrt(self._weighted_residual / freedom) if freedom > 0 else math.nan
+
+    @property
+    def _weighted_residual(self) -> float:
+        return float(self.weights @ (self.f2 - self.f2_model) ** 2)
+
+    @property
+    def f2_of_crystal(self) -> np.ndarray:
+        """(n,) measured F^2 as a single crystal of one domain without extinction would have it.
+
+        On the scale of F_calc: F^2 times the ratio of ``|F_calc|^2`` and F^2_model, NaN where the
+        model has none.
+        """
+        return self.f2 * self._to_crystal
+
+    @property
+    def _to_crystal(self) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.abs(self.f_calc) ** 2 / self.f2_model
+        return np.where(self.f2_model > 0, factor, np.nan)
+
+    def columns(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Unique hkl and columns for an MTZ file, on the scale of F_calc, Friedel mates averaged.
+
+        FP, SIGFP are those of :attr:`f2_of_crystal`; FWT = 2FP - FC and DELFWT = FP - FC.
+        """
+        known = np.isfinite(self._to_crystal)
+        merged = merge_equivalents(
+            self.crystal,
+            self.hkl[known],
+            self.f2_of_crystal[known],
+            self.sigmas[known] * self._to_crystal[known],
+            friedel_mates=True,
+        )
+        folded, shift, friedel = self.crystal.to_asu(self.hkl)
+        at_asu = self.f_calc * np.exp(-1j * np.where(friedel, -shift, shift))
+        at_asu = np.where(friedel, at_asu.conj(), at_asu)
+        unique, group, counts = np.unique(folded, axis=0, return_inverse=True, return_counts=True)
+        f_calc = np.zeros(len(unique), complex)
+        np.add.at(f_calc, group.ravel(), at_asu)
+        kept, _ = match(unique, merged.hkl)
+        f_calc = (f_calc / counts)[kept]
+        f = np.sqrt(np.maximum(merged.f2, 0.0))
+        sigma_f = merged.sigmas / np.maximum(2.0 * f, np.sqrt(merged.sigmas))
+        amplitudes = np.abs(f_calc)
+        phased = np.exp(1j * np.angle(f_calc))
+        coefficients = {
+            ("FC", "PHIC"): f_calc,
+            ("FWT", "PHWT"): (2.0 * f - amplitudes) * phased,
+            ("DELFWT", "PHDELWT"): (f - amplitudes) * phased,
+        }
+        columns = {
+            "I": merged.f2,
+            "SIGI": merged.sigmas,
+            "FP": f,
+            "SIGFP": sigma_f,
+        }
+        for (amplitude, phase), values in coefficients.items():
+            columns[amplitude] = np.abs(values)
+            columns[phase] = np.degrees(np.angle(values))
+        return merged.hkl, columns
