@@ -34,11 +34,16 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/scaling.py | tee docs/measured/scaling.txt
 	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
 	$(BIN)/python benchmarks/smooth_mask.py | tee docs/measured/smooth_mask.txt
+	$(BIN)/python examples/structures.py docs/_build/structures
+	$(BIN)/friedel fcalc docs/_build/structures/1orc.pdb --dmin 1.5 \
+	    --plot-cost docs/measured/cost.png --overwrite
 
-# Every example of the pages is run: they need the structures that the tests use, see docs/conf.py
+# The examples of the pages are run: they need the structures that examples/structures.py gets by pip
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --editable ".[docs]"
+	$(BIN)/python examples/structures.py docs/_build/structures
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m pytest docs/test_pages.py
 
 # 20,000 damaged files; the seed of the first can be given, as in make fuzz FIRST=20000
 fuzz: $(STAMP)

@@ -1,8 +1,4 @@
-import os
-import sys
-from pathlib import Path
-
-from docutils.nodes import SkipNode
+from docutils.nodes import SkipNode, Text, literal_block
 from latex2mathml.converter import convert
 
 project = "friedel"
@@ -15,18 +11,21 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinxcontrib.bibtex",
 ]
-exclude_patterns = ["_build", "measured"]
+exclude_patterns = ["_build", "measured", "*.ipynb"]
 templates_path = ["_templates"]
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
     "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # The tables of the page on speed are wide
+    "secondary_sidebar_items": {"**": ["page-toc"], "speed": []},
     "navigation_with_keys": False,
 }
 html_sidebars = {"index": []}
 html_title = "friedel"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["friedel.css"]
 
 bibtex_bibfiles = ["references.bib"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
@@ -38,29 +37,27 @@ autodoc_mock_imports = ["torch", "jax"]
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 900  # the first call of each kind compiles
 nb_output_stderr = "show"
-
-HERE = Path(__file__).parent
-
-
-def models_folder() -> Path:
-    """Real structures: those of the tests."""
-    candidates = [os.environ.get("FRIEDEL_TEST_DATA"), HERE.parents[1] / "shared" / "data"]
-    for candidate in candidates:
-        if candidate and (Path(candidate) / "models").is_dir():
-            return (Path(candidate) / "models").resolve()
-    sys.exit("no structures: set FRIEDEL_TEST_DATA to a folder with models/")
+nb_merge_streams = True  # one box for what one cell prints
+MAGIC = "%%bash\n"
 
 
-# The pages begin with `%run setup.py`, which makes a folder with these
-os.environ["FRIEDEL_DOCS_MODELS"] = str(models_folder())
-os.environ["FRIEDEL_DOCS_EXAMPLES"] = str(HERE.parent / "examples")
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def without_magic(app, doctree):
+    """Cells of commands without their first line, `%%bash`, which only a notebook needs."""
+    del app
+    for block in doctree.findall(literal_block):
+        if block.astext().startswith(MAGIC):
+            # Only a text that is its source, too, is coloured
+            block.rawsource = block.astext().removeprefix(MAGIC)
+            block.clear()
+            block += Text(block.rawsource)
+            block["language"] = "bash"
 
 
 def setup(app):
     """Formulae as MathML, which browsers draw by themselves, with no script from elsewhere."""
+    app.connect("doctree-read", without_magic)
 
     def inline(translator, node):
         translator.body.append(convert(node.astext()))

@@ -4,14 +4,15 @@
 
 A mineral whose structure stands beside this file; f' and f'' of selenium; and a peptide
 crystal (PDB 5e5z) with its measured amplitudes, from gemmi's source distribution, which pip gets.
+The other structures that structures.py gets or makes are left in the folder too.
 """
 
 import os
 import subprocess
 import sys
-import tarfile
-import tempfile
 from pathlib import Path
+
+from structures import prepare
 
 HERE = Path(__file__).parent
 
@@ -23,23 +24,6 @@ def run(*arguments: str) -> None:
     subprocess.run([sys.executable, "-c", command, *arguments], check=True)
 
 
-def fetch_peptide(folder: Path) -> tuple[Path, Path] | None:
-    """Model and data of 5e5z, or None when pip cannot reach its index."""
-    with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--no-binary", "gemmi", "--dest", scratch, "gemmi"]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            return None
-        archive = next(Path(scratch).glob("gemmi-*.tar.gz"))
-        with tarfile.open(archive) as source:
-            for name in ("5e5z.pdb", "5e5z.mtz"):
-                member = next(m for m in source.getmembers() if m.name.endswith(f"tests/{name}"))
-                content = source.extractfile(member)
-                assert content is not None
-                (folder / name).write_bytes(content.read())
-    return folder / "5e5z.pdb", folder / "5e5z.mtz"
-
-
 def main() -> None:
     """Run the demonstration."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output")
@@ -49,17 +33,17 @@ def main() -> None:
     run("fcalc", quartz, "--hkl", "1,0,1", "--hkl", "1,1,2", "--for", "xray")
     run("fcalc", quartz, "--hkl", "1,0,1", "--hkl", "1,1,2", "--for", "neutron")
     run("fcalc", quartz, "--dmin", "0.7", "--to-mtz", str(folder / "quartz.mtz"), "--overwrite")
-    run("fprime", "Se", "-w", "0.9795")
+    run("fprime", "Se", "-w", "0.97")
 
-    peptide = fetch_peptide(folder)
-    if peptide is None:
+    if not prepare(folder):
         print("\npip cannot reach its index: the macromolecular part is left out")
         return
-    model, data = (str(path) for path in peptide)
+    model, data = str(folder / "5e5z.pdb"), str(folder / "5e5z.mtz")
     outputs = [folder / "5e5z-fmodel.mtz", folder / "5e5z-fmodel.png"]
     options = ["--to-mtz", str(outputs[0]), "--plot", str(outputs[1]), "--overwrite"]
     run("fmodel", model, data, *options)
     print("\nwritten:", *[folder / "quartz.mtz", *outputs], sep="\n  ")
+    print(f"structures to go on with: {folder}")
 
 
 if __name__ == "__main__":

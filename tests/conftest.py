@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -26,17 +25,21 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def page_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader of the pages has: the folder that examples/structures.py fills."""
+    folder = tmp_path_factory.mktemp("structures")
+    command = [sys.executable, REPOSITORY / "examples" / "structures.py", folder]
+    shared = _shared_folder()
+    environment = os.environ | ({"FRIEDEL_TEST_DATA": str(shared)} if shared else {})
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
+    if done.returncode == 1 and "pip cannot get" in done.stderr:
+        pytest.skip("no models: neither shared data nor gemmi's source distribution can be had")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page_models(request: pytest.FixtureRequest) -> Path:
     """The models of gemmi's scattering page: shared, or from gemmi's source distribution."""
     folder = _shared_folder()
-    if folder is not None:
-        return folder / "models"
-    target = tmp_path_factory.mktemp("gemmi-source")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--no-binary", "gemmi", "--dest", str(target), "gemmi"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no models: neither shared data nor gemmi's source distribution can be had")
-    archive = next(target.glob("gemmi-*.tar.gz"))
-    with tarfile.open(archive) as source:
-        source.extractall(target, filter="data")
-    return next(target.glob("gemmi-*/tests"))
+    return folder / "models" if folder else request.getfixturevalue("structures")

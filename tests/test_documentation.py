@@ -16,9 +16,28 @@ def test_every_public_name_is_in_the_reference():
     )
 
 
-def test_every_command_is_on_its_page():
+def test_every_command_shows_its_help_on_the_page():
     page = (DOCS / "command.md").read_text(encoding="utf-8")
-    assert set(COMMANDS) <= set(re.findall(r"\w+", page))
+    assert set(COMMANDS) == set(re.findall(r"^friedel (\w+) --help$", page, re.MULTILINE))
+
+
+def test_pages_that_run_something_run_their_setup_first():
+    """IPython's own %%bash, without setup.py, hands out what it prints in pieces."""
+    for page in DOCS.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        cells = re.findall(r"^```{code-cell}.*?^```$", text, re.DOTALL | re.MULTILINE)
+        assert not cells or "%run setup.py" in cells[0], page.name
+
+
+def test_pages_that_are_notebooks_name_their_kernel():
+    """Without a display name nbformat refuses the notebook that jupytext makes of the page."""
+    for page in DOCS.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        if "{code-cell}" in text:
+            assert text.startswith(
+                "---\nfile_format: mystnb\nkernelspec:\n"
+                "  name: python3\n  display_name: Python 3\n---\n"
+            ), page.name
 
 
 def test_every_page_is_in_a_table_of_contents():

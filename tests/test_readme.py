@@ -8,24 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import friedel
 from commands import run
 
 pytest.importorskip("gemmi")
 REPOSITORY = Path(__file__).parents[1]
-RECIPES = REPOSITORY.joinpath("README.md").read_text(encoding="utf-8").split("\n**")[1:]
+README = REPOSITORY.joinpath("README.md").read_text(encoding="utf-8")
+RECIPES = README.split("\n**")[1:]
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
-COPIES = {"1dur.pdb": "model.pdb", "1dur.mtz": "data.mtz", "5a3h.pdb": "5a3h.pdb"}
-"""Files of the recipes: real ones, most under names that a reader might have."""
 
 
-@pytest.fixture(scope="module")
-def recipes_folder(shared_data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readme")
-    for origin, name in COPIES.items():
-        (folder / name).symlink_to((shared_data / "models" / origin).resolve())
-    (folder / "quartz.cif").symlink_to(REPOSITORY / "examples" / "quartz.cif")
-    return folder
+@pytest.fixture
+def in_structures(structures, tmp_path, monkeypatch):
+    """The folder that the README names, as it is before any of its commands has run."""
+    for path in structures.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
 
 
 def same(found: str, expected: str) -> bool:
@@ -47,12 +44,13 @@ def allowed(number: str) -> float:
     return max(2 * last_digit, share * abs(float(number)))
 
 
-def commands(recipe: str) -> Iterator[tuple[list[str], str]]:
-    """Each `$ friedel ...` with what is printed below it."""
-    block = "\n".join(line[4:] for line in recipe.splitlines() if line.startswith("    "))
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command.split()[1:], output
+def commands() -> Iterator[tuple[list[str], str]]:
+    """Each command of the indented blocks with what is printed below it, in their order."""
+    for block in re.findall(r"(?:^    .*\n)+", README, flags=re.MULTILINE):
+        lines = re.sub("^    ", "", block, flags=re.MULTILINE)
+        for part in re.split(r"^(?:\$ )?friedel ", lines, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield command.partition(" #")[0].split(), output
 
 
 def assert_contains(text: str, expected: str) -> None:
@@ -77,22 +75,24 @@ def test_there_are_ten():
     assert [recipe.partition(".")[0] for recipe in RECIPES] == [str(i) for i in range(1, 11)]
 
 
-def test_commands(capsys, recipes_folder, monkeypatch):
-    monkeypatch.chdir(recipes_folder)
+@pytest.mark.usefixtures("in_structures")
+def test_commands(capsys):
+    """All run one after the other, as they stand."""
     n = 0
-    for recipe in RECIPES:
-        for arguments, output in commands(recipe):
-            code, out, err = run(capsys, *arguments, "--overwrite")
-            assert code == 0, err
-            assert_contains(err + out, output)
-            n += 1
-    assert n >= 4
+    for arguments, output in commands():
+        if arguments == ["warmup"]:  # minutes; tests/runtime has it
+            continue
+        code, out, err = run(capsys, *arguments)
+        assert code == 0, err
+        assert_contains(err + out, output)
+        n += 1
+    assert n >= 7
 
 
-def test_python(recipes_folder, monkeypatch, capsys):
-    monkeypatch.chdir(recipes_folder)
-    parser, names = doctest.DocTestParser(), {"friedel": friedel, "np": np}
-    text = "\n".join(re.findall(r"^>>> .*?(?=^```)", "\n".join(RECIPES), re.DOTALL | re.MULTILINE))
+@pytest.mark.usefixtures("in_structures")
+def test_python():
+    parser, names = doctest.DocTestParser(), {"np": np}
+    text = "\n".join(re.findall(r"^>>> .*?(?=^```)", README, re.DOTALL | re.MULTILINE))
     test = parser.get_doctest(text, names, "README", "README.md", 0)
     assert len(test.examples) >= 15
     reports: list[str] = []

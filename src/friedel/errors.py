@@ -65,6 +65,15 @@ class OutputError(FriedelError, OSError):
 class MissingDependencyError(FriedelError, ImportError):
     """An optional package that the requested feature needs is not installed."""
 
+    @classmethod
+    def of(cls, feature: str, package: str) -> "MissingDependencyError":
+        """The error that says which package a feature needs and how to install it.
+
+        The command names the package itself, not an extra of friedel: it works whether friedel was
+        installed from a clone, from a wheel or from an index.
+        """
+        return cls(f"{feature} needs {package}: pip install {package}")
+
 
 class FriedelWarning(UserWarning):
     """Something in the input was decided on the user's behalf and is worth knowing."""

@@ -23,9 +23,7 @@ try:
     import jax
     import jax.numpy as jnp
 except ImportError as error:
-    raise MissingDependencyError(
-        "friedel.bridges.jax needs JAX: pip install friedel[jax]"
-    ) from error
+    raise MissingDependencyError.of("friedel.bridges.jax", "jax") from error
 
 
 def structure_factor_function(

@@ -25,9 +25,7 @@ from friedel.structure_factors.calculator import Calculator
 try:
     import torch
 except ImportError as error:
-    raise MissingDependencyError(
-        "friedel.bridges.torch needs PyTorch: pip install friedel[torch]"
-    ) from error
+    raise MissingDependencyError.of("friedel.bridges.torch", "torch") from error
 
 _CALCULATORS: WeakValueDictionary[str, Calculator] = WeakValueDictionary()
 """By name, since operators of PyTorch take tensors, numbers and text, but no other objects."""

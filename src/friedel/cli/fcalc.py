@@ -16,6 +16,7 @@ from friedel.cli.options import (
     parse_hkl,
     summary_line,
 )
+from friedel.cli.output import check_files
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label, parse_label
 from friedel.notes import Notes
@@ -134,11 +135,9 @@ def command(
     """
     from friedel import fcalc
     from friedel.readers.models import as_model
-    from friedel.writers.files import check_output
 
     files = {name: path for name in FILES if (path := given.pop(name))}
-    for path in files.values():
-        check_output(path, overwrite=overwrite)
+    check_files(files, overwrite=overwrite)
     columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
     sampling = {"rate": given["rate"], "blur": given["blur"], "cutoff": given["rcut"]}
     method = given["method"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from friedel.cli.options import HYDROGENS, OVERWRITE, STRICT, command_line, echo_notes
+from friedel.cli.output import check_files
 from friedel.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -138,12 +139,10 @@ def command(model: str, data: str, **options: Any) -> None:
     are other options: add --help to them.
     """
     from friedel import FModel
-    from friedel.writers.files import check_output
 
     overwrite = options.pop("overwrite")
     files = {name: path for name in FILES if (path := options.pop(name))}
-    for path in files.values():
-        check_output(path, overwrite=overwrite)
+    check_files(files, overwrite=overwrite)
     start, fixed = _start_and_fixed(options)
     options["use_free"] = not options.pop("fit_all")
     options["reject_outliers"] = not options.pop("keep_outliers")

@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import OVERWRITE
-from friedel.cli.output import FORMAT, as_csv, as_json
+from friedel.cli.output import FORMAT, as_csv, as_json, check_files
 from friedel.errors import ParameterError
 
 DEFAULT_STOL_MAX = 2.0
@@ -63,6 +63,7 @@ def command(
         raise ParameterError(f"got --stol-max {stol_max:g}, expected a positive number, 1/A")
     if n_values < 2:
         raise ParameterError(f"got -n {n_values}, expected at least 2")
+    check_files({"plot": plot} if plot else {}, overwrite=overwrite)
     found = [form_factor_table(name) for name in dict.fromkeys(tables)]
     wanted = [make_label(*parse_label(x)) if is_label(x) else x for x in dict.fromkeys(labels)]
     stol = np.linspace(0.0, stol_max, n_values)
@@ -92,8 +93,6 @@ def _plot(
     labels: list[str], tables: list[str], stol_max: float, path: str, overwrite: bool
 ) -> None:
     from friedel.plots.scattering import plot_form_factors
-    from friedel.writers.files import check_output
 
-    check_output(path, overwrite=overwrite)
     plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)
     click.echo(f"wrote {path}", err=True)

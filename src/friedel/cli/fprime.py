@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import OVERWRITE
-from friedel.cli.output import FORMAT, as_csv, as_json
+from friedel.cli.output import FORMAT, as_csv, as_json, check_files
 from friedel.constants import HC
 from friedel.errors import ParameterError
 
@@ -64,6 +64,7 @@ def command(
     from friedel.model.elements import element_record
     from friedel.scattering.dispersion import anomalous
 
+    check_files({"plot": plot} if plot else {}, overwrite=overwrite)
     values = [expand(text, step, n_values) for text in energies]
     values += [HC / expand(text, step, n_values) for text in wavelengths]
     if not values and not plot:
@@ -91,9 +92,7 @@ def command(
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
     from friedel.plots.scattering import plot_dispersion
-    from friedel.writers.files import check_output
 
-    check_output(path, overwrite=overwrite)
     limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None
     if len(energy) == 1:  # one energy: its surroundings
         limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))

@@ -1,4 +1,4 @@
-"""Tables on standard output, for people and for programs."""
+"""Output: files checked before the work, tables for people and for programs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,27 @@ FORMAT = click.option(
     show_default=True,
     help="How to print.",
 )
+
+
+def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
+    """Check all output files (paths by the option that names each) before any work is done.
+
+    Raises
+    ------
+    MissingDependencyError
+        When there is a figure among them and matplotlib is not installed.
+    OutputError
+        When one exists and `overwrite` is false, or cannot be written.
+    """
+    from friedel.writers.files import check_output
+
+    for option, path in files.items():
+        if option.startswith("plot"):
+            from friedel.plots.style import check_figure
+
+            check_figure(path, overwrite=overwrite)
+        else:
+            check_output(path, overwrite=overwrite)
 
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> str:

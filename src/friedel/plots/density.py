@@ -9,7 +9,15 @@ import numpy as np
 from friedel.density.grid import Grid
 from friedel.errors import AccuracyError, ParameterError
 from friedel.fmodel.report import UNITS
-from friedel.plots.style import BLUE, GREEN, ORANGE, new_figure, save, stacked_size
+from friedel.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    check_figure,
+    new_figure,
+    save,
+    stacked_size,
+)
 from friedel.readers.models import as_model
 from friedel.reflections.agreement import worst_shell_error
 from friedel.reflections.reflections import Reflections
@@ -122,6 +130,8 @@ def plot_cost(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
+    if path is not None:
+        check_figure(path, overwrite=overwrite)
     read = as_model(model)
     hkl = read.crystal.unique_reflections(d_min)
     chosen = np.random.default_rng(0).choice(len(hkl), min(N_EXACT, len(hkl)), replace=False)

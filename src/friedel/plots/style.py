@@ -38,12 +38,42 @@ def new_figure(size: tuple[float, float]) -> Iterator[Any]:
     MissingDependencyError
         When matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingDependencyError("plots need matplotlib: pip install 'friedel[plot]'") from None
+    _need_matplotlib()
+    import matplotlib
+
     with matplotlib.rc_context(STYLE):
         yield blank_figure(size)
+
+
+def check_figure(path: str | PathLike[str], *, overwrite: bool = False) -> None:
+    """Check, before any work is done, that a figure can be drawn and written there.
+
+    Raises
+    ------
+    MissingDependencyError
+        When matplotlib is not installed.
+    OutputError
+        When the file exists and `overwrite` is false, cannot be written or has an unknown ending.
+    """
+    from friedel.writers.files import check_output
+
+    _need_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if Path(path).suffix.lstrip(".").lower() not in known:
+        raise OutputError(
+            f"cannot write a figure to {Path(path)}: its ending should be one of "
+            f"{', '.join(sorted(known))}"
+        )
+    check_output(path, overwrite=overwrite)
+
+
+def _need_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError.of("drawing a figure", "matplotlib") from None
 
 
 def stacked_size(n_panels: int) -> tuple[float, float]:
@@ -87,10 +117,5 @@ def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
     """
     from friedel.writers.files import write_atomically
 
-    known = figure.canvas.get_supported_filetypes()
-    if Path(path).suffix.lstrip(".").lower() not in known:
-        raise OutputError(
-            f"cannot write a figure to {Path(path)}: its ending should be one of "
-            f"{', '.join(sorted(known))}"
-        )
+    check_figure(path, overwrite=overwrite)
     write_atomically(path, lambda name: figure.savefig(name, dpi=200), overwrite=overwrite)

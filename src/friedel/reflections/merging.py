@@ -63,4 +63,10 @@ def weighted_means(
     means = groups.total(weights * values) / groups.total(weights)
     deviations = groups.total(np.abs(values - means[groups.member_of]))
     spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
-    return means, np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
+    merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
+    # What was measured once stays as it is, to the last bit
+    once = groups.counts == 1
+    return (
+        np.where(once, groups.total(values), means),
+        np.where(once, groups.total(sigmas), merged),
+    )

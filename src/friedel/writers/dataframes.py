@@ -37,7 +37,7 @@ def table_to_dataframe(columns: Mapping[str, np.ndarray]) -> Any:
     try:
         import pandas as pd
     except ImportError:
-        raise MissingDependencyError("to_dataframe needs pandas: pip install pandas") from None
+        raise MissingDependencyError.of("to_dataframe", "pandas") from None
     return pd.DataFrame(dict(columns))
 
 
@@ -52,9 +52,7 @@ def to_dataset(crystal: Crystal, hkl: np.ndarray, columns: Mapping[str, np.ndarr
     try:
         import reciprocalspaceship as rs
     except ImportError:
-        raise MissingDependencyError(
-            "to_dataset needs reciprocalspaceship: pip install 'friedel[rs]'"
-        ) from None
+        raise MissingDependencyError.of("to_dataset", "reciprocalspaceship") from None
     data = {"H": hkl[:, 0], "K": hkl[:, 1], "L": hkl[:, 2], **columns}
     dataset = rs.DataSet(data, cell=to_gemmi_cell(crystal), spacegroup=to_gemmi_spacegroup(crystal))
     dtypes = {label: mtz_type(label, values) for label, values in columns.items()}

@@ -33,9 +33,8 @@ def periodictable_lengths() -> FormFactorTable:
     try:
         import periodictable
     except ImportError:
-        raise MissingDependencyError(
-            "isotopes and complex scattering lengths need periodictable: "
-            "pip install 'friedel[neutron]'"
+        raise MissingDependencyError.of(
+            "the table of isotopes and complex scattering lengths", "periodictable"
         ) from None
     real: dict[str, GaussianSum] = {}
     imaginary: dict[str, float] = {}
