@@ -107,7 +107,7 @@ class Flat(NamedTuple):
     nw: int
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def flat_grid(grid, shape):
     """A grid (n_u, n_v, width) of a cell of `shape` points, as :class:`Flat`: the same memory."""
     return Flat(grid.reshape(-1), grid.shape[1], grid.shape[2], shape[0], shape[1], shape[2])

@@ -56,13 +56,13 @@ class Rows(NamedTuple):
     in_plane: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def new_place():
     """Memory for a :class:`Place`."""
     return Place(np.empty(3), np.empty(3), np.empty((3, 4), np.int64))
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def new_rows():
     """Memory for the :class:`Rows` of one group of one atom."""
     return Rows(

@@ -282,6 +282,8 @@ def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
     d = np.empty(6 * BOX, grid.dtype)
     zero, wide_zero = zeros(flat.values), wide_zeros(flat.values)
     moments = np.empty((GROUP, 5))
+    # A literal 0 would have the functions that are called with it compiled once more
+    start = np.int64(0)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
     for atom, group in zip(*groups_in_turn(which[first:last], radius)):
         place_sphere(place, frac[atom], radius[atom, group], axes)
@@ -292,11 +294,11 @@ def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
         for t in range(GROUP):
             q = FOUR_PI2 / (b_iso[atom] + b[kind, GROUP * group + t] + blur)
             at = 3 * BOX * t
-            _fill_moment_profiles(x, at, box[0], center[0], d, 0, q, hx2)
-            _fill_moment_profiles(y, at, box[1], center[1], d, 2 * BOX, q, hy2)
-            _fill_moment_profiles(z, at, box[2], center[2], d, 4 * BOX, q, hz2)
+            _fill_moment_profiles(x, at, box[0], center[0], d, start, q, hx2)
+            _fill_moment_profiles(y, at, box[1], center[1], d, start + 2 * BOX, q, hy2)
+            _fill_moment_profiles(z, at, box[2], center[2], d, start + 4 * BOX, q, hz2)
         moments[:] = 0.0
-        at = 0
+        at = start
         while at + LANES < box[2, 1]:
             _gather_separable(wide_zero, flat, box, rows, profiles, at, moments)
             at += 2 * LANES

@@ -167,7 +167,7 @@ def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
 @njit(cache=True, nogil=True)
 def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
     """Moments (GROUP, MOMENTS) of one group, two vectors along z at a time."""
-    at = 0
+    at = np.int64(0)  # a literal would have the function below compiled once more
     while at + LANES < box[2, 1]:
         _gather_factored(wide_zeros(flat.values), flat, box, rows, xz, xy, yz, d, at, moments)
         at += 2 * LANES

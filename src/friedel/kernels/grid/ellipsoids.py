@@ -39,7 +39,7 @@ class Ellipsoids(NamedTuple):
     tensor: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def new_ellipsoids():
     """Memory for :class:`Ellipsoids`."""
     return Ellipsoids(np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6)), np.empty(6))

@@ -77,7 +77,7 @@ class PairTables(NamedTuple):
     tilts: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def new_pair_tables(grid, tables_xy):
     """Memory for :class:`PairTables` in the grid's type, with so many tables xy."""
     return PairTables(
@@ -261,10 +261,12 @@ def fill_pair_tables(tables, place, form, crossed):
         _fill_half(half, t * BOX, box[0], center[0], 0.5 * form[t, 0])
         _fill_half(half, (GROUP + t) * BOX, box[1], center[1], share * form[t, 1])
         _fill_half(half, (2 * GROUP + t) * BOX, box[2], center[2], share * form[t, 2])
-    _fill_table(tables.xz, 0, 2, place, form, half, tilts)
-    _fill_table(tables.xy, 0, 1, place, form, half, tilts)
+    # Of one type, where numba would compile the function again for each of the literals 0, 1, 2
+    x, y, z = np.int64(0), np.int64(1), np.int64(2)
+    _fill_table(tables.xz, x, z, place, form, half, tilts)
+    _fill_table(tables.xy, x, y, place, form, half, tilts)
     if crossed:
-        _fill_table(tables.yz, 1, 2, place, form, half, tilts)
+        _fill_table(tables.yz, y, z, place, form, half, tilts)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
