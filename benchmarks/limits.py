@@ -12,14 +12,16 @@ from unittest.mock import patch
 import numpy as np
 from common import model_and_resolution
 
-from friedel.density import density, fourier
+from friedel.density import fourier
+from friedel.density.atoms_on_grid import BACKGROUND
+from friedel.kernels.grid import density
 from friedel.structure_factors.calculator import Calculator
 
 RTOL = 1e-4
 CALLS = 9
 PARTS = {
-    "density": ((density.kernels, "add_orthogonal"), (density.kernels, "add_oblique")),
-    "fold": ((density.kernels, "fold_rows"),),
+    "density": ((density, "add_orthogonal"), (density, "add_oblique")),
+    "fold": ((density, "fold_rows"),),
     "transform": ((fourier, "pruned_transform"),),
     "sum": ((fourier, "gather"),),
 }
@@ -59,7 +61,7 @@ def parts_of_call(calculator):
         total = time.thread_time() - start
     grid, transform = clock.calls["density"][0][0], clock.calls["transform"][1]
     start = time.thread_time()
-    grid[...] = density.BACKGROUND
+    grid[...] = BACKGROUND
     seconds = clock.seconds | {"zero": time.thread_time() - start, "total": total}
     return seconds, grid.nbytes, transform.nbytes
 

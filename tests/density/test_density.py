@@ -3,8 +3,8 @@ import pytest
 
 import friedel
 from friedel.constants import U_TO_B
-from friedel.density.atoms_on_grid import AtomsOnGrid
-from friedel.density.density import BACKGROUND, add_atoms, sample, sample_patch
+from friedel.density.atoms_on_grid import BACKGROUND, AtomsOnGrid
+from friedel.density.density import add_atoms, sample
 from friedel.density.radii import GaussianGroups, RadiusTable
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -141,7 +141,7 @@ def test_the_part_that_atoms_reach_is_the_whole_map(corner):
     shape = (90, 108, 30)
     whole = sample(crystal, atoms, factors.a, factors.b, shape)
     on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape)
-    patch = sample_patch(on_grid, atoms.frac, np.float32)
+    patch = on_grid.density(atoms.frac, np.float32)
     assert patch.values.size < 0.3 * whole.size
     u, v = (
         (first + np.arange(n))

@@ -5,7 +5,7 @@ import pytest
 
 import friedel
 from friedel.accuracy.model import SAFETY
-from friedel.density import density, density_adjoint
+from friedel.density import atoms_on_grid
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime import threads
@@ -181,10 +181,10 @@ def test_the_number_of_threads_may_change(method, monkeypatch):
         asked.append(threads)
         work(0, n)
 
-    for module in (density, density_adjoint, threads):
+    for module in (atoms_on_grid, threads):
         monkeypatch.setattr(module, "in_stretches", in_stretches)
-    monkeypatch.setattr(density, "POINTS_PER_THREAD", 1)
-    monkeypatch.setattr(density_adjoint, "ATOMS_PER_THREAD", 1)
+    monkeypatch.setattr(atoms_on_grid, "POINTS_PER_THREAD", 1)
+    monkeypatch.setattr(atoms_on_grid, "ATOMS_PER_THREAD", 1)
     monkeypatch.setattr(threads, "SECONDS_OF_THREADS", 0.0)
     model = CRYSTAL, some_atoms(500)
     calculator = Calculator.from_model(model, d_min=1.0, method=method, threads=1)

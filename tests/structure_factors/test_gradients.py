@@ -4,7 +4,6 @@ import pytest
 import friedel
 from friedel.density import atoms_on_grid as placement, density, fourier, radii as reach
 from friedel.density.atoms_on_grid import AtomsOnGrid
-from friedel.density.density_adjoint import gather
 from friedel.density.grid import Patch
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -40,7 +39,7 @@ def gathered(crystal, atoms, values, dtype=np.float64, threads=1, shape=SHAPE, *
     on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape, blur=3.0, **options)
     padded = np.full((*shape[:2], on_grid.row_length), np.nan, dtype)
     padded[:, :, : shape[2]] = values
-    return gather(on_grid, padded, atoms.frac, threads=threads)
+    return on_grid.gather(Patch(padded, (0, 0), shape), atoms.frac, threads=threads)
 
 
 def product_with_map(crystal, atoms, values, shape=SHAPE, **options):
@@ -160,7 +159,8 @@ def test_no_more_of_a_map_is_needed_than_the_atoms_reach(angles):
     atoms = atoms.replace(frac=atoms.frac * [0.1, 0.2, 1.0] - [0.05, 0.3, 0.0])
     factors = scattering_factors(atoms.scatterers)
     on_grid = AtomsOnGrid(crystal, atoms, factors.a, factors.b, shape, blur=3.0)
-    part, origin = on_grid.room(atoms.frac, np.float64)
+    patch = on_grid.patch(atoms.frac, np.float64)
+    part, origin = patch.rows, patch.origin
     assert part.shape[0] < 0.6 * shape[0]
     assert part.shape[1] < 0.7 * shape[1]
     values = np.random.default_rng(2).normal(size=shape)
@@ -168,7 +168,7 @@ def test_no_more_of_a_map_is_needed_than_the_atoms_reach(angles):
         (first + np.arange(n)) % m for first, n, m in zip(origin, part.shape, shape, strict=False)
     ]
     part[:, :, : shape[2]] = values[np.ix_(*rows)]
-    found = gather(on_grid, part, atoms.frac, origin)
+    found = on_grid.gather(patch, atoms.frac)
     whole = gathered(crystal, atoms, values, shape=shape)
     scale = np.abs(whole).max(axis=0)
     scale[scale == 0] = 1.0

@@ -20,7 +20,7 @@ MOVED = {
         "friedel.model.crystal",
         "friedel.model.operations",
     ),
-    "friedel.density_adjoint": ("friedel.density.density_adjoint",),
+    "friedel.density_adjoint": ("friedel.density.atoms_on_grid",),
     "friedel.direct.along_rows": ("friedel.direct.row_sums",),
     "friedel.direct.blocks": ("friedel.direct.atom_blocks",),
     "friedel.direct.few_atoms": ("friedel.direct.table_sums",),

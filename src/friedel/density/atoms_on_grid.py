@@ -1,17 +1,26 @@
-"""Atoms on a grid, wherever they are: which points they reach. Shared with the adjoint."""
+"""Atoms on a grid: their density, and the derivatives of a target by them from those by it."""
 
 import math
-from typing import Any
 
 import numpy as np
 
+from friedel.density.grid import Patch
 from friedel.density.radii import GaussianGroups, RadiusTable
 from friedel.errors import MemoryLimitError, ParameterError
+from friedel.kernels.grid import density
+from friedel.kernels.grid.arguments import AnyAtoms, Gaussians, GridAxes, RoundAtoms
 from friedel.kernels.grid.boxes import BOX, widest_gap
+from friedel.kernels.grid.density_adjoint import COLUMNS, gather_orthogonal, unfold_rows
+from friedel.kernels.grid.density_adjoint_oblique import gather_oblique
 from friedel.kernels.simd import LANES
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime.memory import scratch
+from friedel.runtime.threads import in_stretches
+
+BACKGROUND = 1e-30
+"""Density of the empty grid, in F(000) only: sums with the tails of atoms are normal numbers. With
+zero they would be denormal far from all atoms, where that made the sum several times slower."""
 
 CROPPING_PAYS = 0.8
 """Part of an axis beyond which the whole of it is as well."""
@@ -19,6 +28,19 @@ CROPPING_PAYS = 0.8
 COLUMN = 8
 """Grid points across the columns along z in which atoms follow one another: what one atom has read
 of the grid is still in the cache for the next."""
+
+MANY_ATOMS = 5_000
+"""From so many on they are put in order; in a file those of few residues follow one another."""
+
+LOAD_OF_POINT = 1e-2
+"""Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
+
+POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 1_200_000
+"""An atom takes as long as clearing and folding that many points; work that is less than that of
+so many points costs less than another thread."""
+
+ATOMS_PER_THREAD = 250
+"""For fewer another thread costs more than it saves, when derivatives are gathered."""
 
 
 class AtomsOnGrid:
@@ -33,7 +55,7 @@ class AtomsOnGrid:
     shape
         Grid over the whole cell.
     blur
-        B (A^2) added to every atom.
+        B (Å^2) added to every atom.
     cutoff
         Each group of an atom's Gaussians reaches to where its density falls below this level.
 
@@ -43,18 +65,8 @@ class AtomsOnGrid:
         As given.
     row_length
         Of an array for the grid: rows are longer than the cell, so that no atom wraps around.
-    reach
-        (3,) grid steps along each axis to which the farthest-reaching atom does.
     is_orthogonal
         Whether the kernels for isotropic atoms and right angles take these atoms.
-    step
-        Those kernels' spacings (3,), A; of the others the steps (3, 3), Cartesian.
-    occ
-        (n,) occupancies.
-    per_atom
-        What else the kernels take of each atom: B and kind, or tensors, largest B and kind.
-    gaussians
-        What they take of the form factors and radii.
     mean
         Density of the atoms spread over the cell.
 
@@ -81,41 +93,128 @@ class AtomsOnGrid:
         groups = GaussianGroups.from_sums(a, b)
         radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
         self.shape = shape
-        self.reach = radii.largest * crystal.reciprocal_lengths * np.array(shape)
-        self.row_length = row_length(shape[2], self.reach[2])
+        # (3,) grid steps along each axis to which the farthest-reaching atom does
+        self._reach = radii.largest * crystal.reciprocal_lengths * np.array(shape)
+        self.row_length = row_length(shape[2], self._reach[2])
         check_indices((shape[0], shape[1], self.row_length))
+        self._gaussians = Gaussians(groups.a, groups.b, float(blur))
         step = crystal.orthogonalization / np.array(shape)
+        self._atoms: RoundAtoms | AnyAtoms
         self.is_orthogonal = is_for_orthogonal_kernel(step, atoms, radii)
-        self.occ = atoms.occ
-        self.per_atom: tuple[np.ndarray, ...]
         if self.is_orthogonal:
-            self.step, self.per_atom = np.diag(step).copy(), (atoms.b_iso, atoms.kind)
+            self._axes = GridAxes(shape, np.diag(step).copy())
+            radius = radii.of(atoms.b_iso, atoms.kind)
+            self._atoms = RoundAtoms(atoms.frac, atoms.occ, atoms.b_iso, atoms.kind, radius)
         else:
-            self.step, self.per_atom = step, of_any_kernel(atoms)
-        self.gaussians: tuple[Any, ...] = radii.arguments(groups, blur)
+            self._axes, self._atoms = GridAxes(shape, step), any_atoms(atoms, radii)
         self.mean = float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
         # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
         self._may_crop = not atoms.is_aniso.any()
 
-    def room(self, frac: np.ndarray, dtype: np.dtype | type) -> tuple[np.ndarray, tuple[int, int]]:
-        """Memory (n_u, n_v, row_length) for what atoms at `frac` reach, and where it begins.
+    def patch(self, frac: np.ndarray, dtype: np.dtype | type) -> Patch:
+        """Memory for the part of the grid that atoms at `frac` (n, 3) reach.
 
         In high symmetry the atoms of one asymmetric unit leave most of the cell empty. The memory
-        is overwritten by the thread's next call; it begins at indices (u, v), periodic.
+        is overwritten by the thread's next call.
         """
         nu, nv, _ = self.shape
         (u, n_u), (v, n_v) = (0, nu), (0, nv)
         if self._may_crop:
             (u, n_u), (v, n_v) = (
-                occupied_range(frac[:, axis], self.shape[axis], self.reach[axis]) for axis in (0, 1)
+                occupied_range(frac[:, axis], self.shape[axis], self._reach[axis])
+                for axis in (0, 1)
             )
-        return scratch("density", (n_u, n_v, self.row_length), dtype), (u, v)
+        return Patch(scratch("density", (n_u, n_v, self.row_length), dtype), (u, v), self.shape)
 
-    def from_origin(self, frac: np.ndarray, origin: tuple[int, int]) -> np.ndarray:
-        """(n, 3) the same positions, from the point with indices (u, v)."""
-        if origin == (0, 0):
-            return frac
-        return frac - np.array([origin[0] / self.shape[0], origin[1] / self.shape[1], 0.0])
+    def density(self, frac: np.ndarray, dtype: np.dtype | type, threads: int = 1) -> Patch:
+        """The part of the density that is not empty, of atoms at `frac` (n, 3).
+
+        It is overwritten by the thread's next call. What is the whole grid all the same has its
+        mean subtracted: its transform is right but for F(000).
+
+        Parameters
+        ----------
+        dtype
+            float32 or float64.
+        threads
+            The result is the same bits for any number.
+        """
+        patch = self.patch(frac, dtype)
+        level = BACKGROUND
+        if patch.rows.shape[:2] == self.shape[:2]:
+            # F(000), the largest of all, would leave rounding errors in the others
+            level -= self.mean
+        self.fill(patch, frac, level, threads)
+        return patch
+
+    def fill(
+        self, patch: Patch, frac: np.ndarray, level: float = BACKGROUND, threads: int = 1
+    ) -> None:
+        """Set a patch to the density of atoms at `frac` (n, 3) plus a level.
+
+        Each thread fills a slab of planes of its own.
+        """
+        grid, (nu, _, nw) = patch.rows, self.shape
+        n_u, n_v, _ = grid.shape
+        atoms = self._atoms_from(frac, patch.origin)
+        add = density.add_orthogonal if self.is_orthogonal else density.add_oblique
+        which = np.flatnonzero(atoms.occ)
+        if len(frac) >= MANY_ATOMS:
+            which = which[by_columns(atoms.frac[which], self.shape)]
+
+        def fill_slab(first: int, last: int) -> None:
+            grid[first:last, :, :nw] = level
+            grid[first:last, :, nw:] = BACKGROUND
+            add(grid, self._axes, atoms, self._gaussians, which, first, last)
+            density.fold_rows(grid, nw, first, last)
+
+        work = n_u * n_v * nw + len(frac) * POINTS_PER_ATOM
+        threads = min(threads, work // POINTS_PER_THREAD)
+        load = None
+        if threads > 1:
+            load = plane_loads(atoms.frac[:, 0], n_u, nu, self._reach[0])
+            load = load + LOAD_OF_POINT * n_v * nw
+        in_stretches(fill_slab, n_u, threads, load)
+
+    def gather(self, patch: Patch, frac: np.ndarray, threads: int = 1) -> np.ndarray:
+        """(n, 11) derivatives of sum_p m(p) rho(p) for a map m, rho the density: its transpose.
+
+        The same points under the same truncated Gaussians are used as by :meth:`fill`, so that the
+        two are transposes to rounding. How far atoms reach is taken as fixed. See
+        :mod:`friedel.kernels.grid.density_adjoint` for the columns: all but the first are for the
+        atoms' occupancies, and the last is NaN for atoms without a constant term,
+        or with one that the cutoff leaves nothing of.
+
+        Parameters
+        ----------
+        patch
+            float32 or float64 map, contiguous, in rows of `row_length`. What is beyond the cell is
+            overwritten.
+        frac
+            (n, 3) positions of the atoms.
+        threads
+            Each takes a share of the atoms; the result is the same bits for any number.
+        """
+        grid, nw = patch.rows, self.shape[2]
+        in_stretches(lambda i, j: unfold_rows(grid, nw, i, j), len(grid), threads)
+        kernel = gather_orthogonal if self.is_orthogonal else gather_oblique
+        atoms = self._atoms_from(frac, patch.origin)
+        order = by_columns(atoms.frac, self.shape)
+        out = np.zeros((len(frac), COLUMNS))
+        out[:, -1] = np.nan
+
+        def gather_some(first: int, last: int) -> None:
+            kernel(grid, self._axes, atoms, self._gaussians, order, first, last, out)
+
+        in_stretches(gather_some, len(frac), min(threads, len(frac) // ATOMS_PER_THREAD))
+        out[:, 1:] *= atoms.occ[:, None]
+        return out
+
+    def _atoms_from(self, frac: np.ndarray, origin: tuple[int, int]) -> RoundAtoms | AnyAtoms:
+        """The atoms at other positions, from the point with indices (u, v)."""
+        # Subtracted if it is zero too: the kernels then always get an array of the same type
+        start = np.array([origin[0] / self.shape[0], origin[1] / self.shape[1], 0.0])
+        return self._atoms._replace(frac=frac - start)
 
 
 def by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -133,6 +232,18 @@ def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[in
     margin = int(np.ceil(reach)) + 1
     n = size - gap + 2 * margin + 1
     return (0, size) if n > CROPPING_PAYS * size else ((first - margin) % size, n)
+
+
+def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.ndarray:
+    """(n,) numbers of atoms that reach each of the first planes of an axis of `size` points."""
+    first = np.floor(coordinates % 1.0 * size - reach).astype(np.int64)
+    width = min(int(2.0 * reach) + 1, size)
+    change = np.zeros(2 * size)
+    starts = np.bincount(first % size, minlength=size)
+    change[:size] += starts
+    change[width : width + size] -= starts
+    reached = np.cumsum(change)
+    return (reached[:size] + reached[size:])[:n]
 
 
 def row_length(nw: int, reach: float) -> int:
@@ -168,9 +279,11 @@ def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: RadiusTable)
     return bool(orthogonal and widest < BOX)
 
 
-def of_any_kernel(atoms: Atoms) -> tuple[np.ndarray, ...]:
-    """Tensors, largest B and kind of each atom: what the kernels for any atoms take."""
-    return atoms.b_tensor, atoms.b_eigenvalues[:, 2].copy(), atoms.kind
+def any_atoms(atoms: Atoms, radii: RadiusTable) -> AnyAtoms:
+    """The atoms as the kernels for any atoms take them."""
+    broadest = atoms.b_eigenvalues[:, 2].copy()
+    radius = radii.of(broadest, atoms.kind)
+    return AnyAtoms(atoms.frac, atoms.occ, atoms.b_tensor, broadest, atoms.kind, radius)
 
 
 def check_widths(atoms: Atoms, b: np.ndarray, blur: float) -> None:

@@ -1,9 +1,9 @@
 """Arrays that know their crystal: densities and masks on a grid."""
 
 import math
-from dataclasses import dataclass
 from functools import cache
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,21 +70,20 @@ def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
     return factors[0], factors[1], factors[2]
 
 
-@dataclass(frozen=True, eq=False)
-class Patch:
+class Patch(NamedTuple):
     """A density in a part of the grid: there is nothing beyond, or nothing that is wanted.
 
     Attributes
     ----------
-    values
-        (n_u, n_v, nw).
+    rows
+        (n_u, n_v, row_length) memory, in rows that may be longer than the cell.
     origin
         Indices (u, v) of the first point; the patch may extend over the periodic boundary.
     shape
         (nu, nv, nw) of the whole grid.
     """
 
-    values: np.ndarray
+    rows: np.ndarray
     origin: tuple[int, int]
     shape: tuple[int, int, int]
 
@@ -93,6 +92,11 @@ class Patch:
         """All of a grid."""
         nu, nv, nw = values.shape
         return cls(values, (0, 0), (nu, nv, nw))
+
+    @property
+    def values(self) -> np.ndarray:
+        """(n_u, n_v, nw) view of what is in the cell."""
+        return self.rows[:, :, : self.shape[2]]
 
 
 class Grid:

@@ -1,7 +1,6 @@
 """How far atoms reach: Gaussians in groups of few, each with a radius of its own."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -89,9 +88,13 @@ class RadiusTable:
         radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
         return cls(radius, b_first, b_step)
 
-    def arguments(self, groups: GaussianGroups, blur: float) -> tuple[Any, ...]:
-        """What the kernels need of the form factors and the radii."""
-        return groups.a, groups.b, blur, self.radius, self.b_first, self.b_step
+    def of(self, b: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """(n, n_groups) radii of atoms with these B and kinds (n,), interpolated."""
+        position = (b - self.b_first) / self.b_step
+        index = np.minimum(position.astype(np.int64), self.radius.shape[2] - 2)
+        fraction = (position - index)[:, None]
+        low, high = self.radius[kind, :, index], self.radius[kind, :, index + 1]
+        return low * (1.0 - fraction) + high * fraction
 
 
 def radius_at_level(amplitude: np.ndarray, factor: np.ndarray, level: float) -> np.ndarray:

@@ -6,10 +6,7 @@ from friedel.accuracy.model import SAFETY, AccuracyModel
 from friedel.accuracy.plan import FREE, Fixed, Plan
 from friedel.accuracy.search import cheapest, predicted_error
 from friedel.density.atoms_on_grid import AtomsOnGrid
-from friedel.density.density import sample_patch
-from friedel.density.density_adjoint import gather
 from friedel.density.fourier import SymmetrySum
-from friedel.density.grid import Patch
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime.memory import check_memory
@@ -68,7 +65,7 @@ class GridSum:
         return f
 
     def _transformed(self, on_grid: AtomsOnGrid, frac: np.ndarray, threads: int) -> np.ndarray:
-        patch = sample_patch(on_grid, frac, self.plan.dtype, threads)
+        patch = on_grid.density(frac, self.plan.dtype, threads)
         return self._terms.structure_factors(patch, self.plan.blur, threads)
 
     def derivatives(
@@ -106,10 +103,9 @@ class GridSum:
     def _gathered(
         self, on_grid: AtomsOnGrid, frac: np.ndarray, w: np.ndarray, threads: int
     ) -> np.ndarray:
-        padded, origin = on_grid.room(frac, self.plan.dtype)
-        patch = Patch(padded[:, :, : on_grid.shape[2]], origin, on_grid.shape)
+        patch = on_grid.patch(frac, self.plan.dtype)
         self._terms.density_gradient(w, patch, self.plan.blur, threads)
-        return gather(on_grid, padded, frac, origin, threads)
+        return on_grid.gather(patch, frac, threads)
 
 
 class PlannedSum:

@@ -4,6 +4,7 @@ Distances are in grid steps; a box begins at any integer and has whole vectors a
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -15,6 +16,62 @@ BOX = 96
 
 ROWS = BOX * BOX + BOX
 """Room for the rows of one atom, which are written in whole vectors."""
+
+
+class Place(NamedTuple):
+    """Where a group of Gaussians of one atom lies on the grid, in grid steps. Scratch memory.
+
+    Attributes
+    ----------
+    center, half
+        (3,) position and half-widths.
+    box
+        (3, 4) int64, see :func:`place_box`.
+    """
+
+    center: np.ndarray
+    half: np.ndarray
+    box: np.ndarray
+
+
+class Rows(NamedTuple):
+    """The rows of a box that cross a disc, plane by plane. Scratch memory.
+
+    Attributes
+    ----------
+    low, high
+        (BOX,) int64: of plane i the rows low[i] <= j < high[i].
+    start
+        (BOX + 1,) int64: of plane i the numbers start[i] <= r < start[i + 1] of the list.
+    at
+        (ROWS,) int32: where row r of the list begins in the grid, in vectors.
+    in_plane
+        (2 BOX,) int32: where each row of the box begins in its plane.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    start: np.ndarray
+    at: np.ndarray
+    in_plane: np.ndarray
+
+
+@njit(inline="always")
+def new_place():
+    """Memory for a :class:`Place`."""
+    return Place(np.empty(3), np.empty(3), np.empty((3, 4), np.int64))
+
+
+@njit(inline="always")
+def new_rows():
+    """Memory for the :class:`Rows` of one group of one atom."""
+    return Rows(
+        np.empty(BOX, np.int64),
+        np.empty(BOX, np.int64),
+        np.empty(BOX + 1, np.int64),
+        np.empty(ROWS, np.int32),
+        np.empty(2 * BOX, np.int32),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -38,23 +95,15 @@ def touches(box, nu, first, last):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def table_radius(radius_table, kind, group, b_position):
-    """The radius of a group, interpolated in a table of equally spaced B."""
-    index = min(int(b_position), radius_table.shape[2] - 2)
-    fraction = b_position - index
-    row = radius_table[kind, group]
-    return row[index] * (1.0 - fraction) + row[index + 1] * fraction
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def place_box(center, half, nw, box):
-    """Box of grid points within `half` (3,) of `center` (3,), for tables of whole vectors.
+def place_box(place, nw):
+    """Set the box of the grid points within `half` (3,) of `center` (3,), for tables of vectors.
 
     box[axis] = first index, size of the table that begins there, and the range low <= m < high
     of it that is within `half`. Along y the table ends after whole vectors; along z it also begins
     at a multiple of LANES in the row of `nw` points: a vector that crosses no boundary of the
     cache's lines is read and written twice as fast.
     """
+    center, half, box = place
     for axis in range(3):
         first, n = span(center[axis], half[axis])
         shift = (first % nw) % LANES if axis == 2 else 0
@@ -63,8 +112,9 @@ def place_box(center, half, nw, box):
 
 
 @njit(cache=True, nogil=True)
-def fits_tables(box, padding):
-    """Whether tables of BOX points hold the box, and rows that much longer than the cell do."""
+def fits_tables(box, flat):
+    """Whether tables of BOX points hold the box, and the grid's rows all of it behind the cell."""
+    padding = flat.width - flat.nw
     return max(box[0, 1], box[1, 1], box[2, 1]) <= BOX and box[2, 1] <= padding
 
 
@@ -90,14 +140,32 @@ def widest_gap(coordinates, size):
     return first, widest
 
 
-@njit(cache=True, nogil=True)
-def list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last):
+@njit(cache=True, nogil=True, forceinline=True)
+def list_rows(rows, box, flat, first, last):
     """List where the rows of the grid that cross a disc begin, plane by plane.
 
-    Row (u, v) begins at u * plane + v * row, an int32: in whole vectors. Plane i of the box has the
-    rows start[i] <= r < start[i + 1] of the list, those of low[i] <= j < high[i]; none where
-    another thread owns it. Returns how many there are.
+    Row (u, v) begins at u * plane + v * row, an int32: in whole vectors. A plane has none where
+    another thread owns it.
+
+    Inputs
+    ------
+    rows.low, rows.high, box, flat
+        The disc and the grid.
+    first, last
+        The planes first <= u < last of the grid count.
+
+    Scratch
+    -------
+    rows.in_plane
+
+    Outputs
+    -------
+    rows.start, rows.at
+        The list; how many there are is returned.
     """
+    low, high, start, at, in_plane = rows
+    nu, nv, row = flat.nu, flat.nv, flat.width // LANES
+    plane = flat.n_v * row
     u, v = box[0, 0] % nu, box[1, 0] % nv
     for j in range(box[1, 1] + LANES):
         in_plane[j] = v * row
@@ -110,8 +178,8 @@ def list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first
         if first <= u < last and low[i] < high[i]:
             # As many for every plane: a loop of changing length would be mispredicted each time
             for m in range(0, box[1, 1], LANES):
-                rows = load(in_plane, np.uint64(low[i] + m))
-                store(row_at, np.uint64(n + m), add(rows, constant(row_at, u * plane)))
+                of_plane = load(in_plane, np.uint64(low[i] + m))
+                store(at, np.uint64(n + m), add(of_plane, constant(at, u * plane)))
             n += high[i] - low[i]
         u += 1
         if u == nu:
@@ -120,9 +188,10 @@ def list_rows(row_at, start, in_plane, low, high, box, nu, nv, plane, row, first
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def disc_rows(low, high, box, center, xx, xy, yy, r2):
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _disc_rows(rows, place, xx, xy, yy, r2):
     """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
+    low, high, box, center = rows.low, rows.high, place.box, place.center
     dx, dy, end = box[0, 0] - center[0], box[1, 0] - center[1], box[1, 3]
     slope, narrowing, widest = -xy / yy, xx / yy - (xy / yy) ** 2, r2 / yy
     for i in range(box[0, 1]):
@@ -132,26 +201,28 @@ def disc_rows(low, high, box, center, xx, xy, yy, r2):
         high[i] = min(math.floor(middle + half) + 1, end)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def place_sphere(frac, radius, spacing, shape, center, half, box):
-    """Centre, half-widths and box of a sphere (radius in A) on a grid with right angles."""
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def place_sphere(place, frac, radius, axes):
+    """Set `place` to a sphere (radius in Å) at `frac` (3,) on a grid with right angles."""
+    center, half, _ = place
+    shape, spacing = axes
     for axis in range(3):
         center[axis] = frac[axis] * shape[axis]
         half[axis] = radius / spacing[axis]
-    place_box(center, half, shape[2], box)
+    place_box(place, shape[2])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def sphere_rows(low, high, box, center, half, spacing):
-    """Rows of the box that cross the sphere, by plane."""
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def sphere_rows(rows, place, spacing):
+    """Set `low` and `high` of the rows that cross the sphere."""
     yy = (spacing[1] / spacing[0]) ** 2
-    disc_rows(low, high, box, center, 1.0, 0.0, yy, half[0] ** 2)
+    _disc_rows(rows, place, 1.0, 0.0, yy, place.half[0] ** 2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def ellipsoid_rows(low, high, box, center, form, limit):
-    """Rows of the box that cross the ellipsoid d Q d <= limit, by plane: its shadow along z."""
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def ellipsoid_rows(rows, place, form, limit):
+    """Set `low` and `high` of the rows that cross the ellipsoid d Q d <= limit: its shadow."""
     xx, yy, zz, xy, xz, yz = form
     # The Schur complement of the form
     xx, yy, xy = xx - xz**2 / zz, yy - yz**2 / zz, xy - xz * yz / zz
-    disc_rows(low, high, box, center, xx, xy, yy, limit)
+    _disc_rows(rows, place, xx, xy, yy, limit)

@@ -21,26 +21,34 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
 from friedel.kernels.grid.boxes import (
     BOX,
     ROWS,
     ellipsoid_rows,
     fits_tables,
     list_rows,
-    place_box,
+    new_place,
+    new_rows,
     place_sphere,
     span,
     sphere_rows,
-    table_radius,
     touches,
 )
-from friedel.kernels.grid.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
+from friedel.kernels.grid.ellipsoids import (
+    GROUP,
+    new_ellipsoids,
+    place_ellipsoid,
+    row_exponent,
+    row_in_ellipsoid,
+)
 from friedel.kernels.grid.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.grid.separable_gaussians import (
     fill_pair_tables,
     fill_profile,
     has_cross_term,
     is_factorable,
+    new_pair_tables,
 )
 from friedel.kernels.simd import (
     LANES,
@@ -70,9 +78,10 @@ def fold_rows(grid, nw, first, last):
                 flat[to + w] += flat[of + w]
 
 
-@njit(cache=True, nogil=True)
-def _list_products(c, start, low, box, x, y):
+@njit(cache=True, nogil=True, forceinline=True)
+def _list_products(c, rows, box, x, y):
     """c[t, r] = x[t, i] y[t, j] for each row r = (i, j) of the list, by Gaussian."""
+    start, low = rows.start, rows.low
     for i in range(box[0, 1]):
         if start[i] == start[i + 1]:
             continue
@@ -83,9 +92,10 @@ def _list_products(c, start, low, box, x, y):
                 store(c, np.uint64(to + m), multiply(xi, load(y, np.uint64(of + m))))
 
 
-@njit(cache=True, nogil=True)
-def _list_pairs(c, start, low, box, xy, peak):
+@njit(cache=True, nogil=True, forceinline=True)
+def _list_pairs(c, rows, box, xy, peak):
     """c[t, r] = peak[t] xy[t, i, j] for each row r = (i, j) of the list, by Gaussian."""
+    start, low = rows.start, rows.low
     ni, nj = box[0, 1], box[1, 1]
     for i in range(ni):
         if start[i] == start[i + 1]:
@@ -107,22 +117,21 @@ def _list_planes(xz_at, start, box):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_rows(grid, k, row_at, first, last, c, z, at, nk, stride):
-    """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows first <= r < last, 0 <= m < nk.
+def _add_rows(grid, k, row_at, n_rows, c, z, nk):
+    """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows 0 <= r < n_rows, 0 <= m < nk.
 
-    `z` begins at `at`, with `stride` between Gaussians. Two vectors at a time, whose factors
-    stay in registers.
+    Two vectors at a time, whose factors stay in registers.
     """
     # Unsigned throughout: no index is tested for being negative
-    rows = range(np.uint64(first), np.uint64(last))
-    lanes, size = np.uint64(LANES), np.uint64(ROWS)
+    rows = range(np.uint64(n_rows))
+    lanes, size, line = np.uint64(LANES), np.uint64(ROWS), np.uint64(BOX)
     m = 0
     while m + LANES < nk:
-        here = np.uint64(at + m)
+        here = np.uint64(m)
         z00, z01 = load(z, here), load(z, here + lanes)
-        here += np.uint64(stride)
+        here += line
         z10, z11 = load(z, here), load(z, here + lanes)
-        here += np.uint64(stride)
+        here += line
         z20, z21 = load(z, here), load(z, here + lanes)
         begin = np.uint64(k + m)
         for r in rows:
@@ -137,9 +146,8 @@ def _add_rows(grid, k, row_at, first, last, c, z, at, nk, stride):
             store(grid, there, multiply_add(c2, z21, s))
         m += 2 * LANES
     if m < nk:
-        here = np.uint64(at + m)
-        z0, z1 = load(z, here), load(z, here + np.uint64(stride))
-        z2 = load(z, here + np.uint64(2 * stride))
+        here = np.uint64(m)
+        z0, z1, z2 = load(z, here), load(z, here + line), load(z, here + line + line)
         begin = np.uint64(k + m)
         for r in rows:
             here = begin + np.uint64(row_at[r]) * lanes
@@ -164,77 +172,74 @@ def _add_tilted_rows(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_crossed_rows(grid, k, row_at, first, last, c, xz, at_xz, nk, size_xz, yz, at_yz, size_yz):
-    """`_add_rows` for the rows of one plane, where z[t, m] = xz[t, m] yz[t, j, m]."""
+def _add_crossed_rows(grid, k, rows, c, tables, box):
+    """`_add_rows` where z[t, m] = xz[t, i, m] yz[t, j, m] for the row (i, j)."""
+    low, start, row_at, xz, yz = rows.low, rows.start, rows.at, tables.xz, tables.yz
+    ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
     lanes, size, per_row = np.uint64(LANES), np.uint64(ROWS), np.uint64(nk)
-    to_1, to_2 = np.uint64(size_yz), np.uint64(2 * size_yz)
-    for block in range(0, nk, LANES):
-        here = np.uint64(at_xz + block)
-        x0, x1 = load(xz, here), load(xz, here + np.uint64(size_xz))
-        x2 = load(xz, here + np.uint64(2 * size_xz))
-        jk, begin = np.uint64(at_yz + block), np.uint64(k + block)
-        for r in range(np.uint64(first), np.uint64(last)):
-            here = begin + np.uint64(row_at[r]) * lanes
-            z0 = multiply(x0, load(yz, jk))
-            z1, z2 = multiply(x1, load(yz, jk + to_1)), multiply(x2, load(yz, jk + to_2))
-            s = multiply_add(broadcast(c, r), z0, load(grid, here))
-            s = multiply_add(broadcast(c, r + size), z1, s)
-            store(grid, here, multiply_add(broadcast(c, r + size + size), z2, s))
-            jk += per_row
+    to_1, to_2 = np.uint64(nj * nk), np.uint64(2 * nj * nk)
+    for i in range(ni):
+        for block in range(0, nk, LANES):
+            here = np.uint64(i * nk + block)
+            x0, x1 = load(xz, here), load(xz, here + np.uint64(ni * nk))
+            x2 = load(xz, here + np.uint64(2 * ni * nk))
+            jk, begin = np.uint64(low[i] * nk + block), np.uint64(k + block)
+            for r in range(np.uint64(start[i]), np.uint64(start[i + 1])):
+                here = begin + np.uint64(row_at[r]) * lanes
+                z0 = multiply(x0, load(yz, jk))
+                z1, z2 = multiply(x1, load(yz, jk + to_1)), multiply(x2, load(yz, jk + to_2))
+                s = multiply_add(broadcast(c, r), z0, load(grid, here))
+                s = multiply_add(broadcast(c, r + size), z1, s)
+                store(grid, here, multiply_add(broadcast(c, r + size + size), z2, s))
+                jk += per_row
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_orthogonal(
-    grid, shape, spacing, frac, occ, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
-    first, last,
-):  # fmt: skip
+def add_orthogonal(grid, axes, atoms, gaussians, which, first, last):
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
-    `grid` is (nu, nv, row_length) as in `friedel.density.atoms_on_grid`, or the part of it
-    u < grid.shape[0], v < grid.shape[1] that the atoms reach; `shape` is (nu, nv, nw);
-    `spacing` (3,) in A;
-    `a`, `b` (n_kinds, n_groups * GROUP); `radius_table` (n_kinds, n_groups, n) at the
-    B = b_first, b_first + b_step, ...
+    Inputs
+    ------
+    axes, atoms, gaussians
+        :class:`~friedel.kernels.grid.arguments.GridAxes`, `RoundAtoms` and `Gaussians`.
+    which
+        (n,) numbers of the atoms, in the order in which they are added.
+    first, last
+        The planes first <= u < last of the grid are written.
+
+    Outputs
+    -------
+    grid
+        (n_u, n_v, row_length) density, added to: the part u < n_u, v < n_v of the cell that
+        the atoms reach, in rows as in :mod:`friedel.density.atoms_on_grid`.
     """
-    nu, nv, nw = shape
-    row = grid.shape[2] // LANES
-    plane = grid.shape[1] * row
-    flat = grid.reshape(-1)
+    frac, occ, b_iso, kinds, radius = atoms
+    a, b, blur = gaussians
+    flat, spacing = flat_grid(grid, axes.shape), axes.step
+    place, rows = new_place(), new_rows()
+    values, center, box, row_at = flat.values, place.center, place.box, rows.at
     x = np.empty(GROUP * BOX, grid.dtype)
     # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
     y = np.ones(GROUP * BOX + BOX, grid.dtype)
     z = np.empty(GROUP * BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
-    row_at, start = np.empty(ROWS, np.int32), np.empty(BOX + 1, np.int64)
-    in_plane = np.empty(2 * BOX, np.int32)
-    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
-    for atom in range(len(frac)):
-        if occ[atom] == 0.0:
+    for atom, group in zip(*groups_in_turn(which, radius)):
+        place_sphere(place, frac[atom], radius[atom, group], axes)
+        if not touches(box, flat.nu, first, last):
             continue
-        b_position = (b_iso[atom] - b_first) / b_step
-        for group in range(radius_table.shape[1]):
-            radius = table_radius(radius_table, kind[atom], group, b_position)
-            if radius <= 0.0:
-                continue
-            place_sphere(frac[atom], radius, spacing, shape, center, half, box)
-            if not touches(box, nu, first, last):
-                continue
-            sphere_rows(low, high, box, center, half, spacing)
-            n_rows = list_rows(
-                row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last
-            )
-            for t in range(GROUP):
-                term = GROUP * group + t
-                tensor = b_iso[atom] + b[kind[atom], term] + blur
-                q, peak = FOUR_PI2 / tensor, FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
-                peak *= occ[atom] * a[kind[atom], term]
-                fill_profile(x, BOX * t, box[0], center[0], q * spacing[0] ** 2, 1.0)
-                fill_profile(y, BOX * t, box[1], center[1], q * spacing[1] ** 2, 1.0)
-                fill_profile(z, BOX * t, box[2], center[2], q * spacing[2] ** 2, peak)
-            _list_products(c, start, low, box, x, y)
-            k = box[2, 0] % nw
-            _add_rows(flat, k, row_at, 0, n_rows, c, z, 0, box[2, 1], BOX)
+        sphere_rows(rows, place, spacing)
+        n_rows = list_rows(rows, box, flat, first, last)
+        kind = kinds[atom]
+        for t in range(GROUP):
+            term = GROUP * group + t
+            tensor = b_iso[atom] + b[kind, term] + blur
+            q, peak = FOUR_PI2 / tensor, FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
+            peak *= occ[atom] * a[kind, term]
+            fill_profile(x, BOX * t, box[0], center[0], q * spacing[0] ** 2, 1.0)
+            fill_profile(y, BOX * t, box[1], center[1], q * spacing[1] ** 2, 1.0)
+            fill_profile(z, BOX * t, box[2], center[2], q * spacing[2] ** 2, peak)
+        _list_products(c, rows, box, x, y)
+        _add_rows(values, box[2, 0] % flat.nw, row_at, n_rows, c, z, box[2, 1])
 
 
 @njit(cache=True, nogil=True)
@@ -271,12 +276,13 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
 
 
 @njit(cache=True, nogil=True)
-def _add_exact_group(grid, shape, center, half, form, peak, limit, first, last):
+def _add_exact_group(grid, shape, place, form, peak, limit, first, last):
     """One group of one atom, with an exponential a row and term: always safe, and slow.
 
     Points outside of the ellipsoid of the broadest Gaussian, d Q d <= limit, are left alone.
     """
     nu, nv, nw = shape
+    center, half = place.center, place.half
     cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
@@ -300,102 +306,54 @@ def _add_exact_group(grid, shape, center, half, form, peak, limit, first, last):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_oblique(
-    grid, shape, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
-    b_step, first, last,
-):  # fmt: skip
+def add_oblique(grid, axes, atoms, gaussians, which, first, last):
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
 
     A factor exceeds 1 only where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; the others
     make up for it. A group for which a factor would exceed its range, or whose box is too
     large, is added the exact way.
 
-    `step` (3, 3) upper triangular turns steps along the grid axes into Cartesian A;
-    `b_tensor` (n, 6) is Cartesian and `b_broad` (n,) its largest eigenvalue; the other
-    arguments are those of `add_orthogonal`.
+    Inputs, outputs
+    ---------------
+    As for `add_orthogonal`, with atoms as `AnyAtoms`.
     """
-    nu, nv, nw = shape
-    row, padding = grid.shape[2] // LANES, grid.shape[2] - nw
-    plane = grid.shape[1] * row
-    flat = grid.reshape(-1)
-    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    xy = np.empty(GROUP * BOX * BOX + BOX, grid.dtype)
-    half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
-    tilts = np.empty(2 * GROUP * BOX, grid.dtype)
-    c = np.empty(GROUP * ROWS, grid.dtype)
-    row_at, xz_at = np.empty(ROWS, np.int32), np.empty(ROWS, np.int32)
-    start, in_plane = np.empty(BOX + 1, np.int64), np.empty(2 * BOX, np.int32)
-    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
-    covariance, half = np.empty(6), np.empty(3)
-    center, box = np.empty(3), np.empty((3, 4), np.int64)
-    for atom in range(len(frac)):
-        if occ[atom] == 0.0:
+    occ, kinds, a, radius = atoms.occ, atoms.kind, gaussians.a, atoms.radius
+    flat = flat_grid(grid, axes.shape)
+    place, rows, ellipsoids = new_place(), new_rows(), new_ellipsoids()
+    half, box, form, peak = place.half, place.box, ellipsoids.form, ellipsoids.peak
+    tables = new_pair_tables(grid, 1)
+    values, row_at, start, xz, xy = flat.values, rows.at, rows.start, tables.xz, tables.xy
+    c, xz_at = np.empty(GROUP * ROWS, grid.dtype), np.empty(ROWS, np.int32)
+    for atom, group in zip(*groups_in_turn(which, radius)):
+        limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
+        if not touches(box, flat.nu, first, last):
             continue
-        b_position = (b_broad[atom] - b_first) / b_step
-        a_row, b_row = a[kind[atom]], b[kind[atom]]
-        for group in range(radius_table.shape[1]):
-            radius = table_radius(radius_table, kind[atom], group, b_position)
-            if radius <= 0.0:
-                continue
-            limit = group_ellipsoids(
-                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
-                form, peak, inverse, covariance, half,
-            )  # fmt: skip
-            for axis in range(3):
-                center[axis] = frac[atom, axis] * shape[axis]
-            place_box(center, half, nw, box)
-            if not touches(box, nu, first, last):
-                continue
-            for t in range(GROUP):
-                peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            crossed = has_cross_term(form, 1, 2)
-            if not fits_tables(box, padding) or not is_factorable(form[0], half):
-                _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)
-                continue
-            ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
-            n_rows = list_rows(
-                row_at, start, in_plane, low, high, box, nu, nv, plane, row, first, last
-            )
-            fill_pair_tables(xz, yz, xy, box, center, form, crossed, half_profiles, tilts)
-            _list_pairs(c, start, low, box, xy, peak)
-            ni, nj, nk, k = box[0, 1], box[1, 1], box[2, 1], box[2, 0] % nw
-            if not crossed:
-                _list_planes(xz_at, start, box)
-                _add_tilted_rows(flat, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
-                continue
-            for i in range(ni):
-                _add_crossed_rows(
-                    flat, k, row_at, start[i], start[i + 1], c, xz, i * nk, nk, ni * nk,
-                    yz, low[i] * nk, nj * nk,
-                )  # fmt: skip
+        for t in range(GROUP):
+            peak[t] *= occ[atom] * a[kinds[atom], GROUP * group + t]
+        if not fits_tables(box, flat) or not is_factorable(form[0], half):
+            _add_exact_group(grid, axes.shape, place, form, peak, limit, first, last)
+            continue
+        ellipsoid_rows(rows, place, form[GROUP - 1], limit)
+        n_rows = list_rows(rows, box, flat, first, last)
+        crossed = has_cross_term(form, 1, 2)
+        fill_pair_tables(tables, place, form, crossed)
+        _list_pairs(c, rows, box, xy, peak)
+        k = box[2, 0] % flat.nw
+        if crossed:
+            _add_crossed_rows(values, k, rows, c, tables, box)
+        else:
+            ni, nk = box[0, 1], box[2, 1]
+            _list_planes(xz_at, start, box)
+            _add_tilted_rows(values, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_exact(
-    grid, shape, step, frac, occ, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first,
-    b_step, first, last,
-):  # fmt: skip
-    """Any atoms in any cell, the exact way; arguments as in `add_oblique`."""
-    center = np.empty(3)
-    form, peak, inverse = np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6))
-    covariance, half = np.empty(6), np.empty(3)
-    for atom in range(len(frac)):
-        if occ[atom] == 0.0:
-            continue
-        for axis in range(3):
-            center[axis] = frac[atom, axis] * shape[axis]
-        b_position = (b_broad[atom] - b_first) / b_step
-        a_row, b_row = a[kind[atom]], b[kind[atom]]
-        for group in range(radius_table.shape[1]):
-            radius = table_radius(radius_table, kind[atom], group, b_position)
-            if radius <= 0.0:
-                continue
-            limit = group_ellipsoids(
-                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
-                form, peak, inverse, covariance, half,
-            )  # fmt: skip
-            for t in range(GROUP):
-                peak[t] *= occ[atom] * a_row[GROUP * group + t]
-            _add_exact_group(grid, shape, center, half, form, peak, limit, first, last)
+def add_exact(grid, axes, atoms, gaussians, which, first, last):
+    """Any atoms in any cell, the exact way; arguments as in `add_oblique`, rows of any length."""
+    place, ellipsoids = new_place(), new_ellipsoids()
+    form, peak = ellipsoids.form, ellipsoids.peak
+    for atom, group in zip(*groups_in_turn(which, atoms.radius)):
+        limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
+        for t in range(GROUP):
+            peak[t] *= atoms.occ[atom] * gaussians.a[atoms.kind[atom], GROUP * group + t]
+        _add_exact_group(grid, axes.shape, place, form, peak, limit, first, last)

@@ -21,7 +21,7 @@ grid point costs three multiply-adds for each Gaussian. Two vectors along z are 
 be: their sums stay in registers, where the processor has some of that length. `grid` has the rows
 that are longer than the cell; `unfold_rows` fills what is beyond.
 
-A thread is given the atoms order[first:last] and writes their rows of `out` only. These are, for
+A thread is given the atoms which[first:last] and writes their rows of `out` only. These are, for
 unit occupancy, the derivatives by
 
     0      occupancy
@@ -33,11 +33,13 @@ unit occupancy, the derivatives by
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from friedel.kernels.grid.boxes import BOX, place_sphere, sphere_rows, table_radius
+from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
+from friedel.kernels.grid.boxes import BOX, new_place, new_rows, place_sphere, sphere_rows
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.grid.gaussians import FAST, FOUR_PI, FOUR_PI2
 from friedel.kernels.grid.separable_gaussians import distances, fill_profile
@@ -59,6 +61,39 @@ from friedel.kernels.simd import (
 
 COLUMNS = 11
 """Numbers for each atom in `out`."""
+
+
+class Crossed(NamedTuple):
+    """Factors of y and z, for `sum_plane`.
+
+    Attributes
+    ----------
+    yz
+        The table, flat.
+    at
+        Where the factors of the first row begin.
+    row, term
+        How far those of the next row, and of the next Gaussian, are from there.
+    """
+
+    yz: np.ndarray
+    at: int
+    row: int
+    term: int
+
+
+class MomentProfiles(NamedTuple):
+    """A group's Gaussians along each axis, each times 1, d and h^2 d^2. Scratch memory.
+
+    Attributes
+    ----------
+    x, y, z
+        (3 GROUP BOX,) flat [t, power of d, i].
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -96,22 +131,30 @@ def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
 
 # Inlined: so many vectors do not fit what a function returns in registers
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
-def sum_plane(zero, grid, plane, width, nv, row, n, xy, at, term, power, crossed):
+def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
     """Sums over y of the map times 1, dy and dy^2 under each term's Gaussian, in three tuples.
 
-    As many points along z at once as `zero` is long, in the `n` rows from `row` on, periodic;
-    rows are `width` apart and the first of the plane is at `plane`. A row's numbers xy[at + j] are
-    `term` apart by term and `power` apart by power of dy. `crossed` is None, or for factors that
-    change along z the table yz, where the first row's are, and how far apart they are by row and by
-    term.
+    As many points along z at once as `zero` is long.
+
+    Inputs
+    ------
+    flat, plane
+        The map, and where in it the first row of this plane has the first of these points.
+    row, n
+        The first of the rows, and how many there are, periodic.
+    xy, at, term, power
+        A row's numbers xy[at + j] are `term` apart by term and `power` apart by power of dy.
+    crossed
+        :class:`Crossed` for factors that change along z, or None.
     """
+    grid, nv, width = flat.values, flat.nv, flat.width
     term, power = np.uint64(term), np.uint64(power)
     s0, s1, s2 = zero, zero, zero
     sy0, sy1, sy2 = zero, zero, zero
     syy0, syy1, syy2 = zero, zero, zero
     jk = np.uint64(0)
     if crossed is not None:
-        jk = np.uint64(crossed[1])
+        jk = np.uint64(crossed.at)
     while row >= nv:
         row -= nv
     end = at + n
@@ -122,11 +165,11 @@ def sum_plane(zero, grid, plane, width, nv, row, n, xy, at, term, power, crossed
         for j in range(np.uint64(at), np.uint64(stop)):
             value0 = value1 = value2 = load_like(zero, grid, here)
             if crossed is not None:
-                size = np.uint64(crossed[3])
-                value0 = multiply(value0, load_like(zero, crossed[0], jk))
-                value1 = multiply(value1, load_like(zero, crossed[0], jk + size))
-                value2 = multiply(value2, load_like(zero, crossed[0], jk + size + size))
-                jk += np.uint64(crossed[2])
+                size = np.uint64(crossed.term)
+                value0 = multiply(value0, load_like(zero, crossed.yz, jk))
+                value1 = multiply(value1, load_like(zero, crossed.yz, jk + size))
+                value2 = multiply(value2, load_like(zero, crossed.yz, jk + size + size))
+                jk += np.uint64(crossed.row)
             s0 = multiply_add(value0, broadcast_like(zero, xy, j), s0)
             sy0 = multiply_add(value0, broadcast_like(zero, xy, j + power), sy0)
             syy0 = multiply_add(value0, broadcast_like(zero, xy, j + power + power), syy0)
@@ -180,17 +223,20 @@ def _add_moments(moments, total, z, at):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_separable(zero, grid, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments):
+def _gather_separable(zero, flat, box, rows, profiles, at, moments):
     """Add to `moments` (GROUP, 5) of one group what as many points along z as `zero` is long give.
 
-    These are the points from `at` of the box.
+    These are the points from `at` of the box, in the map `flat`.
     """
+    low, high = rows.low, rows.high
+    x, y, z = profiles
+    nu, nv, k = flat.nu, flat.nv, box[2, 0] % flat.nw
     none = (zero, zero, zero, zero)
     total0, total1, total2 = none, none, none
     u, v = box[0, 0] % nu, box[1, 0] % nv
     for plane in range(box[0, 1]):
         sum0, sum1, sum2 = sum_plane(
-            zero, grid, u * stored * width + k + at, width, nv, v + low[plane],
+            zero, flat, u * flat.n_v * flat.width + k + at, v + low[plane],
             high[plane] - low[plane], y, low[plane], 3 * BOX, BOX, None,
         )  # fmt: skip
         i = np.uint64(plane)
@@ -207,61 +253,68 @@ def _gather_separable(zero, grid, stored, width, nu, nv, k, box, low, high, x, y
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gather_orthogonal(
-    grid, shape, spacing, frac, b_iso, kind, a, b, blur, radius_table, b_first, b_step,
-    order, first, last, out,
-):  # fmt: skip
-    """Isotropic atoms in a cell with right angles; arguments are those of `add_orthogonal`."""
-    nu, nv, nw = shape
-    stored, width = grid.shape[1:]
-    flat = grid.reshape(-1)
+def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
+    """Isotropic atoms in a cell with right angles: the transpose of `add_orthogonal`.
+
+    Inputs
+    ------
+    grid
+        (n_u, n_v, row_length) the map, repeated behind the cell by `unfold_rows`.
+    axes, atoms, gaussians
+        As for `add_orthogonal`; the occupancies are not used.
+    which, first, last
+        The atoms which[first:last] are taken.
+
+    Outputs
+    -------
+    out
+        (n_atoms, COLUMNS), added to in the rows of these atoms.
+    """
+    frac, _, b_iso, kinds, radius = atoms
+    a, b, blur = gaussians
+    flat, spacing = flat_grid(grid, axes.shape), axes.step
+    place, rows = new_place(), new_rows()
+    center, box = place.center, place.box
     x = np.empty(3 * GROUP * BOX, grid.dtype)
     y = np.empty(3 * GROUP * BOX, grid.dtype)
     z = np.empty(3 * GROUP * BOX, grid.dtype)
+    profiles = MomentProfiles(x, y, z)
     d = np.empty(6 * BOX, grid.dtype)
-    zero, wide_zero = zeros(flat), wide_zeros(flat)
+    zero, wide_zero = zeros(flat.values), wide_zeros(flat.values)
     moments = np.empty((GROUP, 5))
-    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    center, half, box = np.empty(3), np.empty(3), np.empty((3, 4), np.int64)
+    # A literal 0 would have the functions that are called with it compiled once more
+    start = np.int64(0)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
-    for atom in order[first:last]:
-        b_position = (b_iso[atom] - b_first) / b_step
-        for group in range(radius_table.shape[1]):
-            radius = table_radius(radius_table, kind[atom], group, b_position)
-            if radius <= 0.0:
-                continue
-            place_sphere(frac[atom], radius, spacing, shape, center, half, box)
-            sphere_rows(low, high, box, center, half, spacing)
-            for axis in range(3):
-                fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
-            for t in range(GROUP):
-                q = FOUR_PI2 / (b_iso[atom] + b[kind[atom], GROUP * group + t] + blur)
-                at = 3 * BOX * t
-                _fill_moment_profiles(x, at, box[0], center[0], d, 0, q, hx2)
-                _fill_moment_profiles(y, at, box[1], center[1], d, 2 * BOX, q, hy2)
-                _fill_moment_profiles(z, at, box[2], center[2], d, 4 * BOX, q, hz2)
-            moments[:] = 0.0
-            k, at = box[2, 0] % nw, 0
-            while at + LANES < box[2, 1]:
-                _gather_separable(
-                    wide_zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments
-                )
-                at += 2 * LANES
-            if at < box[2, 1]:
-                _gather_separable(
-                    zero, flat, stored, width, nu, nv, k, box, low, high, x, y, z, at, moments
-                )
-            for t in range(GROUP):
-                term = GROUP * group + t
-                tensor = b_iso[atom] + b[kind[atom], term] + blur
-                q = FOUR_PI2 / tensor
-                peak = FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
-                amplitude = a[kind[atom], term] * peak
-                s0, sx, sy, sz, square = moments[t]
-                out[atom, 0] += amplitude * s0
-                out[atom, 1] += 2.0 * amplitude * q * hx2 * nu * sx
-                out[atom, 2] += 2.0 * amplitude * q * hy2 * nv * sy
-                out[atom, 3] += 2.0 * amplitude * q * hz2 * nw * sz
-                out[atom, 4] += amplitude / tensor * (q * square - 1.5 * s0)
-                if term == 0 and b[kind[atom], 0] == 0.0:
-                    out[atom, 10] = peak * s0
+    for atom, group in zip(*groups_in_turn(which[first:last], radius)):
+        place_sphere(place, frac[atom], radius[atom, group], axes)
+        sphere_rows(rows, place, spacing)
+        for axis in range(3):
+            fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
+        kind = kinds[atom]
+        for t in range(GROUP):
+            q = FOUR_PI2 / (b_iso[atom] + b[kind, GROUP * group + t] + blur)
+            at = 3 * BOX * t
+            _fill_moment_profiles(x, at, box[0], center[0], d, start, q, hx2)
+            _fill_moment_profiles(y, at, box[1], center[1], d, start + 2 * BOX, q, hy2)
+            _fill_moment_profiles(z, at, box[2], center[2], d, start + 4 * BOX, q, hz2)
+        moments[:] = 0.0
+        at = start
+        while at + LANES < box[2, 1]:
+            _gather_separable(wide_zero, flat, box, rows, profiles, at, moments)
+            at += 2 * LANES
+        if at < box[2, 1]:
+            _gather_separable(zero, flat, box, rows, profiles, at, moments)
+        for t in range(GROUP):
+            term = GROUP * group + t
+            tensor = b_iso[atom] + b[kind, term] + blur
+            q = FOUR_PI2 / tensor
+            peak = FOUR_PI / tensor * math.sqrt(FOUR_PI / tensor)
+            amplitude = a[kind, term] * peak
+            s0, sx, sy, sz, square = moments[t]
+            out[atom, 0] += amplitude * s0
+            out[atom, 1] += 2.0 * amplitude * q * hx2 * flat.nu * sx
+            out[atom, 2] += 2.0 * amplitude * q * hy2 * flat.nv * sy
+            out[atom, 3] += 2.0 * amplitude * q * hz2 * flat.nw * sz
+            out[atom, 4] += amplitude / tensor * (q * square - 1.5 * s0)
+            if term == 0 and b[kind, 0] == 0.0:
+                out[atom, 10] = peak * s0

@@ -10,18 +10,30 @@ import math
 import numpy as np
 from numba import njit
 
+from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
 from friedel.kernels.grid.boxes import (
     BOX,
     ellipsoid_rows,
     fits_tables,
-    place_box,
+    new_place,
+    new_rows,
     span,
-    table_radius,
 )
-from friedel.kernels.grid.density_adjoint import fill_distances, sum_plane
-from friedel.kernels.grid.ellipsoids import GROUP, group_ellipsoids, row_exponent, row_in_ellipsoid
+from friedel.kernels.grid.density_adjoint import Crossed, fill_distances, sum_plane
+from friedel.kernels.grid.ellipsoids import (
+    GROUP,
+    new_ellipsoids,
+    place_ellipsoid,
+    row_exponent,
+    row_in_ellipsoid,
+)
 from friedel.kernels.grid.gaussians import FAST, FOUR_PI2
-from friedel.kernels.grid.separable_gaussians import fill_pair_tables, has_cross_term, is_factorable
+from friedel.kernels.grid.separable_gaussians import (
+    fill_pair_tables,
+    has_cross_term,
+    is_factorable,
+    new_pair_tables,
+)
 from friedel.kernels.simd import (
     LANES,
     add,
@@ -41,11 +53,12 @@ MOMENTS = 10
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add_derivatives(out, amplitude, s, form, inverse, step, shape):
-    """Add to `out` (COLUMNS,) what the moments `s` of a term imply.
+def _add_derivatives(out, amplitude, s, form, inverse, axes):
+    """Add to `out` (COLUMNS,) what the moments `s` (MOMENTS,) of a term imply.
 
     `form` (6,) is Q on the grid's axes, `inverse` (6,) is V on Cartesian ones.
     """
+    shape, step = axes
     out[0] += amplitude * s[0]
     out[1] += 2.0 * amplitude * shape[0] * (form[0] * s[1] + form[3] * s[2] + form[4] * s[3])
     out[2] += 2.0 * amplitude * shape[1] * (form[3] * s[1] + form[1] * s[2] + form[5] * s[3])
@@ -118,31 +131,26 @@ def _add_moments(moments, total, d, k):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _gather_factored(
-    zero, grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at, moments
-):
+def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
     """Add to `moments` (GROUP, MOMENTS) what as many points along z as `zero` is long give.
 
-    These are the points from `at` of the box of one group; `yz` is None where all factors of
-    y and z are 1.
+    These are the points from `at` of the box of one group, in the map `flat`; `yz` is None where
+    all factors of y and z are 1.
     """
+    low, high = rows.low, rows.high
     ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
+    nu, nv, k = flat.nu, flat.nv, box[2, 0] % flat.nw
     none = (zero, zero, zero, zero, zero, zero)
     total0, total1, total2 = none, none, none
     u, v = box[0, 0] % nu, box[1, 0] % nv
     for plane in range(ni):
         first = low[plane]
-        n, begin, ij = high[plane] - first, u * stored * width + k + at, plane * nj + first
-        if yz is None:
-            sum0, sum1, sum2 = sum_plane(
-                zero, grid, begin, width, nv, v + first, n, xy, ij, ni * nj, GROUP * ni * nj, None
-            )
-        else:
-            crossed = (yz, first * nk + at, nk, nj * nk)
-            sum0, sum1, sum2 = sum_plane(
-                zero, grid, begin, width, nv, v + first, n, xy, ij, ni * nj, GROUP * ni * nj,
-                crossed,
-            )  # fmt: skip
+        n, begin = high[plane] - first, u * flat.n_v * flat.width + k + at
+        ij = plane * nj + first
+        crossed = None if yz is None else Crossed(yz, first * nk + at, nk, nj * nk)
+        sum0, sum1, sum2 = sum_plane(
+            zero, flat, begin, v + first, n, xy, ij, ni * nj, GROUP * ni * nj, crossed
+        )
         i, ik, size = np.uint64(plane), np.uint64(plane * nk + at), np.uint64(ni * nk)
         total0 = _with_pair_plane(total0, xz, ik, d, i, sum0)
         total1 = _with_pair_plane(total1, xz, ik + size, d, i, sum1)
@@ -157,19 +165,14 @@ def _gather_factored(
 
 
 @njit(cache=True, nogil=True)
-def _gather_box(grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, moments):
+def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
     """Moments (GROUP, MOMENTS) of one group, two vectors along z at a time."""
-    at = 0
+    at = np.int64(0)  # a literal would have the function below compiled once more
     while at + LANES < box[2, 1]:
-        _gather_factored(
-            wide_zeros(grid), grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at,
-            moments,
-        )  # fmt: skip
+        _gather_factored(wide_zeros(flat.values), flat, box, rows, xz, xy, yz, d, at, moments)
         at += 2 * LANES
     if at < box[2, 1]:
-        _gather_factored(
-            zeros(grid), grid, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, at, moments
-        )
+        _gather_factored(zeros(flat.values), flat, box, rows, xz, xy, yz, d, at, moments)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
@@ -230,9 +233,10 @@ def _row_moments(row, origin, first, last, c0, c1, c2):
 
 
 @njit(cache=True, nogil=True)
-def _gather_exact_group(grid, shape, center, half, form, limit, moments):
+def _gather_exact_group(grid, shape, place, form, limit, moments):
     """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
     nu, nv, nw = shape
+    center, half = place.center, place.half
     cx, cy, cz = center
     broad = form[GROUP - 1]
     origin = math.floor(cz)
@@ -267,61 +271,41 @@ def _gather_exact_group(grid, shape, center, half, form, limit, moments):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gather_oblique(
-    grid, shape, step, frac, b_tensor, b_broad, kind, a, b, blur, radius_table, b_first, b_step,
-    order, first, last, out,
-):  # fmt: skip
-    """Atoms in oblique cells and anisotropic atoms; arguments are those of `add_oblique`."""
-    nu, nv, nw = shape
-    stored, width = grid.shape[1:]
-    flat = grid.reshape(-1)
-    xz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    yz = np.empty(GROUP * BOX * BOX, grid.dtype)
-    xy = np.empty(3 * GROUP * BOX * BOX, grid.dtype)
-    half_profiles = np.empty(3 * GROUP * BOX, grid.dtype)
-    tilts = np.empty(2 * GROUP * BOX, grid.dtype)
-    d = np.empty(6 * BOX, grid.dtype)
-    moments = np.empty((GROUP, MOMENTS))
-    low, high = np.empty(BOX, np.int64), np.empty(BOX, np.int64)
-    inverse, form, peak = np.empty((GROUP, 6)), np.empty((GROUP, 6)), np.empty(GROUP)
-    covariance, half = np.empty(6), np.empty(3)
-    center, box = np.empty(3), np.empty((3, 4), np.int64)
-    for atom in order[first:last]:
-        for axis in range(3):
-            center[axis] = frac[atom, axis] * shape[axis]
-        b_position = (b_broad[atom] - b_first) / b_step
-        a_row, b_row = a[kind[atom]], b[kind[atom]]
-        for group in range(radius_table.shape[1]):
-            radius = table_radius(radius_table, kind[atom], group, b_position)
-            if radius <= 0.0:
-                continue
-            limit = group_ellipsoids(
-                b_tensor[atom], b_broad[atom], b_row, blur, step, radius, group,
-                form, peak, inverse, covariance, half,
-            )  # fmt: skip
-            place_box(center, half, nw, box)
-            moments[:] = 0.0
+def gather_oblique(grid, axes, atoms, gaussians, which, first, last, out):
+    """Atoms in oblique cells and anisotropic atoms: the transpose of `add_oblique`.
+
+    Inputs, outputs
+    ---------------
+    As for `gather_orthogonal`, with atoms as `AnyAtoms`.
+    """
+    kinds, radius, a, b = atoms.kind, atoms.radius, gaussians.a, gaussians.b
+    flat = flat_grid(grid, axes.shape)
+    place, rows, ellipsoids = new_place(), new_rows(), new_ellipsoids()
+    center, half, box = place
+    form, peak, inverse, _ = ellipsoids
+    tables = new_pair_tables(grid, 3)
+    xz, xy, yz = tables.xz, tables.xy, tables.yz
+    d, moments = np.empty(6 * BOX, grid.dtype), np.empty((GROUP, MOMENTS))
+    for atom, group in zip(*groups_in_turn(which[first:last], radius)):
+        limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
+        moments[:] = 0.0
+        if not fits_tables(box, flat) or not is_factorable(form[0], half):
+            _gather_exact_group(grid, axes.shape, place, form, limit, moments)
+        else:
+            for axis in range(3):
+                fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
+            ellipsoid_rows(rows, place, form[GROUP - 1], limit)
             crossed = has_cross_term(form, 1, 2)
-            if not fits_tables(box, width - nw) or not is_factorable(form[0], half):
-                _gather_exact_group(grid, shape, center, half, form, limit, moments)
+            fill_pair_tables(tables, place, form, crossed)
+            _fill_powers_of_y(xy, box, d)
+            if crossed:
+                _gather_box(flat, box, rows, xz, xy, yz, d, moments)
             else:
-                for axis in range(3):
-                    fill_distances(d, 2 * BOX * axis, box[axis], center[axis])
-                ellipsoid_rows(low, high, box, center, form[GROUP - 1], limit)
-                fill_pair_tables(xz, yz, xy, box, center, form, crossed, half_profiles, tilts)
-                _fill_powers_of_y(xy, box, d)
-                k = box[2, 0] % nw
-                if crossed:
-                    _gather_box(
-                        flat, stored, width, nu, nv, k, box, low, high, xz, xy, yz, d, moments
-                    )
-                else:
-                    _gather_box(
-                        flat, stored, width, nu, nv, k, box, low, high, xz, xy, None, d, moments
-                    )
-            for t in range(GROUP):
-                term = GROUP * group + t
-                amplitude = a_row[term] * peak[t]
-                _add_derivatives(out[atom], amplitude, moments[t], form[t], inverse[t], step, shape)
-                if term == 0 and b_row[0] == 0.0:
-                    out[atom, 10] = peak[t] * moments[t, 0]
+                _gather_box(flat, box, rows, xz, xy, None, d, moments)
+        a_row, b_row = a[kinds[atom]], b[kinds[atom]]
+        for t in range(GROUP):
+            term = GROUP * group + t
+            amplitude = a_row[term] * peak[t]
+            _add_derivatives(out[atom], amplitude, moments[t], form[t], inverse[t], axes)
+            if term == 0 and b_row[0] == 0.0:
+                out[atom, 10] = peak[t] * moments[t, 0]

@@ -4,58 +4,90 @@ Shared by the density and its adjoint, which must cut every atom at the same poi
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from friedel.kernels.grid.boxes import place_box
 from friedel.kernels.grid.gaussians import FOUR_PI, FOUR_PI2, gaussian_form, inverse_and_det
 
 GROUP = 3
-"""Gaussians that are summed in one pass over the grid points."""
+"""Gaussians that are summed in one pass over the grid points, in as many registers. The loops over
+them are written out by hand, in `density`, `density_adjoint`, `density_adjoint_oblique` and
+`separable_gaussians`: another number takes other code there."""
+
+
+class Ellipsoids(NamedTuple):
+    """The Gaussians of one group of one atom. Scratch memory.
+
+    Attributes
+    ----------
+    form
+        (GROUP, 6) Q = 4 pi^2 (B + b + blur)^-1 in steps along the grid axes.
+    peak
+        (GROUP,) (4 pi)^(3/2) det(B + b + blur)^(-1/2), Å^-3.
+    inverse
+        (GROUP, 6) (B + b + blur)^-1, Cartesian, Å^-2.
+    tensor
+        (6,) a tensor on the way to these.
+    """
+
+    form: np.ndarray
+    peak: np.ndarray
+    inverse: np.ndarray
+    tensor: np.ndarray
+
+
+@njit(inline="always")
+def new_ellipsoids():
+    """Memory for :class:`Ellipsoids`."""
+    return Ellipsoids(np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6)), np.empty(6))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _forms(b_tensor, b, blur, step, group, form, peak, inverse):
-    """Forms Q_t in grid axes, peaks (4 pi)^(3/2) det^(-1/2), inverses of B + b_t + blur.
-
-    `form` and `inverse` are (GROUP, 6), Cartesian the latter. Returns det(B + b + blur) of the
-    broadest, the last.
-    """
+def _fill_forms(ellipsoids, b_tensor, b_row, blur, step, group):
+    """Set forms, peaks and inverses; returns det(B + b + blur) of the broadest, the last."""
+    form, peak, inverse, tensor = ellipsoids
     det = 1.0
-    tensor = np.empty(6)
     for t in range(GROUP):
-        width = b[GROUP * group + t] + blur
+        width = b_row[GROUP * group + t] + blur
         det = gaussian_form(b_tensor, width, step, inverse[t], tensor, form[t])
         peak[t] = FOUR_PI**1.5 / math.sqrt(det)
     return det
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _end_of_broadest(broad, radius, width, det, covariance, half):
-    """Half-widths along the grid axes of the ellipsoid d Q d <= limit, which is returned.
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes):
+    """A group of an atom as ellipsoids on the grid; the kernel and its transpose cut it alike.
 
-    `radius` is where a round Gaussian of this `width` (B + b + blur) in all directions falls
-    to the level; an elongated one has the higher peak, (width^3 / det)^(1/2) times, and ends
-    at the same level.
+    Inputs
+    ------
+    atom, group, atoms, gaussians, axes
+        See :mod:`friedel.kernels.grid.arguments`.
+
+    Outputs
+    -------
+    place, ellipsoids
+        As in their classes. Returned is the limit of d Q d, Q the form of the broadest Gaussian:
+        the radius is where a round one of this width (B + b + blur) in all directions falls to the
+        level; an elongated one has the higher peak, (width^3 / det)^(1/2) times, and ends at
+        the same level.
     """
+    frac, radius = atoms.frac, atoms.radius[atom, group]
+    center, half, _ = place
+    form, covariance = ellipsoids.form, ellipsoids.tensor
+    shape, step = axes
+    b_row, blur = gaussians.b[atoms.kind[atom]], gaussians.blur
+    det = _fill_forms(ellipsoids, atoms.b_tensor[atom], b_row, blur, step, group)
+    width = atoms.b_broad[atom] + b_row[GROUP * group + GROUP - 1] + blur
     limit = FOUR_PI2 * radius * radius / width + 0.5 * math.log(width**3 / det)
-    inverse_and_det(broad, covariance)
+    inverse_and_det(form[GROUP - 1], covariance)
     for axis in range(3):
+        center[axis] = frac[atom, axis] * shape[axis]
         half[axis] = math.sqrt(limit * covariance[axis])
+    place_box(place, shape[2])
     return limit
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def group_ellipsoids(
-    b_tensor, b_broad, b_row, blur, step, radius, group, form, peak, inverse, covariance, half
-):
-    """Forms, peaks and inverses of one group of one atom, and where its broadest Gaussian ends.
-
-    Fills `form`, `peak`, `inverse` and `half`, and returns the limit of d Q d.
-    """
-    det = _forms(b_tensor, b_row, blur, step, group, form, peak, inverse)
-    width = b_broad + b_row[GROUP * group + GROUP - 1] + blur
-    return _end_of_broadest(form[GROUP - 1], radius, width, det, covariance, half)
 
 
 @njit(cache=True, nogil=True)

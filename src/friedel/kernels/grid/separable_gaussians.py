@@ -10,6 +10,7 @@ shift the atom. Tables are in whole vectors.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -53,6 +54,39 @@ HIGHEST_TILT = 50.0
 
 NO_CROSS_TERM = 1e-12
 """Correlation of two axes that is rounding."""
+
+
+class PairTables(NamedTuple):
+    """The factors of two indices of a group's Gaussians on a box of grid points. Scratch memory.
+
+    Attributes
+    ----------
+    xz, xy, yz
+        Flat, [t, i, k], [t, i, j] and [t, j, k] as close as the box allows; `xy` with room behind
+        that for whole vectors, or for two more such tables.
+    half
+        (3 GROUP BOX,) halves of the diagonal terms along x, y and z.
+    tilts
+        (2 GROUP BOX,) what turns one row of a table into the next.
+    """
+
+    xz: np.ndarray
+    xy: np.ndarray
+    yz: np.ndarray
+    half: np.ndarray
+    tilts: np.ndarray
+
+
+@njit(inline="always")
+def new_pair_tables(grid, tables_xy):
+    """Memory for :class:`PairTables` in the grid's type, with so many tables xy."""
+    return PairTables(
+        np.empty(GROUP * BOX * BOX, grid.dtype),
+        np.empty(tables_xy * GROUP * BOX * BOX + BOX, grid.dtype),
+        np.empty(GROUP * BOX * BOX, grid.dtype),
+        np.empty(3 * GROUP * BOX, grid.dtype),
+        np.empty(2 * GROUP * BOX, grid.dtype),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -104,16 +138,28 @@ def _fill_tilt(out, at, line, center, slope):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_pair_table(
-    out, rows, columns, row_center, column_center, form, cross, half, half_row, half_column, tilts
-):
+def _fill_pair_table(out, row, column, place, form, half, tilts):
     """out[t, r, c] = half_row[t, r] half_column[t, c] exp(-2 q_t dr dc), or 0 where that is tiny.
 
-    `rows` and `columns` are rows of a box, the latter of whole vectors; q_t = form[t, cross];
-    `half_row` and `half_column` say where in `half` the profiles begin, with BOX between
-    Gaussians. The exponential, from the row nearest to dr = 0 outward, changes by the same factor
+    The exponential, from the row nearest to dr = 0 outward, changes by the same factor
     from row to row; the Gaussians take turns, as each waits for its own products.
+
+    Inputs
+    ------
+    row, column
+        Axes of r and c; q_t is the element of form[t] of both. Along c the box has whole vectors.
+    place, form
+        Where the box is, and the Gaussians.
+    half
+        The profiles along all axes.
+
+    Scratch
+    -------
+    tilts
     """
+    half_row, half_column, cross = row * GROUP * BOX, column * GROUP * BOX, row + column + 2
+    rows, row_center = place.box[row], place.center[row]
+    columns, column_center = place.box[column], place.center[column]
     n, size, line = rows[1], columns[1], np.uint64(BOX)
     middle = min(max(int(np.rint(row_center)) - rows[0], 0), n - 1)
     dr = rows[0] + middle - row_center
@@ -151,9 +197,10 @@ def _fill_pair_table(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_product_table(out, rows, columns, half, half_row, half_column):
+def _fill_product_table(out, row, column, box, half):
     """`_fill_pair_table` for two axes that are not correlated."""
-    n, size = rows[1], columns[1]
+    half_row, half_column = row * GROUP * BOX, column * GROUP * BOX
+    n, size = box[row, 1], box[column, 1]
     least = constant(out, math.exp(_in_type(out, PAIR_FLOOR)))
     for t in range(GROUP):
         for r in range(n):
@@ -189,30 +236,42 @@ def is_factorable(q, half):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_pair_tables(xz, yz, xy, box, center, form, crossed, half, tilts):
-    """The tables [t, i, k], [t, j, k] and [t, i, j] of the Gaussians of a group, on a box.
+def fill_pair_tables(tables, place, form, crossed):
+    """Set the tables of the Gaussians of a group on a box. Their product is 1 at the centre.
 
-    `yz` is filled where the group is `crossed`, that is, has a term of y and z. The whole is 1 at
-    the centre. `half` and `tilts` are for (3, GROUP, BOX) and (2, GROUP, BOX) numbers.
+    Inputs
+    ------
+    place, form
+        Where the box is, and the Gaussians (GROUP, 6).
+    crossed
+        Whether the group has a term of y and z.
+
+    Scratch
+    -------
+    tables.half, tables.tilts
+
+    Outputs
+    -------
+    tables.xz, tables.xy, tables.yz
+        The last only where the group is crossed.
     """
+    box, center, half, tilts = place.box, place.center, tables.half, tables.tilts
     share = 0.5 if crossed else 1.0
     for t in range(GROUP):
         _fill_half(half, t * BOX, box[0], center[0], 0.5 * form[t, 0])
         _fill_half(half, (GROUP + t) * BOX, box[1], center[1], share * form[t, 1])
         _fill_half(half, (2 * GROUP + t) * BOX, box[2], center[2], share * form[t, 2])
-    _fill_table(xz, 0, 2, box, center, form, half, tilts)
-    _fill_table(xy, 0, 1, box, center, form, half, tilts)
+    # Of one type, where numba would compile the function again for each of the literals 0, 1, 2
+    x, y, z = np.int64(0), np.int64(1), np.int64(2)
+    _fill_table(tables.xz, x, z, place, form, half, tilts)
+    _fill_table(tables.xy, x, y, place, form, half, tilts)
     if crossed:
-        _fill_table(yz, 1, 2, box, center, form, half, tilts)
+        _fill_table(tables.yz, y, z, place, form, half, tilts)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_table(out, row, column, box, center, form, half, tilts):
-    half_row, half_column = row * GROUP * BOX, column * GROUP * BOX
+def _fill_table(out, row, column, place, form, half, tilts):
     if has_cross_term(form, row, column):
-        _fill_pair_table(
-            out, box[row], box[column], center[row], center[column], form, row + column + 2,
-            half, half_row, half_column, tilts,
-        )  # fmt: skip
+        _fill_pair_table(out, row, column, place, form, half, tilts)
     else:
-        _fill_product_table(out, box[row], box[column], half, half_row, half_column)
+        _fill_product_table(out, row, column, place.box, half)
