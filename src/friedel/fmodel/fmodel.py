@@ -19,6 +19,7 @@ from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.statistics import ModelStatistics
+from friedel.fmodel.twinning import laws_to_try
 from friedel.model.atoms import Atoms
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
@@ -179,19 +180,12 @@ class FModel:
             )
         babinet = solvent == "babinet"
         self._unscaled = UnscaledModel(self.crystal, self.atoms, hkl, calculation, masked, babinet)
-        laws = self._twin_laws(twin)
+        laws = laws_to_try(self.crystal, twin)
         self._settings = FitSettings(
             source, solvent, target, search_mask, reject_outliers, laws, progress
         )
         self._fit: FModelFit | None = None
         self._notes = tuple(notes) + self._unscaled.calculator.factors.notes + self._observed.notes
-
-    def _twin_laws(self, twin: str | None) -> dict[str, np.ndarray]:
-        if twin is None:
-            return {}
-        from friedel.readers.twin_laws import twin_laws  # gemmi is needed for this alone
-
-        return twin_laws(self.crystal, twin)
 
     def __repr__(self) -> str:
         text = f"<friedel.FModel {self.name}, {len(self.f_obs)} reflections"

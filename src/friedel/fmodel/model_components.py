@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
 from friedel.fmodel.twinning import TwinDomain
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.twin_laws import TwinLaw
 from friedel.scaling import ScalingData
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.structure_factors.calculator import Calculator
@@ -82,11 +84,26 @@ class UnscaledModel:
             None if f_layer is None else f_layer[part],
         )
 
-    def twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
-        """What twinning puts on top: at the reflections hkl @ matrix."""
-        hkl = self.hkl @ matrix
-        f_calc = self._calculator_at(hkl).forward()
+    def twin_domain(self, law: TwinLaw) -> TwinDomain:
+        """What the other domain adds: F of the mates, zero for reflections without a mate."""
+        hkl, exist = law.mates(self.crystal, self.hkl)
+        if not exist.any():
+            raise ParameterError(
+                f"no reflection of one domain meets one of the other by {law.name}"
+            )
+        f_calc = _spread(self._calculator_at(hkl).forward(), exist)
         if self.babinet:
-            return TwinDomain(law, (f_calc, -f_calc, None))
-        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
-        return TwinDomain(law, (f_calc, *solvent))
+            return TwinDomain(law.name, (f_calc, -f_calc, None), exist)
+        f_mask, f_layer = (None, None) if self.masked is None else self.masked.at(hkl)
+        f_mask = None if f_mask is None else _spread(f_mask, exist)
+        f_layer = None if f_layer is None else _spread(f_layer, exist)
+        return TwinDomain(law.name, (f_calc, f_mask, f_layer), exist)
+
+
+def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:
+    """(n,) values (m,) where they exist, zero elsewhere."""
+    if exist.all():
+        return values
+    found = np.zeros(len(exist), values.dtype)
+    found[exist] = values
+    return found

@@ -8,6 +8,7 @@ import numpy as np
 
 from friedel.fmodel.flat_solvent_fits import best_fit
 from friedel.model.crystal import Crystal
+from friedel.model.twin_laws import TwinLaw
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 
 FIRST_FRACTION = 0.2
@@ -19,18 +20,32 @@ TwinArrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class TwinDomain:
-    """Structure factors that a twin law puts on top of those of the first domain.
+    """Structure factors of the other domain at the reflections that fall on those of the first.
 
     Parameters
     ----------
     law
         Such as ``"-h,-k,l"``.
     arrays
-        Of the mates of all reflections.
+        Of the mates of all reflections; zero for reflections that have none.
+    exist
+        (n,) bool: which reflections have a mate; None for all. See
+        :meth:`friedel.model.twin_laws.TwinLaw.mates`.
     """
 
     law: str
     arrays: TwinArrays
+    exist: np.ndarray | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many reflections have no mate, when there are any."""
+        exist = self.exist
+        if exist is None or exist.all():
+            return ()
+        n, of = int((~exist).sum()), len(exist)
+        text = f"{n} of {of} reflections have no mate by the twin law {self.law}"
+        return (f"{text}: they are of the first domain alone",)
 
     def select(self, chosen: np.ndarray) -> TwinArrays:
         """Those of some reflections."""
@@ -53,6 +68,15 @@ class TwinDomain:
         other = scales.f_total(crystal, hkl, f_calc, f_mask, f_layer if scales.k_layer else None)
         fraction = scales.twin_fraction
         return np.sqrt((1.0 - fraction) * np.abs(f_model) ** 2 + fraction * np.abs(other) ** 2)
+
+
+def laws_to_try(crystal: Crystal, twin: str | None) -> dict[str, TwinLaw]:
+    """Laws by name for the option `twin` of :class:`friedel.FModel`; none for None."""
+    if twin is None:
+        return {}
+    from friedel.readers.twin_laws import find_twin_laws  # gemmi is needed for this alone
+
+    return find_twin_laws(crystal, twin)
 
 
 def best_twin(
