@@ -92,12 +92,24 @@ class UnscaledModel:
                 f"no reflection of one domain meets one of the other by {law.name}"
             )
         f_calc = _spread(self._calculator_at(hkl).forward(), exist)
+        notes = []
+        if not exist.all():
+            n, of = int((~exist).sum()), len(exist)
+            notes.append(
+                f"{n} of {of} reflections have no mate by the twin law {law.name}: they are of the "
+                "first domain alone"
+            )
+        if not law.keeps_equivalents(self.crystal):
+            notes.append(
+                f"the twin law {law.name} takes equivalent reflections to different ones: F_obs "
+                "that were merged with the symmetry of one domain are means of different ones"
+            )
         if self.babinet:
-            return TwinDomain(law.name, (f_calc, -f_calc, None), exist)
+            return TwinDomain(law.name, (f_calc, -f_calc, None), tuple(notes))
         f_mask, f_layer = (None, None) if self.masked is None else self.masked.at(hkl)
         f_mask = None if f_mask is None else _spread(f_mask, exist)
         f_layer = None if f_layer is None else _spread(f_layer, exist)
-        return TwinDomain(law.name, (f_calc, f_mask, f_layer), exist)
+        return TwinDomain(law.name, (f_calc, f_mask, f_layer), tuple(notes))
 
 
 def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:

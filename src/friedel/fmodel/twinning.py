@@ -28,24 +28,13 @@ class TwinDomain:
         Such as ``"-h,-k,l"``.
     arrays
         Of the mates of all reflections; zero for reflections that have none.
-    exist
-        (n,) bool: which reflections have a mate; None for all. See
-        :meth:`friedel.model.twin_laws.TwinLaw.mates`.
+    notes
+        What is worth knowing of the law.
     """
 
     law: str
     arrays: TwinArrays
-    exist: np.ndarray | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """How many reflections have no mate, when there are any."""
-        exist = self.exist
-        if exist is None or exist.all():
-            return ()
-        n, of = int((~exist).sum()), len(exist)
-        text = f"{n} of {of} reflections have no mate by the twin law {self.law}"
-        return (f"{text}: they are of the first domain alone",)
+    notes: tuple[str, ...] = ()
 
     def select(self, chosen: np.ndarray) -> TwinArrays:
         """Those of some reflections."""

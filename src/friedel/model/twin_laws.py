@@ -100,11 +100,30 @@ class TwinLaw:
         exist &= ~(phases % TRANSLATION_DENOMINATOR).any(axis=1)
         return (mates if exist.all() else mates[exist]), exist
 
+    def __mul__(self, other: "TwinLaw") -> "TwinLaw":
+        """The law of one after the other."""
+        name = f"({self.name})*({other.name})"
+        numerators = self.numerators @ other.numerators
+        return TwinLaw(name, numerators, self.denominator * other.denominator)
+
     def is_symmetry(self, crystal: Crystal) -> bool:
         """Whether the law is a symmetry operation of the crystal's intensities."""
         rotations, _ = crystal.primitive_operations
         scaled = self.denominator * rotations.astype(np.int64)
         return any((sign * self.numerators == r).all() for r in scaled for sign in (1, -1))
+
+    def keeps_equivalents(self, crystal: Crystal) -> bool:
+        """Whether mates of equivalent reflections are equivalent.
+
+        Where they are not, as by a two-fold axis of a cubic lattice across the three-fold axis of a
+        rhombohedral crystal, the twin has less symmetry than its domains, and measured intensities
+        that were merged with the symmetry of one domain are means of different ones.
+        """
+        rotations, _ = crystal.primitive_operations
+        inverse = np.linalg.inv(self.matrix)
+        turned = inverse @ rotations @ self.matrix
+        differences = np.abs(turned[:, None] - rotations[None]).max(axis=(2, 3))
+        return bool((differences.min(axis=1) < 1e-6).all())
 
     def obliquity(self, crystal: Crystal) -> float:
         """How far the lattices of the two domains disagree, in degrees.
