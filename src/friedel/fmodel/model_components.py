@@ -1,12 +1,14 @@
 """What a model scatters before any scale: F_calc of its atoms and F_mask of its solvent."""
 
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from friedel.errors import ParameterError
+from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
 from friedel.fmodel.twinning import TwinDomain
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -110,6 +112,20 @@ class UnscaledModel:
         f_mask = None if f_mask is None else _spread(f_mask, exist)
         f_layer = None if f_layer is None else _spread(f_layer, exist)
         return TwinDomain(law.name, (f_calc, f_mask, f_layer), tuple(notes))
+
+    def twinned(self, first: FixedMaskModel | MovingMaskModel, law: TwinLaw) -> TwinnedModel:
+        """Amplitudes of a twin with derivatives, from F_model of the first domain."""
+        mates, exist = law.mates(self.crystal, self.hkl)
+        at = self.hkl[exist]
+        changed: dict[str, Any] = {"calculator": self._calculator_at(mates), "scaled_at": at}
+        if isinstance(first, MovingMaskModel):
+            assert self.masked is not None
+            mask, nearer = replace(self.masked, hkl=mates).moving
+            changed |= {"mask": mask, "nearer": None if first.nearer is None else nearer}
+        elif first.f_mask is not None and self.masked is not None:
+            f_mask, f_layer = self.masked.at(mates)
+            changed |= {"f_mask": f_mask, "f_layer": None if first.f_layer is None else f_layer}
+        return TwinnedModel(first, replace(first, **changed), exist)
 
 
 def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:
