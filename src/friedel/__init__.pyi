@@ -75,6 +75,12 @@ from friedel.reflections.friedel_pairs import (
 from friedel.reflections.reflections import (
     Reflections as Reflections,
 )
+from friedel.reflections.twin_statistics import (
+    HTest as HTest,
+    LTest as LTest,
+    h_test as h_test,
+    l_test as l_test,
+)
 from friedel.scattering.dispersion import (
     anomalous as anomalous,
     cromer_liberman as cromer_liberman,

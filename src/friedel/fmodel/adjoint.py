@@ -4,12 +4,13 @@ A flat mask changes by whole grid points, and has no derivative: it is held, and
 atoms far renews it now and then. A smooth one moves with the atoms.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
-from friedel.errors import ReflectionsError
+from friedel.errors import ParameterError, ReflectionsError
 from friedel.model.atoms import Atoms
 from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
 from friedel.solvent.smooth_mask import SmoothMask, SmoothMaskOfAtoms
@@ -31,6 +32,8 @@ class ScaleGradients:
         the tensors that the symmetry allows: ``symmetric_tensors(crystal) @ b_overall``.
     overall_curve, solvent_curve
         By each coefficient of the curves.
+    twin_fraction
+        Of a twin; zero without.
     """
 
     k_overall: float
@@ -40,6 +43,7 @@ class ScaleGradients:
     k_layer: float
     overall_curve: np.ndarray
     solvent_curve: np.ndarray
+    twin_fraction: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,8 @@ class FixedMaskModel:
         (n,) complex transforms of mask and layer, None where there are none.
     babinet
         Whether -F_calc stands for F_mask, and so follows the atoms.
+    scaled_at
+        (n, 3) reflections whose scales these have, when they are twin mates of those.
 
     Raises
     ------
@@ -76,6 +82,7 @@ class FixedMaskModel:
     f_mask: np.ndarray | None = None
     f_layer: np.ndarray | None = None
     babinet: bool = False
+    scaled_at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.calculator.hkl)
@@ -90,8 +97,8 @@ class FixedMaskModel:
     def scaled(self, f_calc: np.ndarray) -> np.ndarray:
         """(n,) complex F_model, from F_calc (n,)."""
         f_mask = -f_calc if self.babinet else self.f_mask
-        crystal, hkl = self.calculator.crystal, self.calculator.hkl
-        return self.scales.f_total(crystal, hkl, f_calc, f_mask, self.f_layer)
+        crystal = self.calculator.crystal
+        return self.scales.f_total(crystal, self._scaled_at, f_calc, f_mask, self.f_layer)
 
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
@@ -115,9 +122,9 @@ class FixedMaskModel:
         along_overall, along_solvent = scales.k_overall * along_k, scales.k_sol * along_k_sol
         by_scales = ScaleGradients(
             k_overall=float(along_k.sum()),
-            b_overall=-along_overall @ quadratic_terms(calculator.crystal, calculator.hkl),
+            b_overall=-along_overall @ quadratic_terms(calculator.crystal, self._scaled_at),
             k_sol=float(along_k_sol.sum()),
-            b_sol=-float(along_solvent @ calculator.stol2),
+            b_sol=-float(along_solvent @ self._stol2),
             k_layer=float((overall * solvent) @ _real_product(w, f_layer)),
             overall_curve=self._by_curve(along_overall, scales.overall_curve),
             solvent_curve=self._by_curve(along_solvent, scales.solvent_curve),
@@ -132,9 +139,18 @@ class FixedMaskModel:
 
     def _curves(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) overall and solvent scale over k_overall and k_sol, which may be zero."""
-        calculator, scales = self.calculator, self.scales
-        overall = replace(scales, k_overall=1.0).overall_scale(calculator.crystal, calculator.hkl)
-        return overall, replace(scales, k_sol=1.0).solvent_scale(calculator.stol2)
+        crystal, scales = self.calculator.crystal, self.scales
+        overall = replace(scales, k_overall=1.0).overall_scale(crystal, self._scaled_at)
+        return overall, replace(scales, k_sol=1.0).solvent_scale(self._stol2)
+
+    @property
+    def _scaled_at(self) -> np.ndarray:
+        return self.calculator.hkl if self.scaled_at is None else self.scaled_at
+
+    @property
+    def _stol2(self) -> np.ndarray:
+        calculator, at = self.calculator, self.scaled_at
+        return calculator.stol2 if at is None else calculator.crystal.stol2(at)
 
     def _solvent_parts(self, f_calc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) F_mask and F_layer, zero where there are none."""
@@ -147,7 +163,7 @@ class FixedMaskModel:
     def _by_curve(self, along: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
         if not coefficients:
             return np.zeros(0)
-        terms = curve_terms(self.calculator.stol2, self.scales.curve_range, len(coefficients))
+        terms = curve_terms(self._stol2, self.scales.curve_range, len(coefficients))
         return along @ terms
 
 
@@ -157,7 +173,7 @@ class MovingMaskModel:
 
     Parameters
     ----------
-    calculator, scales
+    calculator, scales, scaled_at
         As for :class:`FixedMaskModel`.
     mask
         Of the solvent.
@@ -169,6 +185,7 @@ class MovingMaskModel:
     scales: ScaleParameters
     mask: SmoothMask
     nearer: SmoothMask | None = None
+    scaled_at: np.ndarray | None = None
 
     def at(self, atoms: Atoms | None = None) -> "MovingMaskOfAtoms":
         """F_model and derivatives at some atoms, whose masks are made once; by default its own."""
@@ -201,7 +218,10 @@ class MovingMaskOfAtoms:
         """The same with the mask held as it is for these atoms."""
         f_masks = [mask.forward() for mask in self._masks]
         f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
-        return FixedMaskModel(self.model.calculator, self.model.scales, f_masks[0], f_layer)
+        model = self.model
+        return FixedMaskModel(
+            model.calculator, model.scales, f_masks[0], f_layer, scaled_at=model.scaled_at
+        )
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> FModelGradients:
         """Derivatives, as of :meth:`MovingMaskModel.adjoint`."""
@@ -219,6 +239,76 @@ class MovingMaskOfAtoms:
     def _masks(self) -> list[SmoothMaskOfAtoms]:
         masks = (self.model.mask, self.model.nearer)
         return [mask.at(self.atoms) for mask in masks if mask is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class TwinnedModel:
+    """Amplitudes of a twin as a function of atoms and scales.
+
+    Parameters
+    ----------
+    first, other
+        F_model of n reflections in the first domain, and of the m mates in the other.
+    exist
+        (n,) bool: which reflections have a mate.
+    """
+
+    first: FixedMaskModel | MovingMaskModel
+    other: FixedMaskModel | MovingMaskModel
+    exist: np.ndarray
+
+    def forward(self, atoms: Atoms | None = None) -> np.ndarray:
+        """(n,) roots of the mean abs(F_model)^2 of the two domains."""
+        return self._parts(atoms)[0]
+
+    def adjoint(
+        self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
+    ) -> FModelGradients:
+        """Derivatives of a target T by atoms and scales, from those by the amplitudes.
+
+        Takes w = dT/dF (n,), real; the other arguments and the errors are those of
+        :meth:`friedel.Calculator.adjoint`.
+
+        Raises
+        ------
+        ParameterError
+            When w are complex.
+        """
+        if np.iscomplexobj(w):
+            raise ParameterError("dT/dF of a twin is by its amplitudes: got complex numbers")
+        w = checked_weights(w, len(self.exist)).real
+        amplitudes, f_first, f_other = self._parts(atoms)
+        fraction = self.first.scales.twin_fraction
+        per_f = np.divide(w, amplitudes, out=np.zeros_like(w), where=amplitudes > 0.0)
+        by_first = self.first.adjoint(
+            atoms, (1.0 - fraction) * per_f * f_first, anomalous=anomalous
+        )
+        of_mates = fraction * (per_f * f_other)[self.exist]
+        by_other = self.other.adjoint(atoms, of_mates, anomalous=anomalous)
+        by_fraction = 0.5 * float(per_f @ (np.abs(f_other) ** 2 - np.abs(f_first) ** 2))
+        scales = replace(_sum(by_first.scales, by_other.scales), twin_fraction=by_fraction)
+        return FModelGradients(_sum(by_first.atoms, by_other.atoms), scales)
+
+    def _parts(self, atoms: Atoms | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n,) amplitudes; (n,) F_model of either domain, zero where there is no mate."""
+        f_first = self.first.forward(atoms)
+        f_other = np.zeros_like(f_first)
+        f_other[self.exist] = self.other.forward(atoms)
+        fraction = self.first.scales.twin_fraction
+        square = (1.0 - fraction) * np.abs(f_first) ** 2 + fraction * np.abs(f_other) ** 2
+        return np.sqrt(square), f_first, f_other
+
+
+_Some = TypeVar("_Some", Gradients, ScaleGradients)
+
+
+def _sum(first: _Some, second: _Some) -> _Some:
+    """Derivatives by the same parameters along two ways."""
+    summed: dict[str, Any] = {}
+    for name in (field.name for field in fields(first) if field.name != "crystal"):
+        one, other = getattr(first, name), getattr(second, name)
+        summed[name] = None if one is None else one + other
+    return replace(first, **summed)
 
 
 def _real_product(w: np.ndarray, f: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, usual_sta
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.twinning import TwinDomain, best_twin
+from friedel.model.twin_laws import TwinLaw
 from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
@@ -23,7 +24,7 @@ class FitSettings:
     Attributes
     ----------
     twin_laws
-        Matrices by law, of which the best is taken; empty for no twin.
+        Laws by name, of which the best is taken; empty for no twin.
     """
 
     source: str
@@ -31,7 +32,7 @@ class FitSettings:
     target: str
     search_mask: bool
     reject_outliers: bool
-    twin_laws: Mapping[str, np.ndarray]
+    twin_laws: Mapping[str, TwinLaw]
     progress: Callable[[Sequence[Any]], Any]
 
 
@@ -88,10 +89,11 @@ def fit_fmodel(
     flat = _best_flat_fit(data, settings, start, options)
     fitted, twin = flat, None
     if settings.twin_laws:
-        domains = (unscaled.twin_domain(*law) for law in settings.twin_laws.items())
+        domains = (unscaled.twin_domain(law) for law in settings.twin_laws.values())
         twin, data, fitted = best_twin(data, flat, domains, chosen, options)
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
-    notes = *dict.fromkeys(fitted.notes + notes), *about_rejected(near)
+    about_twin = () if twin is None else twin.notes
+    notes = *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
     # r_probe and r_shrink were fitted, unless there turns out to be no solvent
     n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
     rejected = chosen.copy()

@@ -17,8 +17,8 @@ from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
+from friedel.fmodel.twinning import laws_to_try
 from friedel.model.atoms import Atoms
-from friedel.model.crystal import Crystal
 from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
@@ -189,7 +189,13 @@ class FModel(ModelAndData):
         components = UnscaledModel(crystal, atoms, hkl, calculation, masked, solvent == "babinet")
         notes.extend([*components.calculator.factors.notes, *observed.notes])
         settings = FitSettings(
-            source, solvent, target, search_mask, reject_outliers, _laws(crystal, twin), progress
+            source,
+            solvent,
+            target,
+            search_mask,
+            reject_outliers,
+            laws_to_try(crystal, twin),
+            progress,
         )
         self._setup = Setup(
             read.name or "model", observed, components, settings, use_free, notes.records()
@@ -374,11 +380,3 @@ def as_fitted(model: FModel | FittedModel) -> FittedModel:
         When there was no fit.
     """
     return model.fitted if isinstance(model, FModel) else model
-
-
-def _laws(crystal: Crystal, twin: str | None) -> dict[str, np.ndarray]:
-    if twin is None:
-        return {}
-    from friedel.readers.twin_laws import twin_laws  # gemmi is needed for this alone
-
-    return twin_laws(crystal, twin)

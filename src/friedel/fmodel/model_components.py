@@ -1,14 +1,19 @@
 """What a model scatters before any scale: F_calc of its atoms and F_mask of its solvent."""
 
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
+from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
 from friedel.fmodel.twinning import TwinDomain
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.twin_laws import TwinLaw
+from friedel.notes import Note
 from friedel.scaling import ScalingData
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.structure_factors.calculator import Calculator
@@ -88,11 +93,54 @@ class UnscaledModel:
             None if f_layer is None else f_layer[part],
         )
 
-    def twin_domain(self, law: str, matrix: np.ndarray) -> TwinDomain:
-        """What twinning puts on top: at the reflections hkl @ matrix."""
-        hkl = self.hkl @ matrix
-        f_calc = self._calculator_at(hkl).forward()
+    def twin_domain(self, law: TwinLaw) -> TwinDomain:
+        """What the other domain adds: F of the mates, zero for reflections without a mate."""
+        hkl, exist = law.mates(self.crystal, self.hkl)
+        if not exist.any():
+            raise ParameterError(
+                f"no reflection of one domain meets one of the other by {law.name}"
+            )
+        f_calc = _spread(self._calculator_at(hkl).forward(), exist)
+        notes: list[Note] = []
+        if not exist.all():
+            n, of = int((~exist).sum()), len(exist)
+            text = (
+                f"{n} of {of} reflections have no mate by the twin law {law.name}: they are of the "
+                "first domain alone"
+            )
+            notes.append(Note(text, "warning", n))
+        if not law.keeps_equivalents(self.crystal):
+            text = (
+                f"the twin law {law.name} takes equivalent reflections to different ones: F_obs "
+                "that were merged with the symmetry of one domain are means of different ones"
+            )
+            notes.append(Note(text, "warning"))
         if self.babinet:
-            return TwinDomain(law, (f_calc, -f_calc, None))
-        solvent = (None, None) if self.masked is None else self.masked.at(hkl)
-        return TwinDomain(law, (f_calc, *solvent))
+            return TwinDomain(law.name, (f_calc, -f_calc, None), tuple(notes))
+        f_mask, f_layer = (None, None) if self.masked is None else self.masked.at(hkl)
+        f_mask = None if f_mask is None else _spread(f_mask, exist)
+        f_layer = None if f_layer is None else _spread(f_layer, exist)
+        return TwinDomain(law.name, (f_calc, f_mask, f_layer), tuple(notes))
+
+    def twinned(self, first: FixedMaskModel | MovingMaskModel, law: TwinLaw) -> TwinnedModel:
+        """Amplitudes of a twin with derivatives, from F_model of the first domain."""
+        mates, exist = law.mates(self.crystal, self.hkl)
+        at = self.hkl[exist]
+        changed: dict[str, Any] = {"calculator": self._calculator_at(mates), "scaled_at": at}
+        if isinstance(first, MovingMaskModel):
+            assert self.masked is not None
+            mask, nearer = replace(self.masked, hkl=mates).moving
+            changed |= {"mask": mask, "nearer": None if first.nearer is None else nearer}
+        elif first.f_mask is not None and self.masked is not None:
+            f_mask, f_layer = self.masked.at(mates)
+            changed |= {"f_mask": f_mask, "f_layer": None if first.f_layer is None else f_layer}
+        return TwinnedModel(first, replace(first, **changed), exist)
+
+
+def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:
+    """(n,) values (m,) where they exist, zero elsewhere."""
+    if exist.all():
+        return values
+    found = np.zeros(len(exist), values.dtype)
+    found[exist] = values
+    return found

@@ -104,20 +104,24 @@ class ScaledModel(ModelAndData):
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
     ) -> FModelGradients:
-        """Derivatives of a target by atoms and scales, from those by `f_model`.
+        """Derivatives of a target by atoms and scales, from those by `f_model`, complex.
+
+        Of a twin w are those by `amplitudes`, real.
 
         A smooth mask moves with the atoms, any other stays as it is. See
         :meth:`friedel.fmodel.adjoint.FixedMaskModel.adjoint`.
 
         Raises
         ------
-        FriedelError
-            For a twin, whose amplitudes are not those of `f_model`.
+        ParameterError
+            For complex w of a twin, whose amplitudes are not those of `f_model`.
         """
-        if self.twin_law is not None:
-            raise FriedelError("no gradients of a twin: f_model is of one domain, F_obs of two")
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
         model = self.with_moving_mask if moves else self.with_fixed_mask
+        if self.twin_law is not None:
+            law = self._setup.settings.twin_laws[self.twin_law]
+            twin = self._setup.components.twinned(model, law)
+            return twin.adjoint(atoms, w, anomalous=anomalous)
         return model.adjoint(atoms, w, anomalous=anomalous)
 
     @property

@@ -8,6 +8,8 @@ import numpy as np
 
 from friedel.fmodel.flat_solvent_fits import best_fit
 from friedel.model.crystal import Crystal
+from friedel.model.twin_laws import TwinLaw
+from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 
 FIRST_FRACTION = 0.2
@@ -19,18 +21,21 @@ TwinArrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
 @dataclass(frozen=True, eq=False)
 class TwinDomain:
-    """Structure factors that a twin law puts on top of those of the first domain.
+    """Structure factors of the other domain at the reflections that fall on those of the first.
 
     Parameters
     ----------
     law
         Such as ``"-h,-k,l"``.
     arrays
-        Of the mates of all reflections.
+        Of the mates of all reflections; zero for reflections that have none.
+    notes
+        What is worth knowing of the law.
     """
 
     law: str
     arrays: TwinArrays
+    notes: tuple[Note, ...] = ()
 
     def select(self, chosen: np.ndarray) -> TwinArrays:
         """Those of some reflections."""
@@ -53,6 +58,15 @@ class TwinDomain:
         other = scales.f_total(crystal, hkl, f_calc, f_mask, f_layer if scales.k_layer else None)
         fraction = scales.twin_fraction
         return np.sqrt((1.0 - fraction) * np.abs(f_model) ** 2 + fraction * np.abs(other) ** 2)
+
+
+def laws_to_try(crystal: Crystal, twin: str | None) -> dict[str, TwinLaw]:
+    """Laws by name for the option `twin` of :class:`friedel.FModel`; none for None."""
+    if twin is None:
+        return {}
+    from friedel.readers.twin_laws import find_twin_laws  # gemmi is needed for this alone
+
+    return find_twin_laws(crystal, twin)
 
 
 def best_twin(

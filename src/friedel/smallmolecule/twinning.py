@@ -8,6 +8,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError, ReflectionsError
 from friedel.model.crystal import Crystal
+from friedel.model.twin_laws import parsed_rows
 
 TwinLaw = str | Sequence[float] | np.ndarray
 
@@ -59,10 +60,10 @@ def parse_twin_law(law: TwinLaw) -> np.ndarray:
     """
     message = f"got twin law {law!r}, expected three parts as in 'k,h,-l' or nine numbers"
     if isinstance(law, str) and re.search("[hkl]", law, re.IGNORECASE):
-        parts = law.lower().replace(" ", "").split(",")
-        if len(parts) != 3:
+        rows = parsed_rows(law)
+        if rows is None:
             raise ParameterError(message)
-        matrix = np.array([_law_row(part, message) for part in parts])
+        matrix = np.array(rows, np.float64)
     else:
         try:
             numbers = re.split(r"[\s,;]+", law.strip()) if isinstance(law, str) else law
@@ -72,20 +73,6 @@ def parse_twin_law(law: TwinLaw) -> np.ndarray:
     if not np.isfinite(matrix).all() or abs(abs(np.linalg.det(matrix)) - 1.0) > 0.01:
         raise ParameterError(f"twin law {law!r} changes the volume of the cell")
     return matrix
-
-
-def _law_row(part: str, message: str) -> np.ndarray:
-    term = re.compile(r"([+-]?)(?:(\d+(?:\.\d+)?)(?:/(\d+))?\*?)?([hkl])")
-    row, end = np.zeros(3), 0
-    for match in term.finditer(part):
-        if match.start() != end or (end and not match[1]):
-            raise ParameterError(message)
-        end = match.end()
-        size = float(match[2] or 1) / float(match[3] or 1)
-        row["hkl".index(match[4])] += -size if match[1] == "-" else size
-    if end != len(part) or not end:
-        raise ParameterError(message)
-    return row
 
 
 def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:

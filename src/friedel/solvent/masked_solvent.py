@@ -92,8 +92,13 @@ class MaskedSolvent:
     def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """F_mask, and F_layer where there is one, of other reflections (n, 3).
 
-        They should not reach beyond those of the solvent itself.
+        Where they reach beyond what the grid of the mask holds, as mates in pseudo-merohedral twins
+        may, they are of the same mask on a finer grid, unless mask or spacing were given.
         """
+        beyond = (2 * np.abs(hkl).max(axis=0, initial=0) > self.mask.shape).any()
+        if beyond and self.given is None and self.spacing is None:
+            finer = replace(self, hkl=hkl)
+            return finer.f_mask, finer.f_layer
         f_mask = self._transform(self.mask, hkl)
         nearer = self._nearer_mask
         return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask

@@ -1,0 +1,169 @@
+"""Twin laws as exact rational matrices, and the reflections that they bring together.
+
+A law takes the indices of a reflection to those of the reflection of the other domain that falls on
+it. In a centred cell that may be by halves or thirds: every lattice point of a reflection that the
+centring allows is taken to one again, though the matrix is not integral.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from math import atan, degrees, lcm
+
+import numpy as np
+
+from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import ParameterError
+from friedel.model.arrays import checked_hkl
+from friedel.model.crystal import Crystal
+
+LARGEST_NUMBER = 1000
+"""Of numerators and denominator: laws of real lattices have numbers of one digit."""
+
+_TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d+)?)(?:/(\d+))?\*?)?([hklxyz])(?:/(\d+))?")
+
+Rows = list[list[Fraction]]
+
+
+@dataclass(frozen=True, eq=False)
+class TwinLaw:
+    """A law of twinning: the mate of a reflection is ``hkl @ numerators / denominator``.
+
+    Parameters
+    ----------
+    name
+        Such as ``"-h,-k,l"`` or ``"h/2+k/2,3/2*h-k/2,-l"``: indices of the mate.
+    numerators
+        (3, 3) int64.
+    denominator
+        Of all elements, positive.
+    """
+
+    name: str
+    numerators: np.ndarray
+    denominator: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "TwinLaw":
+        """The law of a triplet: indices of the mate, or where the operation takes x, y, z.
+
+        Raises
+        ------
+        ParameterError
+            When the text is no such triplet, or changes the volume of the cell.
+        """
+        letters = "xyz" if re.search("[xyz]", text.lower()) else "hkl"
+        rows = parsed_rows(text, letters)
+        if rows is None:
+            raise ParameterError(
+                f"got twin law {text!r}, expected one such as '-h,-k,l', or 'auto'"
+            )
+        # hkl are a row that is multiplied from the right, by the rotation that acts on a column xyz
+        matrix = rows if letters == "xyz" else [list(column) for column in zip(*rows, strict=True)]
+        if abs(_determinant(matrix)) != 1:
+            raise ParameterError(f"the twin law {text!r} is no operation on reflections")
+        denominator = lcm(*(x.denominator for row in matrix for x in row))
+        numerators = [[int(x * denominator) for x in row] for row in matrix]
+        if max(denominator, *(abs(x) for row in numerators for x in row)) > LARGEST_NUMBER:
+            raise ParameterError(f"the twin law {text!r} is no operation on reflections")
+        return cls(text, np.array(numerators, np.int64), denominator)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(3, 3): the mate is hkl @ matrix; int64, float64 only when there are fractions."""
+        return self.numerators if self.denominator == 1 else self.numerators / self.denominator
+
+    def mates(self, crystal: Crystal, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reflections of the other domain that fall on these.
+
+        Parameters
+        ----------
+        hkl
+            (n, 3) integers.
+
+        Returns
+        -------
+        mates
+            (m, 3) int64, of those reflections that have one, in their order.
+        exist
+            (n,) bool: which have one. The others fall between the lattice points of the other
+            domain, or on points that the centring of the cell leaves out, and are of one domain.
+
+        Raises
+        ------
+        ReflectionsError
+            When `hkl` are not integers in three columns.
+        """
+        mates, remainder = np.divmod(checked_hkl(hkl) @ self.numerators, self.denominator)
+        exist = ~remainder.any(axis=1)
+        phases = mates @ crystal.centring_translations.T.astype(np.int64)
+        exist &= ~(phases % TRANSLATION_DENOMINATOR).any(axis=1)
+        return (mates if exist.all() else mates[exist]), exist
+
+    def __mul__(self, other: "TwinLaw") -> "TwinLaw":
+        """The law of one after the other."""
+        name = f"({self.name})*({other.name})"
+        numerators = self.numerators @ other.numerators
+        return TwinLaw(name, numerators, self.denominator * other.denominator)
+
+    def is_symmetry(self, crystal: Crystal) -> bool:
+        """Whether the law is a symmetry operation of the crystal's intensities."""
+        rotations, _ = crystal.primitive_operations
+        scaled = self.denominator * rotations.astype(np.int64)
+        return any((sign * self.numerators == r).all() for r in scaled for sign in (1, -1))
+
+    def keeps_equivalents(self, crystal: Crystal) -> bool:
+        """Whether mates of equivalent reflections are equivalent.
+
+        Where they are not, as by a two-fold axis of a cubic lattice across the three-fold axis of a
+        rhombohedral crystal, the twin has less symmetry than its domains, and measured intensities
+        that were merged with the symmetry of one domain are means of different ones.
+        """
+        rotations, _ = crystal.primitive_operations
+        inverse = np.linalg.inv(self.matrix)
+        turned = inverse @ rotations @ self.matrix
+        differences = np.abs(turned[:, None] - rotations[None]).max(axis=(2, 3))
+        return bool((differences.min(axis=1) < 1e-6).all())
+
+    def obliquity(self, crystal: Crystal) -> float:
+        """How far the lattices of the two domains disagree, in degrees.
+
+        For a two-fold axis the angle between the axis and the normal of the lattice plane that
+        it should be perpendicular to [LePage1982]. Such an axis shears the lattice by
+        2 tan(obliquity); other operations have the obliquity of the axis that deforms as much.
+        """
+        strain = crystal.orthogonalization @ self.matrix @ crystal.fractionalization
+        sizes = np.linalg.svd(strain, compute_uv=False)
+        largest = max(float(sizes[0]), 1.0 / float(sizes[-1]), 1.0)
+        return degrees(atan(0.5 * (largest - 1.0 / largest)))
+
+
+def parsed_rows(text: str, letters: str = "hkl") -> Rows | None:
+    """(3, 3) factors of the letters in each part of a triplet; None when it is no such text.
+
+    Parameters
+    ----------
+    text
+        Such as ``"h/2+k/2,3/2*h-k/2,-l"``, in lower or upper case; 0.5h and 1/2h are taken too.
+    """
+    parts = text.lower().replace(" ", "").split(",")
+    rows = [_parsed_row(part, letters) for part in parts]
+    return None if len(rows) != 3 or None in rows else rows  # type: ignore[return-value]
+
+
+def _parsed_row(part: str, letters: str) -> list[Fraction] | None:
+    row, end = [Fraction(0)] * 3, 0
+    for term in _TERM.finditer(part):
+        sign, factor, divisor, letter, last_divisor = term.groups()
+        divisors = int(divisor or 1) * int(last_divisor or 1)
+        if term.start() != end or (end and not sign) or letter not in letters or not divisors:
+            return None
+        end = term.end()
+        size = Fraction(factor or 1) / divisors
+        row[letters.index(letter)] += -size if sign == "-" else size
+    return row if end == len(part) and end else None
+
+
+def _determinant(m: Rows) -> Fraction:
+    (a, b, c), (d, e, f), (g, h, i) = m
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
