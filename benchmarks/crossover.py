@@ -9,8 +9,8 @@ put anywhere; times are of one thread, once planned.
 
 import numpy as np
 from common import load
-from direct import seconds
 
+from direct import seconds
 from friedel.direct import predicted_seconds
 from friedel.structure_factors.calculator import SECONDS_PER_GATHER, Calculator
 

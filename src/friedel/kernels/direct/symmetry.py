@@ -7,8 +7,8 @@ real parts of the sums suffice.
 """
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 compiled = njit(cache=True, nogil=True)

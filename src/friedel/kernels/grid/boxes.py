@@ -6,8 +6,8 @@ Distances are in grid steps; a box begins at any integer and has whole vectors a
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.simd import LANES, add, constant, load, store
 
 BOX = 96

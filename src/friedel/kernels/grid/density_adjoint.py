@@ -35,8 +35,8 @@ unit occupancy, the derivatives by
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.boxes import BOX, place_sphere, sphere_rows, table_radius
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.grid.gaussians import FAST, FOUR_PI, FOUR_PI2

@@ -6,8 +6,8 @@ Shared by the density and its adjoint, which must cut every atom at the same poi
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.gaussians import FOUR_PI, FOUR_PI2, gaussian_form, inverse_and_det
 
 GROUP = 3

@@ -12,8 +12,8 @@ shift the atom. Tables are in whole vectors.
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.boxes import BOX
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.simd import (

@@ -1,8 +1,8 @@
 """Picking structure factors out of the transform of one asymmetric unit's density."""
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 CONJUGATE, IN_PLANE = 24, 48

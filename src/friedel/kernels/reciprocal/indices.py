@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from friedel.kernels.compiled import njit
 
 compiled = njit(cache=True, nogil=True)
 

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 WALLS = np.array(
