@@ -8,8 +8,9 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
-from friedel.writers.files import check_output, write_atomically
+from friedel.writers.files import check_output
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, triplets
+from friedel.writers.text import write_text
 
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 
@@ -57,4 +58,4 @@ def write_fcf(
     indices = [[str(x) for x in column] for column in hkl.T]
     numbers = [[f"{x:.6g}" for x in column] for column in values.values()]
     loop.set_all_values([*indices, *numbers])
-    write_atomically(path, document.write_file, overwrite=overwrite)
+    write_text(path, document.as_string(), overwrite=overwrite)

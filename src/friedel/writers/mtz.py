@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -38,8 +39,9 @@ def write_mtz(
     MTZ files name a tabulated space-group setting. Where the operations are none, as with an
     unusual origin, all symmetry equivalents are written in P 1.
     """
-    mtz = as_mtz(crystal, hkl, columns, wavelength)
-    write_atomically(path, mtz.write_to_file, overwrite=overwrite)
+    # By way of memory: gemmi itself does not look whether the last bytes found room on the disk
+    content = as_mtz(crystal, hkl, columns, wavelength).write_to_bytes()
+    write_atomically(path, lambda name: Path(name).write_bytes(content), overwrite=overwrite)
 
 
 def as_mtz(
