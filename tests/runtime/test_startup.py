@@ -22,6 +22,32 @@ def test_warmup(capsys):
     assert err.startswith("ready after")
 
 
+def test_nothing_is_compiled_after_a_warmup(shared_data):
+    """A second process finds all code, and so does a fit that searches for the mask."""
+    code = """
+import gc, sys
+from friedel.cli import main
+from numba.core.dispatcher import Dispatcher
+def compiled():
+    kernels = [x for x in gc.get_objects() if isinstance(x, Dispatcher)]
+    stats = [x.stats for x in kernels if x.__module__.startswith("friedel.")]
+    return [sum(sum(counts.values()) for counts in x) for x in zip(*(
+        (y.cache_hits, y.cache_misses) for y in stats
+    ))]
+main(["warmup"])
+hits, misses = compiled()
+assert hits > 50 and misses == 0, (hits, misses)
+main(["fcalc", sys.argv[1], "--dmin", "1"])
+main(["fmodel", sys.argv[2], sys.argv[3], "--smooth-mask", "--search-mask"])
+assert compiled()[1] == 0
+"""
+    models = [shared_data / "models" / name for name in ("5e5z.pdb", "5e5z.mtz")]
+    command = [sys.executable, "-c", code, str(QUARTZ), *map(str, models)]
+    subprocess.run([*command[:2], "from friedel.cli import main; main(['warmup'])"], check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_nowhere_to_keep_compiled_code(tmp_path):
     """No folder can be made beside the kernels nor at home, as files stand there, even by root."""
     shutil.copytree(PACKAGE, tmp_path / "friedel", ignore=shutil.ignore_patterns("__pycache__"))
@@ -58,12 +84,12 @@ def test_interrupted_command_leaves_no_file(tmp_path):
     code = f"""
 import friedel.writers.files as writers, sys, time
 from friedel.cli import main
-replace = writers.os.replace
+link = writers.os.link
 def slow(*arguments):
     print("writing", flush=True)
     time.sleep(30)
-    replace(*arguments)
-writers.os.replace = slow
+    link(*arguments)
+writers.os.link = slow
 main(["fcalc", {str(QUARTZ)!r}, "--dmin", "1", "--to-mtz", {str(tmp_path / "out.mtz")!r}])
 """
     command = [sys.executable, "-c", code]
