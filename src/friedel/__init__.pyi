@@ -65,6 +65,9 @@ from friedel.reflections.friedel_pairs import (
 from friedel.reflections.reflections import (
     Reflections as Reflections,
 )
+from friedel.runtime.memory import (
+    release_memory as release_memory,
+)
 from friedel.scattering.dispersion import (
     anomalous as anomalous,
     cromer_liberman as cromer_liberman,

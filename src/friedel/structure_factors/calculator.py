@@ -1,6 +1,5 @@
 """Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -15,6 +14,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.readers.models import as_model
 from friedel.reflections.reflections import checked_hkl
+from friedel.runtime.threads import usable_cores
 from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.scattering.formfactors.scattering import CustomFormFactor
@@ -387,7 +387,7 @@ class Evaluation:
 
 
 def checked_threads(threads: int | None) -> int:
-    """A number of threads; that of the cores for None.
+    """A number of threads; that of the cores which this process may use for None.
 
     Raises
     ------
@@ -395,7 +395,7 @@ def checked_threads(threads: int | None) -> int:
         When it is not a positive integer.
     """
     if threads is None:
-        return os.cpu_count() or 1
+        return usable_cores()
     if int(threads) != threads or threads < 1:
         raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
     return int(threads)
