@@ -55,6 +55,7 @@ _ONE_LINE_INTERFACE = {
     "model_density": "friedel.structure_factors.model_density",
     "neutron_length": "friedel.scattering.formfactors",
     "read_calculated": "friedel.readers.calculated",
+    "release_memory": "friedel.runtime.memory",
     "plot_cost": "friedel.plots.density",
     "plot_dispersion": "friedel.plots.scattering",
     "plot_fmodel": "friedel.plots.fmodel",

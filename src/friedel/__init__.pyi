@@ -81,6 +81,9 @@ from friedel.reflections.twin_statistics import (
     h_test as h_test,
     l_test as l_test,
 )
+from friedel.runtime.memory import (
+    release_memory as release_memory,
+)
 from friedel.scattering.dispersion import (
     anomalous as anomalous,
     cromer_liberman as cromer_liberman,

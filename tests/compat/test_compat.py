@@ -651,3 +651,11 @@ def test_every_name_of_the_door_resolves():
 def test_objects_print_as_gemmis(name):
     theirs, ours = (repr(o).partition(" at ")[0] for o in both(name))
     assert ours == theirs
+
+
+def test_a_reciprocal_grid_without_a_cell():
+    from friedel.compat.reciprocal_grid import ReciprocalGrid
+
+    grid = ReciprocalGrid(np.zeros((4, 4, 4), np.complex64), None, half_l=False, nw_real=4)
+    with pytest.raises(friedel.CellError, match="no unit cell"):
+        grid.prepare_asu_data()

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from importlib.resources import files
 
 import numpy as np
@@ -243,18 +244,27 @@ def test_tables_tell_what_they_are():
         assert str(len(found.labels)) in repr(found)
 
 
-def test_extrapolation_is_told_once_for_each_table(monkeypatch):
-    monkeypatch.setattr("friedel.scattering.formfactors.tables._warned", set())
+def test_extrapolation_is_told():
     for name in ("it92", "wk95"):
         found = form_factor_table(name)
         with pytest.warns(friedel.FriedelWarning, match=f"{name} are fitted to {found.stol_max:g}"):
             found.f("C", [0.0, 49.0])
-        found.f("C", 49.0)  # warnings are errors here
+        found.f("C", 1.9)  # warnings are errors here
     factors = scattering_factors(["C"], "electron")
     with pytest.warns(friedel.FriedelWarning, match="c4322"):
         factors.warn_beyond(2.1)
-    factors.warn_beyond(2.1)
     scattering_factors(["C"], "neutron").warn_beyond(1e3)
+
+
+def test_extrapolation_is_told_of_each_model():
+    """Of the second too, though Python by itself says the same words once for a line of code."""
+    crystal = friedel.Crystal((2.0, 2.1, 2.2, 90, 90, 90))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for label in ("C", "N"):
+            atoms = friedel.Atoms.from_labels([label], [[0.1, 0.2, 0.3]], 1.0, 0.5)
+            friedel.fcalc((crystal, atoms), d_min=0.24)
+    assert [bool("it92 are fitted to 2" in str(x.message)) for x in told] == [True, True]
 
 
 class TestFitting:

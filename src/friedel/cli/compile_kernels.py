@@ -32,7 +32,9 @@ def steps() -> Iterator[Job]:
     yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
     for solvent in ("smooth", "flat", "babinet"):
         yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
-    yield "solvent that moves", _scaling((crystal, _atoms(False)), "flat", smooth_mask=True)
+    for search in (False, True):
+        name = "solvent that moves" + search * ", searched for"
+        yield name, _scaling((crystal, _atoms(False)), "flat", smooth_mask=True, search_mask=search)
 
 
 def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
@@ -81,14 +83,20 @@ def _few_reflections(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
 
 
 def _scaling(
-    model: tuple[Crystal, Atoms], solvent: str, smooth_mask: bool = False
+    model: tuple[Crystal, Atoms],
+    solvent: str,
+    *,
+    smooth_mask: bool = False,
+    search_mask: bool = False,
 ) -> Callable[[], None]:
     def job() -> None:
         f = fcalc(model, d_min=D_MIN)
         amplitudes = f.amplitudes * (1.0 + 0.1 * np.sin(np.arange(len(f))))
         free = np.arange(len(f)) % 10 == 0
         data = Reflections(f.crystal, f.hkl, amplitudes, 0.05 * amplitudes + 1.0, free, "FP")
-        fmodel = FModel(model, data, solvent=solvent, smooth_mask=smooth_mask).fit()
+        fmodel = FModel(
+            model, data, solvent=solvent, smooth_mask=smooth_mask, search_mask=search_mask
+        ).fit()
         fmodel.to_dict()
         fmodel.adjoint(None, fmodel.f_model.values)
 

@@ -1,7 +1,10 @@
 """Entry point of the command: errors become one line on stderr and exit code 2."""
 
+import errno
+import os
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -40,11 +43,16 @@ def friedel() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; 0 for success, 2 for input that cannot be used, 130 for Ctrl-C."""
+    """Run the command line.
+
+    The exit code is 0 for success, 2 for input that cannot be used or output that cannot be
+    written, 130 for Ctrl-C, and 1 when the reader of a pipe has left.
+    """
     warnings.showwarning = _show_warning
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         friedel.main(args=arguments, prog_name="friedel", standalone_mode=False, obj=arguments)
+        sys.stdout.flush()  # here, as Python would only say at its end what it could not write
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.NoArgsIsHelpError as needed:
@@ -56,13 +64,30 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     except MemoryError:
         _fail("not enough memory")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.filename is not None:
+            _fail(f"{error.filename}: {reason}")
+        _drop_output()
+        if error.errno == errno.EPIPE:
+            sys.exit(1)
+        _fail(f"cannot write: {reason}")
     except (KeyboardInterrupt, click.Abort):
         click.echo("friedel: interrupted", err=True)
         sys.exit(130)
 
 
+def _drop_output() -> None:
+    """Let what is left of standard output go nowhere, or Python would try again at its end."""
+    with suppress(OSError, ValueError):  # not of a terminal's or a file's, as in tests
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _fail(message: str) -> None:
-    click.echo("friedel: " + " ".join(message.split()), err=True)
+    with suppress(OSError):  # of a full disk that takes the messages too
+        click.echo("friedel: " + " ".join(message.split()), err=True)
     sys.exit(2)
 
 

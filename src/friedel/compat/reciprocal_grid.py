@@ -4,7 +4,7 @@ import numpy as np
 
 from friedel.compat.float_grid import FloatGrid
 from friedel.constants import MOTT_BETHE
-from friedel.errors import ReflectionsError, ResolutionError
+from friedel.errors import CellError, ReflectionsError, ResolutionError
 from friedel.model.crystal import Crystal
 from friedel.reflections.reflections import Reflections
 
@@ -100,6 +100,13 @@ class ReciprocalGrid:
             Include F(000), include systematically absent reflections.
         mott_bethe
             Multiply by the Mott-Bethe factor, for densities of f_x - Z.
+
+        Raises
+        ------
+        CellError
+            When the grid was made without a crystal.
+        ResolutionError
+            When the grid does not reach `dmin`.
         """
         return asu_data_from_grid(self, dmin, unblur, with_000, with_sys_abs, mott_bethe)
 
@@ -173,7 +180,8 @@ def asu_data_from_grid(
 ) -> ComplexAsuData:
     """What :meth:`ReciprocalGrid.prepare_asu_data` returns."""
     crystal = grid.crystal
-    assert crystal is not None
+    if crystal is None:
+        raise CellError("the grid has no unit cell: make it with a crystal")
     limits = np.array([*grid.array.shape[:2], grid._nw_real]) // 2
     finest = float(np.min(1.0 / (limits * crystal.reciprocal_lengths)))
     hkl = _reflections_to(crystal, dmin or finest, with_sys_abs)

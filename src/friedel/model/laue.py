@@ -65,22 +65,33 @@ def find_reciprocal_asu(
     SymmetryError
         When the rotations belong to no crystallographic point group in any common setting.
     """
+    number, _, found = _find_laue_group(rotations, basis)
+    return number, np.rint(TRANSLATION_DENOMINATOR * found).astype(np.int64)
+
+
+def laue_name(rotations: np.ndarray, basis: np.ndarray | None = None) -> str:
+    """Name of the Laue class, such as ``"mmm"``.
+
+    Raises
+    ------
+    SymmetryError
+        When the rotations belong to no crystallographic point group in any common setting.
+    """
+    return _find_laue_group(rotations, basis)[1]
+
+
+def _find_laue_group(
+    rotations: np.ndarray, basis: np.ndarray | None
+) -> tuple[int, str, np.ndarray]:
+    """Number of the asymmetric unit, name of the Laue class and the basis in which it is found."""
     for candidate in [basis] if basis is not None else _candidate_bases():
         group = _transformed(rotations, candidate)
         found = _laue_groups().get(_with_inversion(group)) if group is not None else None
         if found is not None:
-            return found[0], np.rint(TRANSLATION_DENOMINATOR * candidate).astype(np.int64)
+            return *found, candidate
     raise SymmetryError(
         f"the {len(rotations)} rotations are no crystallographic point group in a known setting"
     )
-
-
-def laue_name(rotations: np.ndarray, basis: np.ndarray | None = None) -> str:
-    """Name of the Laue class, such as ``"mmm"``."""
-    _, basis24 = find_reciprocal_asu(rotations, basis)
-    group = _transformed(rotations, basis24 / TRANSLATION_DENOMINATOR)
-    assert group is not None
-    return _laue_groups()[_with_inversion(group)][1]
 
 
 @cache

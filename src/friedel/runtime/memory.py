@@ -8,13 +8,19 @@ name in the same thread, and must not leave the function that asked for it.
 import math
 import os
 import threading
+from itertools import count
+from operator import itemgetter
+from weakref import WeakSet
 
 import numpy as np
 
 from friedel.errors import MemoryLimitError
 
-LARGEST_KEPT = 512 * 2**20
-"""Bytes; larger arrays are made anew, as the cost of their pages is small beside their use."""
+MEMORY_KEPT = 512 * 2**20
+"""Bytes that are kept for all names of all threads together; what was kept first is dropped first.
+
+Larger arrays are made anew each time, as the cost of their pages is small beside their use.
+"""
 
 CACHE_LINE = 64
 """Bytes."""
@@ -22,20 +28,84 @@ CACHE_LINE = 64
 MEMORY_SHARE = 0.9
 """Of the memory that is left, what one calculation may take."""
 
+
+class _Kept:
+    """Memory of one thread by name, each with its turn among all that was kept.
+
+    Who uses an array holds it himself: to drop it here, from any thread, takes it from nobody.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, tuple[int, np.ndarray]] = {}
+
+
 _local = threading.local()
+_of_threads: WeakSet[_Kept] = WeakSet()
+"""What each thread keeps; it goes away with the thread."""
+_turns = count()
+_lock = threading.Lock()
+"""For every change to what is kept."""
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     """An array of this thread's, with any content."""
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
-    if needed > LARGEST_KEPT:
-        return _aligned(needed).view(dtype).reshape(shape)
-    kept: dict[str, np.ndarray] = _local.__dict__.setdefault("kept", {})
-    memory = kept.get(name)
+    mine: _Kept | None = getattr(_local, "kept", None)
+    _, memory = mine.arrays.get(name, (0, None)) if mine is not None else (0, None)
     if memory is None or not needed <= memory.size <= 4 * needed + 2**20:
-        memory = kept[name] = _aligned(needed)
+        memory = _aligned(needed)
+        _keep(name, memory)
     return memory[:needed].view(dtype).reshape(shape)
+
+
+def release_memory() -> int:
+    """Give memory back that is kept between calculations, at most 512 MiB, and return its bytes.
+
+    Calculations take memory anew when they need it. Other threads may calculate meanwhile; a
+    thread that ends gives its own back.
+
+    Returns
+    -------
+    int
+        Bytes that were kept.
+    """
+    with _lock:
+        released = _size_kept()
+        for kept in _of_threads:
+            kept.arrays.clear()
+    return released
+
+
+def _keep(name: str, memory: np.ndarray) -> None:
+    """Keep memory of this thread, and drop what was kept first where there is too much."""
+    with _lock:
+        mine: _Kept | None = getattr(_local, "kept", None)
+        if mine is None:
+            mine = _local.kept = _Kept()
+            _of_threads.add(mine)
+        mine.arrays.pop(name, None)
+        if memory.size > MEMORY_KEPT:
+            return
+        mine.arrays[name] = next(_turns), memory
+        too_much = _size_kept() - MEMORY_KEPT
+        while too_much > 0:
+            all_kept = [(turn, x, key) for x in _of_threads for key, (turn, _) in x.arrays.items()]
+            _, owner, first = min(all_kept, key=itemgetter(0))
+            too_much -= owner.arrays.pop(first)[1].size
+
+
+def _size_kept() -> int:
+    return sum(memory.size for kept in _of_threads for _, memory in kept.arrays.values())
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that the child has not may have held it
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _aligned(n: int) -> np.ndarray:

@@ -4,11 +4,14 @@ The threads are kept: to make them takes as long as they save on a small protein
 makes its own.
 """
 
+import math
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,7 @@ SECONDS_OF_THREADS = 1e-3
 
 
 def checked_threads(threads: int | None) -> int:
-    """A number of threads; that of the cores for None.
+    """A number of threads; that of the cores which this process may use for None.
 
     Raises
     ------
@@ -28,7 +31,7 @@ def checked_threads(threads: int | None) -> int:
         When it is not a positive integer.
     """
     if threads is None:
-        return os.cpu_count() or 1
+        return usable_cores()
     if int(threads) != threads or threads < 1:
         raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
     return int(threads)
@@ -40,7 +43,8 @@ def in_stretches(
     """Call work(first, last) for stretches that cover range(n), each in a thread of its own.
 
     The kernels let other threads run; what each writes must be its own. `work` must not
-    divide itself among threads again.
+    divide itself among threads again. All stretches have ended when this returns or raises, and the
+    error of the first that failed, in their order, is the one raised.
 
     Parameters
     ----------
@@ -58,12 +62,23 @@ def in_stretches(
         inner = np.searchsorted(done, done[-1] * np.arange(1, threads) / threads) + 1
         edges = [0, *inner.tolist(), n]
     (first, last), *others = pairwise(edges)
-    pending = [_threads().submit(work, *pair) for pair in others]
+    pending: list[Future[None]] = []
     try:
+        pending.extend(_threads().submit(work, *pair) for pair in others)
         work(first, last)
     finally:
-        for other in pending:
-            other.result()
+        _await_all(pending)
+    for other in pending:
+        other.result()
+
+
+def _await_all(pending: list[Future[None]]) -> None:
+    """Wait also after Ctrl-C: who still works writes into memory that the next call uses."""
+    try:
+        wait(pending)
+    except BaseException:
+        wait(pending)
+        raise
 
 
 def in_pieces(
@@ -87,9 +102,47 @@ def in_pieces(
     in_stretches(work, len(edges) - 1, threads)
 
 
+def usable_cores() -> int:
+    """Cores that this process may use, by its affinity and the quota of its control groups."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        cores = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count()
+    return max(1, min([cores or 1, *map(math.ceil, _quotas())]))
+
+
+def _quotas(root: Path = Path("/")) -> Iterator[float]:
+    """Cores' worth of time that containers and batch systems on Linux allow; nothing elsewhere.
+
+    Each group that the process is in has its own limit, and so have the groups around it. A
+    container may see its own group as the outermost.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / controllers  # version 2 has no controllers here
+        around = [top / group.lstrip("/"), *(top / group.lstrip("/")).parents]
+        for folder in around[: around.index(top) + 1]:
+            with suppress(OSError, ValueError):
+                if controllers:
+                    quota = (folder / "cpu.cfs_quota_us").read_text()
+                    period = (folder / "cpu.cfs_period_us").read_text()
+                else:
+                    quota, period = (folder / "cpu.max").read_text().split()
+                if float(quota) > 0:  # "max" is no number
+                    yield float(quota) / float(period)
+
+
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="friedel")
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="friedel")
 
 
 if hasattr(os, "register_at_fork"):

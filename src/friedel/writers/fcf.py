@@ -8,7 +8,7 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
-from friedel.writers.files import check_output, write_atomically
+from friedel.writers.files import check_output, write_text
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, triplets
 from friedel.writers.history import history, text_field
 
@@ -63,4 +63,4 @@ def write_fcf(
     indices = [[str(x) for x in column] for column in hkl.T]
     numbers = [[f"{x:.6g}" for x in column] for column in values.values()]
     loop.set_all_values([*indices, *numbers])
-    write_atomically(path, document.write_file, overwrite=overwrite)
+    write_text(path, document.as_string(), overwrite=overwrite)

@@ -1,10 +1,9 @@
 """Output files: complete or absent, and never replaced unless that is asked for.
 
-Files are written under a temporary name and renamed when complete.
+Files are written under a temporary name in the same folder and renamed when complete.
 """
 
 import os
-import tempfile
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
@@ -37,22 +36,31 @@ def write_atomically(
 ) -> None:
     """Call ``write(temporary_name)``, then give the result its name.
 
+    A file that appears under that name meanwhile is kept too, unless `overwrite` is true.
+
     Raises
     ------
     OutputError
-        When the file cannot be written, or exists and `overwrite` is false.
+        When the file cannot be written, as on a full disk, or exists and `overwrite` is false.
     """
     target = check_output(path, overwrite=overwrite)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
-    os.close(handle)
+    temporary = target.with_name(f".{os.urandom(8).hex()}{target.suffix}")
     try:
-        write(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+        # New files get their mode from the system, which knows the umask of the process
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        write(str(temporary))
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _give_new_name(temporary, target)
+    except FileExistsError:
+        raise OutputError(
+            f"{fspath(path)} exists; it is not overwritten unless that is asked for"
+        ) from None
     except OSError as error:
-        raise OutputError(f"cannot write {fspath(path)}: {error}") from None
+        raise OutputError(f"cannot write {fspath(path)}: {error.strerror or error}") from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:
@@ -68,7 +76,21 @@ def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False)
     )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _give_new_name(temporary: Path, target: Path) -> None:
+    """Rename a file, but never to a name that is taken: a mere rename replaces what is there.
+
+    Raises
+    ------
+    FileExistsError
+        When `target` exists.
+    """
+    try:
+        os.link(temporary, target)
+        return
+    except FileExistsError:
+        raise
+    except OSError:
+        pass  # a file system without hard links
+    # An empty file of our own takes the name, for the moment that the rename needs
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    os.replace(temporary, target)

@@ -1,5 +1,6 @@
 """CCP4 maps."""
 
+import os
 from os import PathLike
 
 import gemmi
@@ -8,6 +9,9 @@ import numpy as np
 from friedel.model.crystal import Crystal
 from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell
+
+HEADER_SIZE = 1024
+"""Bytes; then come the symmetry operations, whose length is the 24th word, and the values."""
 
 
 def write_ccp4_map(
@@ -24,4 +28,12 @@ def write_ccp4_map(
     space_group = find_gemmi_spacegroup(crystal) or gemmi.SpaceGroup("P 1")
     ccp4.grid = gemmi.FloatGrid(np.asarray(values, np.float32), to_gemmi_cell(crystal), space_group)
     ccp4.update_ccp4_header()
-    write_atomically(path, ccp4.write_ccp4_map, overwrite=overwrite)
+
+    def write(name: str) -> None:
+        ccp4.write_ccp4_map(name)
+        # gemmi does not look whether the last bytes, which it writes on closing, found room
+        size, whole = os.path.getsize(name), HEADER_SIZE + ccp4.header_i32(24) + 4 * values.size
+        if size < whole:
+            raise OSError(f"the disk took {size} of {whole} bytes")
+
+    write_atomically(path, write, overwrite=overwrite)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -47,7 +48,9 @@ def write_mtz(
     """
     mtz = as_mtz(crystal, hkl, columns, wavelength)
     mtz.history = history(notes, command)
-    write_atomically(path, mtz.write_to_file, overwrite=overwrite)
+    # By way of memory: gemmi itself does not look whether the last bytes found room on the disk
+    content = mtz.write_to_bytes()
+    write_atomically(path, lambda name: Path(name).write_bytes(content), overwrite=overwrite)
 
 
 def as_mtz(

@@ -7,9 +7,9 @@ real parts of the sums suffice.
 """
 
 import numpy as np
-from numba import njit
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 compiled = njit(cache=True, nogil=True)

@@ -8,7 +8,8 @@ over atoms and groups.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from friedel.kernels.compiled import njit
 
 
 class GridAxes(NamedTuple):

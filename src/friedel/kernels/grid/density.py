@@ -19,8 +19,8 @@ results do not depend on the number of threads.
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
 from friedel.kernels.grid.boxes import (
     BOX,

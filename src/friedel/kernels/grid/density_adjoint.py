@@ -36,8 +36,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
 from friedel.kernels.grid.boxes import BOX, new_place, new_rows, place_sphere, sphere_rows
 from friedel.kernels.grid.ellipsoids import GROUP

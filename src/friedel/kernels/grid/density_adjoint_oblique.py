@@ -8,8 +8,8 @@ by `_add_derivatives`.
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
 from friedel.kernels.grid.boxes import (
     BOX,

@@ -7,8 +7,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.boxes import place_box
 from friedel.kernels.grid.gaussians import FOUR_PI, FOUR_PI2, gaussian_form, inverse_and_det
 

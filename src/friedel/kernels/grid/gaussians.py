@@ -2,7 +2,7 @@
 
 import math
 
-from numba import njit
+from friedel.kernels.compiled import njit
 
 FOUR_PI2 = 4.0 * math.pi**2
 FOUR_PI = 4.0 * math.pi

@@ -9,8 +9,8 @@ at the end of its row even when it goes on at the start.
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.periodic import chord, row_distances, wrapped
 
 ONE, SIX, LOW_SIX = np.uint64(1), np.uint64(6), np.uint64(63)

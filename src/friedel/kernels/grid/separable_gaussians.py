@@ -13,8 +13,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.boxes import BOX
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.simd import (

@@ -9,8 +9,7 @@ smaller than a bump.
 
 import math
 
-from numba import njit
-
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.periodic import chord, row_distances, wrapped
 
 

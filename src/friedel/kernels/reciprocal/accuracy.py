@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from friedel.kernels.compiled import njit
 from friedel.kernels.grid.gaussians import r2_at_level
 
 MODERATE_STEPS = 12

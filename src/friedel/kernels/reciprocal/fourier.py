@@ -1,9 +1,9 @@
 """Picking structure factors out of the transform of one asymmetric unit's density."""
 
 import numpy as np
-from numba import njit
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 CONJUGATE, IN_PLANE = TRANSLATION_DENOMINATOR, 2 * TRANSLATION_DENOMINATOR

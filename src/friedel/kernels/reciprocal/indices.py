@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.kernels.compiled import njit
 
 compiled = njit(cache=True, nogil=True)
 

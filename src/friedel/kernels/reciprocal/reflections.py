@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 WALLS = np.array(

@@ -7,7 +7,8 @@ F_layer, through which alone phases matter.
 import math
 
 import numpy as np
-from numba import njit
+
+from friedel.kernels.compiled import njit
 
 REFLECTIONS_AT_A_TIME = 256
 """Reflections whose derivatives stay in the fastest memory between two uses."""

@@ -1,17 +1,18 @@
 """What each kind of atom in a model scatters: the arrays that the engine sums with."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from friedel.constants import MOTT_BETHE
-from friedel.errors import ParameterError
+from friedel.errors import FriedelWarning, ParameterError
 from friedel.model.elements import element_of_entry, element_record, make_label, parse_label
 from friedel.notes import Note
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
 from friedel.scattering.formfactors.published import form_factor_table
-from friedel.scattering.formfactors.tables import FormFactorTable, warn_beyond
+from friedel.scattering.formfactors.tables import FormFactorTable, extrapolation
 
 CustomFormFactor = GaussianSum | complex | str
 """A sum; a number for all angles (a scattering length); or the label of a table's entry."""
@@ -59,8 +60,13 @@ class ScatteringFactors:
     table: str = ""
 
     def warn_beyond(self, stol: float) -> None:
-        """Warn, once for each table, of sin(theta)/lambda (1/A) beyond its range."""
-        warn_beyond(self.table, stol, self.stol_max)
+        """Warn of sin(theta)/lambda (1/A) beyond the table's range, each time this is called.
+
+        Python by itself says the same words only once: the next model's would stay unsaid.
+        """
+        if stol > self.stol_max:
+            text = extrapolation(self.table, stol, self.stol_max)
+            warnings.warn_explicit(text, FriedelWarning, __file__, 0, __name__, registry={})
 
     def f(self, stol2: np.ndarray) -> np.ndarray:
         """(n_kinds, n) real form factors, before any Mott-Bethe factor."""

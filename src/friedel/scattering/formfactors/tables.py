@@ -20,8 +20,6 @@ from friedel.scattering.formfactors.exact import FormFactor
 from friedel.scattering.formfactors.fitting import FittedSum
 from friedel.scattering.formfactors.gaussians import GaussianSum
 
-_warned: set[str] = set()
-
 
 @dataclass(frozen=True)
 class TableInfo:
@@ -115,7 +113,7 @@ class FormFactorTable:
     def f(self, label: str, stol2: np.ndarray | float) -> np.ndarray:
         """The published form factor at (sin theta / lambda)^2 in 1/A^2; its real part.
 
-        Warns once for each table when it is asked for more than the table's range.
+        Warns when it is asked for more than the table's range.
 
         Raises
         ------
@@ -175,8 +173,10 @@ class FormFactorTable:
         )
 
     def warn_beyond(self, stol: float) -> None:
-        """Warn, once for each table, of sin(theta)/lambda beyond its range."""
-        warn_beyond(self.name, stol, self.stol_max)
+        """Warn of sin(theta)/lambda (1/A) beyond its range."""
+        if stol > self.stol_max:
+            text = extrapolation(self.name, stol, self.stol_max)
+            warnings.warn(text, FriedelWarning, stacklevel=3)
 
     @cached_property
     def charges(self) -> Mapping[str, tuple[int, ...]]:
@@ -224,14 +224,9 @@ def _normalized(label: str, sum_: GaussianSum) -> GaussianSum:
     return GaussianSum(tuple(factor * a for a in sum_.a), sum_.b)
 
 
-def warn_beyond(name: str, stol: float, stol_max: float) -> None:
-    """Warn, once for each table name, that form factors are extrapolated."""
-    if stol <= stol_max or name in _warned:
-        return
-    _warned.add(name)
-    warnings.warn(
+def extrapolation(name: str, stol: float, stol_max: float) -> str:
+    """The warning that form factors are extrapolated."""
+    return (
         f"sin(theta)/lambda reaches {stol:.2f} 1/A; the form factors of {name} are fitted to "
-        f"{stol_max:g} 1/A and extrapolated beyond",
-        FriedelWarning,
-        stacklevel=4,
+        f"{stol_max:g} 1/A and extrapolated beyond"
     )
