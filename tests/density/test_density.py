@@ -162,6 +162,19 @@ def test_radius_is_where_the_density_falls_to_the_cutoff():
     assert RadiusTable.for_atoms(atoms, groups, 0.0, 1e4).largest == 0.0
 
 
+def test_radii_are_interpolated_in_b():
+    atoms = some_atoms(8, 0.0)
+    factors = scattering_factors(atoms.scatterers)
+    radii = RadiusTable.for_atoms(atoms, GaussianGroups.from_sums(factors.a, factors.b), 2.0, 1e-4)
+    kind = np.array([0, 1, 1])
+    b = radii.b_first + radii.b_step * np.array([0.0, 3.25, 47.0])
+    first, between, last = radii.of(b, kind)
+    np.testing.assert_allclose(first, radii.radius[0, :, 0])
+    low, high = radii.radius[1, :, 3], radii.radius[1, :, 4]
+    np.testing.assert_allclose(between, 0.75 * low + 0.25 * high)
+    np.testing.assert_allclose(last, radii.radius[1, :, 47])
+
+
 @pytest.mark.parametrize("crystal", [ORTHOGONAL, OBLIQUE], ids=["orthogonal", "oblique"])
 @pytest.mark.parametrize("aniso", [0.0, 0.2], ids=["iso", "aniso"])
 def test_terms_without_amplitude_change_nothing(crystal, aniso):

@@ -20,7 +20,7 @@ MOVED = {
         "friedel.model.crystal",
         "friedel.model.operations",
     ),
-    "friedel.density_adjoint": ("friedel.density.atoms_on_grid",),
+    "friedel.density_adjoint": ("friedel.compat.old_density",),
     "friedel.direct.along_rows": ("friedel.direct.row_sums",),
     "friedel.direct.blocks": ("friedel.direct.atom_blocks",),
     "friedel.direct.few_atoms": ("friedel.direct.table_sums",),
@@ -90,7 +90,7 @@ MOVED = {
     "friedel.model_statistics": ("friedel.fmodel.statistics",),
     "friedel.observed": ("friedel.fmodel.observed",),
     "friedel.parallel": ("friedel.runtime.threads",),
-    "friedel.placement": ("friedel.density.atoms_on_grid",),
+    "friedel.placement": ("friedel.density.atoms_on_grid", "friedel.compat.old_density"),
     "friedel.plots_data": ("friedel.plots.data",),
     "friedel.plots_elements": ("friedel.plots.scattering",),
     "friedel.plots_model": ("friedel.plots.density",),
@@ -135,6 +135,7 @@ RENAMED = {
     ("friedel.direct.blocks", "Model"): "WeightedAtoms",
     ("friedel.direct.sums", "structure_factors"): "direct_structure_factors",
     ("friedel.ensemble", "structure_factors"): "member_structure_factors",
+    ("friedel.gridsum", "PlannedSum"): "GridSum",
     ("friedel.mask", "Operation"): "MatrixAndShift",
 }
 """Old path and a name there, and the name that what it meant has now."""

@@ -6,16 +6,19 @@ from importlib.util import find_spec
 from typing import Any
 
 
-def names_of(package: str, module: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for `package` that looks names up in `module` when they are asked for.
+def names_of(package: str, *modules: str) -> Callable[[str], Any]:
+    """A ``__getattr__`` for `package` that looks names up in `modules` when they are asked for.
 
     Names of the package's own modules are left to Python: ``from package import part`` asks here
-    first, and must not load the whole of `module` before `part`, which `module` itself may need.
+    first, and must not load the whole of a module before `part`, which that itself may need.
     """
 
     def look_up(name: str) -> Any:
         if name.startswith("__") or find_spec(f"{package}.{name}") is not None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(module), name)
+        for module in modules[:-1]:
+            if hasattr(import_module(module), name):
+                return getattr(import_module(module), name)
+        return getattr(import_module(modules[-1]), name)
 
     return look_up

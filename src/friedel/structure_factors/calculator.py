@@ -18,7 +18,7 @@ from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
-from friedel.structure_factors.grid_sum import GridSum, PlannedSum, check_room
+from friedel.structure_factors.grid_sum import GridSum, check_room
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
 from friedel.structure_factors.scattering_options import read_for_calculation
 
@@ -66,7 +66,7 @@ class Calculator:
     factors: ScatteringFactors
     options: CalculationOptions = field(default_factory=CalculationOptions)
     method: str = field(init=False)
-    _on_grid: PlannedSum | None = field(init=False, repr=False)
+    _on_grid: GridSum | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.options, CalculationOptions):
@@ -174,7 +174,7 @@ class Calculator:
     @property
     def plan(self) -> Plan | None:
         """Sampling of the density, None for direct summation."""
-        return None if self._on_grid is None else self._on_grid.plan
+        return None if self._on_grid is None else self._on_grid.latest.plan
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
         """(n,) complex128 structure factors.
@@ -267,7 +267,7 @@ class Calculator:
         return atoms.occ * sums.derivatives(atoms.frac, w, self.threads)[0][:, 0]
 
     @cached_property
-    def _of_constants(self) -> PlannedSum:
+    def _of_constants(self) -> GridSum:
         n = len(self.atoms.scatterers)
         fixed = Fixed(dtype=self.options.dtype)
         return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
@@ -321,8 +321,8 @@ class Calculator:
 
     def _planned_sum(
         self, a: np.ndarray, b: np.ndarray, f_double_prime: np.ndarray, fixed: Fixed
-    ) -> PlannedSum:
-        return PlannedSum(
+    ) -> GridSum:
+        return GridSum(
             self.crystal,
             self.atoms,
             self.hkl,
@@ -334,7 +334,7 @@ class Calculator:
             fixed,
         )
 
-    def _chosen(self) -> tuple[str, PlannedSum | None]:
+    def _chosen(self) -> tuple[str, GridSum | None]:
         """The method, and for the FFT a plan."""
         asked, n = self._asked, len(self.hkl)
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
