@@ -1,0 +1,55 @@
+"""The scripts in tools/."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from friedel.data import sources
+
+TOOLS = Path(__file__).parents[1] / "tools"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class TestImportTables:
+    TEXT = '# About.\n\n[one]\ntitle = "1"\n\n# About two.\n[two]\nsha256 = "old"\nunits = "A"\n'
+
+    @pytest.mark.parametrize("name", ["one", "two"])
+    def test_a_checksum_is_added_or_renewed_and_nothing_else(self, name):
+        found = load("import_tables").with_checksum(self.TEXT, name, "new")
+        expected = tomllib.loads(self.TEXT)
+        expected[name]["sha256"] = "new"
+        assert tomllib.loads(found) == expected
+        assert found.count("# About") == 2
+
+    def test_the_last_entry_may_lack_it(self):
+        found = load("import_tables").with_checksum('[last]\ntitle = "x"\n', "last", "new")
+        assert found == '[last]\ntitle = "x"\nsha256 = "new"\n'
+
+    def test_a_new_table_needs_no_checksum_beforehand(self, monkeypatch, tmp_path, capsys):
+        tool = load("import_tables")
+        monkeypatch.setattr(tool, "DATA", tmp_path)
+        monkeypatch.setattr("sys.argv", ["import_tables.py"])
+        (tmp_path / "SOURCES.toml").write_text('[toy]\ntitle = "Toy"\nunits = "A"\n')
+        with pytest.raises(SystemExit, match=r"no toy\.csv"):
+            tool.main()
+        (tmp_path / "toy.csv").write_text("symbol,a1,b1\nC,1,2\n")
+        tool.main()
+        assert "toy: checksum added" in capsys.readouterr().out
+        written = (tmp_path / "SOURCES.toml").read_text()
+        assert len(tomllib.loads(written)["toy"]["sha256"]) == 64
+        tool.main()
+        assert (tmp_path / "SOURCES.toml").read_text() == written
+
+    def test_the_packages_own_file_is_as_the_tool_leaves_it(self):
+        tool = load("import_tables")
+        text = (tool.DATA / "SOURCES.toml").read_text(encoding="utf-8")
+        for name, stated in sources().items():
+            assert tool.with_checksum(text, name, stated["sha256"]) == text
