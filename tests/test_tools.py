@@ -1,11 +1,13 @@
-"""The scripts in tools/."""
+"""The scripts in tools/, and those in benchmarks/ that must keep up with the package."""
 
 import importlib.util
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import friedel
 from friedel.data import sources
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -53,3 +55,34 @@ class TestImportTables:
         text = (tool.DATA / "SOURCES.toml").read_text(encoding="utf-8")
         for name, stated in sources().items():
             assert tool.with_checksum(text, name, stated["sha256"]) == text
+
+
+class TestCostConstants:
+    """benchmarks/cost_constants.py measures every machine constant that there is."""
+
+    NAMES = re.compile(
+        r"^((?:SECONDS|COST)_\w+|\w+_SECONDS|\w+_PER_THREAD|POINTS_PER_ATOM|SHARE_OF_REAL)"
+        r"(?:, (\w+_PER_THREAD))? = ",
+        re.MULTILINE,
+    )
+
+    def test_all_are_measured(self):
+        source = Path(friedel.__file__).parent
+        script = (TOOLS.parent / "benchmarks" / "cost_constants.py").read_text(encoding="utf-8")
+        found = {
+            name
+            for path in source.rglob("*.py")
+            for names in self.NAMES.findall(path.read_text(encoding="utf-8"))
+            for name in names
+            if name
+        }
+        assert len(found) > 25
+        assert not {name for name in found if f'"{name}"' not in script}
+
+    def test_the_script_names_nothing_else(self):
+        script = (TOOLS.parent / "benchmarks" / "cost_constants.py").read_text(encoding="utf-8")
+        named = set(re.findall(r'"([A-Z][A-Z_]{4,})"', script))
+        source = "\n".join(
+            path.read_text(encoding="utf-8") for path in Path(friedel.__file__).parent.rglob("*.py")
+        )
+        assert not {name for name in named if not re.search(rf"^(\w+, )?{name}\b", source, re.M)}
