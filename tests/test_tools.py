@@ -86,3 +86,28 @@ class TestCostConstants:
             path.read_text(encoding="utf-8") for path in Path(friedel.__file__).parent.rglob("*.py")
         )
         assert not {name for name in named if not re.search(rf"^(\w+, )?{name}\b", source, re.M)}
+
+
+class TestArchitecture:
+    def test_the_picture_is_that_of_the_contract(self):
+        tool = load("draw_architecture")
+        stored = tool.PICTURE.read_text(encoding="utf-8")
+        assert stored == tool.draw(), "run tools/draw_architecture.py"
+
+    def test_every_package_is_on_the_page(self):
+        tool = load("draw_architecture")
+        page = (tool.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        names = {name.removeprefix("friedel.") for line in tool.layers() for name in line}
+        assert not {
+            name for name in names if f"`{name}`" not in page and f"`{name}.py`" not in page
+        }
+
+    def test_places_that_the_page_names_are_there(self):
+        tool = load("draw_architecture")
+        page = (tool.ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+        source = tool.ROOT / "src" / "friedel"
+        named = re.findall(r"`([\w/]+(?:/|\.\w+))`", page)
+        assert len(named) > 20
+        for name in named:
+            places = [root / name for root in (source, tool.ROOT, tool.ROOT / "docs")]
+            assert any(place.exists() for place in places), name
