@@ -11,7 +11,8 @@ A prediction is a sum of constants times counts. The counts are found by asking 
 with one constant set to 1 and the others to 0; the constants are then those, none of them
 negative, that make the relative errors of all predictions in a group least. So what is measured
 is what predicts best, and no formula of a model stands here again. What a constant stands for
-shows only where its part of the time varies: each group says which of its calls do that.
+shows only where its part of the time varies: each group says which of its calls do that. A 0 says
+that the times do not tell it from the constants beside it: keep the old value then.
 """
 
 import argparse

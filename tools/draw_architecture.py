@@ -48,8 +48,8 @@ def idea(name):
     sentence = re.sub(r"\s*\[\w+\]|`", "", " ".join(sentence.split()))
     title, _, rest = sentence.partition(": ")
     own = name.rpartition(".")[2].replace("_", " ")
-    said = rest if title.lower().removeprefix("the ") == own else sentence
-    return said[0].upper() + said[1:]
+    is_own = title.lower().removeprefix("the ") == own
+    return rest[0].upper() + rest[1:] if is_own else sentence
 
 
 def text(x, y, content, size=TEXT, more=""):
