@@ -77,6 +77,15 @@ def test_help_waits_for_no_heavy_package(command):
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+def test_names_of_scaling_are_there_when_they_are_used():
+    code = (
+        "import friedel.scaling as s, sys\nassert 'numba' not in sys.modules\n"
+        "assert s.targets.TARGETS is s.TARGETS and s.fitting.fit is s.fit\n"
+        "assert all(hasattr(s, name) for name in s.__all__) and not hasattr(s, 'no_such_name')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_method_that_writes_a_file_is_in_the_table_of_formats():
     for result in RESULTS:
         methods = {
