@@ -1,6 +1,6 @@
 """Error achieved over error asked for, on real structures.
 
-    python benchmarks/accuracy.py
+    python benchmarks/accuracy.py [--only NAME]
 
 Every model at several resolutions, for X-rays and electrons, at rtol 1e-2 to 1e-6: the worst of ten
 resolution shells against direct summation on up to 1,200 reflections. Cases above 1 are listed
@@ -10,7 +10,15 @@ with their plans.
 import warnings
 
 import numpy as np
-from common import MACROMOLECULES, SMALL_MOLECULES, exact_sample, load, worst_shell
+from common import (
+    MACROMOLECULES,
+    SMALL_MOLECULES,
+    chosen,
+    exact_sample,
+    load,
+    parser_of,
+    worst_shell,
+)
 
 from friedel.errors import FriedelWarning
 from friedel.structure_factors.calculator import Calculator
@@ -29,11 +37,13 @@ def resolutions(model, name):
 
 
 def main():
+    every = (*MACROMOLECULES, *SMALL_MOLECULES)
+    _, names = chosen(parser_of(__doc__, every), every)
     warnings.simplefilter("ignore", FriedelWarning)
     print("| model | d_min | radiation | " + " | ".join(f"{r:.0e}" for r in RTOLS) + " |")
     print("|---|---|---|" + "---|" * len(RTOLS))
     ratios, above = [], []
-    for name in (*MACROMOLECULES, *SMALL_MOLECULES):
+    for name in names:
         model = load(name)
         for d_min in resolutions(model, name):
             every = model.crystal.unique_reflections(d_min)

@@ -1,5 +1,6 @@
 """What the benchmarks share: models, the error measure, timing, peers in processes of their own."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -38,6 +39,26 @@ SYNTHETIC = {
 ATOMS_PER_A3 = 0.07
 """In a protein molecule."""
 SMALL_MOLECULES = ("1011031.cif", "2013551.cif", "2242624.cif", "4003024.cif", "epoxide.cif")
+
+
+def parser_of(document, names):
+    """A parser with the option --only, for scripts whose cases have these names."""
+    parser = argparse.ArgumentParser(description=document.splitlines()[0])
+    text = f"cases with NAME in their name, of {', '.join(map(str, names))}; can be repeated"
+    parser.add_argument("--only", action="append", metavar="NAME", help=text)
+    return parser
+
+
+def chosen(parser, names):
+    """The arguments given, and the names among these that --only chooses: without it all of them.
+
+    Ends with an error of the parser where there are none.
+    """
+    given = parser.parse_args()
+    found = [name for name in names if any(text in str(name) for text in given.only or [""])]
+    if not found:
+        parser.error(f"no case is named {', '.join(given.only)}: see --help")
+    return given, found
 
 
 def models_folder():

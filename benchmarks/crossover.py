@@ -1,6 +1,6 @@
 """Where the FFT becomes faster than direct summation: measured, and as `method="auto"` predicts.
 
-    python benchmarks/crossover.py
+    python benchmarks/crossover.py [--only NAME]
 
 In one crystal and at one resolution the time of direct summation grows with the number of atoms,
 that of the FFT hardly does. Atoms are drawn from a real structure, repeatedly if need be, and
@@ -8,7 +8,7 @@ put anywhere; times are of one thread, once planned.
 """
 
 import numpy as np
-from common import load
+from common import chosen, load, parser_of
 
 from direct import seconds
 from friedel.direct import predicted_seconds
@@ -55,10 +55,12 @@ def at_crossover(lines):
 
 
 def main():
+    names = [name for name, *_ in CASES]
+    _, names = chosen(parser_of(__doc__, dict.fromkeys(names)), names)
     print(
         f"{'model':15s} {'d_min':>5s} {'rtol':>7s} {'equal at':>9s}   predicted direct / FFT there"
     )
-    for name, d_min, rtol in CASES:
+    for name, d_min, rtol in (case for case in CASES if case[0] in names):
         model = load(name)
         lines = [both(model, n, d_min, rtol) for n in NUMBERS]
         n, ratio = at_crossover(lines)

@@ -1,6 +1,6 @@
 """Time of gradients beside that of structure factors, and beside those of cctbx and TorchRef.
 
-    python benchmarks/gradients.py [MODEL ...]
+    python benchmarks/gradients.py [MODEL ...] [--only NAME]
 
 For each model: one thread, all parameters (xyz, B or U, occupancy, f'), float32; the error is the
 relative rms of the Cartesian gradients against direct summation. cctbx, by FFT with its defaults,
@@ -16,14 +16,13 @@ beyond what it is before, in grids; on Linux.
 
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import gemmi
 import numpy as np
-from common import load, model_and_resolution, models_folder, run_peer, seconds
+from common import chosen, load, model_and_resolution, models_folder, parser_of, run_peer, seconds
 from peer import peak_mb
 from scipy.spatial import cKDTree
 
@@ -135,11 +134,15 @@ def small_ensemble():
 
 
 def main():
+    every = (*NAMES, LARGE, "ensemble")
+    parser = parser_of(__doc__, every)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="without the ensemble")
+    given, names = chosen(parser, every)
     print(
         f"{'model':14s} {'':16s} {'F, ms':>9s} {'grad, ms':>9s} {'ratio':>6s} {'us/atom':>9s} "
         f"{'error':>9s}"
     )
-    for name in sys.argv[1:] or (*NAMES, LARGE):
+    for name in given.models or [name for name in names if name != "ensemble"]:
         model, d_min = model_and_resolution(name)
         hkl, n = model.crystal.unique_reflections(d_min), len(model.atoms)
         rng = np.random.default_rng(1)
@@ -168,7 +171,7 @@ def main():
             _, order = cKDTree(peer["sites"]).query(sites)
             error = relative_rms(peer["xyz"][order], exact)
             line(name, "torchref", *pair, error, n, beside(pair, totals))
-    if not sys.argv[1:]:
+    if not given.models and "ensemble" in names:
         with multiprocessing.get_context("spawn").Pool(1) as pool:  # for its memory's sake
             print("", *pool.apply(ensemble), sep="\n")
 

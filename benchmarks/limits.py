@@ -1,6 +1,6 @@
 """What the time of F_calc consists of, beside what the machine's memory and arithmetic allow.
 
-    python benchmarks/limits.py
+    python benchmarks/limits.py [--only NAME]
 
 Times are of the processor; the machine's rates are measured in the same run.
 """
@@ -131,6 +131,6 @@ def print_parts(names):
 
 
 if __name__ == "__main__":
-    from common import MACROMOLECULES
+    from common import MACROMOLECULES, chosen, parser_of
 
-    print_parts(list(MACROMOLECULES))
+    print_parts(chosen(parser_of(__doc__, MACROMOLECULES), MACROMOLECULES)[1])

@@ -1,6 +1,7 @@
 """How far outliers move fitted scales: friedel against gemmi and cctbx.
 
     python benchmarks/outliers.py FOLDER [--cctbx PYTHON] [--draws 4] [--only "l1, flat"]
+        [--pair 1dur]
 
 Of a random 1 % of F_obs ten times the value is taken, or a thousandth, or zero (which friedel
 leaves out, and gemmi does not). Printed is how far, relative to the fit of the
@@ -41,9 +42,10 @@ def main():
     parser.add_argument("--cctbx", metavar="PYTHON", help="interpreter that has cctbx")
     parser.add_argument("--draws", type=int, default=4, help="how many sets of outliers")
     parser.add_argument("--only", action="append", help="programs with this in their name")
+    parser.add_argument("--pair", choices=PAIRS, action="append", help="these pairs alone")
     arguments = parser.parse_args()
     table = {}
-    for name in PAIRS:
+    for name in arguments.pair or PAIRS:
         task = read_task(arguments.folder, name, 0)
         found = {
             program: run

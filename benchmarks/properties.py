@@ -1,6 +1,6 @@
 """Properties of the elements: time of f' and f'' and of form factors, beside gemmi and xraydb.
 
-    python benchmarks/properties.py
+    python benchmarks/properties.py [--only NAME]
 
 Each line: this package, the peer in the same run, their ratio, and the largest difference.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import gemmi
 import numpy as np
+from common import chosen, parser_of
 
 import friedel
 from friedel.scattering.dispersion import anomalous, cromer_liberman
@@ -110,8 +111,14 @@ def form_factors() -> None:
     )
 
 
+CASES = {
+    "cromer-liberman": cromer_liberman_everywhere,
+    "addends": addends_of_all_elements,
+    "chantler": chantler_everywhere,
+    "form factors": form_factors,
+}
+
+
 if __name__ == "__main__":
-    cromer_liberman_everywhere()
-    addends_of_all_elements()
-    chantler_everywhere()
-    form_factors()
+    for name in chosen(parser_of(__doc__, CASES), CASES)[1]:
+        CASES[name]()

@@ -1,6 +1,6 @@
 """How the time of F_calc grows: with atoms, and with grid points.
 
-    python benchmarks/scaling.py
+    python benchmarks/scaling.py [--only NAME]
 
 Synthetic crystals, rtol 1e-4, one thread. First more and more atoms in a cell that grows with them,
 at one resolution; then the same atoms in the same cell at finer and finer resolution. The
@@ -8,7 +8,7 @@ exponents are slopes of straight lines fitted to logarithms.
 """
 
 import numpy as np
-from common import seconds, synthetic
+from common import chosen, parser_of, seconds, synthetic
 
 from friedel.structure_factors.calculator import Calculator
 
@@ -53,18 +53,30 @@ def exponent(x, y):
 
 
 def main():
+    _, names = chosen(parser_of(__doc__, SERIES), SERIES)
     print(
         f"{'atoms':>8s} {'d_min':>6s} {'grid points':>12s} {'refl':>9s} {'ms':>10s} "
         f"{'1st call':>10s} {'us/atom':>9s} {'ns/point':>9s}"
     )
+    for name in names:
+        SERIES[name]()
+
+
+def with_atoms():
     atoms, _, _, per_call, with_plan = np.array([measure(crystal_of(n), D_MIN) for n in ATOMS]).T
     print(f"time ~ atoms^({exponent(atoms, per_call)}) at a fixed density of atoms")
     print(f"       with the plan: atoms^({exponent(atoms, with_plan)})\n")
+
+
+def with_resolution():
     model = crystal_of(N_FIXED)
     _, points, n_hkl, per_call, with_plan = np.array([measure(model, d) for d in RESOLUTIONS]).T
     print(f"time ~ grid points^({exponent(points, per_call)}) for {N_FIXED} atoms")
     print(f"       with the plan: grid points^({exponent(points, with_plan)})")
     print(f"reflections ~ grid points^({exponent(points, n_hkl)})")
+
+
+SERIES = {"atoms": with_atoms, "resolution": with_resolution}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The smooth solvent mask beside the flat one: F_mask, R-factors and time, one thread.
 
-    python benchmarks/smooth_mask.py
+    python benchmarks/smooth_mask.py [--only NAME]
 
 Data are as for the other benchmarks. Differences are rms of F_mask relative to those of the flat
 mask, by shell; those of the flat mask on a grid three times as fine say how well it knows itself.
@@ -11,7 +11,7 @@ calls: of the flat F_mask, of the smooth one, and of its derivatives.
 from itertools import pairwise
 
 import numpy as np
-from common import models_folder, seconds
+from common import chosen, models_folder, parser_of, seconds
 from rfactors import PAIRS
 
 from friedel import FModel
@@ -52,9 +52,11 @@ def times(flat, mask):
 
 
 def main():
+    _, names = chosen(parser_of(__doc__, PAIRS), PAIRS)
     limits = "".join(f"{f'> {low:g} A':>6s}" for low in SHELLS[1:])
     print(f"  {'percent':12s}{'all':>6s}{limits}  R_work R_free flat, default")
-    for name, (model, columns) in PAIRS.items():
+    for name in names:
+        model, columns = PAIRS[name]
         paths = (models_folder() / model, f"{models_folder() / columns}")
 
         def fitted(paths=paths, **options):

@@ -1,16 +1,14 @@
 """Time of F_calc, mask and fit of the page's model, and of the mask alone, one thread.
 
-    python benchmarks/solvent.py [--cctbx PYTHON]
+    python benchmarks/solvent.py [--only NAME] [--cctbx PYTHON]
 
 Data are as for the other benchmarks. Least of some runs after a first one, in one process for
 friedel and gemmi, in one of its own for cctbx.
 """
 
-import argparse
-
 import gemmi
 import numpy as np
-from common import models_folder, seconds
+from common import chosen, models_folder, parser_of, seconds
 from rfactors import PAIRS, Task, run_cctbx, run_gemmi
 
 from friedel import FModel, as_model, as_reflections
@@ -36,14 +34,16 @@ def mask_times(path, crystal, atoms, d_min):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__, PAIRS)
     parser.add_argument("--cctbx", metavar="PYTHON", help="interpreter that has cctbx")
-    python = parser.parse_args().cctbx
+    given, names = chosen(parser, PAIRS)
+    python = given.cctbx
     folder = models_folder()
     print("milliseconds; x: times friedel's")
     print(f"{'pair':10s} {'recipe':>7s} {'gemmi':>7s} {'x':>5s} {'cctbx':>7s} {'x':>5s}   "
           f"{'mask':>6s} {'gemmi':>6s} {'x':>5s}")  # fmt: skip
-    for name, (model, columns) in PAIRS.items():
+    for name in names:
+        model, columns = PAIRS[name]
         data = as_reflections(f"{folder / columns}")
         usable = (data.values > 0) & (data.sigmas > 0) & ~data.crystal.is_absent(data.hkl)
         data = data.select(usable)

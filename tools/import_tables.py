@@ -3,14 +3,15 @@
     python tools/import_tables.py [FOLDER_WITH_CSV]
 
 Copies each table named in SOURCES.toml from FOLDER, without comment lines (what they
-say belongs to SOURCES.toml), then rewrites the sha256 entries of SOURCES.toml.
-Without FOLDER only the checksums are renewed. Electron tables beyond C4322 have a tool of their
-own: tools/import_electron_tables.py.
+say belongs to SOURCES.toml), then writes the sha256 of each into SOURCES.toml, where one may be
+missing. Without FOLDER only the checksums are renewed. Electron tables beyond C4322 have a tool of
+their own: tools/import_electron_tables.py.
 """
 
 import hashlib
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "src" / "friedel" / "data"
@@ -41,22 +42,36 @@ def with_added_rows(text: str, rows: tuple[str, ...]) -> str:
     return "".join(lines)
 
 
+def with_checksum(text: str, name: str, digest: str) -> str:
+    """SOURCES.toml with the checksum of one table, at the end of its entry if it has none."""
+    start = re.search(rf"^\[{name}\]\n", text, flags=re.MULTILINE).end()
+    following = re.search(r"^(\[|#)", text[start:], flags=re.MULTILINE)
+    end = start + following.start() if following else len(text)
+    entry, line = text[start:end], f'sha256 = "{digest}"'
+    if re.search(r"^sha256 *=", entry, flags=re.MULTILINE):
+        entry = re.sub(r"^sha256 *=.*$", line, entry, flags=re.MULTILINE)
+    else:
+        content = entry.rstrip("\n")
+        entry = f"{content}\n{line}{entry[len(content) :] or chr(10)}"
+    return text[:start] + entry + text[end:]
+
+
 def main() -> None:
     sources = DATA / "SOURCES.toml"
     text = sources.read_text(encoding="utf-8")
-    for name in re.findall(r"^\[(\w+)\]", text, flags=re.MULTILINE):
+    before = tomllib.loads(text)
+    for name, stated in before.items():
         path = DATA / f"{name}.csv"
         origin = Path(sys.argv[1]) / path.name if len(sys.argv) > 1 else path
         if origin.exists():
             content = without_comments(origin.read_text(encoding="utf-8"))
             path.write_text(with_added_rows(content, ADDED.get(name, ())), encoding="utf-8")
+        if not path.exists():
+            sys.exit(f"SOURCES.toml describes {name}, but there is no {path.name} in {DATA}")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        text = re.sub(
-            rf'(^\[{name}\]\n(?:.*\n)*?sha256 = )"[^"]*"',
-            rf'\1"{digest}"',
-            text,
-            flags=re.MULTILINE,
-        )
+        if stated.get("sha256") != digest:
+            print(f"{name}: checksum {'renewed' if 'sha256' in stated else 'added'}")
+            text = with_checksum(text, name, digest)
     sources.write_text(text, encoding="utf-8")
 
 

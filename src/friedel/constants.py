@@ -16,3 +16,6 @@ MOTT_BETHE = 1.0 / (8.0 * math.pi**2 * BOHR_RADIUS)
 
 TRANSLATION_DENOMINATOR = 24
 """Symmetry translations are integers in units of 1/24 of a cell edge."""
+
+METHODS = ("auto", "fft", "direct")
+"""Ways to sum structure factors; ``"auto"`` is the faster of the others by predicted time."""

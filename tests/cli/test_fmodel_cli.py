@@ -58,8 +58,8 @@ def test_mask_written_and_read(capsys, tmp_path, pair):
 
 
 def test_other_files_hold_what_the_mtz_file_holds(capsys, tmp_path, pair):
-    mtz, cif, hkl = (tmp_path / f"out.{suffix}" for suffix in ("mtz", "cif", "hkl"))
-    files = ["--to-mtz", mtz, "--to-cif", cif, "--to-hkl", hkl]
+    mtz, cif, hkl, csv = (tmp_path / f"out.{suffix}" for suffix in ("mtz", "cif", "hkl", "csv"))
+    files = ["--to-mtz", mtz, "-o", cif, "--to-hkl", hkl, "-o", csv]
     code, _, err = run(capsys, "fmodel", *pair, "--solvent", "flat", *files)
     assert code == 0, err
     columns = gemmi.read_mtz_file(str(mtz))
@@ -74,6 +74,8 @@ def test_other_files_hold_what_the_mtz_file_holds(capsys, tmp_path, pair):
     f_model = columns.array[:, columns.column_labels().index("FMODEL")]
     squares = [float(line[12:20]) for line in lines]
     np.testing.assert_allclose(squares, f_model**2, rtol=1e-3, atol=0.006)
+    values = np.loadtxt(csv, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(values[:, 3], f_model, rtol=1e-6)
 
 
 def test_smooth_mask(capsys, tmp_path, pair):

@@ -79,7 +79,7 @@ def test_twin_law_of_a_real_structure(capsys, tmp_path, models):
 
 def test_files(capsys, tmp_path, embedded):
     mtz, fcf = tmp_path / "out.mtz", tmp_path / "out.fcf"
-    code, _, err = run(capsys, "fmodel", *embedded, "--to-mtz", mtz, "--to-fcf", fcf)
+    code, _, err = run(capsys, "fmodel", *embedded, "--output", mtz, "--to-fcf", fcf)
     assert code == 0, err
     read = gemmi.read_mtz_file(str(mtz))
     assert read.spacegroup.xhm() == "P m -3 m"

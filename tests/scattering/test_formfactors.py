@@ -20,6 +20,7 @@ from friedel.model.elements import (
     parse_label,
 )
 from friedel.scattering.formfactors import (
+    SOURCES,
     TABLES,
     GaussianSum,
     fit_gaussians,
@@ -33,7 +34,9 @@ STOL2 = np.linspace(0.0, 1.5, 50)
 def test_tables_are_what_they_were_when_they_were_checked():
     for name, source in sources().items():
         content = files("friedel.data").joinpath(f"{name}.csv").read_bytes()
-        assert hashlib.sha256(content).hexdigest() == source["sha256"], name
+        assert hashlib.sha256(content).hexdigest() == source.get("sha256"), (
+            f"{name}: run tools/import_tables.py"
+        )
         assert source["references"]
         assert table(name)
 
@@ -231,6 +234,12 @@ def test_addends_by_label_go_before_those_by_element():
 def test_a_table_of_other_radiation_is_refused(source, name):
     with pytest.raises(friedel.ParameterError, match=name):
         scattering_factors(["C"], source, table=name)
+
+
+def test_tables_are_listed_once_in_the_file_that_describes_them():
+    described = [name for name, stated in sources().items() if "formula" in stated]
+    assert [name for name in TABLES if name != "neutron92"] == described
+    assert {form_factor_table(name).info.source for name in TABLES} <= set(SOURCES)
 
 
 def test_tables_tell_what_they_are():

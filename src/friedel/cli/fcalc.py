@@ -7,16 +7,21 @@ from typing import Any
 import click
 import numpy as np
 
-from friedel.cli.fcalc_files import FILES, OF_DENSITY, print_table, write_file
+from friedel.cli.fcalc_files import OF_DENSITY, OF_F, Calculation, print_table
 from friedel.cli.options import (
+    F_PRIME,
     HYDROGENS,
-    OVERWRITE,
     STRICT,
+    TABLE,
+    USE_CHARGE,
+    choice,
     echo_notes,
     parse_hkl,
+    radiation,
     summary_line,
 )
-from friedel.cli.output import check_files
+from friedel.cli.output import chosen_files, file_options
+from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label, parse_label
 from friedel.notes import Notes
@@ -28,22 +33,15 @@ from friedel.notes import Notes
 @click.option(
     "--hkl", multiple=True, metavar="H,K,L", help="One reflection; can be given many times."
 )
-@click.option(
-    "--for",
-    "source",
-    type=click.Choice(["xray", "electron", "neutron", "mott-bethe"]),
-    default="xray",
-    show_default=True,
-    help="What is scattered.",
-)
+@radiation()
 @click.option(
     "-w", "--wavelength", type=float, metavar="NUM", help="A; adds f' and f''; 0 for none."
 )
 @click.option("-e", "--energy", type=float, metavar="NUM", help="eV; adds f' and f''.")
-@click.option(
+@choice(
     "--anomalous",
-    type=click.Choice(["cl", "chantler"]),
-    help="Where f' and f'' come from; cl, Cromer-Liberman, unless given.",
+    among=F_PRIME,
+    text="Where f' and f'' come from; cl, Cromer-Liberman, unless given.",
 )
 @click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and what f'' scatters.")
 @click.option(
@@ -61,18 +59,12 @@ from friedel.notes import Notes
     metavar="NUM",
     help="Relative error allowed, rms in the worst of ten resolution shells.",
 )
-@click.option(
-    "--method",
-    type=click.Choice(["auto", "fft", "direct"]),
-    default="auto",
-    show_default=True,
-    help="How to sum.",
-)
+@choice("--method", among=METHODS, default=METHODS[0], text="How to sum.")
 @click.option("--rate", type=float, metavar="NUM", help="Oversampling of the grid; default: auto.")
 @click.option("--blur", type=float, metavar="NUM", help="B added on the grid, A^2; default: auto.")
 @click.option("--rcut", type=float, metavar="Y", help="Density at which atoms end; default: auto.")
 @click.option("--test", is_flag=True, help="Compare with direct summation (slow).")
-@click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
+@TABLE
 @click.option(
     "--scatter-as",
     multiple=True,
@@ -86,7 +78,7 @@ from friedel.notes import Notes
     is_flag=True,
     help="Scale X-ray form factors so that f(0) is the number of electrons.",
 )
-@click.option("--use-charge", is_flag=True, help="Form factors of ions where tabulated.")
+@USE_CHARGE
 @click.option("--unknown", default="O", metavar="SYMBOL", help="Element to use for X.")
 @click.option("--noaniso", is_flag=True, help="Ignore anisotropic ADPs.")
 @click.option(
@@ -103,22 +95,8 @@ from friedel.notes import Notes
 @click.option("--phi", metavar="LABEL", help="For --compare: PHIC, phase_calc by default.")
 @click.option("--fcanom", metavar="LABEL", default="FCanom", show_default=True)
 @click.option("--phicanom", metavar="LABEL", default="PHICanom", show_default=True)
-@click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write FC, PHIC as MTZ.")
-@click.option("--to-cif", type=click.Path(), metavar="FILE", help="Write them as mmCIF.")
-@click.option("--to-hkl", type=click.Path(), metavar="FILE", help="Write F^2 as SHELX HKLF 4.")
-@click.option("--to-hkl3", type=click.Path(), metavar="FILE", help="Write F as SHELX HKLF 3.")
-@click.option("--to-csv", type=click.Path(), metavar="FILE", help="Write comma-separated values.")
-@click.option(
-    "--write-map", type=click.Path(), metavar="FILE", help="Write the density as CCP4 map."
-)
-@click.option(
-    "--plot-section", type=click.Path(), metavar="FILE", help="Draw the density at c = 0."
-)
-@click.option(
-    "--plot-cost", type=click.Path(), metavar="FILE", help="Draw error against time (slow)."
-)
 @STRICT
-@OVERWRITE
+@file_options([*OF_F, *OF_DENSITY])
 def command(
     model: str,
     dmin: float | None,
@@ -136,16 +114,15 @@ def command(
     from friedel import fcalc
     from friedel.readers.models import as_model
 
-    files = {name: path for name in FILES if (path := given.pop(name))}
-    check_files(files, overwrite=overwrite)
+    files = chosen_files([*OF_F, *OF_DENSITY], given, overwrite=overwrite)
     columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
     sampling = {"rate": given["rate"], "blur": given["blur"], "cutoff": given["rcut"]}
     method = given["method"]
     if (compare and hkl) or (not compare and (dmin is None) == (not hkl)):
         raise ParameterError("give either --dmin or --hkl, or --compare with or without --dmin")
-    for name in OF_DENSITY:
-        if name in files and dmin is None:
-            raise ParameterError(f"--{name.replace('_', '-')} needs --dmin")
+    for output, _ in files:
+        if output in OF_DENSITY and dmin is None:
+            raise ParameterError(f"{output.option} needs --dmin")
     read = as_model(
         model, margin=given["margin"], hydrogens=given["hydrogens"], source=given["source"]
     )
@@ -189,10 +166,10 @@ def command(
         click.echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:
         click.echo(expected.report(result))
-    for name, path in files.items():
-        write_file(name, path, overwrite, result, read, dmin or 0.0, sampling, options)
-        of_f = name.startswith("to_")
-        click.echo(f"wrote {path}: {result}" if of_f else f"wrote {path}", err=True)
+    done = Calculation(result, read, dmin or 0.0, sampling, options)
+    for output, path in files:
+        output.write(done, path, overwrite=overwrite)
+        click.echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
     if not files and expected is None:
         print_table(result)
 

@@ -1,69 +1,92 @@
 """What ``friedel fcalc`` writes and prints."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 import numpy as np
 
-from friedel.cli.options import command_line
+from friedel.cli.output import Output, write_as
 from friedel.model.model import Model
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
-
-FILES = (
-    "to_mtz",
-    "to_cif",
-    "to_hkl",
-    "to_hkl3",
-    "to_csv",
-    "write_map",
-    "plot_section",
-    "plot_cost",
-)
-"""Options that name files to be written."""
+from friedel.writers.formats import Format, format_of, formats_of
 
 SECTION_RATE = 3.0
 """Finer than what a transform needs: a picture is looked at."""
 
-OF_DENSITY = ("write_map", "plot_section", "plot_cost")
-"""Those that need a resolution limit."""
+
+@dataclass(frozen=True)
+class Calculation:
+    """What was calculated and how, for files of any kind.
+
+    Attributes
+    ----------
+    result
+        F.
+    model, d_min
+        Of which, and to which resolution (A); 0 if there is no limit.
+    sampling
+        Rate, blur and cutoff as given.
+    options
+        Of the atoms' scattering, as :func:`friedel.fcalc` takes them.
+    """
+
+    result: Reflections
+    model: Model
+    d_min: float
+    sampling: dict[str, float | None]
+    options: dict[str, Any]
+
+    def density(self, **defaults: float) -> Any:
+        """The density on a grid; `defaults` hold for what the sampling leaves open."""
+        from friedel import model_density
+
+        given = {name: value for name, value in self.sampling.items() if value is not None}
+        options: dict[str, Any] = defaults | given | self.options
+        return model_density(self.model, d_min=self.d_min, **options)
 
 
-def write_file(
-    name: str,
-    path: str,
-    overwrite: bool,
-    result: Reflections,
-    model: Model,
-    d_min: float,
-    sampling: dict[str, float | None],
-    options: dict[str, Any],
+def _write_f(
+    form: Format, done: Calculation, path: str, *, overwrite: bool, **options: Any
 ) -> None:
-    """Write what one of :data:`FILES` asks for."""
-    if name == "to_mtz":
-        result.to_mtz(path, overwrite=overwrite, command=command_line())
-    elif name == "to_cif":
-        result.to_cif(path, overwrite=overwrite, command=command_line())
-    elif name == "to_csv":
-        result.to_csv(path, overwrite=overwrite)
-    elif name in ("to_hkl", "to_hkl3"):
-        result.to_hklf(path, code=3 if name == "to_hkl3" else 4, overwrite=overwrite)
-    elif name == "plot_cost":
-        from friedel import plot_cost
+    write_as(form, done.result, path, overwrite=overwrite, **options)
 
-        plot_cost(model, path, d_min=d_min, source=options["source"], overwrite=overwrite)
-    else:
-        from friedel import model_density, plot_section
-        from friedel.fmodel.report import UNITS
 
-        decided: dict[str, Any] = {k: x for k, x in sampling.items() if x is not None}
-        if name == "plot_section":
-            decided = {"rate": SECTION_RATE} | decided
-        grid = model_density(model, d_min=d_min, **decided, **options)
-        if name == "write_map":
-            grid.to_ccp4(path, overwrite=overwrite)
-        else:
-            plot_section(grid, path, unit=UNITS[options["source"]], overwrite=overwrite)
+def _write_map(done: Calculation, path: str, *, overwrite: bool) -> None:
+    done.density().to_ccp4(path, overwrite=overwrite)
+
+
+def _plot_section(done: Calculation, path: str, *, overwrite: bool) -> None:
+    from friedel import plot_section
+    from friedel.fmodel.report import UNITS
+
+    unit = UNITS[done.options["source"]]
+    plot_section(done.density(rate=SECTION_RATE), path, unit=unit, overwrite=overwrite)
+
+
+def _plot_cost(done: Calculation, path: str, *, overwrite: bool) -> None:
+    from friedel import plot_cost
+
+    source = done.options["source"]
+    plot_cost(done.model, path, d_min=done.d_min, source=source, overwrite=overwrite)
+
+
+OF_F = (
+    *(Output.of_format(x, "F", partial(_write_f, x)) for x in formats_of(Reflections)),
+    Output(
+        "--to-hkl3", "Write F as SHELX HKLF 3.", partial(_write_f, format_of("to_hklf"), code=3)
+    ),
+)
+"""Files of structure factors: every format that reflections have."""
+
+OF_DENSITY = (
+    Output.of_format(format_of("to_ccp4"), "the density", _write_map),
+    Output("--plot-section", "Draw the density at c = 0.", _plot_section),
+    Output("--plot-cost", "Draw error against time (slow).", _plot_cost),
+)
+"""Those that need a resolution limit."""
 
 
 def print_table(result: Reflections) -> None:

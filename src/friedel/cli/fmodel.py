@@ -2,23 +2,64 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, OVERWRITE, STRICT, command_line, echo_notes
-from friedel.cli.output import check_files
+from friedel.cli.options import HYDROGENS, STRICT, choice, echo_notes, radiation
+from friedel.cli.output import Output, chosen_files, file_options, write_as
 from friedel.errors import ParameterError
+from friedel.fmodel.options import CHOICES
+from friedel.reflections.reflections import Reflections
+from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
+from friedel.writers.formats import Format, format_of, formats_of
 
 if TYPE_CHECKING:
     from friedel import FittedModel, FModel
     from friedel.scaling import ScaleParameters
 
-SOURCES = ("xray", "electron", "neutron", "mott-bethe")
 
-PLOTS = ("plot", "plot_wilson", "plot_outliers", "plot_map")
-FILES = ("to_mtz", "to_cif", "to_hkl", *PLOTS, "to_json", "write_mask")
-"""Options that name files to be written."""
+def _write(form: Format, fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+    """In a format that a fitted model has itself, with all columns, or else its F_model alone."""
+    source = fitted if form.method in WHOLE else fitted.f_model
+    write_as(form, source, path, overwrite=overwrite)
+
+
+def _write_mask(fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+    from friedel.writers.maps import write_ccp4_map
+
+    if fitted.masked is not None:
+        write_ccp4_map(path, fitted.crystal, fitted.masked.mask, overwrite=overwrite)
+
+
+def _plot(name: str, fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+    import friedel
+
+    getattr(friedel, name)(fitted, path, overwrite=overwrite)
+
+
+WHOLE = ("to_mtz", "to_cif", "to_json")
+"""Formats that a fitted model has itself, for all that it knows."""
+
+MASK = Output("--write-mask", "Write the mask as a map.", _write_mask)
+OUTPUTS = (
+    *(
+        Output.of_format(
+            form, "everything" if form.method in WHOLE else "F_model", partial(_write, form)
+        )
+        for form in (*formats_of(Reflections), format_of("to_json"))
+    ),
+    Output("--plot", "Draw R, CC, scales (png, pdf).", partial(_plot, "plot_fmodel")),
+    Output("--plot-wilson", "Draw a Wilson plot.", partial(_plot, "plot_wilson")),
+    Output("--plot-outliers", "Draw the residuals.", partial(_plot, "plot_outliers")),
+    Output("--plot-map", "Draw a section of the maps.", partial(_plot, "plot_map")),
+    MASK,
+)
+"""Files that can be written: every format that reflections have, numbers, figures, the mask."""
+
+SCALES = {"ksolv": "k_sol", "bsolv": "b_sol", "kov": "k_overall", "baniso": "b_overall"}
+"""Parameters of the scale: their options, and their names in Python."""
 
 
 def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any]:
@@ -50,51 +91,35 @@ class ForEitherKind(click.Command):
 @click.argument("data", type=click.Path())
 @_number("--dmin", "d_min", text="Use data to this resolution, A.")
 @_number("--sigma-cutoff", text="Use only data with F/sigma above this.")
-@click.option(
-    "--for",
-    "source",
-    type=click.Choice(SOURCES),
-    default="xray",
-    show_default=True,
-    help="What is scattered.",
-)
-@click.option(
+@radiation(*CHOICES["source"])
+@choice(
     "--target",
-    type=click.Choice(["l1", "huber", "student-t", "ls"]),
+    among=CHOICES["target"],
     default="l1",
-    show_default=True,
-    help="What the fit minimises; all but ls (least squares) are robust against outliers.",
+    text="What the fit minimises; all but ls (least squares) are robust against outliers.",
 )
 @click.option(
     "--keep-outliers",
     is_flag=True,
     help="Fit also to reflections that a robust fit finds far from the model.",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["none", "sigma"]),
-    default="none",
-    show_default=True,
-    help="Weights of the residuals.",
-)
-@click.option(
+@choice("--weights", among=CHOICES["weights"], default="none", text="Weights of the residuals.")
+@choice(
     "--solvent",
-    type=click.Choice(["auto", "smooth", "flat", "babinet", "none"]),
+    among=CHOICES["solvent"],
     default="auto",
-    show_default=True,
-    help="Bulk solvent; auto chooses by the likelihood of reflections left out.",
+    text="Bulk solvent; auto chooses by the likelihood of reflections left out.",
 )
-@click.option(
+@choice(
     "--radii-set",
     "radii",
-    type=click.Choice(["vdw", "cctbx", "refmac"]),
+    among=RADII_SETS,
     default="refmac",
-    show_default=True,
-    help="Atomic radii of the solvent mask.",
+    text="Atomic radii of the solvent mask.",
 )
 @_number("--r-probe", text="Added to the radii, A.")
 @_number("--r-shrink", text="How far the solvent grows back, A.")
-@_number("--island-volume", text="Smaller pockets of solvent are none, A^3.")
+@_number("--island-volume", text="Solvent pockets below this volume are filled, A^3.")
 @click.option("--search-mask", is_flag=True, help="Search r-probe and r-shrink.")
 @click.option("--smooth-mask", is_flag=True, help="Give the mask a smooth boundary.")
 @_number("--d-mask", text="Spacing of the mask's grid, A.")
@@ -108,7 +133,7 @@ class ForEitherKind(click.Command):
 @click.option(
     "--fix",
     multiple=True,
-    type=click.Choice(["ksolv", "bsolv", "kov", "baniso"]),
+    type=click.Choice(list(SCALES)),
     help="Keep this one as it starts; can be repeated.",
 )
 @click.option(
@@ -120,17 +145,8 @@ class ForEitherKind(click.Command):
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
 @click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
-@click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write all columns as MTZ.")
-@click.option("--to-cif", type=click.Path(), metavar="FILE", help="Write a structure-factor mmCIF.")
-@click.option("--to-hkl", type=click.Path(), metavar="FILE", help="Write |F_model|^2 as HKLF 4.")
-@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw R, CC, scales (png, pdf).")
-@click.option("--plot-wilson", type=click.Path(), metavar="FILE", help="Draw a Wilson plot.")
-@click.option("--plot-outliers", type=click.Path(), metavar="FILE", help="Draw the residuals.")
-@click.option("--plot-map", type=click.Path(), metavar="FILE", help="Draw a section of the maps.")
-@click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
-@click.option("--write-mask", type=click.Path(), metavar="FILE", help="Write the mask as a map.")
 @STRICT
-@OVERWRITE
+@file_options(OUTPUTS)
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
@@ -141,27 +157,24 @@ def command(model: str, data: str, **options: Any) -> None:
     from friedel import FModel
 
     overwrite = options.pop("overwrite")
-    files = {name: path for name in FILES if (path := options.pop(name))}
-    check_files(files, overwrite=overwrite)
+    files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     start, fixed = _start_and_fixed(options)
     options["use_free"] = not options.pop("fit_all")
     options["reject_outliers"] = not options.pop("keep_outliers")
     known = {name: value for name, value in options.items() if value is not None}
     fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
-    if "write_mask" in files and fmodel.masked is None:
+    if MASK in (output for output, _ in files) and fmodel.masked is None:
         raise ParameterError(f"there is no mask to write with --solvent {options['solvent']}")
     fitted = fmodel.fit(_full_start(fmodel, start), fixed)
     echo_notes(fitted.notes)
     click.echo(fitted.summary(notes=False))
-    for name, path in files.items():
-        _write(fitted, name, path, overwrite)
+    for output, path in files:
+        output.write(fitted, path, overwrite=overwrite)
         click.echo(f"wrote {path}", err=True)
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:
     """The options of FModel, those of the mask made one."""
-    from friedel.solvent.flat_mask import MaskParameters
-
     lengths = [options.pop(name, None) for name in ("r_probe", "r_shrink", "island_volume")]
     radii = MaskParameters.for_radii(options.pop("radii"), *lengths)
     return options | {"radii": radii}
@@ -175,16 +188,15 @@ def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]
     ParameterError
         When one is to be kept that was not given.
     """
-    names = {"ksolv": "k_sol", "bsolv": "b_sol", "kov": "k_overall", "baniso": "b_overall"}
-    given = {option: options.pop(option) for option in names}
-    start = {names[option]: value for option, value in given.items() if value is not None}
+    given = {option: options.pop(option) for option in SCALES}
+    start = {SCALES[option]: value for option, value in given.items() if value is not None}
     if "b_overall" in start:
         start["b_overall"] = parse_tensor(start["b_overall"])
     fixed = options.pop("fix")
     for option in fixed:
         if given[option] is None:
             raise ParameterError(f"--fix {option} needs a value: give --{option} as well")
-    return start, [names[option] for option in fixed]
+    return start, [SCALES[option] for option in fixed]
 
 
 def _full_start(fmodel: "FModel", start: dict[str, Any]) -> "ScaleParameters | None":
@@ -207,23 +219,6 @@ def parse_tensor(text: str) -> tuple[float, ...]:
     if len(values) != 6:
         raise ParameterError(f"got --baniso {text!r}, expected B11:B22:B33:B12:B13:B23")
     return values
-
-
-def _write(fitted: "FittedModel", name: str, path: str, overwrite: bool) -> None:
-    if name in ("to_mtz", "to_cif", "to_json"):
-        getattr(fitted, name)(path, overwrite=overwrite, command=command_line())
-    elif name == "to_hkl":
-        fitted.f_model.to_hklf(path, overwrite=overwrite)
-    elif name == "write_mask":
-        from friedel.writers.maps import write_ccp4_map
-
-        if fitted.masked is not None:
-            write_ccp4_map(path, fitted.crystal, fitted.masked.mask, overwrite=overwrite)
-    else:
-        import friedel
-
-        draw = friedel.plot_fmodel if name == "plot" else getattr(friedel, name)
-        draw(fitted, path, overwrite=overwrite)
 
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:

@@ -3,9 +3,9 @@
 import click
 import numpy as np
 
-from friedel.cli.options import OVERWRITE
-from friedel.cli.output import FORMAT, as_csv, as_json, check_files
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files
 from friedel.errors import ParameterError
+from friedel.scattering.formfactors import SOURCES, TABLES
 
 DEFAULT_STOL_MAX = 2.0
 
@@ -17,9 +17,10 @@ DEFAULT_STOL_MAX = 2.0
     "--table",
     "tables",
     multiple=True,
-    default=("it92",),
+    default=(SOURCES["xray"][0],),
+    show_default=True,
     metavar="NAME",
-    help="Table: it92 (default), wk95, c4322, ...; can be given many times.",
+    help=f"Table: {', '.join(TABLES)}; can be given many times.",
 )
 @click.option(
     "--stol-max",
@@ -52,7 +53,7 @@ def command(
     that name, the others are shown.
     """
     from friedel.model.elements import is_label, make_label, parse_label
-    from friedel.scattering.formfactors import TABLES, form_factor_table
+    from friedel.scattering.formfactors import form_factor_table
 
     if list_tables:
         click.echo("\n\n".join(str(form_factor_table(name)) for name in TABLES))
@@ -86,7 +87,7 @@ def command(
             cells = [f"{f:{w}.5f}" for f, w in zip(values, widths, strict=True)]
             click.echo("  ".join([f"{x:9.3f}", *cells]))
     else:
-        click.echo(as_csv(rows) if style == "csv" else as_json(rows))
+        click.echo(PRINTED[style](rows))
 
 
 def _plot(

@@ -3,10 +3,11 @@
 import click
 import numpy as np
 
-from friedel.cli.options import OVERWRITE
-from friedel.cli.output import FORMAT, as_csv, as_json, check_files
+from friedel.cli.options import F_PRIME, choice
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files
 from friedel.constants import HC
 from friedel.errors import ParameterError
+from friedel.scattering.dispersion import SOURCES
 
 COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
 
@@ -31,12 +32,11 @@ COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
 )
 @click.option("-s", "--step", type=float, metavar="STEP", help="Step of a range.")
 @click.option("-n", "n_values", type=int, metavar="N", help="Number of values in a range.")
-@click.option(
+@choice(
     "--source",
-    type=click.Choice(["cromer-liberman", "cromer-liberman-repaired", "chantler"]),
-    default="cromer-liberman",
-    show_default=True,
-    help="Where the numbers come from; repaired: without the false resonances of the original.",
+    among=F_PRIME,
+    default=SOURCES[0],
+    text="Where the numbers come from; repaired: without the false resonances of the original.",
 )
 @FORMAT
 @click.option(
@@ -87,7 +87,7 @@ def command(
         for symbol, e, wavelength, f1, f2 in (row.values() for row in rows):
             click.echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
     else:
-        click.echo(as_csv(rows) if style == "csv" else as_json(rows))
+        click.echo(PRINTED[style](rows))
 
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:

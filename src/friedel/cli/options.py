@@ -1,21 +1,53 @@
-"""Options and small conversions that several commands share."""
+"""Options and small conversions that several commands share.
+
+What there is to choose from is read from the modules that know it, so that what they gain the
+commands gain. These modules import neither numba nor scipy nor gemmi: help comes at once.
+"""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.model.model import Model
+from friedel.scattering.dispersion import SHORT_NAMES, SOURCES as ANOMALOUS
+from friedel.scattering.formfactors import SOURCES
 
-OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 STRICT = click.option(
     "--strict", is_flag=True, help="Guess nothing: what would be a note of a guess is an error."
+)
+
+RADIATION = tuple(SOURCES)
+"""What ``--for`` can be."""
+
+F_PRIME = (*SHORT_NAMES, *ANOMALOUS)
+"""Where f' and f'' can come from."""
+
+TABLE = click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
+USE_CHARGE = click.option(
+    "--use-charge", is_flag=True, help="Form factors of ions where tabulated."
 )
 HYDROGENS = click.option(
     "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups that MODEL lacks."
 )
+
+
+def choice(
+    *names: str, among: Iterable[str], default: str | None = None, text: str
+) -> Callable[[Any], Any]:
+    """An option whose values are listed; the default is shown where there is one."""
+    return click.option(
+        *names, type=click.Choice(list(among)), default=default, show_default=True, help=text
+    )
+
+
+def radiation(*among: str) -> Callable[[Any], Any]:
+    """The option ``--for``; by default with all kinds of radiation."""
+    text = "Radiation."
+    return choice("--for", "source", among=among or RADIATION, default=RADIATION[0], text=text)
 
 
 def parse_hkl(text: str) -> tuple[int, int, int]:

@@ -1,21 +1,123 @@
-"""Output: files checked before the work, tables for people and for programs."""
+"""Output: files that a command writes, and tables for people and for programs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import click
 
+from friedel.cli.options import command_line
+from friedel.errors import OutputError
+from friedel.writers.formats import Format
 from friedel.writers.json_files import plain
 from friedel.writers.tables import csv_text
 
-FORMAT = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """A kind of file that a command writes.
+
+    Parameters
+    ----------
+    option
+        That names the file: ``"--to-mtz"``.
+    text
+        What it says in the help.
+    write
+        Called with what the command has calculated, the path, and `overwrite` by name.
+    endings
+        Of file names by which ``--output`` chooses this kind; none if it never does.
+    """
+
+    option: str
+    text: str
+    write: Callable[..., object]
+    endings: tuple[str, ...] = ()
+
+    @classmethod
+    def of_format(cls, form: Format, content: str, write: Callable[..., object]) -> "Output":
+        """The file of one format, with some content, such as ``"F"``."""
+        return cls(form.option, f"Write {content} as {form.title}.", write, form.endings)
+
+    @property
+    def parameter(self) -> str:
+        """Name of the parameter that click makes of the option."""
+        return self.option.removeprefix("--").replace("-", "_")
+
+
+def write_as(form: Format, result: Any, path: str, **options: Any) -> None:
+    """Write a result in a format, with the command where the format keeps it."""
+    told = {"command": command_line()} if form.has_history else {}
+    getattr(result, form.method)(path, **options, **told)
+
+
+def file_options(outputs: Sequence[Output]) -> Callable[[Any], Any]:
+    """The options of all outputs, ``--output`` and ``--overwrite``, as one decorator."""
+    endings = ", ".join(output.endings[0] for output in outputs if output.endings)
+    options = [
+        click.option(
+            *("-o", "--output"),
+            multiple=True,
+            type=click.Path(),
+            metavar="FILE",
+            help=f"Write the kind of file that the ending tells ({endings}); can be repeated.",
+        ),
+        *(
+            click.option(output.option, type=click.Path(), metavar="FILE", help=output.text)
+            for output in outputs
+        ),
+        OVERWRITE,
+    ]
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+Files = list[tuple[Output, str]]
+
+
+def chosen_files(outputs: Sequence[Output], given: dict[str, Any], *, overwrite: bool) -> Files:
+    """The files to be written, checked before any work is done.
+
+    Parameters
+    ----------
+    given
+        Options by parameter; those of :func:`file_options` but ``overwrite`` are taken out.
+
+    Raises
+    ------
+    MissingDependencyError
+        When there is a figure among them and matplotlib is not installed.
+    OutputError
+        When one exists and `overwrite` is false, cannot be written, or has an ending that stands
+        for none of the outputs.
+    """
+    files = [(_by_ending(outputs, path), path) for path in given.pop("output")]
+    files += [(output, path) for output in outputs if (path := given.pop(output.parameter))]
+    for output, path in files:
+        check_files({output.parameter: path}, overwrite=overwrite)
+    paths = [Path(path).resolve() for _, path in files]
+    for (_, path), place in zip(files, paths, strict=True):
+        if paths.count(place) > 1:
+            raise OutputError(f"{path} is named for two outputs")
+    return files
+
+
+def _by_ending(outputs: Sequence[Output], path: str) -> Output:
+    ending = Path(path).suffix.lower()
+    for output in outputs:
+        if ending in output.endings:
+            return output
+    known = ", ".join(ending for output in outputs for ending in output.endings)
+    raise OutputError(f"cannot tell what to write to {path}: expected an ending among {known}")
 
 
 def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
@@ -39,13 +141,29 @@ def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
             check_output(path, overwrite=overwrite)
 
 
-def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+Rows = Sequence[Mapping[str, object]]
+
+
+def as_csv(rows: Rows) -> str:
     """Rows as comma-separated values under their names, without a last line end."""
     names = list(rows[0])
     return csv_text(names, ([row[name] for name in names] for row in rows)).rstrip("\n")
 
 
-def as_json(rows: Sequence[Mapping[str, object]]) -> str:
+def as_json(rows: Rows) -> str:
     """Rows as a JSON list of objects, one a line; numbers that are not finite become null."""
     lines = [json.dumps(plain(row)) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]"
+
+
+PRINTED: dict[str, Callable[[Rows], str]] = {"csv": as_csv, "json": as_json}
+"""How rows are printed for programs; people are shown a table of each command's own."""
+
+FORMAT = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", *PRINTED]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)

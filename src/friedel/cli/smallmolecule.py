@@ -1,15 +1,35 @@
 """``friedel fmodel small.cif small.hkl``: a small structure against its measured F^2."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from friedel.cli.options import OVERWRITE, STRICT, command_line, echo_notes
+from friedel.cli.options import (
+    F_PRIME,
+    STRICT,
+    TABLE,
+    USE_CHARGE,
+    choice,
+    echo_notes,
+    radiation,
+)
+from friedel.cli.output import Output, chosen_files, file_options, write_as
 from friedel.errors import ParameterError
+from friedel.readers.hklf import CODES
+from friedel.writers.formats import FCF_LISTS, format_of
 
-FILES = ("to_mtz", "to_fcf", "to_json")
-"""Options that name files to be written."""
+FCF, *OTHERS = (
+    Output.of_format(format_of(method), content, partial(write_as, format_of(method)))
+    for method, content in (
+        ("to_fcf", "reflections"),
+        ("to_mtz", "I, FP, FC, maps"),
+        ("to_json", "all numbers"),
+    )
+)
+OUTPUTS = (*OTHERS, FCF)
+"""Files that can be written."""
 
 
 def wants_small(arguments: list[str]) -> bool:
@@ -26,9 +46,7 @@ def wants_small(arguments: list[str]) -> bool:
 @click.command("fmodel", short_help="a small structure against its F^2")
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
-@click.option(
-    "--hklf", type=click.Choice(["3", "4", "5"]), help="SHELX's format, where DATA does not tell."
-)
+@choice("--hklf", among=map(str, CODES), text="SHELX's format, where DATA does not tell.")
 @click.option(
     "--exti/--no-exti", default=None, help="Refine extinction; default: where MODEL states it."
 )
@@ -43,24 +61,11 @@ def wants_small(arguments: list[str]) -> bool:
     "--weights", type=float, nargs=2, metavar="A B", help="SHELX's WGHT; default: as MODEL states."
 )
 @click.option("-w", "--wavelength", type=float, metavar="NUM", help="A; default: as MODEL states.")
-@click.option(
-    "--anomalous",
-    type=click.Choice(["cl", "chantler", "none"]),
-    default="cl",
-    show_default=True,
-    help="Where f' and f'' come from.",
-)
+@choice("--anomalous", among=(*F_PRIME, "none"), default="cl", text="Where f' and f'' come from.")
 @click.option("--scat-from-cif", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
-@click.option(
-    "--for",
-    "source",
-    type=click.Choice(["xray", "electron", "neutron"]),
-    default="xray",
-    show_default=True,
-    help="What is scattered.",
-)
-@click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
-@click.option("--use-charge", is_flag=True, help="Form factors of ions where tabulated.")
+@radiation("xray", "electron", "neutron")
+@TABLE
+@USE_CHARGE
 @click.option("--merge-friedel", "friedel_mates", is_flag=True, help="Merge Friedel mates, too.")
 @click.option("--dmin", "d_min", type=float, metavar="NUM", help="Use data to this resolution, A.")
 @click.option(
@@ -69,31 +74,24 @@ def wants_small(arguments: list[str]) -> bool:
     type=click.IntRange(min=1),
     help="Parameters of the refinement, for GooF; default: as MODEL states.",
 )
-@click.option("--to-mtz", type=click.Path(), metavar="FILE", help="Write I, FP, FC, maps as MTZ.")
-@click.option("--to-fcf", type=click.Path(), metavar="FILE", help="Write reflections as FCF.")
-@click.option(
+@STRICT
+@file_options(OUTPUTS)
+@choice(
     "--fcf-list",
     "list_code",
-    type=click.Choice(["4", "6"]),
+    among=map(str, FCF_LISTS),
     default="4",
-    show_default=True,
-    help="Which of SHELX's lists.",
+    text="Which of SHELX's lists an FCF is.",
 )
-@click.option("--json", "to_json", type=click.Path(), metavar="FILE", help="Write all numbers.")
-@STRICT
-@OVERWRITE
 def command(model: str, data: str, **options: Any) -> None:
     """Compare the small structure MODEL with the F^2 in DATA, as SHELXL does.
 
     DATA is a list as HKLF 3, 4 or 5, a CIF or FCF, or MODEL itself when it embeds its list.
     """
     from friedel.smallmolecule import fit_intensities
-    from friedel.writers.files import check_output
 
     overwrite, list_code = options.pop("overwrite"), int(options.pop("list_code"))
-    files = {name: path for name in FILES if (path := options.pop(name))}
-    for path in files.values():
-        check_output(path, overwrite=overwrite)
+    files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     hklf, anomalous = options.pop("hklf"), options.pop("anomalous")
     if options.pop("from_cif"):
         if options["source"] != "xray":
@@ -109,12 +107,7 @@ def command(model: str, data: str, **options: Any) -> None:
     )
     echo_notes(fit.notes)
     click.echo(fit.summary(notes=False))
-    told: dict[str, Any] = {"overwrite": overwrite, "command": command_line()}
-    for name, path in files.items():
-        if name == "to_mtz":
-            fit.to_mtz(path, **told)
-        elif name == "to_fcf":
-            fit.to_fcf(path, list_code=list_code, **told)
-        else:
-            fit.to_json(path, **told)
+    for output, path in files:
+        of_list = {"list_code": list_code} if output == FCF else {}
+        output.write(fit, path, overwrite=overwrite, **of_list)
         click.echo(f"wrote {path}", err=True)

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from typing import Any
 
 from friedel.errors import ParameterError
-from friedel.fmodel.flat_solvent_fits import SOLVENT_DENSITIES
-from friedel.scaling import TARGETS
+from friedel.scaling.targets import TARGETS
+from friedel.scattering.formfactors import SOURCES
 
 UNMASKED = ("babinet", "none")
 """Solvents that need no mask."""
 
 CHOICES: dict[str, Collection[str]] = {
-    "source": SOLVENT_DENSITIES,
+    "source": SOURCES,
     "solvent": ("auto", "smooth", "flat", *UNMASKED),
     "target": TARGETS,
     "weights": ("none", "sigma"),

@@ -2,45 +2,67 @@
 
 F_total = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), with s the
 reciprocal-lattice vector of hkl in Cartesian coordinates (1/A), |s|^2 / 4 = stol2, and B a
-tensor that the symmetry leaves as it is [Fokine2002] [Afonine2013]. Both scales may have smooth
-curves of a few coefficients as further factors, as many as leave-out likelihood supports, and
+tensor that the symmetry leaves is [Fokine2002] [Afonine2013]. Both scales may have smooth
+curves of a few coefficients factors,-out likelihood supports, and
 the solvent a layer with a density of its own.
 
-Everything here works on arrays.
+Everything here works on arrays. Names are looked up when they are first used, so that the command
+can list :data:`TARGETS` without the compiler of the kernels.
 """
 
-from friedel.reflections.agreement import r_factor
-from friedel.scaling.choice import Shape, choose_shape
-from friedel.scaling.data import ScalingData
-from friedel.scaling.fitting import ScalingFit, fit
-from friedel.scaling.outliers import Outlier, find_outliers
-from friedel.scaling.parameters import (
-    MEAN_B_SOL,
-    MEAN_K_SOL,
-    PARAMETERS,
-    ScaleParameters,
-    quadratic_terms,
-    symmetric_tensors,
-)
-from friedel.scaling.quick_start import fit_anisotropic_b, fit_isotropic_b
-from friedel.scaling.targets import TARGETS
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "MEAN_B_SOL",
-    "MEAN_K_SOL",
-    "PARAMETERS",
-    "TARGETS",
-    "Outlier",
-    "ScaleParameters",
-    "ScalingData",
-    "ScalingFit",
-    "Shape",
-    "choose_shape",
-    "find_outliers",
-    "fit",
-    "fit_anisotropic_b",
-    "fit_isotropic_b",
-    "quadratic_terms",
-    "r_factor",
-    "symmetric_tensors",
-]
+if TYPE_CHECKING:
+    from friedel.reflections.agreement import r_factor as r_factor
+    from friedel.scaling.choice import Shape as Shape, choose_shape as choose_shape
+    from friedel.scaling.data import ScalingData as ScalingData
+    from friedel.scaling.fitting import ScalingFit as ScalingFit, fit as fit
+    from friedel.scaling.outliers import Outlier as Outlier, find_outliers as find_outliers
+    from friedel.scaling.parameters import (
+        MEAN_B_SOL as MEAN_B_SOL,
+        MEAN_K_SOL as MEAN_K_SOL,
+        PARAMETERS as PARAMETERS,
+        ScaleParameters as ScaleParameters,
+        quadratic_terms as quadratic_terms,
+        symmetric_tensors as symmetric_tensors,
+    )
+    from friedel.scaling.quick_start import (
+        fit_anisotropic_b as fit_anisotropic_b,
+        fit_isotropic_b as fit_isotropic_b,
+    )
+    from friedel.scaling.targets import TARGETS as TARGETS
+
+_HOMES = {
+    "friedel.reflections.agreement": ("r_factor",),
+    "friedel.scaling.choice": ("Shape", "choose_shape"),
+    "friedel.scaling.data": ("ScalingData",),
+    "friedel.scaling.fitting": ("ScalingFit", "fit"),
+    "friedel.scaling.outliers": ("Outlier", "find_outliers"),
+    "friedel.scaling.parameters": (
+        "MEAN_B_SOL",
+        "MEAN_K_SOL",
+        "PARAMETERS",
+        "ScaleParameters",
+        "quadratic_terms",
+        "symmetric_tensors",
+    ),
+    "friedel.scaling.quick_start": ("fit_anisotropic_b", "fit_isotropic_b"),
+    "friedel.scaling.targets": ("TARGETS",),
+}
+_MODULES = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if f"{__name__}.{name}" in _HOMES:  # its modules are there without being imported, too
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,13 +7,10 @@ by r_shrink into the layer that the probe had kept free.
 
 import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
-from friedel.data import table
 from friedel.errors import FriedelWarning, ParameterError
 from friedel.kernels.grid.mask import (
     ball_rows,
@@ -27,123 +24,23 @@ from friedel.kernels.grid.mask import (
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.operations import operation_keys
+from friedel.solvent.mask_parameters import (
+    DEFAULTS as DEFAULTS,
+    RADII_SETS as RADII_SETS,
+    MaskParameters as MaskParameters,
+)
 
 MatrixAndShift = tuple[np.ndarray, np.ndarray]
 """(3, 3) and (3,): a symmetry operation on points of a grid, or on atoms."""
 
-RADII_SETS = ("vdw", "cctbx", "refmac")
-"""Columns of the table of radii."""
-
-DEFAULTS = {
-    "vdw": (1.0, 1.1, 0.0),
-    "cctbx": (1.1, 0.9, 0.0),
-    "refmac": (1.0, 0.8, 50.0),
-    "constant": (0.0, 0.0, 0.0),
-}
-"""r_probe (A), r_shrink (A) and island_min_volume (A^3) that go with each set of radii."""
-
 MAX_SPACING = 0.6
 """Coarser grids (A) do not resolve the surface, however low the resolution."""
-
-MAX_LENGTH = 100.0
-"""Radii and distances beyond this (A) are refused as mistakes."""
 
 BITS = 64
 """Points in one word of the kernels."""
 
 TIE_TOLERANCE = 1e-9
 """Radii are larger by this fraction, so that rounding cannot tell symmetry mates apart."""
-
-
-@dataclass(frozen=True)
-class MaskParameters:
-    """What defines the boundary between model and solvent.
-
-    Parameters
-    ----------
-    radii
-        Name of a set of atomic radii (``"vdw"``, ``"cctbx"`` [GrosseKunstleve2002] or
-        ``"refmac"`` [Murshudov2011]), or one radius in A for all atoms.
-    r_probe
-        Added to the radii, A.
-    r_shrink
-        How far the solvent grows back, A.
-    island_min_volume
-        Pockets of solvent of at most this volume (A^3), found before the solvent grows
-        back, count as model.
-    ignore_hydrogen, ignore_zero_occupancy
-        Whether H and D, and atoms without occupancy, keep no solvent out.
-
-    Raises
-    ------
-    ParameterError
-        For an unknown set of radii, for lengths that are negative or beyond 100 A, and for a
-        volume that is negative or not finite.
-    """
-
-    radii: str | float = "vdw"
-    r_probe: float = DEFAULTS["vdw"][0]
-    r_shrink: float = DEFAULTS["vdw"][1]
-    island_min_volume: float = DEFAULTS["vdw"][2]
-    ignore_hydrogen: bool = True
-    ignore_zero_occupancy: bool = True
-
-    def __post_init__(self) -> None:
-        if isinstance(self.radii, str):
-            if self.radii not in RADII_SETS:
-                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a number of A")
-        else:
-            object.__setattr__(self, "radii", _checked("constant radius", self.radii, MAX_LENGTH))
-        limits = {"r_probe": MAX_LENGTH, "r_shrink": MAX_LENGTH, "island_min_volume": 1e12}
-        for name, limit in limits.items():
-            object.__setattr__(self, name, _checked(name, getattr(self, name), limit))
-
-    @classmethod
-    def for_radii(
-        cls,
-        name: str,
-        r_probe: float | None = None,
-        r_shrink: float | None = None,
-        island_min_volume: float | None = None,
-        constant_r: float = 0.0,
-    ) -> "MaskParameters":
-        """The parameters that go with a set of radii, some of them replaced.
-
-        Parameters
-        ----------
-        name
-            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (A).
-
-        Raises
-        ------
-        ParameterError
-            As for the class.
-        """
-        if name not in DEFAULTS:
-            raise _unknown_radii(name, _listed(DEFAULTS))
-        probe, shrink, volume = DEFAULTS[name]
-        return cls(
-            constant_r if name == "constant" else name,
-            probe if r_probe is None else r_probe,
-            shrink if r_shrink is None else r_shrink,
-            volume if island_min_volume is None else island_min_volume,
-        )
-
-    def radius(self, atoms: Atoms) -> np.ndarray:
-        """(n,) radius of the region that each atom keeps free of solvent, probe included, A."""
-        if not isinstance(self.radii, str):
-            return np.full(len(atoms), self.radii + self.r_probe)
-        by_symbol = {row["symbol"]: float(row[self.radii]) for row in table("solvent_radii")}
-        return np.array([by_symbol[s] for s in atoms.symbols] or [0.0])[atoms.kind] + self.r_probe
-
-    def counts(self, atoms: Atoms) -> np.ndarray:
-        """(n,) bool: the atoms that keep solvent out."""
-        counted = np.ones(len(atoms), bool)
-        if self.ignore_hydrogen:
-            counted &= ~atoms.is_hydrogen
-        if self.ignore_zero_occupancy:
-            counted &= atoms.occ > 0
-        return counted
 
 
 def solvent_mask(
@@ -307,21 +204,3 @@ def _checked_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     if sizes.shape != (3,) or sizes.dtype.kind not in "iu" or (sizes < 1).any():
         raise ParameterError(f"got a grid of shape {shape!r}, expected three positive integers")
     return int(sizes[0]), int(sizes[1]), int(sizes[2])
-
-
-def _checked(name: str, value: float, limit: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0.0 <= number <= limit:
-        raise ParameterError(f"got {name} = {value!r}, expected a number from 0 to {limit:g}")
-    return number
-
-
-def _unknown_radii(name: object, expected: str) -> ParameterError:
-    return ParameterError(f"unknown radii {name!r}: expected {expected}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import Any, TypedDict
 
 from friedel.accuracy.plan import Fixed, checked_rtol
+from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.runtime.threads import checked_threads
 from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
 from friedel.scattering.formfactors.scattering import CustomFormFactor
-
-METHODS = ("auto", "fft", "direct")
 
 
 class CalculationKeywords(TypedDict, total=False):

@@ -9,6 +9,7 @@ import numpy as np
 from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
 from friedel.writers.files import check_output, write_text
+from friedel.writers.formats import FCF_LISTS
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, triplets
 from friedel.writers.history import history, text_field
 
@@ -44,8 +45,9 @@ def write_fcf(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
-    if list_code not in (4, 6):
-        raise ParameterError(f"got list {list_code!r}, expected 4 or 6")
+    if list_code not in FCF_LISTS:
+        known = " or ".join(map(str, FCF_LISTS))
+        raise ParameterError(f"got list {list_code!r}, expected {known}")
     check_output(path, overwrite=overwrite)
     document = gemmi.cif.Document()
     block = document.add_new_block("friedel")

@@ -9,11 +9,11 @@ import numpy as np
 from friedel.errors import OutputError, ParameterError
 from friedel.model.crystal import Crystal
 from friedel.writers.files import check_output, write_text
+from friedel.writers.formats import HKLF_CODES
 from friedel.writers.history import history, text_field
 from friedel.writers.mtz import as_mtz
 from friedel.writers.tables import csv_text
 
-HKLF_CODES = (3, 4)
 WIDTH = 8
 """Characters of a number in HKLF files: format 3I4, 2F8."""
 

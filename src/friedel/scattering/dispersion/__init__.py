@@ -20,10 +20,20 @@ from friedel.scattering.dispersion.cromer_liberman import (
     cromer_liberman_all,
 )
 
-__all__ = ["SOURCES", "anomalous", "chantler", "cromer_liberman", "cromer_liberman_all"]
+__all__ = [
+    "SHORT_NAMES",
+    "SOURCES",
+    "anomalous",
+    "chantler",
+    "cromer_liberman",
+    "cromer_liberman_all",
+]
 
 SOURCES = ("cromer-liberman", "cromer-liberman-repaired", "chantler")
-"""Where f' and f'' can come from; ``"cl"`` is short for the first."""
+"""Where f' and f'' can come from."""
+
+SHORT_NAMES = {"cl": "cromer-liberman"}
+"""Other names of these."""
 
 
 def anomalous(
@@ -74,9 +84,10 @@ def anomalous(
         raise ParameterError(f"got {given} of energy and wavelength; expected exactly one")
 
     z = _atomic_number(element)
+    source = SHORT_NAMES.get(source, source)
     if source == "chantler":
         return chantler(z, energies)
-    if source not in (*SOURCES, "cl"):
+    if source not in SOURCES:
         raise ParameterError(f"got source = {source!r}; expected one of {', '.join(SOURCES)}")
     if not Z_MIN <= z <= Z_MAX:
         raise ElementError(

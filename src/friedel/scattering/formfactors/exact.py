@@ -1,7 +1,8 @@
 """Form factors whose published formula is no Gaussian sum: exact values f(stol2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -65,23 +66,42 @@ class IonSum:
             return self.gaussians.f(stol2) + MOTT_BETHE * self.charge / stol2
 
 
-def exact_form_factors(name: str, rows: Sequence[Mapping[str, str]]) -> dict[str, FormFactor]:
-    """The entries of a table by label; none for tables of Gaussian sums."""
-    if name == "lobato14":
-        return {row["symbol"]: LobatoSum(*(numbers(row, x) for x in "ab")) for row in rows}
-    if name == "kirkland10":
-        return {row["symbol"]: KirklandSum(*(numbers(row, x) for x in "abcd")) for row in rows}
-    if name == "peng98":
-        return {
-            make_label(row["symbol"], int(row["charge"])): IonSum(
-                GaussianSum(*(numbers(row, x) for x in "ab")), int(row["charge"])
-            )
-            for row in rows
-        }
-    return {}
+def exact_form_factors(form: str, rows: Sequence[Mapping[str, str]]) -> dict[str, FormFactor]:
+    """The entries of a table by label; none for tables of Gaussian sums.
+
+    Parameters
+    ----------
+    form
+        What the columns are, as SOURCES.toml states it.
+    rows
+        The table, with columns as text.
+    """
+    if form not in FORMULAS:
+        return {}
+    return {
+        make_label(row["symbol"], int(row.get("charge", "0"))): FORMULAS[form](row) for row in rows
+    }
 
 
 def numbers(row: Mapping[str, str], letter: str) -> tuple[float, ...]:
     """The columns a1, a2, ... of a row."""
     keys = [key for key in row if key[0] == letter and key[1:].isdigit()]
     return tuple(float(row[key]) for key in keys)
+
+
+def _lobato(row: Mapping[str, str]) -> FormFactor:
+    return LobatoSum(numbers(row, "a"), numbers(row, "b"))
+
+
+def _kirkland(row: Mapping[str, str]) -> FormFactor:
+    return KirklandSum(*(numbers(row, letter) for letter in "abcd"))
+
+
+def _ion(row: Mapping[str, str]) -> FormFactor:
+    return IonSum(GaussianSum(numbers(row, "a"), numbers(row, "b")), int(row["charge"]))
+
+
+FORMULAS: Mapping[str, Callable[[Mapping[str, str]], FormFactor]] = MappingProxyType(
+    {"lobato": _lobato, "kirkland": _kirkland, "ion": _ion}
+)
+"""How a row becomes a form factor that is no Gaussian sum, by the form that SOURCES.toml states."""

@@ -1,6 +1,6 @@
 """The published tables of form factors, read from the package's data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 
@@ -9,22 +9,18 @@ import numpy as np
 from friedel.data import sources, table
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label
-from friedel.scattering.formfactors.exact import FormFactor, exact_form_factors, numbers
+from friedel.scattering.formfactors.exact import (
+    FORMULAS,
+    FormFactor,
+    exact_form_factors,
+    numbers,
+)
 from friedel.scattering.formfactors.fitting import FittedSum
 from friedel.scattering.formfactors.gaussians import GaussianSum
 from friedel.scattering.formfactors.tables import FormFactorTable, TableInfo
 
-TABLES = (
-    "it92",
-    "wk95",
-    "c4322",
-    "c4323",
-    "lobato14",
-    "kirkland10",
-    "peng98",
-    "neutron92",
-)
-"""Names of the tables in the package: X-rays, electrons, neutrons."""
+TABLES = tuple(name for name, stated in sources().items() if "form" in stated)
+"""Names of the tables in the package, in the order of SOURCES.toml: X-rays, electrons, neutrons."""
 
 
 @cache
@@ -52,10 +48,14 @@ def form_factor_table(name: str) -> FormFactorTable:
         )
     stated = sources()[name]
     stol_max = float(stated.get("stol_max", np.inf))  # type: ignore[arg-type]
-    exact = exact_form_factors(name, table(name))
+    form = str(stated["form"])
+    exact = exact_form_factors(form, table(name))
+    entries = _fitted_entries(name, exact, stol_max) if exact else _row_entries(name, form)
+    if stated.get("zero_is_missing"):
+        entries = {label: sum_ for label, sum_ in entries.items() if sum_.f0 != 0.0}
     return FormFactorTable(
         name,
-        MappingProxyType(_gaussian_entries(name, exact, stol_max)),
+        MappingProxyType(entries),
         stol_max,
         exact=MappingProxyType(exact),
         info=_info(stated),
@@ -68,21 +68,28 @@ def _info(stated: Mapping[str, object]) -> TableInfo:
     return TableInfo(**texts, references=references, units=str(stated["units"]))
 
 
-def _gaussian_entries(
+def _fitted_entries(
     name: str, exact: Mapping[str, FormFactor], stol_max: float
 ) -> dict[str, GaussianSum]:
-    if name == "peng98":
+    """The Gaussians that were fitted to exact form factors; none where they cannot be fitted."""
+    fits = f"{name}_gaussians"
+    if fits not in sources():
         return {}
-    if exact:
-        return {
-            row["symbol"]: _fitted(row, float(exact[row["symbol"]].f(0.0)), stol_max)
-            for row in table(f"{name}_gaussians")
-        }
-    entries = {_row_label(row): _row_sum(row) for row in table(name)}
-    if name == "neutron92":
-        # zero stands for "not in the source"
-        return {label: s for label, s in entries.items() if s.f0 != 0.0}
-    return entries
+    return {
+        row["symbol"]: _fitted(row, float(exact[row["symbol"]].f(0.0)), stol_max)
+        for row in table(fits)
+    }
+
+
+def _row_entries(name: str, form: str) -> dict[str, GaussianSum]:
+    try:
+        as_sum = ROW_SUMS[form]
+    except KeyError:
+        known = ", ".join([*ROW_SUMS, *FORMULAS])
+        raise ParameterError(
+            f"SOURCES.toml gives {name} the form {form!r}: expected one of {known}"
+        ) from None
+    return {_row_label(row): as_sum(row) for row in table(name)}
 
 
 def _fitted(row: Mapping[str, str], f0: float, stol_max: float) -> FittedSum:
@@ -98,8 +105,17 @@ def _row_label(row: Mapping[str, str]) -> str:
     return make_label(row["symbol"], int(charge))
 
 
-def _row_sum(row: Mapping[str, str]) -> GaussianSum:
-    if "b_coh_fm" in row:
-        return GaussianSum((float(row["b_coh_fm"]),), (0.0,))
+def _gaussian_sum(row: Mapping[str, str]) -> GaussianSum:
     a, b = numbers(row, "a"), numbers(row, "b")
     return GaussianSum((*a, float(row["c"])), (*b, 0.0)) if "c" in row else GaussianSum(a, b)
+
+
+def _length(row: Mapping[str, str]) -> GaussianSum:
+    return GaussianSum((float(row["b_coh_fm"]),), (0.0,))
+
+
+ROW_SUMS: Mapping[str, Callable[[Mapping[str, str]], GaussianSum]] = MappingProxyType(
+    {"gaussians": _gaussian_sum, "length": _length}
+)
+"""How a row becomes a Gaussian sum, by the form that SOURCES.toml states; the other forms are
+those of :data:`friedel.scattering.formfactors.exact.FORMULAS`."""

@@ -1,0 +1,61 @@
+"""File formats that results are written in: one table, for the command and for Python alike.
+
+A result is written in a format by the method that the table names, such as ``to_mtz(path,
+overwrite=...)``. A new format is a method of :class:`friedel.Reflections` and a line here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format of results.
+
+    Parameters
+    ----------
+    method
+        Name of the method that writes it, ``"to_mtz"``.
+    option
+        Name of the command's option, ``"--to-mtz"``.
+    endings
+        Of file names, in lower case, the usual one first: ``(".mtz",)``.
+    title
+        What people call it.
+    has_history
+        Whether files tell which command wrote them: the method takes ``command=``.
+    """
+
+    method: str
+    option: str
+    endings: tuple[str, ...]
+    title: str
+    has_history: bool = False
+
+
+FORMATS = (
+    Format("to_mtz", "--to-mtz", (".mtz",), "MTZ", True),
+    Format("to_cif", "--to-cif", (".cif", ".mmcif"), "structure-factor mmCIF", True),
+    Format("to_hklf", "--to-hkl", (".hkl",), "SHELX HKLF 4 (F^2)"),
+    Format("to_csv", "--to-csv", (".csv",), "comma-separated values"),
+    Format("to_fcf", "--to-fcf", (".fcf",), "FCF of SHELX", True),
+    Format("to_json", "--json", (".json",), "JSON", True),
+    Format("to_ccp4", "--write-map", (".ccp4", ".map", ".mrc"), "CCP4 map"),
+)
+"""All of them; a kind of result has some."""
+
+
+def formats_of(result: type) -> tuple[Format, ...]:
+    """The formats that a kind of result can be written in, a class with some of the methods."""
+    return tuple(form for form in FORMATS if hasattr(result, form.method))
+
+
+def format_of(method: str) -> Format:
+    """The format that a method of this name writes."""
+    return next(form for form in FORMATS if form.method == method)
+
+
+HKLF_CODES = (3, 4)
+"""SHELX's reflection files that are written: F, and F^2."""
+
+FCF_LISTS = (4, 6)
+"""SHELX's lists of reflections that are written as FCF."""
