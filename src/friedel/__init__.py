@@ -77,6 +77,7 @@ _ERRORS = (
     "FriedelWarning",
     "GuessError",
     "MemoryLimitError",
+    "MissingCellError",
     "MissingDependencyError",
     "OutputError",
     "ParameterError",

@@ -14,6 +14,7 @@ from friedel.errors import (
     FriedelWarning as FriedelWarning,
     GuessError as GuessError,
     MemoryLimitError as MemoryLimitError,
+    MissingCellError as MissingCellError,
     MissingDependencyError as MissingDependencyError,
     OutputError as OutputError,
     ParameterError as ParameterError,

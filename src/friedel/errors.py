@@ -14,6 +14,10 @@ class CellError(FriedelError, ValueError):
     """A unit cell that is missing, degenerate or at odds with the symmetry or the data."""
 
 
+class MissingCellError(CellError):
+    """A unit cell that is not stated."""
+
+
 class SymmetryError(FriedelError, ValueError):
     """Symmetry operations that cannot be read or do not form a space group."""
 

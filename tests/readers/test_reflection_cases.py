@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import friedel
+from commands import run
 from friedel.errors import FileFormatError, ReflectionsError
 from friedel.readers.amplitudes import as_reflections
 from friedel.readers.free_flags import free_value
@@ -61,6 +62,18 @@ def test_case(cases, name):
     assert int(fitted.free.sum()) == (n_free or 0)
     for text in words:
         assert sum(text in note for note in fitted.notes) == 1, fitted.notes
+
+
+@pytest.mark.parametrize("model", ["m_nocryst.pdb", "m_111.pdb"])
+def test_a_model_without_a_cell_takes_that_of_the_data(cases, model):
+    data = str(cases / "d01_ccp4.mtz")
+    fitted = friedel.FModel(str(cases / model), data, solvent="none", target="ls").fit()
+    assert fitted.r_all < 1e-5
+    assert sum("cell and symmetry of the data are used" in note for note in fitted.notes) == 1
+    with pytest.raises(friedel.MissingCellError):
+        friedel.fcalc(str(cases / model), d_min=2.0)
+    with pytest.raises(friedel.GuessError, match="cell and symmetry of the data"):
+        friedel.FModel(str(cases / model), data, strict=True)
 
 
 def test_map_coefficients_are_no_data(cases):
@@ -276,3 +289,19 @@ def test_shelx_list_takes_cell_from_the_model(tmp_path):
     assert fitted.r_all < 0.02
     with pytest.raises(FileFormatError, match="states no unit cell"):
         as_reflections(tmp_path / "a.hkl")
+
+
+def test_the_command_takes_a_block_and_a_data_set(capsys, cases):
+    model, data = cases / "base.pdb", cases / "d32_same_label_two_datasets.mtz"
+    code, _, first = run(capsys, "fmodel", model, data, "--solvent", "none")
+    assert code == 0
+    assert "there are also F, SIGF of deriv" in first
+    code, _, second = run(capsys, "fmodel", model, data, "--solvent", "none", "--data-set", "deriv")
+    assert code == 0
+    assert "there are also" not in second
+    code, _, err = run(capsys, "fmodel", model, cases / "c07_two_blocks.cif", "--block", "none")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "no block none; there are" in err
+    code, _, err = run(capsys, "fmodel", model, data, "--solvent", "none", "--strict")
+    assert code == 2
+    assert "name the columns" in err

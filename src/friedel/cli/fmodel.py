@@ -144,6 +144,10 @@ class ForEitherKind(click.Command):
 @_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
 @click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
+@click.option("--block", metavar="NAME", help="Block of the mmCIF file with the data.")
+@click.option(
+    "--data-set", metavar="NAME", help="Data set of the MTZ file, or wavelength_id/crystal_id."
+)
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @STRICT
 @file_options(OUTPUTS)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from friedel.density.grid import Grid
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, MissingCellError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.model_components import UnscaledModel
-from friedel.fmodel.observed import observed_for
+from friedel.fmodel.observed import amplitudes_of, observed_for
 from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
@@ -85,8 +85,8 @@ class FModel(ModelAndData):
         one that fits best of those that the lattice allows.
     wavelength
         A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
-    free_label, free_value
-        Of the free set; see :func:`friedel.as_reflections`.
+    free_label, free_value, block, data_set
+        The free set, and the part of the data's file to take; see :func:`friedel.as_reflections`.
     reject_outliers
         Whether the last fit, by a target other than ``"ls"``, is without the reflections that are
         more than six robust standard deviations from the model, 2 % at most. They stay in all
@@ -151,6 +151,8 @@ class FModel(ModelAndData):
         wavelength: float | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
+        block: str | None = None,
+        data_set: str | None = None,
         reject_outliers: bool = True,
         hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
@@ -164,7 +166,19 @@ class FModel(ModelAndData):
         options["hydrogens"] = hydrogens
         own = FModel.__init__.__kwdefaults__ or ()
         reading, calculation = parsed_options("FModel", options, own)
-        read, calculation, about_model = read_for_calculation(model, reading, calculation)
+        which: dict[str, Any] = {
+            "free_label": free_label,
+            "free_value": free_value,
+            "block": block,
+            "data_set": data_set,
+            "friedel_pairs": wavelength is not None,
+        }
+        try:
+            found = read_for_calculation(model, reading, calculation)
+        except MissingCellError:
+            of_data = amplitudes_of(data, **which).crystal
+            found = read_for_calculation(model, reading, calculation, of_data)
+        read, calculation, about_model = found
         notes.extend(about_model)
         crystal, atoms = read.crystal, read.atoms
         observed = observed_for(
@@ -174,8 +188,7 @@ class FModel(ModelAndData):
             sigma_cutoff=sigma_cutoff,
             use_free=use_free,
             weigh_by_sigma=weights == "sigma",
-            free_label=free_label,
-            free_value=free_value,
+            **which,
         )
         masked, hkl = None, observed.f_obs.hkl
         if solvent not in UNMASKED:

@@ -59,11 +59,10 @@ def observed_for(
     sigma_cutoff: float = 0.0,
     use_free: bool = True,
     weigh_by_sigma: bool = False,
-    free_label: str | None = None,
-    free_value: int | None = None,
+    **which: Any,
 ) -> Observed:
     """Data for a model in `crystal`; arguments and errors are those of the steps below."""
-    given = amplitudes_of(data, free_label, free_value, crystal)
+    given = amplitudes_of(data, crystal, **which)
     notes = compare_crystals(crystal, given.crystal)
     f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
     usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
@@ -75,22 +74,28 @@ def observed_for(
 
 def amplitudes_of(
     data: Any,
-    free_label: str | None = None,
-    free_value: int | None = None,
     crystal: Crystal | None = None,
+    *,
+    friedel_pairs: bool = False,
+    **chosen: Any,
 ) -> Reflections:
     """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
+
+    Parameters
+    ----------
+    crystal, friedel_pairs, **chosen
+        As for that function.
 
     Raises
     ------
     ReflectionsError
         For complex values.
     """
-    is_ready = isinstance(data, Reflections) and free_label is None and free_value is None
-    if not is_ready:
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if not isinstance(data, Reflections) or chosen:
         from friedel.readers.amplitudes import as_reflections
 
-        data = as_reflections(data, free_label=free_label, free_value=free_value, crystal=crystal)
+        data = as_reflections(data, crystal=crystal, friedel_pairs=friedel_pairs, **chosen)
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"

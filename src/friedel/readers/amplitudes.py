@@ -86,7 +86,8 @@ def as_reflections(
     ReflectionsError
         When the free set would have more than 30 % of the reflections, by a guess.
     """
-    if isinstance(data, Reflections) and free_label is None and free_value is None:
+    asked = (free_label, free_value, block, data_set)
+    if isinstance(data, Reflections) and asked == (None, None, None, None):
         return data
     wanted = _Wanted(free_label, free_value, data_set, crystal, friedel_pairs)
     if isinstance(data, str | PathLike):

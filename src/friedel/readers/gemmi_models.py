@@ -8,7 +8,13 @@ import gemmi
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
-from friedel.errors import CellError, FileFormatError, ParameterError, SymmetryError
+from friedel.errors import (
+    CellError,
+    FileFormatError,
+    MissingCellError,
+    ParameterError,
+    SymmetryError,
+)
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.elements import make_label
@@ -107,6 +113,14 @@ def in_a_box(structure: gemmi.Structure, margin: float) -> gemmi.Structure:
     boxed.cell = gemmi.UnitCell(size.x, size.y, size.z, 90.0, 90.0, 90.0)
     boxed.spacegroup_hm = "P 1"
     return boxed
+
+
+def in_crystal(structure: gemmi.Structure, crystal: Crystal) -> gemmi.Structure:
+    """A copy with the cell and the space group of a crystal."""
+    placed = structure.clone()
+    placed.cell = gemmi.UnitCell(*crystal.cell)
+    placed.spacegroup_hm = crystal.name or "P 1"
+    return placed
 
 
 def crystal_from_gemmi(cell: gemmi.UnitCell, space_group: gemmi.SpaceGroup | None) -> Crystal:
@@ -276,7 +290,7 @@ def strict_ncs_of(source: Any) -> np.ndarray:
 
 def _checked_gemmi_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
     if not cell.is_crystal():
-        raise CellError(
+        raise MissingCellError(
             f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal, or for a "
             "molecule by itself a margin"
         )

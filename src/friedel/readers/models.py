@@ -25,6 +25,7 @@ def as_model(
     margin: float | None = None,
     hydrogens: bool = False,
     source: str = "xray",
+    crystal: Crystal | None = None,
 ) -> Model:
     """A :class:`Model` from any of the forms in which people hold models.
 
@@ -47,6 +48,8 @@ def as_model(
     source
         What is scattered, for hydrogens to be added at its distance: ``"xray"`` [Sheldrick2015],
         ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
+    crystal
+        Cell and symmetry for a macromolecule whose file or structure states no cell.
 
     Returns
     -------
@@ -67,9 +70,9 @@ def as_model(
     """
     to_see = source if hydrogens else None
     if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs, margin, to_see)
+        return _from_file(Path(model), strict_ncs, margin, to_see, crystal)
     if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs, margin, to_see)
+        return _from_gemmi(model, strict_ncs, margin, to_see, crystal)
     if hydrogens:
         raise _no_hydrogens(model)
     if isinstance(model, Model):
@@ -119,14 +122,20 @@ def _no_hydrogens(model: Any) -> ParameterError:
     )
 
 
-def _from_file(path: Path, strict_ncs: bool, margin: float | None, hydrogens: str | None) -> Model:
+def _from_file(
+    path: Path,
+    strict_ncs: bool,
+    margin: float | None,
+    hydrogens: str | None,
+    crystal: Crystal | None,
+) -> Model:
     import gemmi
 
     from friedel.readers.gemmi_models import read_model
 
     read = read_model(path)
     with decoded(path):
-        model = _from_gemmi(read, strict_ncs, margin, hydrogens)
+        model = _from_gemmi(read, strict_ncs, margin, hydrogens, crystal)
     atoms, notes = model.atoms, model.notes
     if isinstance(read, gemmi.SmallStructure):
         atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
@@ -163,14 +172,18 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
 
 
 def _from_gemmi(
-    source: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
+    source: Any,
+    strict_ncs: bool,
+    margin: float | None,
+    hydrogens: str | None,
+    crystal: Crystal | None,
 ) -> Model:
     import gemmi
 
     from friedel.readers.gemmi_models import atoms_from_small
 
     if isinstance(source, gemmi.Structure):
-        return _from_structure(source, strict_ncs, margin, hydrogens)
+        return _from_structure(source, strict_ncs, margin, hydrogens, crystal)
     if isinstance(source, gemmi.SmallStructure):
         if hydrogens:
             raise _no_hydrogens(source)
@@ -179,9 +192,18 @@ def _from_gemmi(
 
 
 def _from_structure(
-    structure: Any, strict_ncs: bool, margin: float | None, hydrogens: str | None
+    structure: Any,
+    strict_ncs: bool,
+    margin: float | None,
+    hydrogens: str | None,
+    given: Crystal | None,
 ) -> Model:
-    from friedel.readers.gemmi_models import atoms_from_gemmi_model, in_a_box, strict_ncs_of
+    from friedel.readers.gemmi_models import (
+        atoms_from_gemmi_model,
+        in_a_box,
+        in_crystal,
+        strict_ncs_of,
+    )
 
     notes: list[Note] = []
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
@@ -190,7 +212,13 @@ def _from_structure(
         structure = in_a_box(structure, margin)
         sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
         notes.append(Note(f"there is no unit cell: a box of {sides} A is taken", "default", margin))
-    crystal = as_crystal(structure)
+    if given is not None and not structure.cell.is_crystal():
+        structure = in_crystal(structure, given)
+        text = "the model states no unit cell: cell and symmetry of the data are used"
+        notes.append(Note(text, "guess", give="give the unit cell in the file"))
+        crystal = given
+    else:
+        crystal = as_crystal(structure)
     if not structure.spacegroup_hm.strip():
         text = "no space group is given: P 1 is taken"
         notes.append(Note(text, "guess", give="give the space group in the file"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from friedel.errors import FileFormatError, ParameterError
+from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note
 from friedel.readers.models import as_model
@@ -12,7 +13,10 @@ from friedel.structure_factors.options import CalculationOptions, ReadingKeyword
 
 
 def read_for_calculation(
-    model: Any, reading: ReadingKeywords, options: CalculationOptions
+    model: Any,
+    reading: ReadingKeywords,
+    options: CalculationOptions,
+    crystal: Crystal | None = None,
 ) -> tuple[Model, CalculationOptions, list[Note]]:
     """The model as read, and options in which its atoms' scattering is numbers; with notes.
 
@@ -25,13 +29,15 @@ def read_for_calculation(
     options
         As asked for. In those returned `wavelength`, `energy`, `anomalous` and `scattering`
         have become `addends` and `form_factors`.
+    crystal
+        Cell and symmetry for a model that states none.
 
     Raises
     ------
     FriedelError
         Of the kind that fits, for input that cannot be used.
     """
-    read = as_model(model, source=options.source, **reading)
+    read = as_model(model, source=options.source, crystal=crystal, **reading)
     notes = list(read.notes)
     numbers: dict[str, Any] = {}
     if options.scattering is not None:
