@@ -1,5 +1,8 @@
 """Posterior moments of French and Wilson: against special functions, limits and simulation."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.special import gamma, pbdv
@@ -73,3 +76,39 @@ def test_intensities_are_unbiased_over_the_prior(centric):
 
 def test_no_reflections():
     assert all(len(column) == 0 for column in posterior(*np.zeros((3, 0)), np.zeros(0, bool)))
+
+
+IN_CCTBX = """
+import sys
+import numpy as np
+from cctbx.french_wilson import fw_acentric, fw_centric
+stored = np.load(sys.argv[1])
+rows = zip(stored["i"], stored["sigma"], stored["mean"], stored["centric"])
+found = [
+    (fw_centric if c else fw_acentric)(float(i), float(s), float(m), -4.0) for i, s, m, c in rows
+]
+np.save(sys.argv[2], np.array(found)[:, 2:])
+"""
+
+
+def test_beside_cctbx(tmp_path):
+    """The same <J> for both, in shells of it as resolution makes them.
+
+    cctbx interpolates its tables, and takes F for J^(1/2) above three sigma, which is more than
+    <J^(1/2)> by a quarter of sigma(F) / I there.
+    """
+    pytest.importorskip("cctbx")
+    rng = np.random.default_rng(7)
+    n = 5000
+    mean, sigma, centric = rng.uniform(1, 30, n), rng.uniform(0.5, 5.0, n), rng.random(n) < 0.2
+    i = rng.gamma(np.where(centric, 0.5, 1.0), mean) + sigma * rng.normal(size=n)
+    np.savez(tmp_path / "in.npz", i=i, sigma=sigma, mean=mean, centric=centric)
+    arguments = [str(tmp_path / name) for name in ("in.npz", "out.npy")]
+    subprocess.run([sys.executable, "-c", IN_CCTBX, *arguments], check=True)
+    f, sigma_f = np.load(tmp_path / "out.npy").T
+    kept = f >= 0
+    found = posterior(i, sigma, mean, centric)
+    for some in np.array_split(np.argsort(mean), 10):
+        some = some[kept[some]]
+        assert np.median(np.abs(found.f - f)[some] / found.sigma_f[some]) < 0.05
+        assert np.median(found.sigma_f[some] / sigma_f[some]) == pytest.approx(1.0, abs=0.1)
