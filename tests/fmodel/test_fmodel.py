@@ -408,7 +408,9 @@ class TestChoices:
         path = tmp_path / "mask.ccp4"
         write_ccp4_map(path, CRYSTAL, fitted.masked.mask)
         read = FModel((CRYSTAL, globule()), data, solvent="flat", solvent_mask=path).fit()
-        assert found.r_work == read.r_work
+        np.testing.assert_array_equal(found.f_mask.values, read.f_mask.values)
+        # Sums of 1144 terms depend in their last digits on where arrays lie in memory
+        assert found.r_work == pytest.approx(read.r_work, rel=1144 * np.finfo(float).eps)
         assert found.scales.k_sol == pytest.approx(fitted.scales.k_sol, rel=1e-3)
         assert "mask as given" in found.summary()
 
