@@ -34,7 +34,7 @@ def smallest_blur(
         (n_shells, n_points), and the logarithm of what power there adds to the squared error of
         its shell.
     lattice
-        Lengths |g| (1/A) of vectors of the transform's lattice, one of each pair +-g.
+        Lengths |g| (1/Å) of vectors of the transform's lattice, one of each pair +-g.
     log_power
         Logarithm of the model's Wilson curve at multiples of `step` in s^2.
     cosines, log_weights
@@ -72,10 +72,10 @@ def smallest_blur(
 
 @njit(cache=True, nogil=True)
 def _log_alias(exponent, loss, blur):
-    """Logarithm of the squared error in the worst shell, and what it loses per A^2 of blur.
+    """Logarithm of the squared error in the worst shell, and what it loses per Å^2 of blur.
 
     `exponent` (n_shells, n_terms) has the logarithms of what folds back without blur, and
-    `loss` what each A^2 of it takes off them.
+    `loss` what each Å^2 of it takes off them.
     """
     worst, slope = -math.inf, 0.0
     for shell in range(len(exponent)):
