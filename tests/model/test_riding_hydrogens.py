@@ -372,7 +372,7 @@ class TestModels:
         assert n_kept > 300
         assert again[0].count_atom_sites() == once[0].count_atom_sites()
         notes = as_model(once, hydrogens=True).notes
-        assert "no hydrogens are added: C and N have theirs already" in notes
+        assert "no hydrogens are added: C and N have hydrogens already" in notes
 
     @pytest.mark.parametrize("element", ["H", "D"])
     def test_hydrogen_elsewhere_stops_none(self, cellulase, element):

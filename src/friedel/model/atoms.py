@@ -86,7 +86,7 @@ class Atoms:
         Raises
         ------
         ElementError
-            For a label that is no element or ion.
+            For a label that is not an element or ion.
         AtomsError
             The same errors as the class raises.
         """

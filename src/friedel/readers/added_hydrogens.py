@@ -173,7 +173,7 @@ def _neighbours(sites: Sites, place: list[Place]) -> list[list[int]]:
 
 
 def _of_one_conformation(atoms: list[int], letter: np.ndarray, place: list[Place]) -> list[int]:
-    """Those of the atoms that have the first conformer letter of their residue."""
+    """The atoms that have the first conformer letter of their residue."""
     first: dict[Place, str] = {}
     for i in sorted(atoms, key=lambda i: letter[i]):
         if letter[i]:

@@ -224,7 +224,7 @@ def _hydrogens_note(n_added: int, n_kept: int) -> Note:
     if n_added:
         kept = f" (residues that have hydrogens already: {n_kept})" if n_kept else ""
         return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)
-    why = "C and N have theirs already" if n_kept else "no group with known geometry is found"
+    why = "C and N have hydrogens already" if n_kept else "no group with known geometry is found"
     return Note(f"no hydrogens are added: {why}", "default", 0)
 
 

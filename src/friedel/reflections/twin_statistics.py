@@ -181,7 +181,7 @@ def h_test(
     Parameters
     ----------
     data, are_intensities
-        As for :func:`l_test`.
+        The same as for :func:`l_test`.
     law
         Twin law, such as ``"-h,-k,l"``.
     least_signal

@@ -104,9 +104,8 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(
-    os, "register_at_fork"
-):  # a thread that does not exist in the child may have held the lock
+# A thread that does not exist in the child may have held the lock
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
