@@ -92,7 +92,7 @@ _MODULES = {
 }
 
 __all__ = sorted(_MODULES)
-"""What help and completion show: this package's own names. gemmi's are found all the same."""
+"""This package's own names, for help and completion; gemmi's names can be used as well."""
 
 
 def __getattr__(name: str) -> Any:

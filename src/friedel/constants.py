@@ -3,19 +3,19 @@
 import math
 
 HC = 12398.4197386209
-"""Planck constant times speed of light, eV A: energy = HC / wavelength [CODATA2018]."""
+"""Planck constant times speed of light, eV Å: energy = HC / wavelength [CODATA2018]."""
 
 BOHR_RADIUS = 0.529177210903
-"""Bohr radius, A [CODATA2018]."""
+"""Bohr radius, Å [CODATA2018]."""
 
 U_TO_B = 8.0 * math.pi**2
-"""B = U_TO_B * U, both in A^2."""
+"""B = U_TO_B * U, both in Å^2."""
 
 MOTT_BETHE = 1.0 / (8.0 * math.pi**2 * BOHR_RADIUS)
-"""f_e = MOTT_BETHE * (Z - f_x) / stol2, with f_e in A and stol2 in 1/A^2 [Mott1930]."""
+"""f_e = MOTT_BETHE * (Z - f_x) / stol2, with f_e in Å and stol2 in 1/Å^2 [Mott1930]."""
 
 TRANSLATION_DENOMINATOR = 24
 """Symmetry translations are integers in units of 1/24 of a cell edge."""
 
 METHODS = ("auto", "fft", "direct")
-"""Ways to sum structure factors; ``"auto"`` is the faster of the others by predicted time."""
+"""Methods for structure factors; ``"auto"`` is the faster of the others by predicted time."""

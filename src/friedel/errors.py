@@ -1,8 +1,8 @@
 """The errors and warnings that friedel raises.
 
-Every error says what was got and what is expected. All derive from
+Every message states what was given and what is expected. All derive from
 :class:`FriedelError`, and also from :class:`ValueError` where the argument's
-value is at fault, so that generic handlers keep working.
+value is wrong, so that generic handlers keep working.
 """
 
 
@@ -11,7 +11,7 @@ class FriedelError(Exception):
 
 
 class CellError(FriedelError, ValueError):
-    """A unit cell that is missing, degenerate or at odds with the symmetry or the data."""
+    """A unit cell that is missing, degenerate or inconsistent with the symmetry or the data."""
 
 
 class MissingCellError(CellError):
@@ -39,11 +39,11 @@ class ReflectionsError(FriedelError, ValueError):
 
 
 class ParameterError(FriedelError, ValueError):
-    """An option whose value is outside of what the method accepts."""
+    """An option whose value the method does not accept."""
 
 
 class GuessError(ParameterError):
-    """Something that the input leaves open, in strict mode, where nothing is guessed."""
+    """A choice that the input leaves open, in strict mode, which allows no guesses."""
 
 
 class EnergyError(FriedelError, ValueError):
@@ -59,7 +59,7 @@ class MemoryLimitError(FriedelError, MemoryError):
 
 
 class FileFormatError(FriedelError, ValueError):
-    """A file that is missing, unreadable, truncated or lacks what was asked for."""
+    """A file that is missing, unreadable, truncated or lacks the requested data."""
 
 
 class OutputError(FriedelError, OSError):
@@ -80,4 +80,4 @@ class MissingDependencyError(FriedelError, ImportError):
 
 
 class FriedelWarning(UserWarning):
-    """Something in the input was decided on the user's behalf and is worth knowing."""
+    """A choice made on the user's behalf that the user should know."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = 'style="padding: 0 0.6em; text-align: right"'
-"""Of cells: numbers one below the other, apart, whatever style the page has."""
+"""Style of table cells: right-aligned and padded, whatever the style of the page."""
 
 
 def html_table(
@@ -22,5 +22,5 @@ def html_table(
 
 
 def folded(heading: str, text: str) -> str:
-    """A heading, given as HTML, with plain text below it to unfold."""
+    """A collapsible element: a heading, given as HTML, and plain text."""
     return f"<details><summary>{heading}</summary><pre>{escape(text)}</pre></details>"

@@ -1,4 +1,4 @@
-"""Notes: what was decided on the user's behalf, what was left out, and what looks doubtful.
+"""Notes: choices made on the user's behalf, omitted data, and doubtful findings.
 
 Every result carries its notes. They are printed once on stderr by the commands and written to JSON,
 to the HISTORY of MTZ files and to CIF, with the version and the command.
@@ -17,11 +17,11 @@ KINDS = {
     "file": "a file states it",
     "warning": "something looks doubtful",
 }
-"""The vocabulary of kinds, with what each means."""
+"""Kinds of notes, with their meanings."""
 
 
 class Note(str):
-    """One note: a text that also tells its kind and the number that it is about.
+    """One note: a text with its kind and the number that it states.
 
     A note is a ``str``, so that notes can be joined, printed and compared as text.
 
@@ -32,9 +32,9 @@ class Note(str):
     kind
         One of :data:`KINDS`.
     number
-        How many, or which value, the note is about; None where there is no such number.
+        The count or value that the note is about, or None.
     give
-        Of a guess: what the user can give, so that nothing need be guessed.
+        For a guess, what the user can give to avoid it.
 
     Raises
     ------
@@ -77,16 +77,16 @@ class Note(str):
 
     @property
     def number(self) -> float | None:
-        """How many, or which value, the note is about."""
+        """The count or value that the note is about, or None."""
         return self._number
 
     @property
     def give(self) -> str:
-        """What makes a guess unnecessary; empty for other kinds."""
+        """What the user can give to avoid a guess; empty for other kinds."""
         return self._give
 
     def to_dict(self) -> dict[str, str | float | None]:
-        """The record that JSON holds: text, kind and number."""
+        """The note as a record for JSON: text, kind and number."""
         return {"text": self.text, "kind": self.kind, "number": self.number}
 
 
@@ -95,7 +95,7 @@ def _restored(text: str, kind: str, number: float | None, give: str) -> Note:
 
 
 class Notes:
-    """A collector of notes, in their order and each text once.
+    """A collection of notes in order, each text once.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Notes:
         Raises
         ------
         GuessError
-            For a guess, in strict mode.
+            When the note is a guess, in strict mode.
         """
         self.extend([Note(text, kind, number, give=give)])
 
@@ -123,7 +123,7 @@ class Notes:
         Raises
         ------
         GuessError
-            For the first guess, in strict mode.
+            When one of the notes is a guess, in strict mode.
         """
         for given in notes:
             note = given if isinstance(given, Note) else Note(given)
@@ -137,7 +137,7 @@ class Notes:
 
 
 def friedel_version() -> str:
-    """The version of friedel that runs, for files to tell."""
+    """The version of the running friedel, for output files."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

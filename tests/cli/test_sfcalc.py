@@ -204,7 +204,7 @@ def test_margin(capsys, sfcalc, page_models, tmp_path):
     assert run(capsys, "fcalc", model, *SOME)[0] == 2
     expected = theirs(sfcalc(*SOME, "--margin=5", model))
     code, out, err = run(capsys, "fcalc", model, *SOME, "--margin=5")
-    assert (code, "a box of" in err) == (0, True)
+    assert (code, "a cell of" in err) == (0, True)
     assert_alike(ours(out), expected, PRINTED)
     assert run(capsys, "fcalc", model, *SOME, "--margin=0")[0] == 2
 

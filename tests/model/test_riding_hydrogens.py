@@ -372,7 +372,7 @@ class TestModels:
         assert n_kept > 300
         assert again[0].count_atom_sites() == once[0].count_atom_sites()
         notes = as_model(once, hydrogens=True).notes
-        assert "no hydrogens are added: those of C and N are there" in notes
+        assert "no hydrogens are added: C and N have hydrogens already" in notes
 
     @pytest.mark.parametrize("element", ["H", "D"])
     def test_hydrogen_elsewhere_stops_none(self, cellulase, element):
@@ -386,12 +386,14 @@ class TestModels:
             residue.add_atom(atom)
         # those of the glycine, which has its own, are left out
         notes = as_model(other, hydrogens=True).notes
-        expected = "2170 hydrogens are added, riding on C and N (residues that have theirs: 1)"
+        expected = (
+            "2170 hydrogens are added, riding on C and N (residues that have hydrogens already: 1)"
+        )
         assert expected in notes
 
     def test_no_place(self):
         notes = as_model(ligand([("O", (0, 0, 0))]), hydrogens=True).notes
-        assert "no hydrogens are added: no place for any is found" in notes
+        assert "no hydrogens are added: no group with known geometry is found" in notes
 
     def test_first_of_several_models(self, cellulase):
         several = cellulase.clone()

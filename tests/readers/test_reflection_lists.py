@@ -103,7 +103,7 @@ class TestCif:
         assert read.hkl.tolist() == [[1, 0, 0], [0, 1, 0]]
         assert read.f2.tolist() == [10.5, 0.1]
         assert read.cell == (5.0, 6.0, 7.0, 90.0, 95.5, 90.0)
-        assert read.notes == ("2 reflections of list.hkl without value or left out",)
+        assert read.notes == ("2 reflections of list.hkl have no value or are marked as excluded",)
 
     @pytest.mark.parametrize(
         ("tags", "f2"),
@@ -158,7 +158,7 @@ class TestCif:
 
     def test_no_value_at_all(self, tmp_path):
         tags = "_refln_index_h _refln_index_k _refln_index_l _refln_F_meas _refln_F_sigma"
-        with pytest.raises(friedel.FileFormatError, match="no value"):
+        with pytest.raises(friedel.FileFormatError, match="no usable value"):
             read_reflection_list(written(tmp_path, self.loop(tags, "1 0 0 ? ?")))
 
 

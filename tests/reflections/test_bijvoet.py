@@ -93,7 +93,7 @@ def test_correlation_of_nothing():
 
 def test_free_set_as_asked(mtz):
     data = friedel.as_reflections(mtz, free_label="FREE", free_value=3)
-    assert any("FREE = 3 (as asked)" in note for note in data.notes)
+    assert any("FREE = 3 (as requested)" in note for note in data.notes)
     assert 0.02 < data.free.mean() < 0.2
     assert not (data.free & friedel.as_reflections(mtz).free).any()
 

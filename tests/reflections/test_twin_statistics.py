@@ -163,7 +163,7 @@ def test_what_cannot_be_tested():
     blank = Reflections(
         cubic, cubic.unique_reflections(6.0), np.ones(len(cubic.unique_reflections(6.0)))
     )
-    with pytest.raises(ParameterError, match="in pairs"):
+    with pytest.raises(ParameterError, match="does not pair reflections"):
         friedel.h_test(blank, "-h,2/3*h+k/3+l/3,4/3*h+8/3*k-l/3")
     with pytest.raises(ParameterError, match="parity"):
         friedel.l_test(data, parity=(2, 2, 0))

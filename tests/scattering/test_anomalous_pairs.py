@@ -221,7 +221,7 @@ class TestScatteringFromCif:
         silent = tmp_path / "silent.cif"
         text = cif.read_text()
         silent.write_text(text[: text.index("loop_")] + text[text.rindex("loop_") :])
-        with pytest.raises(friedel.FileFormatError, match="nothing of scattering"):
+        with pytest.raises(friedel.FileFormatError, match="no scattering of atom types"):
             friedel.fcalc(silent, hkl=[[1, 1, 1]], scattering="cif")
         model = friedel.as_model(silent)
         with pytest.raises(friedel.FileFormatError, match="no atom types in Model"):

@@ -1,1 +1,1 @@
-"""Accuracy: which grid, blur and radii meet a requested error."""
+"""Accuracy: choice of grid, blur and radii for a requested error."""

@@ -1,13 +1,13 @@
-"""The accuracy model: predicted errors of one model on any grid, and the cheapest that meets one.
+"""The accuracy model: predicted errors on any grid, and the cheapest grid for a given error.
 
 Three errors are predicted from the model's own Wilson curve P(s), the expected |F|^2 of
-one asymmetric unit at s = 1/d: aliasing (what folds back from beyond the grid's Nyquist limit),
+one asymmetric unit at s = 1/d: aliasing (power beyond the grid's Nyquist limit),
 truncation (tails beyond the atoms' radii) and rounding. For each of the candidate grids the
 smallest sufficient blur and the largest sufficient density level are found, and the cheapest
 choice is taken. docs/accuracy.md derives the expressions.
 
 The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume resolution shells,
-and `rtol` bounds the worst of them. It is not a bound for single, weak reflections.
+and `rtol` limits the worst of them. It does not limit the error of single, weak reflections.
 """
 
 import math
@@ -27,41 +27,41 @@ from friedel.model.crystal import Crystal
 
 N_SHELLS = 10
 ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
-"""Aliasing and truncation grow towards the edge: the search looks there, and then everywhere."""
+"""Resolution shells of the final and the first search: errors are largest in the outer shells."""
 SAFETY = 2.2
-"""Predicted errors are kept below rtol / SAFETY: the prediction's own scatter."""
+"""Safety factor for the scatter of predicted errors, which are kept below rtol / SAFETY."""
 ALIAS_SHARE = 0.4
-"""Share of the squared error allowed to aliasing; the optimum is flat around it."""
+"""Fraction of the error budget (squared) for aliasing; the optimum is flat around it."""
 ALIAS_PART, TRUNCATION_PART = np.sqrt([ALIAS_SHARE, 1.0 - ALIAS_SHARE]).tolist()
 TOLERATED_NOISE = np.sqrt(0.9 - ALIAS_SHARE)
-"""Rounding that leaves less to truncation than a tenth of the squared error is too much."""
+"""Largest rounding error relative to the budget: a tenth of it (squared) is left to truncation."""
 FIRST_CUTOFF = 1e-5
-"""Density level where the search for the largest begins."""
+"""Initial density level of the search for the largest."""
 TAIL_ALIASING = 1.2
-"""Cut tails fold back too: their power grows by this factor."""
+"""Factor by which aliasing of the cut tails of atoms increases their power."""
 ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
-"""Measured relative noise of a grid and its transform, by type; it is white."""
+"""Measured relative noise of a grid and its transform, which is white, by type."""
 ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
-"""Measured relative error of what single atoms contribute, by type; as large in every shell."""
+"""Measured relative error of the contributions of single atoms, equal in all shells, by type."""
 MIN_WIDTH = 1.0
-"""Smallest eigenvalue (A^2) of B + blur that is put on a grid."""
+"""Smallest eigenvalue (Å^2) of B + blur that a grid samples."""
 RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
 """Candidate oversampling rates: grid spacing = d_min / (2 rate)."""
 MAX_BLUR = 600.0
-"""Grids that need more (A^2) are too coarse."""
+"""Largest blur (Å^2); grids that need more are too coarse."""
 LARGE_BLUR = 50.0
-"""Blur (A^2) beyond the least that is tried where a fixed rate is too coarse for any."""
+"""Excess (Å^2) over the smallest blur that is tried if a fixed rate is too coarse."""
 
 MAX_EXPONENT = 700.0
-"""Of what becomes infinite only to say that a grid is far too coarse."""
+"""Exponent clip, for hopelessly coarse grids."""
 
 TABLE_REACH = 8.0
 TABLE_POINTS = 400
-"""The Wilson curve is tabulated to s = TABLE_REACH / d_min, linearly in s^2."""
+"""Number of points of the Wilson curve, spaced equally in s^2 up to s = TABLE_REACH / d_min."""
 
 COSINES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 LOG_WEIGHTS = np.log(WEIGHTS)
-"""For averages over the directions of s."""
+"""Logarithms of the weights of averages over the directions of s."""
 
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 """One of each pair of the 26 neighbours of a lattice point."""
@@ -72,9 +72,9 @@ COST_ORTHOGONAL = (4.2e-7, 1.05e-10)
 COST_MONOCLINIC = (1.2e-6, 2.0e-10)
 COST_OF_ANY = (1.5e-6, 2.5e-10)
 COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
-"""Seconds for what any call takes; for a grid point of density, fold and transform; for a group of
-Gaussians of one atom and for one Gaussian at one point, of isotropic atoms where all angles are
-right, or alpha is, and of any others; and how many times as much, by type."""
+"""Costs (s): per call; per grid point of density, fold and transform; per group of Gaussians of one
+atom and per Gaussian and grid point, for isotropic atoms with right angles, with a right alpha, and
+for all others; and factor of the cost by type."""
 
 
 class AccuracyModel:
@@ -83,9 +83,9 @@ class AccuracyModel:
     Parameters
     ----------
     a, b
-        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+        (n_kinds, n_terms) Gaussian coefficients by atom type.
     d_min
-        Resolution to which the error is to hold, A.
+        Resolution limit to which the error applies, Å.
 
     Raises
     ------
@@ -103,14 +103,14 @@ class AccuracyModel:
         self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
         self._volume = crystal.volume
         self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
-        # What power adds to the squared error of its shell, relative to the power that is there
+        # Contribution of power to the squared error of its shell, relative to the shell's power
         log_area = np.log(self.s**2)
         log_there = log_area + np.interp(self.s**2, self._s2, log_mean)
         self._log_share = log_area - np.logaddexp.reduce(log_there, axis=1, keepdims=True)
         self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
         self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
         self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
-        # Of every atom, also those without occupancy: the mean of a class is not narrow enough
+        # Includes atoms without occupancy; the mean of a class is not narrow enough
         narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
         self._cost = _cost_of_atoms(crystal, atoms)
@@ -124,14 +124,14 @@ class AccuracyModel:
         shapes = self._shapes(RATES)
         least_volume = self._least_volume(shapes[-1], allowed)
         for shape in shapes:
-            # Not even with the smallest spheres, and those that come have more points
+            # Too expensive even with the smallest spheres, and the next grids have more points
             if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
                 break
             best = self._complete(shape, allowed, dtype, best) or best
         return best
 
     def _least_volume(self, finest: tuple[int, int, int], allowed: float) -> float:
-        """Volume of the spheres of all atoms on the finest grid, where they are smallest."""
+        """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
         blur = self._smallest_blur(finest, allowed * ALIAS_PART, OUTER_SHELLS)
         if blur is None:
             return 0.0
@@ -142,7 +142,7 @@ class AccuracyModel:
     def _complete(
         self, shape: tuple[int, int, int], allowed: float, dtype: np.dtype, best: Plan | None
     ) -> Plan | None:
-        """Blur and level for one grid; None where it fails or costs more than `best`."""
+        """The plan for one grid; None if it fails or costs more than `best`."""
         start = FIRST_CUTOFF if best is None else best.cutoff
         plan: Plan | None = None
         for shells in (OUTER_SHELLS, ALL_SHELLS):
@@ -163,7 +163,7 @@ class AccuracyModel:
         return plan
 
     def closest(self, rtol: float, fixed: Fixed, dtype: np.dtype) -> Plan:
-        """The plan that comes nearest to `rtol` with some choices fixed."""
+        """The plan that comes closest to `rtol` with some choices fixed."""
         if fixed.blur is not None and fixed.blur <= self.min_blur - MIN_WIDTH:
             raise ParameterError(
                 f"got blur = {fixed.blur:g} A^2; the sharpest atom has no finite density with "
@@ -213,7 +213,7 @@ class AccuracyModel:
         return float(np.linalg.norm(parts))
 
     def _seconds(self, shape: tuple[int, int, int], volume: float, dtype: np.dtype) -> float:
-        """Predicted time of the density and its transform, one thread."""
+        """Predicted time (s) of the density and its transform with one thread."""
         per_group, per_term = self._cost
         n_points = float(math.prod(shape))
         of_atoms = self._groups.number * per_group
@@ -229,14 +229,14 @@ class AccuracyModel:
     def _smallest_blur(
         self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
     ) -> float | None:
-        """Blur at which aliasing falls to `allowed`, None where that takes too much."""
+        """Blur (Å^2) at which aliasing falls to `allowed`, None if it exceeds MAX_BLUR."""
         blur, _ = self._search_blur(shape, self.min_blur, MAX_BLUR, allowed, shells)
         return blur if blur < np.inf else None
 
     def _search_blur(
         self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
     ) -> tuple[float, float]:
-        """What the kernel says of what folds back from the 26 points of the lattice around 0."""
+        """Blur and error of the kernel for aliasing from the 26 lattice points around 0."""
         lattice = np.linalg.norm(NEIGHBOURS * shape @ self.crystal.fractionalization, axis=1)
         s, share = self.s[shells], self._log_share[shells]
         curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
@@ -251,7 +251,7 @@ class AccuracyModel:
     def _largest_cutoff(
         self, tails: Tails, allowed: float, start: float, shells: slice = ALL_SHELLS
     ) -> float:
-        """Density level at which truncation falls to `allowed`; the radii are then those for it."""
+        """Density level at which truncation falls to `allowed`; the radii are set accordingly."""
         level, _ = self._search_level(tails, allowed, start, shells)
         return level
 
@@ -275,7 +275,7 @@ class AccuracyModel:
 
     def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
         """Distinct grids for ascending oversampling rates."""
-        # In oblique cells indices reach beyond what the spacing of planes alone asks for
+        # In oblique cells indices exceed the limits from the spacing of planes
         by_spacing = 2.0 / self.d_min / self.crystal.reciprocal_lengths * rates[:, None]
         by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
         wanted = np.maximum(by_spacing, by_index).tolist()
@@ -286,7 +286,7 @@ class AccuracyModel:
 
 
 def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:
-    """What the kernel costs that is for them."""
+    """Costs (s) of the kernel for these atoms, per group and per Gaussian and point."""
     if atoms.is_aniso.any() or crystal.cell[3] != 90.0:
         return COST_OF_ANY
     right_angles = np.count_nonzero(crystal.orthogonalization) == 3
@@ -294,7 +294,7 @@ def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:
 
 
 def _volumes_around(s: np.ndarray) -> np.ndarray:
-    """(n,) weights for integrals over reciprocal space of what depends on s alone: trapezoids."""
+    """(n,) trapezoidal weights for integrals over reciprocal space of functions of |s|."""
     widths = np.zeros(len(s))
     widths[1:] += 0.5 * np.diff(s)
     widths[:-1] += 0.5 * np.diff(s)

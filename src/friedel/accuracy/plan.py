@@ -1,4 +1,4 @@
-"""How a density is sampled: what a user fixes, and the plan that follows."""
+"""Sampling of a density: the choices of a user, and the resulting plan."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,29 +9,29 @@ from friedel.errors import ParameterError
 from friedel.kernels.grid.boxes import BOX
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-"""Types that a grid may have."""
+"""Accepted types of a grid."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a density is sampled, and the error that follows.
+    """Sampling of a density, and the predicted error.
 
     Attributes
     ----------
     shape
         Grid size.
     rate
-        Oversampling: the finest d the grid can hold is d_min / rate.
+        Oversampling rate: the smallest d that the grid resolves is d_min / rate.
     blur
-        B added to all atoms, A^2.
+        B added to all atoms, Å^2.
     cutoff
-        Density level at which atoms end, in the unit of the form factor per A^3.
+        Density level at which atoms are cut off, in the unit of the form factor per Å^3.
     dtype
-        Of the grid.
+        Type of the grid.
     error
         Predicted relative rms error in the worst of ten resolution shells.
     seconds
-        Predicted time of the density and its transform with one thread.
+        Predicted time of the density and its transform with one thread, s.
     """
 
     shape: tuple[int, int, int]
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def bytes(self) -> float:
-        """Memory for the padded grid and its transform."""
+        """Memory (bytes) for the padded grid and its transform."""
         nu, nv, nw = self.shape
         return float(nu * nv * (2 * nw + BOX + 2)) * self.dtype.itemsize
 
@@ -59,26 +59,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What a user decided about the sampling; None is free.
+    """Sampling parameters fixed by a user; None leaves one free.
 
-    A fixed choice is honoured even where `rtol` cannot be met with it: the plan says what
-    error follows.
+    A fixed choice is used even if `rtol` cannot be met with it: the plan states the resulting
+    error.
 
     Parameters
     ----------
     rate
-        Oversampling, at least 1: grid planes are d_min / (2 rate) apart at most.
+        Oversampling rate, at least 1: grid planes are d_min / (2 rate) apart at most.
     blur
-        B added to all atoms, A^2.
+        B added to all atoms, Å^2.
     cutoff
-        Density level at which atoms end.
+        Density level at which atoms are cut off.
     dtype
         float32 or float64.
 
     Raises
     ------
     ParameterError
-        For values outside of these ranges.
+        For values outside these ranges.
     """
 
     rate: float | None = None
@@ -90,7 +90,7 @@ class Fixed:
         if self.rate is not None and not 1.0 <= _number(self.rate) <= 20.0:
             raise ParameterError(f"got rate = {self.rate!r}, expected a number from 1 to 20")
         if self.blur is not None and not np.isfinite(_number(self.blur)):
-            raise ParameterError(f"got blur = {self.blur!r}, expected a number of A^2")
+            raise ParameterError(f"got blur = {self.blur!r}, expected a value in A^2")
         if self.cutoff is not None and not 0.0 < _number(self.cutoff) < np.inf:
             raise ParameterError(f"got cutoff = {self.cutoff!r}, expected a positive number")
         if self.dtype is not None and not any(self.dtype == known for known in DTYPES):
@@ -98,7 +98,7 @@ class Fixed:
 
     @property
     def is_binding(self) -> bool:
-        """Whether anything but the type is fixed."""
+        """Whether anything except the type is fixed."""
         return any(x is not None for x in (self.rate, self.blur, self.cutoff))
 
 
@@ -111,7 +111,7 @@ def checked_rtol(rtol: float) -> float:
     Raises
     ------
     ParameterError
-        When it is anything else.
+        When it is not such a number.
     """
     value = _number(rtol)
     if not 0.0 < value < 1.0:
@@ -120,7 +120,7 @@ def checked_rtol(rtol: float) -> float:
 
 
 def _number(value: Any) -> float:
-    """A float, NaN for what is none."""
+    """The value as a float, NaN if it is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError):

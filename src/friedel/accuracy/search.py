@@ -1,4 +1,4 @@
-"""The cheapest grid, blur and density level that meet an error."""
+"""Search for the cheapest grid, blur and density level for a given error."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
 from friedel.errors import AccuracyError
 
 SINGLE_PRECISION_RTOL = 3e-5
-"""Below it rounding can make float64 on a coarser grid the cheaper choice."""
+"""Largest rtol for which float64 on a coarser grid may be cheaper than float32."""
 
 
 def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
@@ -16,12 +16,12 @@ def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
     Parameters
     ----------
     fixed
-        Choices made beforehand; by default float32 where it suffices.
+        Fixed choices; by default float32 is used if it suffices.
 
     Raises
     ------
     ParameterError
-        When `rtol` is not between 0 and 1, or a fixed blur leaves some atom without density.
+        When `rtol` is not between 0 and 1, or with a fixed blur some atom has no finite density.
     AccuracyError
         When no grid meets `rtol`.
     """
@@ -48,10 +48,10 @@ def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
 
 
 def predicted_error(model: AccuracyModel, plan: Plan) -> float:
-    """Relative rms error of a plan in the worst shell, for atoms other than it was made for.
+    """Relative rms error of a plan in the worst shell, for atoms other than those of the plan.
 
-    Multiplied by SAFETY, so that it compares with rtol; infinite where some atom would
-    have no finite density.
+    The error is multiplied by SAFETY, for comparison with rtol; it is infinite if some atom has no
+    finite density.
     """
     if plan.blur < model.min_blur - MIN_WIDTH:
         return np.inf

@@ -1,4 +1,4 @@
-"""Densities of classes of like atoms far from their centres, where the grid cuts them off."""
+"""Densities of classes of similar atoms near the cutoff radius."""
 
 from dataclasses import dataclass
 
@@ -18,9 +18,9 @@ class ClassGroups:
     a, b
         (n, GROUP) coefficients, with occupancies and B.
     count
-        (n,) how many atoms have each.
+        (n,) number of atoms with each group.
     number
-        Of groups of all atoms, those without amplitude among them.
+        Number of groups of all atoms, including those without amplitude.
     """
 
     a: np.ndarray
@@ -30,7 +30,7 @@ class ClassGroups:
 
     @classmethod
     def of(cls, classes: AtomClasses, groups: GaussianGroups) -> "ClassGroups":
-        """Those of classes of atoms, by kind."""
+        """The groups of classes of atoms, from the groups of each atom type."""
         a, b = (groups.groups_of(x)[classes.kind] for x in (groups.a, groups.b))
         a = np.abs(a * classes.occ[:, None, None]).reshape(-1, GROUP)
         b = (b + classes.eigenvalues[:, 2, None, None]).reshape(-1, GROUP)
@@ -39,7 +39,7 @@ class ClassGroups:
         return cls(a[present], b[present], count[present], float(count.sum()))
 
     def tails(self, blur: float) -> "Tails":
-        """Densities of the groups with a blur."""
+        """The densities of the groups for a blur (Å^2)."""
         factor = 4.0 * np.pi**2 / (self.b + blur)
         return Tails(
             blur, self.a * (factor / np.pi) ** 1.5, factor, self.count, np.zeros(len(self.count))
@@ -55,9 +55,9 @@ class Tails:
     amplitude, factor
         (n, GROUP): a group's density is sum amplitude exp(-factor r^2).
     count
-        (n,) how many there are.
+        (n,) number of each.
     r2
-        (n,) squared radii for the density level that was last tried; changes.
+        (n,) squared radii (Å^2) for the last density level; updated in place.
     """
 
     blur: float
@@ -68,5 +68,5 @@ class Tails:
 
     @property
     def volume(self) -> float:
-        """Of all spheres, A^3."""
+        """Volume of all spheres, Å^3."""
         return float((self.count * self.r2**1.5).sum()) * 4.0 / 3.0 * np.pi

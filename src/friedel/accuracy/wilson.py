@@ -1,4 +1,4 @@
-"""The model's Wilson curve: the |F|^2 to expect at each resolution, from classes of like atoms."""
+"""The model's Wilson curve: the expected |F|^2 by resolution, from classes of similar atoms."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from friedel.model.atoms import Atoms
 
 @dataclass(frozen=True)
 class AtomClasses:
-    """Atoms that are alike: kind, occupancy, eigenvalues of B, and how many there are."""
+    """Classes of similar atoms: type, occupancy, eigenvalues of B, and number of atoms."""
 
     kind: np.ndarray
     occ: np.ndarray
@@ -20,7 +20,7 @@ class AtomClasses:
 
 
 def atom_classes(atoms: Atoms) -> AtomClasses:
-    """Classes of atoms of one kind with nearly one occupancy and nearly one B.
+    """Classes of atoms of one type with nearly equal occupancies and B.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def atom_classes(atoms: Atoms) -> AtomClasses:
     # The three eigenvalues of isotropic atoms are one number
     n_eigenvalues = 3 if atoms.is_aniso.any() else 1
     eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
-    # 5 % of B + 5 A^2: the curves change by much less than they can be predicted
+    # 5 % of B + 5 Å^2: the curves change by much less than the error of the prediction
     coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
     inverse = _group_alike(kind, np.rint(10.0 * occ).astype(np.int64), *coarse_b.T)
     count = np.bincount(inverse).astype(np.float64)
@@ -52,7 +52,7 @@ def atom_classes(atoms: Atoms) -> AtomClasses:
 
 
 def _group_alike(*columns: np.ndarray) -> np.ndarray:
-    """(n,) number of the group that each row of some integer columns belongs to."""
+    """(n,) group numbers of the rows of integer columns: equal rows have equal numbers."""
     key = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         key = key * (int(np.ptp(column)) + 1) + (column - column.min())
@@ -66,14 +66,14 @@ def _group_alike(*columns: np.ndarray) -> np.ndarray:
 def wilson_curves(
     classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ln P(s) with the average over directions overestimated, and estimated.
+    """Logarithm of P(s), with an upper bound and with an estimate of the average over directions.
 
     For an anisotropic atom the mean of exp(-B s^2/2) over the three principal directions is
     never below the mean over the sphere; 0.4 of it and 0.6 of the value at the mean B is the
     fourteen-point rule of the sphere.
     """
     f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * s2)).sum(axis=1)
-    # A form factor that passes through zero must not hide what its neighbours scatter
+    # A form factor that passes through zero must not hide the scattering at neighbouring s
     f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
     weight = classes.count * classes.occ**2
     eigenvalues = classes.eigenvalues

@@ -19,56 +19,56 @@ from friedel.runtime.memory import scratch
 from friedel.runtime.threads import in_stretches
 
 BACKGROUND = 1e-30
-"""Density of the empty grid, in F(000) only: sums with the tails of atoms are normal numbers. With
-zero they would be denormal far from all atoms, where that made the sum several times slower."""
+"""Density of the empty grid, which contributes to F(000) only. It avoids denormal numbers far from
+all atoms, with which the sum was several times slower."""
 
-CROPPING_PAYS = 0.8
-"""Part of an axis beyond which the whole of it is as well."""
+CROP_BELOW = 0.8
+"""Occupied fraction of an axis above which the grid is not cropped along it."""
 
 COLUMN = 8
-"""Grid points across the columns along z in which atoms follow one another: what one atom has read
-of the grid is still in the cache for the next."""
+"""Width (grid points) of the columns along z by which atoms are sorted: the part of the grid that
+one atom has read is still in the cache for the next."""
 
 MANY_ATOMS = 5_000
-"""From so many on they are put in order; in a file those of few residues follow one another."""
+"""Number of atoms from which on they are sorted; fewer are in the order of residues in the file."""
 
 LOAD_OF_POINT = 1e-2
-"""Time to clear and fold a point of the grid, in that of the points of one plane of an atom."""
+"""Time to clear and fold a point of the grid, relative to that for one plane of an atom."""
 
 POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 1_200_000
-"""An atom takes as long as clearing and folding that many points; work that is less than that of
-so many points costs less than another thread."""
+"""Work in units of clearing and folding one grid point: that of one atom, and the smallest for
+which another thread saves time."""
 
 ATOMS_PER_THREAD = 250
-"""For fewer another thread costs more than it saves, when derivatives are gathered."""
+"""Smallest number of atoms per thread for which it saves time in gathering derivatives."""
 
 
 class AtomsOnGrid:
-    """Gaussians of atoms on a grid over the cell: what holds while the atoms only move.
+    """Gaussians of atoms on a grid over the cell, for atoms of which only the positions change.
 
     Parameters
     ----------
     atoms
-        Those of one asymmetric unit; no symmetry mates are added.
+        Atoms of one asymmetric unit; no symmetry mates are added.
     a, b
-        (n_kinds, n_terms) Gaussian coefficients by kind of atom.
+        (n_kinds, n_terms) Gaussian coefficients by atom type.
     shape
-        Grid over the whole cell.
+        Size of the grid over the whole cell.
     blur
         B (Å^2) added to every atom.
     cutoff
-        Each group of an atom's Gaussians reaches to where its density falls below this level.
+        Density level at which each group of an atom's Gaussians is cut off.
 
     Attributes
     ----------
     shape
-        As given.
+        Size of the grid, as given.
     row_length
-        Of an array for the grid: rows are longer than the cell, so that no atom wraps around.
+        Length of the rows of arrays for the grid: longer than the cell, so that no atom wraps.
     is_orthogonal
-        Whether the kernels for isotropic atoms and right angles take these atoms.
+        Whether the kernels for isotropic atoms and right angles are used.
     mean
-        Density of the atoms spread over the cell.
+        Mean density of the atoms in the cell.
 
     Raises
     ------
@@ -93,9 +93,9 @@ class AtomsOnGrid:
         groups = GaussianGroups.from_sums(a, b)
         radii = RadiusTable.for_atoms(atoms, groups, blur, cutoff)
         self.shape = shape
-        # (3,) grid steps along each axis to which the farthest-reaching atom does
-        self._reach = radii.largest * crystal.reciprocal_lengths * np.array(shape)
-        self.row_length = row_length(shape[2], self._reach[2])
+        # (3,) largest atomic radius in grid steps along each axis
+        self._largest_steps = radii.largest * crystal.reciprocal_lengths * np.array(shape)
+        self.row_length = row_length(shape[2], self._largest_steps[2])
         check_indices((shape[0], shape[1], self.row_length))
         self._gaussians = Gaussians(groups.a, groups.b, float(blur))
         step = crystal.orthogonalization / np.array(shape)
@@ -108,11 +108,11 @@ class AtomsOnGrid:
         else:
             self._axes, self._atoms = GridAxes(shape, step), any_atoms(atoms, radii)
         self.mean = float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
-        # The ellipsoids of anisotropic atoms can reach a little farther than their radii tell
+        # The ellipsoids of anisotropic atoms can extend a little beyond their radii
         self._may_crop = not atoms.is_aniso.any()
 
     def patch(self, frac: np.ndarray, dtype: np.dtype | type) -> Patch:
-        """Memory for the part of the grid that atoms at `frac` (n, 3) reach.
+        """Memory for the part of the grid within the radii of atoms at `frac` (n, 3).
 
         In high symmetry the atoms of one asymmetric unit leave most of the cell empty. The memory
         is overwritten by the thread's next call.
@@ -121,16 +121,16 @@ class AtomsOnGrid:
         (u, n_u), (v, n_v) = (0, nu), (0, nv)
         if self._may_crop:
             (u, n_u), (v, n_v) = (
-                occupied_range(frac[:, axis], self.shape[axis], self._reach[axis])
+                occupied_range(frac[:, axis], self.shape[axis], self._largest_steps[axis])
                 for axis in (0, 1)
             )
         return Patch(scratch("density", (n_u, n_v, self.row_length), dtype), (u, v), self.shape)
 
     def density(self, frac: np.ndarray, dtype: np.dtype | type, threads: int = 1) -> Patch:
-        """The part of the density that is not empty, of atoms at `frac` (n, 3).
+        """The part of the grid with the density of atoms at `frac` (n, 3).
 
-        It is overwritten by the thread's next call. What is the whole grid all the same has its
-        mean subtracted: its transform is right but for F(000).
+        It is overwritten by the thread's next call. If the part is the whole grid, the mean is
+        subtracted: the transform is right except for F(000).
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class AtomsOnGrid:
         patch = self.patch(frac, dtype)
         level = BACKGROUND
         if patch.rows.shape[:2] == self.shape[:2]:
-            # F(000), the largest of all, would leave rounding errors in the others
+            # F(000), the largest coefficient, would cause rounding errors in the others
             level -= self.mean
         self.fill(patch, frac, level, threads)
         return patch
@@ -152,7 +152,7 @@ class AtomsOnGrid:
     ) -> None:
         """Set a patch to the density of atoms at `frac` (n, 3) plus a level.
 
-        Each thread fills a slab of planes of its own.
+        Each thread fills its own slab of planes.
         """
         grid, (nu, _, nw) = patch.rows, self.shape
         n_u, n_v, _ = grid.shape
@@ -172,7 +172,7 @@ class AtomsOnGrid:
         threads = min(threads, work // POINTS_PER_THREAD)
         load = None
         if threads > 1:
-            load = plane_loads(atoms.frac[:, 0], n_u, nu, self._reach[0])
+            load = plane_loads(atoms.frac[:, 0], n_u, nu, self._largest_steps[0])
             load = load + LOAD_OF_POINT * n_v * nw
         in_stretches(fill_slab, n_u, threads, load)
 
@@ -180,20 +180,20 @@ class AtomsOnGrid:
         """(n, 11) derivatives of sum_p m(p) rho(p) for a map m, rho the density: its transpose.
 
         The same points under the same truncated Gaussians are used as by :meth:`fill`, so that the
-        two are transposes to rounding. How far atoms reach is taken as fixed. See
+        two are transposes to rounding. The radii are taken as fixed. See
         :mod:`friedel.kernels.grid.density_adjoint` for the columns: all but the first are for the
         atoms' occupancies, and the last is NaN for atoms without a constant term,
-        or with one that the cutoff leaves nothing of.
+        or with one that the cutoff removes.
 
         Parameters
         ----------
         patch
-            float32 or float64 map, contiguous, in rows of `row_length`. What is beyond the cell is
+            float32 or float64 map, contiguous, in rows of `row_length`. Values beyond the cell are
             overwritten.
         frac
             (n, 3) positions of the atoms.
         threads
-            Each takes a share of the atoms; the result is the same bits for any number.
+            Number of threads; the result is the same bits for any number.
         """
         grid, nw = patch.rows, self.shape[2]
         in_stretches(lambda i, j: unfold_rows(grid, nw, i, j), len(grid), threads)
@@ -211,33 +211,33 @@ class AtomsOnGrid:
         return out
 
     def _atoms_from(self, frac: np.ndarray, origin: tuple[int, int]) -> RoundAtoms | AnyAtoms:
-        """The atoms at other positions, from the point with indices (u, v)."""
-        # Subtracted if it is zero too: the kernels then always get an array of the same type
+        """The atoms at other positions, relative to the grid point (u, v)."""
+        # Subtracted even if zero, so that the kernels always get an array of the same type
         start = np.array([origin[0] / self.shape[0], origin[1] / self.shape[1], 0.0])
         return self._atoms._replace(frac=frac - start)
 
 
 def by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """(n,) the atoms, column of the grid by column."""
+    """(n,) indices of the atoms, sorted by columns of the grid."""
     n = np.ceil(np.array(shape[:2]) / COLUMN)
     u, v = ((frac[:, :2] - np.floor(frac[:, :2])) * n).astype(np.uint16).T
-    # Numbers of 16 bits are sorted fastest; that they wrap around in huge grids does no harm
+    # 16-bit numbers are sorted fastest; wrap-around in huge grids affects only the order
     return np.argsort(u * np.uint16(n[1]) + v, kind="stable")
 
 
-def occupied_range(coordinates: np.ndarray, size: int, reach: float) -> tuple[int, int]:
-    """First index and number of points of a periodic axis that are within `reach` of any atom."""
+def occupied_range(coordinates: np.ndarray, size: int, radius: float) -> tuple[int, int]:
+    """First index and number of points of a periodic axis within `radius` (steps) of any atom."""
     first, gap = widest_gap(coordinates, size)
-    # An atom lies anywhere between its index and the next
-    margin = int(np.ceil(reach)) + 1
+    # An atom is anywhere between its index and the next
+    margin = int(np.ceil(radius)) + 1
     n = size - gap + 2 * margin + 1
-    return (0, size) if n > CROPPING_PAYS * size else ((first - margin) % size, n)
+    return (0, size) if n > CROP_BELOW * size else ((first - margin) % size, n)
 
 
-def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.ndarray:
-    """(n,) numbers of atoms that reach each of the first planes of an axis of `size` points."""
-    first = np.floor(coordinates % 1.0 * size - reach).astype(np.int64)
-    width = min(int(2.0 * reach) + 1, size)
+def plane_loads(coordinates: np.ndarray, n: int, size: int, radius: float) -> np.ndarray:
+    """(n,) number of atoms within `radius` (steps) of each of the first planes of an axis."""
+    first = np.floor(coordinates % 1.0 * size - radius).astype(np.int64)
+    width = min(int(2.0 * radius) + 1, size)
     change = np.zeros(2 * size)
     starts = np.bincount(first % size, minlength=size)
     change[:size] += starts
@@ -246,19 +246,19 @@ def plane_loads(coordinates: np.ndarray, n: int, size: int, reach: float) -> np.
     return (reached[:size] + reached[size:])[:n]
 
 
-def row_length(nw: int, reach: float) -> int:
-    """Length of rows of `nw` points that hold all of an atom which begins in the cell.
+def row_length(nw: int, radius: float) -> int:
+    """Length of rows of `nw` points that contain every atom which begins in the cell.
 
-    They are a multiple of LANES, but not of 4 LANES: rows a power of two apart would
-    compete for the same places in the cache.
+    It is a multiple of LANES, but not of 4 LANES: rows a power of two apart would
+    compete for the same cache lines.
     """
-    needed = nw + min(int(np.ceil(2.0 * reach)) + 2 * LANES, BOX)
+    needed = nw + min(int(np.ceil(2.0 * radius)) + 2 * LANES, BOX)
     vectors = -(-needed // LANES)
     return (vectors + (vectors % 4 == 0)) * LANES
 
 
 def check_indices(shape: tuple[int, int, int]) -> None:
-    """The kernels count the grid's points by vectors, in 32 bits.
+    """Raise an error if the grid has more points than the kernels can index: vectors in 32 bits.
 
     Raises
     ------
@@ -267,32 +267,32 @@ def check_indices(shape: tuple[int, int, int]) -> None:
     """
     if math.prod(shape) >= LANES * 2**31:
         raise MemoryLimitError(
-            "a grid of {} x {} x {} points is larger than can be handled; take a lower resolution "
+            "a grid of {} x {} x {} points is too large to be indexed; use a lower resolution "
             "or a larger rtol".format(*shape)
         )
 
 
 def is_for_orthogonal_kernel(step: np.ndarray, atoms: Atoms, radii: RadiusTable) -> bool:
-    """Whether the kernel for isotropic atoms and right angles takes these atoms on this grid."""
+    """Whether the kernel for isotropic atoms and right angles is used on this grid."""
     orthogonal = np.count_nonzero(step) == 3 and not atoms.is_aniso.any()
     widest = 2.0 * radii.largest / np.diag(step).min() + 2 * LANES
     return bool(orthogonal and widest < BOX)
 
 
 def any_atoms(atoms: Atoms, radii: RadiusTable) -> AnyAtoms:
-    """The atoms as the kernels for any atoms take them."""
+    """The atoms as arguments of the kernels for any atoms."""
     broadest = atoms.b_eigenvalues[:, 2].copy()
     radius = radii.of(broadest, atoms.kind)
     return AnyAtoms(atoms.frac, atoms.occ, atoms.b_tensor, broadest, atoms.kind, radius)
 
 
 def check_widths(atoms: Atoms, b: np.ndarray, blur: float) -> None:
-    """Every Gaussian on the grid must be positive definite.
+    """Raise an error unless every Gaussian on the grid is positive definite.
 
     Raises
     ------
     ParameterError
-        With the blur that would be enough.
+        When one is not; the message gives the blur that would suffice.
     """
     narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
     worst = int(np.argmin(narrowest))

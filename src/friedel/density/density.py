@@ -11,7 +11,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 
 FEW_ATOMS = 20
-"""Up to as many are added to a grid one by one."""
+"""Largest number of atoms that are added to a grid one by one."""
 
 
 def sample(
@@ -60,7 +60,7 @@ def add_atoms(
 ) -> None:
     """Add the density that :func:`sample` gives to a grid (nu, nv, nw), in place.
 
-    A few atoms are added where they are, without passing over the whole grid.
+    Few atoms are added in place, without a pass over the whole grid.
     """
     nu, nv, nw = grid.shape
     shape = (nu, nv, nw)

@@ -1,4 +1,4 @@
-"""Density <-> structure factors: the only home of sign, scale, unblur and symmetry sum.
+"""Density <-> structure factors: sign, scale, unblur and symmetry sum are defined here only.
 
 F(h) = sum_j f_j exp(+2 pi i h.x_j), so F is the conjugate of what an FFT with its usual
 exp(-2 pi i ...) gives, times the volume of a grid point.
@@ -16,7 +16,7 @@ from friedel.runtime.memory import scratch
 from friedel.runtime.threads import in_stretches
 
 SUMS_PER_THREAD = 100_000
-"""Terms of the symmetry sum below which another thread costs more than it saves."""
+"""Smallest number of terms of the symmetry sum per thread for which it saves time."""
 
 
 def structure_factors(
@@ -35,10 +35,10 @@ def structure_factors(
 
 
 class SymmetrySum:
-    """From the density of one asymmetric unit to F: what does not depend on the density.
+    """Plan of the transform from the density of one asymmetric unit to F, for any density.
 
-    F(h) = sum_ops exp(2 pi i h.t) F_asu(h R): where in the transform the terms of every
-    reflection are is worked out once.
+    F(h) = sum_ops exp(2 pi i h.t) F_asu(h R): the positions of the terms of
+    every reflection in the transform are computed once.
 
     Parameters
     ----------
@@ -47,16 +47,16 @@ class SymmetrySum:
     shape
         (nu, nv, nw) of the grid over the whole cell.
     symmetry_sum
-        Off for a density that has its symmetry copies already.
+        Whether to sum over symmetry; False for a density that includes its symmetry copies.
     stol2
-        (n,) 1/A^2: ``crystal.stol2(hkl)``, where it is known already.
+        (n,) 1/Å^2: ``crystal.stol2(hkl)``, if known.
     threads
-        For working it out.
+        Number of threads for the plan.
 
     Raises
     ------
     ReflectionsError
-        For reflections beyond what the grid holds.
+        For reflections beyond the Nyquist limit of the grid.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SymmetrySum:
         self._factor_for = 0.0, self._scale
 
     def _factor(self, blur: float) -> np.ndarray:
-        """(n,) what the sums of terms are multiplied with."""
+        """(n,) factors of the sums of terms."""
         known, factor = self._factor_for
         if blur != known:
             stol2 = self._known_stol2
@@ -117,9 +117,9 @@ class SymmetrySum:
         Parameters
         ----------
         density
-            On the grid that was planned for.
+            Density on the planned grid.
         blur
-            B (A^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
+            B (Å^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
         """
         transform = pruned_transform(
             density.values, density.origin, self.shape, self._k_max, self._l_max, threads
@@ -139,14 +139,14 @@ class SymmetrySum:
     ) -> None:
         """Set the values of a patch to the derivatives of a target by a density there.
 
-        Exactly the transpose of :meth:`structure_factors`, for real densities.
+        This is exactly the transpose of :meth:`structure_factors`, for real densities.
 
         Parameters
         ----------
         w
             (n,) derivative of the target by Re F plus i times that by Im F.
         density
-            float32 or float64, on the grid that was planned for.
+            Patch of the planned grid, float32 or float64.
         """
         half = scratch("kept", self._kept, np.result_type(density.values.dtype, np.complex64))
         half[:] = 0.0

@@ -1,4 +1,4 @@
-"""Arrays that know their crystal: densities and masks on a grid."""
+"""Densities and masks on a grid, with their crystal."""
 
 import math
 from functools import cache
@@ -15,7 +15,7 @@ UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
 
 def fast_size(at_least: float, multiple_of: int = 1) -> int:
-    """The smallest even 2, 3, 5-smooth size that is not below a number, divisible by another."""
+    """The smallest even 2, 3, 5-smooth size >= `at_least` that is divisible by `multiple_of`."""
     return _fast_size(max(2, math.ceil(at_least - 1e-9)), multiple_of)
 
 
@@ -32,17 +32,17 @@ def _fast_size(size: int, multiple_of: int) -> int:
 
 
 def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> tuple[int, int, int]:
-    """FFT-friendly grid whose points are at most `spacing` (A) apart along each cell edge.
+    """FFT-friendly grid whose points are at most `spacing` (Å) apart along each cell edge.
 
-    With `symmetric`, every symmetry operation maps grid points to grid points. Edges count, not
-    distances of planes, because |h| <= a / d_min: with spacing <= d_min / 2 the transform
-    holds every reflection to d_min, in oblique cells too.
+    With `symmetric`, every symmetry operation maps grid points to grid points. The spacing
+    refers to cell edges, not to distances of planes, because |h| <= a / d_min: with
+    spacing <= d_min / 2 the transform holds every reflection to d_min, in oblique cells too.
     """
     if not (np.isfinite(spacing) and spacing > 0):
-        raise ParameterError(f"got a grid spacing of {spacing!r}, expected a positive number of A")
+        raise ParameterError(f"got a grid spacing of {spacing!r}, expected a positive number in A")
     factors = symmetry_factors(crystal) if symmetric else (1, 1, 1)
     wanted = np.array(crystal.cell[:3]) / spacing
-    # Axes that are nearly alike get one size, as in gemmi: what a person would choose too
+    # Axes of nearly equal length get the same size, as in gemmi
     same_as = [0, 1, 2]
     for i, j in ((1, 0), (2, 0), (2, 1)):
         alike = abs(wanted[i] - wanted[j]) < 0.5 and factors[i] == factors[j]
@@ -51,7 +51,7 @@ def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> t
             same_as[i] = j
     sizes = [fast_size(wanted[same_as[i]], factors[i]) for i in range(3)]
     if symmetric:
-        # Axes that some operation mixes must have one size
+        # Axes that some operation mixes must have the same size
         mixed = (crystal.rotations != 0).any(axis=0)
         for axis in range(3):
             partners = [i for i in range(3) if mixed[axis, i] or mixed[i, axis]]
@@ -62,7 +62,7 @@ def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> t
 
 
 def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
-    """Divisors that the grid size along each axis must have for the translations to fit it."""
+    """Divisors that the grid size along each axis must have to fit the translations."""
     factors = [
         int(np.lcm.reduce(TRANSLATION_DENOMINATOR // np.gcd(TRANSLATION_DENOMINATOR, column)))
         for column in crystal.translations.T
@@ -71,12 +71,12 @@ def symmetry_factors(crystal: Crystal) -> tuple[int, int, int]:
 
 
 class Patch(NamedTuple):
-    """A density in a part of the grid: there is nothing beyond, or nothing that is wanted.
+    """A density in a part of the grid; the rest is empty or not needed.
 
     Attributes
     ----------
     rows
-        (n_u, n_v, row_length) memory, in rows that may be longer than the cell.
+        (n_u, n_v, row_length) values, in rows that may be longer than the cell.
     origin
         Indices (u, v) of the first point; the patch may extend over the periodic boundary.
     shape
@@ -89,13 +89,13 @@ class Patch(NamedTuple):
 
     @classmethod
     def whole(cls, values: np.ndarray) -> "Patch":
-        """All of a grid."""
+        """A patch that is a whole grid."""
         nu, nv, nw = values.shape
         return cls(values, (0, 0), (nu, nv, nw))
 
     @property
     def values(self) -> np.ndarray:
-        """(n_u, n_v, nw) view of what is in the cell."""
+        """(n_u, n_v, nw) view of the values in the cell."""
         return self.rows[:, :, : self.shape[2]]
 
 
@@ -119,7 +119,7 @@ class Grid:
     Raises
     ------
     ParameterError
-        When `values` has not three dimensions.
+        When `values` does not have three dimensions.
     """
 
     def __init__(self, values: np.ndarray, crystal: Crystal) -> None:
@@ -137,7 +137,7 @@ class Grid:
 
     @property
     def spacing(self) -> tuple[float, float, float]:
-        """Distances between planes of grid points, A."""
+        """Distances between planes of grid points, Å."""
         lengths = 1.0 / (self.crystal.reciprocal_lengths * np.array(self.shape))
         return float(lengths[0]), float(lengths[1]), float(lengths[2])
 
@@ -155,12 +155,12 @@ class Grid:
 
 
 def checked_values(values: np.ndarray) -> np.ndarray:
-    """An array of three dimensions.
+    """The values as an array, checked to have three dimensions.
 
     Raises
     ------
     ParameterError
-        When it has another number of them.
+        When it has another number of dimensions.
     """
     array = np.asarray(values)
     if array.ndim != 3:
@@ -169,7 +169,7 @@ def checked_values(values: np.ndarray) -> np.ndarray:
 
 
 def symmetrized_sum(array: np.ndarray, crystal: Crystal) -> np.ndarray:
-    """Sum over the operations of the grid moved by each; the operations must fit the grid.
+    """Sum of the images of the grid under all operations, which must fit the grid.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Fourier transforms of real grids, pruned to the frequencies and the points that are wanted.
+"""Fourier transforms of real grids, pruned to the required frequencies and points.
 
-By ducc0 where it is installed, which is faster, otherwise by scipy.
+They use ducc0 if it is installed, which is faster, otherwise scipy.
 """
 
 from functools import cache
@@ -12,10 +12,10 @@ from friedel.runtime.memory import scratch
 from friedel.runtime.threads import in_stretches
 
 POINTS_AT_A_TIME = 2**17
-"""Grid points that are transformed along two axes before the next ones."""
+"""Number of grid points per block that is transformed along two axes."""
 
 POINTS_PER_THREAD = 200_000
-"""Grid points below which another thread costs more than it saves."""
+"""Smallest number of grid points per thread for which it saves time."""
 
 
 @cache
@@ -40,19 +40,19 @@ def pruned_transform(
     Parameters
     ----------
     density
-        (n_u, n_v, nw) real, the part of the grid that is not empty.
+        (n_u, n_v, nw) real values, the part of the grid that is not empty.
     origin
         Indices (u, v) of its first point, from which it extends periodically.
     shape
         (nu, nv, nw) of the whole grid.
     k_max, l_max
-        Largest |k| and l that are wanted, at most half of nv and nw.
+        Largest |k| and l required, at most half of nv and nw.
 
     Returns
     -------
     (nu, n_k, l_max + 1) complex, overwritten by the next call in this thread
-        n_k = min(2 k_max + 1, nv). At [h, k, l] with negative h and k counted from the end. What
-        is empty or lies beyond is never transformed along the axes that come after.
+        n_k = min(2 k_max + 1, nv). Negative h and k count from the end. Empty or
+        unused lines are skipped along each axis.
     """
     nu, nv, nw = shape
     n_u = len(density)
@@ -64,7 +64,7 @@ def pruned_transform(
         kept[part] = 0.0
 
     def transform_planes(first: int, last: int) -> None:
-        # Few planes at a time: they stay in the cache between the axes
+        # Few planes at a time, so that they stay in the cache between the axes
         step = max(1, POINTS_AT_A_TIME // (nv * nw))
         for begin in range(first, last, step):
             end = min(begin + step, last)
@@ -80,7 +80,7 @@ def pruned_transform(
 def _transformed_planes(
     planes: np.ndarray, v: int, nv: int, n_l: int, dtype: np.dtype
 ) -> np.ndarray:
-    """(n, nv, n_l) transform along the last two axes of planes whose rows begin at index v."""
+    """(n, nv, n_l) transform, along the last two axes, of planes whose rows begin at index v."""
     n, n_v, nw = planes.shape
     rows = scratch("rows", (n, nv, nw // 2 + 1), dtype)
     parts = _periodic_parts(v, n_v, nv)
@@ -114,7 +114,7 @@ def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -
 
 
 def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
-    """Where n items from `first` on lie on a periodic axis, and which of the items are there."""
+    """Slices of a periodic axis with n items from `first` on, and the matching slices of items."""
     first %= size
     until_end = min(n, size - first)
     parts = [(slice(first, first + until_end), slice(0, until_end))]
@@ -124,7 +124,7 @@ def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
 
 
 def _gaps(parts: list[tuple[slice, slice]], size: int) -> list[slice]:
-    """What of an axis is not in any of its parts."""
+    """Slices of an axis that are not in any of its parts."""
     edges = sorted((there.start, there.stop) for there, _ in parts)
     starts = [0, *(stop for _, stop in edges)]
     stops = [*(start for start, _ in edges), size]
@@ -144,13 +144,13 @@ def pruned_inverse(
     ----------
     half
         (nu, n_k, l_max + 1) complex as :func:`pruned_transform` gives it; overwritten.
-        The rest is taken as zero, and l < 0 as complex conjugates.
+        Other coefficients are zero, and those of l < 0 are complex conjugates.
     origin
-        Indices (u, v) of the first point that is wanted.
+        Indices (u, v) of the first required point.
     shape
         (nu, nv, nw) of the whole grid.
     out
-        (n_u, n_v, nw) real, set to what extends periodically from there; it need not be
+        (n_u, n_v, nw) real, set to the values from there on, periodically; it need not be
         contiguous.
     """
     nu, nv, nw = shape
@@ -158,7 +158,7 @@ def pruned_inverse(
     kept = _along_first_axis(half, threads, forward=False)
 
     def transform_planes(first: int, last: int) -> None:
-        # Few planes at a time: they stay in the cache between the axes
+        # Few planes at a time, so that they stay in the cache between the axes
         step = max(1, POINTS_AT_A_TIME // (nv * nw))
         for begin in range(first, last, step):
             end = min(begin + step, last)

@@ -1,4 +1,4 @@
-"""How far atoms reach: Gaussians in groups of few, each with a radius of its own."""
+"""Cutoff radii of atoms: Gaussians in small groups, each with its own radius."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from friedel.kernels.grid.gaussians import radii_at_level
 from friedel.model.atoms import Atoms
 
 RADIUS_POINTS = 48
-"""Values of B at which radii are tabulated; between them they are interpolated."""
+"""Number of B values at which radii are tabulated; between them they are interpolated."""
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianGroups:
-    """Form factors by kind, in groups of few Gaussians, the narrowest first.
+    """Form factors by atom type, in small groups of Gaussians, the narrowest first.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class GaussianGroups:
     def from_sums(cls, a: np.ndarray, b: np.ndarray) -> "GaussianGroups":
         """Groups from (n_kinds, n_terms) coefficients."""
         used = a != 0
-        # Terms without amplitude repeat the broadest, so that they never decide what is safe
+        # Terms without amplitude repeat the broadest, so that they do not affect range checks
         broadest = np.where(used, b, -np.inf).max(axis=1, keepdims=True)
         b = np.where(used | ~used.any(axis=1, keepdims=True), b, broadest)
         order = np.argsort(np.where(used, b, np.inf), axis=1, kind="stable")
@@ -52,7 +52,7 @@ class GaussianGroups:
 
 @dataclass(frozen=True, eq=False)
 class RadiusTable:
-    """Radii (A) of each kind's groups at equally spaced B, for one blur and density level.
+    """Radii (Å) of the groups of each atom type at equally spaced B, for one blur and level.
 
     Attributes
     ----------
@@ -75,21 +75,21 @@ class RadiusTable:
     ) -> "RadiusTable":
         """Radii at which the largest occupancy times |density| falls to `cutoff`.
 
-        Anisotropic atoms are taken as broad in all directions as in their broadest.
+        For anisotropic atoms the largest eigenvalue of B is used.
         """
         broadest = atoms.b_eigenvalues[:, 2]
         b_first = float(broadest.min())
         b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
         b_values = b_first + b_step * np.arange(RADIUS_POINTS)
         widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
-        # Without any, derivatives by occupancies are still those of atoms
+        # With all occupancies zero, derivatives by occupancies still need radii
         largest_occ = np.abs(atoms.occ).max() or 1.0
         a = groups.groups_of(groups.a)[:, :, None, :] * largest_occ
         radius = radius_at_level(a * (4.0 * np.pi / widths) ** 1.5, 4.0 * np.pi**2 / widths, cutoff)
         return cls(radius, b_first, b_step)
 
     def of(self, b: np.ndarray, kind: np.ndarray) -> np.ndarray:
-        """(n, n_groups) radii of atoms with these B and kinds (n,), interpolated."""
+        """(n, n_groups) interpolated radii of atoms with these B and types (n,)."""
         position = (b - self.b_first) / self.b_step
         index = np.minimum(position.astype(np.int64), self.radius.shape[2] - 2)
         fraction = (position - index)[:, None]

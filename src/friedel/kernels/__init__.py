@@ -1,16 +1,16 @@
-"""Loops compiled by numba: scalars and arrays in, arrays out; no objects, and never raise.
+"""Loops compiled by numba: they take scalars and arrays, return arrays, and never raise.
 
-What is compiled is kept, see :mod:`friedel.kernels.compiled`.
+Compiled code is kept on disk, see :mod:`friedel.kernels.compiled`.
 """
 
 from contextlib import suppress
 
 
 def _start_numba_without_blas() -> None:
-    """Let numba load without SciPy's linear algebra, a seventh of the time of a small job.
+    """Let numba load without SciPy's linear algebra, which takes a seventh of a small job's time.
 
-    It looks for the BLAS when it starts, though it needs it only to compile products of matrices,
-    and then looks again. No kernel has any. It saves 0.12 s of 0.29 s to import this package,
+    Numba looks for the BLAS when it starts, though it needs it only to compile matrix products, and
+    then looks again. No kernel has any. This saves 0.12 s of the 0.29 s to import this package,
     measured with numba 0.68.
     """
     from numba.np import linalg
@@ -27,7 +27,5 @@ def _nothing() -> None:
     pass
 
 
-with suppress(
-    ImportError, AttributeError
-):  # of a numba with other modules, which starts as it likes
+with suppress(ImportError, AttributeError):  # a numba with other modules starts in the usual way
     _start_numba_without_blas()

@@ -1,9 +1,8 @@
-"""Compiled code and where it is kept: in a folder named after what all kernels do together.
+"""Cache of compiled code, in a folder named by a hash of all kernels.
 
-Numba looks at the file of a kernel and not at those of the kernels that it calls, which are part of
-its code. Here a kernel that changes takes the whole folder with it: code of any other state
-of the kernels lies in another folder, wherever that is. Comments, docstrings and lines do
-not count.
+Numba checks the file of a kernel but not those of the kernels that it calls, which are part of its
+code. Here a change of any kernel changes the folder: code of another version of the kernels is in
+another folder. Comments, docstrings and line numbers have no effect.
 """
 
 import hashlib
@@ -24,21 +23,21 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 KERNELS = Path(__file__).parent
 
 FOLDERS_KEPT = 8
-"""States of the kernels whose code is kept in one place, those used last; some 10 MB each."""
+"""Number of versions of the kernels whose code is kept, those used last; some 10 MB each."""
 
 _HAS_DOCSTRING = 0x4000000
-"""Flag of functions since Python 3.13; before that the first constant is a docstring or None."""
+"""Code flag since Python 3.13; before that the first constant is a docstring or None."""
 
 
 def njit(*, cache: bool = True, **options: object) -> Callable[[Callable], Callable]:
-    """``numba.njit``, whose compiled code is found again as long as no kernel changes.
+    """``numba.njit`` with a cache that is valid as long as no kernel changes.
 
     Parameters
     ----------
     cache
         Whether compiled code is kept on disk.
     options
-        As of ``numba.njit``.
+        Options of ``numba.njit``.
     """
 
     def compiled(function: Callable) -> Callable:
@@ -53,7 +52,7 @@ def njit(*, cache: bool = True, **options: object) -> Callable[[Callable], Calla
 class _KernelCache(FunctionCache):
     """Numba's cache of a function, in the folder of all kernels.
 
-    A disk that is full, or a folder that went away, costs a compilation and nothing else.
+    A full disk, or a folder that was deleted, only costs a compilation.
     """
 
     def load_overload(self, sig, target_context):
@@ -66,7 +65,7 @@ class _KernelCache(FunctionCache):
 
 
 class _Files(CompileResultCacheImpl):
-    """Which files hold the code of a kernel, whatever numba's settings say of other functions."""
+    """Files with the code of a kernel, independent of numba's settings for other functions."""
 
     def __init__(self, function):
         self._lineno = function.__code__.co_firstlineno
@@ -79,7 +78,7 @@ _KernelCache._impl_class = _Files
 
 
 class _Locator:
-    """What numba's caches ask: where, of which state, and how to tell apart what has one name."""
+    """Locator for numba's caches: folder, version, and how to distinguish functions of one name."""
 
     def __init__(self, function):
         self._py_file = function.__code__.co_filename
@@ -104,21 +103,21 @@ DIGEST_SIZE = 10
 
 
 def state_of(folder: Path) -> str | None:
-    """A name for what the modules in `folder` do: no other state of them has it.
+    """A hash of the code of the modules in `folder`.
 
-    None where there are no sources, as in an archive: then nothing can be said of their state.
+    None if there are no sources, as in an archive: then their version is unknown.
     """
     digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
     paths = sorted(folder.rglob("*.py"))
     for path in paths:
-        # as Python loads them, from its own compiled code where that is fresh
+        # as Python loads them, from its own compiled code if up to date
         code = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
         digest.update(repr(path.relative_to(folder).parts).encode() + _effect(code))
     return digest.hexdigest() if paths else None
 
 
 def _effect(code: CodeType | None) -> bytes:
-    """All of `code` but its lines, its docstring and the place of its file."""
+    """All of `code` except line numbers, docstring and file name."""
     if code is None:
         return b""
     constants = list(code.co_consts)
@@ -145,31 +144,32 @@ def _constant(value: object) -> bytes:
     elif isinstance(value, tuple):
         inner = b"".join(map(_constant, value))
     elif isinstance(value, frozenset):
-        inner = b"".join(sorted(map(_constant, value)))  # whose order changes with the process
+        # the order of a set changes with the process
+        inner = b"".join(sorted(map(_constant, value)))
     else:
         inner = repr(value).encode()
     return b"(%s %d %s)" % (type(value).__name__.encode(), len(inner), inner)
 
 
 def _provide_folder(state: str | None) -> Path | None:
-    """A folder for the code of this state that can be written to, or None."""
+    """A writeable folder for the code of this version, or None."""
     if state is None:
         return None
-    for base in _places():
+    for base in _candidate_folders():
         folder = base / f"friedel-kernels-{state}"
         with suppress(OSError):
             is_new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK):
-                os.utime(folder)  # used last
+                os.utime(folder)  # marks it as used last
                 if is_new:
                     _drop_folders(base)
                 return folder
     return None
 
 
-def _places() -> Iterator[Path]:
-    """Where compiled code may go: the first that can be written to is taken."""
+def _candidate_folders() -> Iterator[Path]:
+    """Candidate folders for compiled code: the first that is writeable is used."""
     if numba.config.CACHE_DIR:
         yield Path(numba.config.CACHE_DIR)
     yield KERNELS / "__pycache__"
@@ -181,14 +181,15 @@ def _places() -> Iterator[Path]:
     with suppress(OSError):
         folder.mkdir(0o700, exist_ok=True)
         status = folder.stat()
-        if status.st_uid == user and not status.st_mode & 0o077:  # else it may be another's code
+        # otherwise another user may have written the code
+        if status.st_uid == user and not status.st_mode & 0o077:
             yield folder
     with suppress(OSError):
         yield Path(tempfile.mkdtemp(prefix="friedel-"))
 
 
 def _drop_folders(base: Path) -> None:
-    """Remove the code of all states but the :data:`FOLDERS_KEPT` used last."""
+    """Remove the code of all versions except the :data:`FOLDERS_KEPT` used last."""
     from shutil import rmtree
 
     name = re.compile(rf"friedel-kernels-[0-9a-f]{{{2 * DIGEST_SIZE}}}")
@@ -199,4 +200,4 @@ def _drop_folders(base: Path) -> None:
 
 
 FOLDER = _provide_folder(state_of(KERNELS))
-"""Where the compiled code of these kernels is kept; None where there is no place for it."""
+"""Folder with the compiled code of these kernels; None if no folder is writeable."""

@@ -15,13 +15,13 @@ from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
 LANES = 8
-"""Elements of one vector."""
+"""Number of elements of one vector."""
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):
-    """The numba type of some numbers, LANES if not said otherwise, of one type."""
+    """The numba type of a vector of numbers of one type, LANES of them by default."""
 
     def __init__(self, element, lanes=LANES):
         self.element, self.lanes = element, lanes
@@ -30,7 +30,7 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
-    """Its representation: an LLVM vector."""
+    """The representation of :class:`Vector`: an LLVM vector."""
 
     def __init__(self, manager, vector):
         element = manager.lookup(vector.element).get_value_type()
@@ -84,7 +84,7 @@ def load(typing_context, array, index):
 
 @intrinsic
 def load_like(typing_context, x, array, index):
-    """As many elements from array[index] on as x has."""
+    """Elements from array[index] on, as many as x has."""
 
     def generate(context, builder, signature, arguments):
         return _load(context, builder, x, signature.args[1], *arguments[1:])
@@ -108,7 +108,7 @@ def store(typing_context, array, index, value):
 
 @intrinsic
 def store_all(typing_context, array, vectors):
-    """Store a tuple of vectors one behind the other, from the array's first element on."""
+    """Store a tuple of vectors contiguously, from the array's first element on."""
 
     def generate(context, builder, signature, arguments):
         array_type, array = signature.args[0], arguments[0]
@@ -135,7 +135,7 @@ def broadcast(typing_context, array, index):
 
 @intrinsic
 def broadcast_like(typing_context, x, array, index):
-    """As many elements as x has, which all are array[index]."""
+    """A vector as long as x whose elements all are array[index]."""
 
     def generate(context, builder, signature, arguments):
         return _broadcast(context, builder, x, signature.args[1], *arguments[1:])
@@ -156,7 +156,7 @@ def zeros(typing_context, array):
 
 @intrinsic
 def wide_zeros(typing_context, array):
-    """The same, twice as long: some processors handle so many at a time."""
+    """A vector of zeros twice as long, which some processors handle at once."""
     vector = Vector(array.dtype, 2 * LANES)
 
     def generate(context, builder, signature, arguments):
@@ -192,7 +192,7 @@ def multiply(typing_context, x, y):
 
 @intrinsic
 def multiply_add(typing_context, x, y, z):
-    """X * y + z, fused where the processor can."""
+    """The value x * y + z, fused if the processor can."""
 
     def generate(context, builder, signature, arguments):
         return _fused(builder, *arguments)
@@ -237,7 +237,7 @@ def steps(typing_context, array):
 
 @intrinsic
 def maximum(typing_context, x, y):
-    """The larger of each pair of elements, which are numbers."""
+    """The larger of each pair of elements, which must not be NaN."""
 
     def generate(context, builder, signature, arguments):
         return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
@@ -247,7 +247,7 @@ def maximum(typing_context, x, y):
 
 @intrinsic
 def minimum(typing_context, x, y):
-    """The smaller of each pair of elements, which are numbers."""
+    """The smaller of each pair of elements, which must not be NaN."""
 
     def generate(context, builder, signature, arguments):
         return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
@@ -274,7 +274,7 @@ def exp(typing_context, x):
     rounds to an integer and leaves it in the lowest bits, from where it is shifted to the
     exponent. |r| < 0.35: the series' remainder is below a quarter of an epsilon.
 
-    Not for functions with fastmath, which would undo the rounding.
+    It must not be used in functions with fastmath, which would undo the rounding.
     """
 
     def generate(context, builder, signature, arguments):

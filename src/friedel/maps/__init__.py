@@ -1,1 +1,1 @@
-"""Maps from coefficients, and what is in them."""
+"""Maps from coefficients, and their peaks."""

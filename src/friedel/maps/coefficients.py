@@ -1,4 +1,4 @@
-"""Map coefficients -> a map of the unit cell: one inverse transform, that of the gradients."""
+"""Map coefficients -> a map of the unit cell, by the inverse transform used for gradients."""
 
 import math
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ polynomial through neighbouring points finds peaks to 0.001 d_min and their heig
 three, as is usual for display, to 0.004 d_min and 1.5 %."""
 
 GRID_BYTES = 14
-"""Of each point while a map is made: its value, and of half of the points a complex number in
-the transform, in the worst case once more for one axis."""
+"""Memory per grid point (bytes) while a map is calculated: its value, and for half of the points a
+complex number in the transform, in the worst case twice for one axis."""
 
 
 def map_from_coefficients(
@@ -42,11 +42,11 @@ def map_from_coefficients(
         Complex values, such as FWT or DELFWT. NaN values, with which missing data are marked,
         are left out, and so are systematic absences. Equivalent reflections in the list, Friedel
         mates among them, count as one with the mean of their values; thus a hemisphere or
-        a whole sphere gives the same map as unique reflections. Of `FriedelPairs` the mean of
-        F(h) and conj F(-h) is taken, as a real map has one value for both; the map of anomalous
+        a whole sphere gives the same map as unique reflections. For `FriedelPairs` the mean of
+        F(h) and conj F(-h) is used, as a real map has one value for both; the map of anomalous
         scatterers is that of ``Reflections(crystal, hkl, pairs.anomalous)``.
     spacing
-        Grid points are at most so far apart along each cell edge, Å; by default a quarter of
+        Largest distance of grid points along each cell edge, Å; by default a quarter of
         the resolution of the reflections. The grid is FFT-friendly and fits the symmetry.
     shape
         (nu, nv, nw) points along each cell edge, instead of `spacing`.
@@ -59,7 +59,7 @@ def map_from_coefficients(
     Raises
     ------
     ReflectionsError
-        For amplitudes without phases, infinite values, and when no value is left.
+        For amplitudes without phases or infinite values, and when all values are missing.
     ParameterError
         When the grid is too coarse: each index, of equivalent reflections too, must be
         below half the number of points along its edge. Also for an impossible spacing or shape,
@@ -80,8 +80,8 @@ def map_from_coefficients(
     hkl, values = _unique(reflections)
     size = _shape(crystal, hkl, spacing, shape)
     check_memory(GRID_BYTES * math.prod(size), "a map of {} x {} x {}".format(*size))
-    # The transpose of F(rho) adds Re(F conj(dF/drho)) for each operation: what is listed once
-    # stands for itself and its Friedel mate, and meets each of its equivalents epsilon times.
+    # The transpose of F(rho) adds Re(F conj(dF/drho)) for each operation: a listed reflection
+    # represents itself and its Friedel mate, and meets each of its equivalents epsilon times.
     terms = SymmetrySum(crystal, hkl, size)
     copies = np.where(crystal.is_centric(hkl), 1.0, 2.0) / crystal.epsilon(hkl)
     volume_of_point = crystal.volume / math.prod(size)
@@ -92,12 +92,12 @@ def map_from_coefficients(
 
 
 def _unique(reflections: Reflections) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (n, 3) of reflections none of which are equivalent, and their values (n,)."""
+    """Indices (n, 3) of inequivalent reflections, and their values (n,)."""
     given = reflections.mean if isinstance(reflections, FriedelPairs) else reflections.values
     if not np.iscomplexobj(given):
         raise ReflectionsError(
             f"got real values of {reflections.label}, expected complex map coefficients: "
-            "amplitudes make a map with phases only, amplitude * exp(1j * phase)"
+            "give amplitudes with phases, amplitude * exp(1j * phase)"
         )
     present = ~np.isnan(given)
     hkl, values = reflections.hkl[present], given[present].astype(np.complex128)
@@ -119,14 +119,14 @@ def _shape(
 ) -> tuple[int, int, int]:
     """Size of a grid that holds all equivalents of the reflections."""
     if spacing is not None and shape is not None:
-        raise ParameterError("got a spacing and a shape of the map, expected one of them")
+        raise ParameterError("got both a spacing and a shape of the map, expected at most one")
     d_min = float(crystal.d_spacing(hkl).min())
     if shape is not None:
         size = _checked_shape(shape)
     elif spacing is not None or math.isfinite(d_min):
         size = grid_shape(crystal, d_min / POINTS_PER_D_MIN if spacing is None else spacing)
     else:
-        raise ParameterError("F(000) alone has no resolution: expected the shape of its map")
+        raise ParameterError("F(000) alone has no resolution: give the shape of its map")
     largest = largest_indices(np.ascontiguousarray(hkl), crystal.primitive_operations[0])
     if any(2 * index >= n for index, n in zip(largest, size, strict=True)):
         raise ParameterError(

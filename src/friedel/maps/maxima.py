@@ -1,4 +1,4 @@
-"""Maxima of a periodic grid, and where they are between its points."""
+"""Maxima of a periodic grid, and their positions between its points."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ NEIGHBOURS = np.array([step for step in product((-1, 0, 1), repeat=3) if any(ste
 """(26, 3) steps to the points around a point; the second half are the opposites of the first."""
 
 HALF_WIDTH = 3
-"""Points on each side of a maximum through which a polynomial is put along each axis."""
+"""Points on each side of a maximum that a polynomial interpolates along each axis."""
 
 NODES = np.arange(-HALF_WIDTH, HALF_WIDTH + 1)
 
@@ -16,26 +16,26 @@ POWERS_FROM_VALUES = np.linalg.inv(np.vander(NODES.astype(float), increasing=Tru
 """(7, 7): coefficients of the polynomial of degree 6 = matrix @ its values at the nodes."""
 
 STEPS, LONGEST_STEP = 10, 0.5
-"""Newton's method: the number of its steps, and the longest in grid steps along an axis. Three or
-four are enough near a maximum of a map that is as smooth as its coefficients."""
+"""Newton's method: number of steps, and longest step (grid steps along an axis). Three or four are
+enough near a maximum of a map that is as smooth as its coefficients."""
 
-FARTHEST, WALKS = 1.0, 6
-"""Grid steps along an axis from the middle of a polynomial, after which another one is taken
-around the nearest point, and how often. On a ridge across the axes the highest point of the grid
-may be some steps away from the maximum."""
+MAX_OFFSET, MAX_RECENTRINGS = 1.0, 6
+"""Distance (grid steps along an axis) from the centre of a polynomial beyond which a new one is
+centred on the nearest point, and how often. On a ridge across the axes the highest point of the
+grid may be some steps away from the maximum."""
 
 CONVERGED = 1e-9
-"""Grid steps: shorter steps of Newton's method end it."""
+"""Length (grid steps) of a step of Newton's method below which it has converged."""
 
 TIED = 8
-"""Equal points around a maximum that is midway between them; more are a flat top."""
+"""Largest number of equal points around a maximum midway between them; more are a plateau."""
 
 AT_A_TIME = 4096
-"""Maxima that are refined before the next ones, so that memory stays below some 50 MB."""
+"""Number of maxima per block that is refined, so that memory stays below some 50 MB."""
 
 
 def local_maxima(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points above `floor` that no neighbour is above; of a flat top the point in its middle.
+    """Points above `floor` that no neighbour exceeds; for a plateau its middle point.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def local_maxima(values: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarr
         candidates = candidates[:0]
     is_candidate = np.zeros(flat.shape, bool)
     is_candidate[candidates] = True
-    # A point that equals a neighbour is on a flat top, or on a step with something higher beyond
+    # A point that equals a neighbour is on a plateau, or on a step with higher points beyond
     edges, on_step = [], np.zeros(len(candidates), bool)
     for number, step in enumerate(NEIGHBOURS):
         beside = _moved(candidates, step, values.shape)
@@ -81,9 +81,9 @@ def _moved(flat: np.ndarray, step: np.ndarray, shape: tuple[int, ...]) -> np.nda
 def _middles(
     points: np.ndarray, pairs: np.ndarray, on_step: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One point for each group that is connected by pairs, and whether the group is large.
+    """One point for each group connected by pairs, and whether the group has more than TIED.
 
-    Groups of which some point is on a step are left out.
+    Groups with a point on a step are left out.
     """
     if not pairs.size:
         return points[~on_step], np.zeros(int((~on_step).sum()), bool)
@@ -116,35 +116,35 @@ def refine(values: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     positions
-        (n, 3) in grid steps. A point from which the polynomials lead to no maximum stays.
+        (n, 3) in grid steps. A point from which the search does not converge is kept.
     heights
-        (n,) of the polynomials, or of points that stay.
+        (n,) values of the polynomials, or of points that are kept.
     """
     positions, heights = points.astype(np.float64), values[tuple(points.T)].astype(np.float64)
     for first in range(0, len(points), AT_A_TIME):
         some = slice(first, first + AT_A_TIME)
-        positions[some], heights[some] = _walked(values, points[some], heights[some])
+        positions[some], heights[some] = _recentred(values, points[some], heights[some])
     return positions, heights
 
 
-def _walked(
+def _recentred(
     values: np.ndarray, points: np.ndarray, heights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Maxima from polynomials around points, and then around the points nearest to these."""
+    """Maxima from polynomials around points, recentred on the points nearest to the maxima."""
     positions, tops = points.astype(np.float64), heights.copy()
     centre, offset = points.copy(), np.zeros(points.shape)
-    walking = np.arange(len(points))
-    for _ in range(WALKS):
-        around = _cubes(values, centre[walking])
+    moving = np.arange(len(points))
+    for _ in range(MAX_RECENTRINGS):
+        around = _cubes(values, centre[moving])
         offset, top, is_maximum = _maxima_of_polynomials(around, offset)
         nearest = np.rint(offset).astype(centre.dtype)
         there = ~nearest.any(axis=1)
-        found = there & is_maximum & (top >= heights[walking])
-        positions[walking[found]] = centre[walking[found]] + offset[found]
-        tops[walking[found]] = top[found]
-        walking, offset = walking[~there], (offset - nearest)[~there]
-        centre[walking] += nearest[~there]
-        if not len(walking):
+        found = there & is_maximum & (top >= heights[moving])
+        positions[moving[found]] = centre[moving[found]] + offset[found]
+        tops[moving[found]] = top[found]
+        moving, offset = moving[~there], (offset - nearest)[~there]
+        centre[moving] += nearest[~there]
+        if not len(moving):
             break
     return positions, tops
 
@@ -159,14 +159,14 @@ def _cubes(values: np.ndarray, centre: np.ndarray) -> np.ndarray:
 def _maxima_of_polynomials(
     around: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where Newton's method leads from (n, 3) places near the middle of (n, 7, 7, 7) values.
+    """Newton's method from (n, 3) positions near the middle of (n, 7, 7, 7) values.
 
     Returns
     -------
-    places
-        (n, 3) not farther from the middle than FARTHEST along each axis.
+    positions
+        (n, 3) final positions, at most MAX_OFFSET from the middle along each axis.
     values
-        (n,) there.
+        (n,) values at these positions.
     is_maximum
         (n,) bool: all curvatures are negative.
     """
@@ -174,13 +174,13 @@ def _maxima_of_polynomials(
     for _ in range(STEPS):
         _, gradient, hessian = _derivatives(around[active], place[active])
         curvatures, axes = np.linalg.eigh(hessian)
-        # Uphill whatever the sign of the curvature, and not far where there is next to none
+        # Uphill whatever the sign of the curvature, with a limited step where it is small
         size = np.abs(curvatures)
         size = np.maximum(size, 1e-3 * size.max(axis=1, keepdims=True) + 1e-300)
         along = np.einsum("nij,ni->nj", axes, gradient) / size
         step = np.einsum("nij,nj->ni", axes, along)
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        place[active] = np.clip(place[active] + step, -FARTHEST, FARTHEST)
+        place[active] = np.clip(place[active] + step, -MAX_OFFSET, MAX_OFFSET)
         active = active[np.abs(step).max(axis=1) > CONVERGED]
         if not len(active):
             break
@@ -191,7 +191,7 @@ def _maxima_of_polynomials(
 def _derivatives(
     around: np.ndarray, place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n,) polynomials through (n, 7, 7, 7) values at (n, 3) places, gradients and Hessians."""
+    """(n,) polynomials through (n, 7, 7, 7) values at (n, 3) positions, gradients and Hessians."""
     n, size = len(around), len(NODES)
     exponent = np.arange(size)
     powers = place[:, :, None] ** exponent

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HTML_ROWS = 10
-"""Peaks that a notebook shows."""
+"""Number of peaks that a notebook shows."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,17 +27,17 @@ class Peaks:
     frac
         (n, 3) fractional coordinates.
     height
-        (n,) values of the map there, in its units: e/Å^3.
+        (n,) values of the map at the peaks, in its units: e/Å^3.
     sigma
         (n,) heights above the mean of the map in its standard deviations; negative for holes.
     atom
         (n,) index of the nearest atom, or None when no atoms were given.
     label
-        (n,) texts, the kind of the nearest atom: ``"O"``, ``"Fe2+"``; or None.
+        (n,) labels of the type of the nearest atom: ``"O"``, ``"Fe2+"``; or None.
     distance
-        (n,) Å, from the nearest atom; or None.
+        (n,) distances from the nearest atom, Å; or None.
     mean, deviation
-        Of the map over the unit cell.
+        Mean and standard deviation of the map over the unit cell.
     """
 
     crystal: Crystal
@@ -85,7 +85,7 @@ class Peaks:
         return self.frac @ self.crystal.orthogonalization.T
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Named columns: x, y, z in Å, u, v, w as fractions, height, sigma, and of atoms."""
+        """Columns by name: x, y, z (Å), u, v, w (fractional), height, sigma, and nearest atoms."""
         columns = {
             **dict(zip("xyz", self.xyz.T, strict=True)),
             **dict(zip("uvw", self.frac.T, strict=True)),
@@ -108,7 +108,7 @@ class Peaks:
         write_table(path, self.columns(), overwrite=overwrite)
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """A pandas DataFrame with :meth:`columns`, one peak a row.
+        """A pandas DataFrame with :meth:`columns`, one row per peak.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Peaks:
         return table_to_dataframe(self.columns())
 
     def _texts(self) -> dict[str, list[str]]:
-        """Columns as they are printed, under their titles."""
+        """Columns as printed, by title."""
         texts = {"": [str(i + 1) for i in range(len(self))]}
         styles = {"x": "8.2f", "u": "7.4f", "height": ".3f", "sigma": ".2f", "distance": ".2f"}
         styles |= {"y": styles["x"], "z": styles["x"], "v": styles["u"], "w": styles["u"]}

@@ -1,4 +1,4 @@
-"""Peaks and holes of a map: where, how high, and next to which atom."""
+"""Search for peaks and holes of a map: positions, heights and nearest atoms."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -15,55 +15,56 @@ from friedel.model.crystal import Crystal
 from friedel.readers.models import as_model
 
 DEFAULT_SIGMA = 3.0
-"""Height that is asked for when nothing is."""
+"""Default height limit in standard deviations."""
 
 SHARE_ON_GRID = 0.5
-"""Part of a peak's height that the highest grid point near it has at the least. With two points per
-d_min along each edge it may be that little, with four it is 0.87."""
+"""Smallest fraction of a peak's height at the highest grid point near it. It occurs with two points
+per d_min along each edge; with four the fraction is 0.87."""
 
 TRIED = (5.0, 2.5, 1.0, -1e12)
-"""Heights in standard deviations above which the `n` highest peaks are looked for, until there are
-as many: the fewer points, the faster. The last is below all values of any map."""
+"""Successive height limits (standard deviations) of the search for the `n` highest peaks: higher
+limits are faster. The last is below all values of any map."""
 
 
 def find_peaks(
     grid: Grid, *, sigma: float | None = None, n: int | None = None, atoms: Any = None
 ) -> Peaks:
-    """The peaks of a map, or its holes, each once of all its symmetry copies.
+    """The peaks or holes of a map, one of the symmetry copies of each.
 
     Parameters
     ----------
     grid
         A map over the whole unit cell, such as :func:`friedel.map_from_coefficients` gives.
     sigma
-        Peaks are at least so many standard deviations of the map above its mean. With a negative
-        number holes are looked for instead, at least so many below. By default 3 where `n` is not
-        given, too, and else no limit.
+        Smallest height of peaks above the mean, in standard deviations of the map. A negative
+        number selects holes, at least this far below the mean. The default is 3 if `n` is not
+        given, otherwise there is no limit.
     n
-        At most so many peaks, the highest ones.
+        Largest number of peaks; the highest are returned.
     atoms
-        `Atoms`, or a model in any form that :func:`friedel.as_model` takes: the nearest atom of
-        each peak is told, of all symmetry copies in all cells, and the copy of the peak that
-        is next to the atom where it is in the model. Without atoms it is the copy in the unit cell
-        with the smallest sum of fractional coordinates.
+        `Atoms`, or a model in any form that :func:`friedel.as_model` accepts. With atoms, the
+        nearest atom to each peak, of all symmetry copies in all cells, is given, and of the
+        copies of the peak the one next to that atom's position in the model. Without atoms it is
+        the copy in the unit cell with the smallest sum of fractional coordinates.
 
     Returns
     -------
     Peaks
-        The highest peak first, or the deepest hole. Places and heights are those of polynomials
-        of degree 6 between grid points. At four grid points per d_min they are right to
-        0.001 d_min and 0.2 %, at three to 0.004 d_min and 1.5 %; in very oblique cells
-        places are five times less exact. Of a flat top the place is its middle. Maxima closer
-        to one another than grid points are one.
+        The highest peak first, or the deepest hole. Positions and heights are those of
+        polynomials of degree 6 between grid points. With four grid points per d_min they are
+        accurate to 0.001 d_min and 0.2 %, with three to 0.004 d_min and 1.5 %; in very oblique
+        cells positions are five times less accurate. The position of a plateau is its middle.
+        Maxima closer to one another than grid points are one peak.
 
     Raises
     ------
     ParameterError
-        When `sigma` is zero or no number, `n` no positive integer, or the map not finite.
+        When `sigma` is zero or not a number, `n` is not a positive integer, or the map is not
+        finite.
     AtomsError
-        When there are no atoms, or no model can be made of them.
+        When there are no atoms, or they cannot be read as a model.
     CellError
-        When the model has another cell than the map, or the grid has none.
+        When the cells of the model and the map differ, or the grid has no cell.
 
     Examples
     --------
@@ -112,25 +113,25 @@ def _checked_atoms(atoms: Any, crystal: Crystal) -> Atoms:
     if not isinstance(atoms, Atoms):
         model = as_model(atoms)
         if not crystal.is_similar(model.crystal):
-            raise CellError(f"the map has {crystal!r}, but the model {model.crystal!r}")
+            raise CellError(f"the map has {crystal!r}, but the model has {model.crystal!r}")
         atoms = model.atoms
     if not len(atoms):
-        raise AtomsError("there are no atoms that peaks could be near to")
+        raise AtomsError("the model has no atoms, expected at least one")
     return atoms
 
 
 def _peaks_above(
     grid: Grid, values: np.ndarray, mean: float, height_above_mean: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places (n, 3) and heights (n,) of maxima, one of all copies, the highest first."""
+    """Positions (n, 3) and heights (n,) of maxima, one of all copies, the highest first."""
     limit = mean + height_above_mean
     floor = limit if height_above_mean <= 0.0 else mean + SHARE_ON_GRID * height_above_mean
     points, is_flat = local_maxima(values, floor)
-    places = points.astype(np.float64)
+    positions = points.astype(np.float64)
     height = values[tuple(points.T)].astype(np.float64)
-    places[~is_flat], height[~is_flat] = refine(values, points[~is_flat])
+    positions[~is_flat], height[~is_flat] = refine(values, points[~is_flat])
     order = np.argsort(-height, kind="stable")
     order = order[height[order] >= limit]
-    frac = into_cell(places[order] / values.shape)
+    frac = into_cell(positions[order] / values.shape)
     chosen = one_of_each(grid.crystal, frac, max(grid.spacing))
     return frac[chosen], height[order[chosen]]

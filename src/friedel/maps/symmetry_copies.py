@@ -1,4 +1,4 @@
-"""Places in a crystal: which are copies of one another, and which copy is next to what."""
+"""Symmetry copies of positions: one of each set of copies, and the copies nearest to others."""
 
 from itertools import product
 
@@ -8,31 +8,31 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.model.crystal import Crystal
 
 ROUNDING = 1e-6
-"""Fraction of a cell edge below zero that still counts as zero: rounding of special positions."""
+"""Fraction of a cell edge below zero that counts as zero: rounding of special positions."""
 
 
 def into_cell(frac: np.ndarray) -> np.ndarray:
-    """The same places in the unit cell: fractions from 0, or rounding below it, to less than 1."""
+    """The positions moved into the unit cell: fractions from 0 (less rounding) to less than 1."""
     return frac - np.floor(frac + ROUNDING)
 
 
 def first_copy(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
-    """(n, 3) of each place the copy in the unit cell whose coordinates have the smallest sum."""
+    """(n, 3) for each position the copy in the unit cell with the smallest sum of coordinates."""
     images = into_cell(_images(crystal, frac))
-    # Rounded, so that of copies with the same sum rounding does not choose
+    # Rounded, so that rounding errors do not decide between copies with equal sums
     chosen = np.argmin(images.sum(axis=-1).round(4), axis=0)
     return images[chosen, np.arange(len(frac))]
 
 
 def one_of_each(crystal: Crystal, frac: np.ndarray, tolerance: float) -> np.ndarray:
-    """Positions, ascending, of the first of those that are the same by symmetry.
+    """Indices, ascending, of the first of each set of positions that are equal by symmetry.
 
     Parameters
     ----------
     frac
-        (n, 3) places, the ones to be preferred first.
+        (n, 3) positions, in order of preference.
     tolerance
-        Places less than this apart are the same, Å.
+        Positions closer than this are the same, Å.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -41,9 +41,9 @@ def one_of_each(crystal: Crystal, frac: np.ndarray, tolerance: float) -> np.ndar
     n, to_cart = len(frac), crystal.orthogonalization.T
     if not n:
         return np.zeros(0, np.int64)
-    # Images are in the cell; places just outside of it are there for the images at its faces
-    number, places = _with_margin(into_cell(frac), 2.0 * tolerance * crystal.reciprocal_lengths)
-    tree = cKDTree(places @ to_cart)
+    # Images are in the cell; positions just outside it are added for images near its faces
+    number, positions = _with_margin(into_cell(frac), 2.0 * tolerance * crystal.reciprocal_lengths)
+    tree = cKDTree(positions @ to_cart)
     pairs = []
     for image in _images(crystal, frac):
         near = cKDTree(into_cell(image) @ to_cart).sparse_distance_matrix(
@@ -60,7 +60,7 @@ def one_of_each(crystal: Crystal, frac: np.ndarray, tolerance: float) -> np.ndar
 def next_to(
     crystal: Crystal, frac: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each place the nearest of some others, in all symmetry copies and cells.
+    """For each position the nearest of some others, of all symmetry copies in all cells.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ def next_to(
     Returns
     -------
     copies
-        (n, 3) the copy of each place that is next to one of the others where these are.
+        (n, 3) the copy of each position that is nearest to one of the others as given.
     nearest
-        (n,) which one that is.
+        (n,) index of that other position.
     distance
-        (n,) Å.
+        (n,) distances, Å.
     """
     from scipy.spatial import cKDTree
 
@@ -83,21 +83,21 @@ def next_to(
     low, high = others.min(axis=0), others.max(axis=0)
     copies, nearest = frac.copy(), np.zeros(len(frac), np.int64)
     distance = np.full(len(frac), np.inf)
-    # Some copy of each, for an upper limit of the distances; then all within such distances
+    # One copy of each gives an upper limit of the distances; then all copies within it are tried
     for margin in (None, crystal.reciprocal_lengths):
         width = None if margin is None else distance.max(initial=0.0) * margin
         for image in _images(crystal, frac):
             image = low + into_cell(image - low)
-            number, places = np.arange(len(frac)), image
+            number, positions = np.arange(len(frac)), image
             if width is not None:
-                number, places = _within(image, low - width, high + width)
-            found, atom = tree.query(places @ to_cart)
+                number, positions = _within(image, low - width, high + width)
+            found, atom = tree.query(positions @ to_cart)
             order = np.lexsort((found, number))
             who, first = np.unique(number[order], return_index=True)
             best = order[first]
             closer = found[best] < distance[who]
             who, best = who[closer], best[closer]
-            copies[who], nearest[who], distance[who] = places[best], atom[best], found[best]
+            copies[who], nearest[who], distance[who] = positions[best], atom[best], found[best]
     return copies, nearest, distance
 
 
@@ -108,20 +108,20 @@ def _images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
 
 
 def _with_margin(frac: np.ndarray, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the unit cell and a margin around it: which ones they are copies of, and where."""
+    """Copies of positions in the unit cell and a margin around it: their indices and positions."""
     return _within(frac, -margin, 1.0 + margin)
 
 
 def _within(frac: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lattice translations of places (n, 3) that are between two corners: whose, and where."""
+    """Lattice translations of positions (n, 3) between two corners: their indices and positions."""
     if not len(frac):
         return np.zeros(0, np.int64), frac
     first = np.ceil(low - frac.max(axis=0) - ROUNDING).astype(int)
     last = np.floor(high - frac.min(axis=0) + ROUNDING).astype(int)
-    numbers, places = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
+    numbers, positions = [np.zeros(0, np.int64)], [np.zeros((0, 3))]
     for shift in product(*(range(a, b + 1) for a, b in zip(first, last, strict=True))):
         moved = frac + shift
         inside = ((moved >= low - ROUNDING) & (moved <= high + ROUNDING)).all(axis=1)
         numbers.append(np.flatnonzero(inside))
-        places.append(moved[inside])
-    return np.concatenate(numbers), np.concatenate(places)
+        positions.append(moved[inside])
+    return np.concatenate(numbers), np.concatenate(positions)

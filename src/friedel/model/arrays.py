@@ -7,7 +7,7 @@ import numpy as np
 from friedel.errors import FriedelError, ParameterError, ReflectionsError
 
 LARGEST_INDEX = 2**20
-"""Miller indices stay below it, so that three of them fit one 64-bit number."""
+"""Absolute Miller indices are smaller than this, so that three of them fit one 64-bit number."""
 
 
 def frozen_copy(
@@ -23,25 +23,25 @@ def frozen_copy(
     Parameters
     ----------
     array
-        Anything that numpy takes as an array. One that is read-only already, and so is all that
-        it is a view of, is not copied again.
+        Anything that numpy takes as an array. An array that is read-only, together with all
+        that it is a view of, is not copied.
     dtype
-        Type of the result. Integers must be whole numbers that fit; bool must be bool already,
-        because numbers that are taken as True are flags of another kind. None keeps the type.
+        Type of the result; None keeps the type. Integers must be whole numbers in range. For
+        bool the array must be boolean already: numbers are rejected, as they may be flags.
     shape
-        Expected; None in it stands for any length.
+        Expected shape; None in it stands for any length.
     name, error
-        What to call the array, and the exception to raise.
+        Name of the array in messages, and the exception to raise.
 
     Returns
     -------
     numpy.ndarray
-        C-contiguous and not writeable.
+        The array, C-contiguous and not writeable.
 
     Raises
     ------
     FriedelError
-        `error`, when the array has another shape or cannot be of this type without loss.
+        `error`, when the array has another shape or cannot be converted to the type without loss.
     """
     try:
         given = np.asarray(array)
@@ -61,13 +61,13 @@ def frozen_copy(
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """The same array, read-only from now on: for arrays that were made here."""
+    """The same array, made read-only in place: for arrays that the caller has just made."""
     array.setflags(write=False)
     return array
 
 
 def is_read_only(array: np.ndarray) -> bool:
-    """Whether neither the array nor whatever it is a view of can be written to."""
+    """Whether neither the array nor any array that it is a view of can be written to."""
     owner: Any = array
     while isinstance(owner, np.ndarray) and not owner.flags.writeable:
         owner = owner.base
@@ -81,7 +81,7 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
 
 
 def _check_type(given: np.ndarray, wanted: np.dtype, name: str, error: type[FriedelError]) -> None:
-    """Whether numbers survive a change of type."""
+    """Raise `error` unless the numbers can be converted to the type without loss."""
     if given.dtype == wanted:
         return
     if wanted.kind == "b":
@@ -106,7 +106,7 @@ def checked_hkl(hkl: object) -> np.ndarray:
     Raises
     ------
     ReflectionsError
-        When they are not integers in three columns.
+        When they are not integers in three columns, or too large.
     """
     try:
         array = np.asarray(hkl)
@@ -119,5 +119,5 @@ def checked_hkl(hkl: object) -> np.ndarray:
         raise ReflectionsError(f"hkl has shape {array.shape}, expected (n, 3)")
     small = numbers.min() > -LARGEST_INDEX and numbers.max() < LARGEST_INDEX  # not of NaN
     if not small or (numbers.dtype.kind == "f" and (np.rint(numbers) != numbers).any()):
-        raise ReflectionsError("hkl must be integers of less than a million, got others")
+        raise ReflectionsError("hkl must be integers below 2^20 in magnitude")
     return np.ascontiguousarray(numbers, np.int32)

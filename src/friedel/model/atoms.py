@@ -1,4 +1,4 @@
-"""Atoms as frozen arrays: positions, occupancies, displacement parameters, kinds."""
+"""Atoms as frozen arrays: positions, occupancies, displacement parameters, atom types."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from friedel.model.elements import make_label, parse_label
 from friedel.model.tensors import VOIGT, rotate_tensors
 
 LARGEST = 1e9
-"""Of any number of an atom: larger ones are mistakes, and would overflow."""
+"""Largest absolute value of any atomic parameter; larger ones are rejected: they overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +31,19 @@ class Atoms:
     occ
         (n,) occupancies, used as they are.
     b_iso
-        (n,) isotropic B = 8 pi^2 U, A^2.
+        (n,) isotropic B = 8 pi^2 U, Å^2.
     kind
         (n,) index into `scatterers`.
     scatterers
-        Labels of the kinds of atoms present: an element or an ion, as ``"C"``, ``"Fe2+"``.
+        Labels of the atom types present: an element or an ion, as ``"C"``, ``"Fe2+"``.
     u_aniso
-        (n, 6) Cartesian U11, U22, U33, U12, U13, U23, A^2, or None. An atom whose
+        (n, 6) Cartesian U11, U22, U33, U12, U13, U23, Å^2, or None. An atom whose
         six numbers are not all zero is anisotropic and its `b_iso` is ignored.
 
     Raises
     ------
     AtomsError
-        For arrays that do not fit together or are not finite.
+        For arrays whose shapes do not match, or whose numbers are not finite.
     """
 
     frac: np.ndarray
@@ -86,9 +86,9 @@ class Atoms:
         Raises
         ------
         ElementError
-            For a label that is no element or ion.
+            For a label that is not an element or ion.
         AtomsError
-            As for the class.
+            The same errors as the class raises.
         """
         frac = np.asarray(frac, np.float64).reshape(-1, 3)
         n = len(frac)
@@ -136,7 +136,7 @@ class Atoms:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """Element symbol of each kind, without charge."""
+        """Element symbol of each atom type, without charge."""
         return tuple(parse_label(label)[0] for label in self.scatterers)
 
     @cached_property
@@ -153,7 +153,7 @@ class Atoms:
 
     @cached_property
     def b_tensor(self) -> np.ndarray:
-        """(n, 6) Cartesian B = 8 pi^2 U, A^2, in the order of `u_aniso`, for all atoms."""
+        """(n, 6) Cartesian B = 8 pi^2 U, Å^2, in the order of `u_aniso`, for all atoms."""
         tensor = np.zeros((len(self), 6))
         tensor[:, :3] = self.b_iso[:, None]
         if self.u_aniso is not None:
@@ -162,7 +162,7 @@ class Atoms:
 
     @cached_property
     def b_eigenvalues(self) -> np.ndarray:
-        """(n, 3) eigenvalues of `b_tensor` in ascending order, A^2; negative ones are possible."""
+        """(n, 3) eigenvalues of `b_tensor` in ascending order, Å^2; negative ones are possible."""
         eigenvalues = np.repeat(self.b_iso[:, None], 3, axis=1)
         if self.is_aniso.any():
             tensors = self.b_tensor[self.is_aniso][:, VOIGT]
@@ -187,7 +187,7 @@ def expand_strict_ncs(crystal: Crystal, atoms: Atoms, operators: np.ndarray) -> 
     Parameters
     ----------
     operators
-        (m, 3, 4) Cartesian rotation and translation (A) of each copy, without the identity.
+        (m, 3, 4) Cartesian rotation and translation (Å) of each copy, without the identity.
     """
     if len(operators) == 0:
         return atoms

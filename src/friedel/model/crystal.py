@@ -1,6 +1,6 @@
 """The crystal: unit cell matrices, symmetry operations as integer arrays, reflections they imply.
 
-Knows nothing of files and nothing of gemmi: a cell and triplets such as ``"-x,y+1/2,-z"`` suffice.
+The module uses neither files nor gemmi: a cell and triplets such as ``"-x,y+1/2,-z"`` suffice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,20 +23,20 @@ from friedel.model.operations import (
 from friedel.runtime.memory import check_memory
 
 METRIC_TOLERANCE = 0.01
-"""Largest relative misfit between a cell and its symmetry that counts as rounding in a file."""
+"""Largest relative deviation of a cell from its symmetry that is accepted as rounding."""
 
 MAX_REFLECTIONS = 200_000_000
-"""More reflections than this in the sphere are refused as a mistaken resolution limit."""
+"""Largest number of reflections in the sphere; limits that select more are rejected."""
 
 BYTES_PER_REFLECTION = 100
-"""Indices, in two kinds of integers, and what is calculated for them at the least."""
+"""Smallest memory per reflection (bytes): indices in two integer types, and the results."""
 
 ROWS_AT_A_TIME = 8192
-"""Of a product with a matrix: they stay in the cache, and BLAS does not divide them among threads,
-which takes many times as long."""
+"""Rows per matrix product: they fit in the cache, and BLAS does not divide them among threads,
+which would take many times as long."""
 
 D_MIN_RANGE = (1e-3, 1e6)
-"""A; what is beyond is a mistake, and would overflow."""
+"""Accepted range of resolution limits (Å); values outside are rejected: they would overflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Crystal:
     Parameters
     ----------
     cell
-        a, b, c (A), alpha, beta, gamma (degrees).
+        a, b, c (Å), alpha, beta, gamma (degrees).
     rotations
         (n, 3, 3) int32, acting on fractional coordinates; all operations, centring included.
     translations
@@ -56,14 +56,14 @@ class Crystal:
         space group, in which the CCP4 asymmetric unit is defined. Found from the
         operations when not given.
     name
-        Hermann-Mauguin symbol, only for people to read.
+        Hermann-Mauguin symbol; it is printed and has no effect on results.
 
     Raises
     ------
     CellError
-        For a cell without volume, or one that contradicts the symmetry by more than 1 %.
+        When the cell has no volume, or deviates from the symmetry by more than 1 %.
     SymmetryError
-        For operations that do not form a group.
+        When the operations do not form a group.
     """
 
     cell: tuple[float, float, float, float, float, float]
@@ -121,7 +121,7 @@ class Crystal:
             raise CellError(
                 f"cell {self._cell_text()} does not fit the symmetry {self.name or 'given'}: "
                 f"the operations change its metric by {misfit:.1%} "
-                f"(at most {METRIC_TOLERANCE:.0%} is taken as rounding)"
+                f"(at most {METRIC_TOLERANCE:.0%} is accepted as rounding)"
             )
 
     def _cell_text(self) -> str:
@@ -134,7 +134,7 @@ class Crystal:
 
     @cached_property
     def orthogonalization(self) -> np.ndarray:
-        """(3, 3) upper-triangular matrix: Cartesian (A) = matrix @ fractional; a along x."""
+        """(3, 3) upper-triangular matrix: Cartesian (Å) = matrix @ fractional; a along x."""
         a, b, c, alpha, beta, gamma = self.cell
         cos_a, cos_b, cos_g = (exact_cosine(angle) for angle in (alpha, beta, gamma))
         sin_g = np.sqrt(1.0 - cos_g**2)
@@ -145,22 +145,22 @@ class Crystal:
 
     @cached_property
     def fractionalization(self) -> np.ndarray:
-        """(3, 3): fractional = matrix @ Cartesian; its rows are a*, b*, c* (1/A)."""
+        """(3, 3): fractional = matrix @ Cartesian; its rows are a*, b*, c* (1/Å)."""
         return frozen(np.linalg.inv(self.orthogonalization))
 
     @cached_property
     def reciprocal_metric(self) -> np.ndarray:
-        """(3, 3) G* (1/A^2): 1/d^2 = h @ G* @ h."""
+        """(3, 3) G* (1/Å^2): 1/d^2 = h @ G* @ h."""
         return frozen(self.fractionalization @ self.fractionalization.T)
 
     @cached_property
     def reciprocal_lengths(self) -> np.ndarray:
-        """(3,) lengths of a*, b* and c* in 1/A."""
+        """(3,) lengths of a*, b* and c* in 1/Å."""
         return frozen(np.sqrt(np.diag(self.reciprocal_metric)))
 
     @property
     def volume(self) -> float:
-        """Volume of the unit cell, A^3."""
+        """Volume of the unit cell, Å^3."""
         return float(np.prod(np.diag(self.orthogonalization)))
 
     @cached_property
@@ -177,7 +177,7 @@ class Crystal:
         return frozen(self.rotations[first]), frozen(self.translations[first])
 
     def stol2(self, hkl: np.ndarray) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/A^2, of reflections (n, 3)."""
+        """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/Å^2, of reflections (n, 3)."""
         hkl = np.asarray(hkl)
         rows = hkl.reshape(-1, 3)
         out = np.empty(len(rows))
@@ -188,7 +188,7 @@ class Crystal:
         return 0.25 * out.reshape(hkl.shape[:-1])
 
     def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
-        """(n,) spacing d in A; infinite for (0, 0, 0)."""
+        """(n,) spacing d in Å; infinite for (0, 0, 0)."""
         with np.errstate(divide="ignore"):
             return 0.5 / np.sqrt(self.stol2(hkl))
 
@@ -198,7 +198,7 @@ class Crystal:
         Raises
         ------
         ReflectionsError
-            When `hkl` are not integers in three columns, here and in what follows.
+            When `hkl` are not integers in three columns.
         """
         return self._is_absent(checked_hkl(hkl))
 
@@ -218,7 +218,7 @@ class Crystal:
         return centric
 
     def epsilon(self, hkl: np.ndarray) -> np.ndarray:
-        """(n,) int: how many rotations leave the reflection as it is (centring not counted)."""
+        """(n,) int: number of rotations that keep the reflection, centring not counted."""
         hkl = checked_hkl(hkl)
         rotations, _ = self.primitive_operations
         fixed = _are_solutions(rotations - np.eye(3), hkl)
@@ -235,21 +235,21 @@ class Crystal:
     def unique_reflections(self, d_min: float, d_max: float = np.inf) -> np.ndarray:
         """(n, 3) int32 unique, non-absent reflections with d_min <= d <= d_max, without (0, 0, 0).
 
-        Those in the CCP4 asymmetric unit, in ascending order of h, k, l.
+        The reflections are in the CCP4 asymmetric unit, in ascending order of h, k, l.
 
         Raises
         ------
         ResolutionError
-            When `d_min` is not positive and finite, or selects far too many reflections.
+            When `d_min` is not positive and finite, or selects more than 2e8 reflections.
         MemoryLimitError
-            When there is no memory for so many.
+            When the memory does not suffice.
         """
         d_min = checked_d_min(d_min)
         in_sphere = self._number_in_sphere(d_min)
         if in_sphere > MAX_REFLECTIONS:
             raise ResolutionError(
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
-                f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are taken"
+                f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are allowed"
             )
         n_equivalent = len(np.unique(np.concatenate([self.rotations, -self.rotations]), axis=0))
         check_memory(
@@ -259,9 +259,9 @@ class Crystal:
         from friedel.kernels.reciprocal.reflections import unique_in_sphere
 
         number, basis = self._asu
-        # |h| = |s.a| <= |s| a holds for any cell angles
+        # |h| = |s.a| <= |s| a for any cell angles
         limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
-        stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is in, rounded or not
+        stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is included despite rounding
         hkl = unique_in_sphere(limits, self.reciprocal_metric, stol2_high, number, basis)
         unwanted = self._is_absent(hkl)
         if np.isfinite(d_max):
@@ -269,7 +269,7 @@ class Crystal:
         return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
 
     def _number_in_sphere(self, d_min: float) -> float:
-        """About how many lattice points there are to 1 / d_min, axes that are shorter left out."""
+        """Approximate number of lattice points to 1 / d_min, ignoring axes shorter than d_min."""
         _, b, c = sorted(x / d_min for x in self.cell[:3])
         volume = 4.0 / 3.0 * np.pi * self.volume / d_min**3
         return float(max(volume, np.pi * b * c, 2.0 * c))
@@ -296,7 +296,7 @@ class Crystal:
         return folded, shift * (2.0 * np.pi / TRANSLATION_DENOMINATOR), friedel
 
     def is_similar(self, other: "Crystal", tolerance: float = 0.02) -> bool:
-        """Whether the two cells agree within a relative tolerance (angles: of a radian)."""
+        """Whether the cells agree within a tolerance: relative for lengths, radians for angles."""
         lengths = np.array(self.cell[:3]) / np.array(other.cell[:3])
         angles = np.radians(np.array(self.cell[3:]) - np.array(other.cell[3:]))
         return bool(np.abs(lengths - 1).max() <= tolerance and np.abs(angles).max() <= tolerance)
@@ -323,7 +323,7 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
     Raises
     ------
     CellError
-        When they are not six finite numbers that span a volume.
+        When they are not six finite numbers, or the cell has no volume.
     """
     try:
         a, b, c, alpha, beta, gamma = values = tuple(float(x) for x in cell)
@@ -348,14 +348,14 @@ def checked_d_min(d_min: float) -> float:
     Raises
     ------
     ResolutionError
-        When it is anything else.
+        When it is not a number in `D_MIN_RANGE`.
     """
     try:
         value = float(d_min)
     except (TypeError, ValueError):
         value = np.nan
     if not D_MIN_RANGE[0] <= value <= D_MIN_RANGE[1]:
-        raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number of A")
+        raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number in A")
     return value
 
 

@@ -14,7 +14,7 @@ _LABEL = re.compile(r"([A-Za-z]{1,2})(?:(\d*)([+-])|([+-])(\d+))?$")
 
 @dataclass(frozen=True)
 class ElementRecord:
-    """What the periodic table says of one element (or of deuterium, or of the unknown X)."""
+    """Data of one element (or of deuterium, or of the unknown element X)."""
 
     atomic_number: int
     symbol: str
@@ -40,12 +40,12 @@ def _symbols_by_number() -> dict[int, str]:
 def element_record(symbol_or_number: Any) -> ElementRecord:
     """The record of an element given by symbol (in any case), atomic number or element object.
 
-    An element object, friedel's or gemmi's, is anything whose `name` is the symbol.
+    An element object, friedel's or gemmi's, is any object whose `name` is the symbol.
 
     Raises
     ------
     ElementError
-        When there is no such element. ``"X"``, the unknown element, is one.
+        When there is no such element; ``"X"``, the unknown element, is accepted.
     """
     symbol_or_number = getattr(symbol_or_number, "name", symbol_or_number)
     if isinstance(symbol_or_number, str):
@@ -89,7 +89,7 @@ def make_label(symbol: str, charge: int = 0) -> str:
 
 
 def is_label(text: str) -> bool:
-    """Whether a text has the form of an element or ion, and none of ``"Cval"`` or ``"6Li"``."""
+    """Whether a text has the form of an element or ion, unlike ``"Cval"`` or ``"6Li"``."""
     return _LABEL.match(text) is not None
 
 
@@ -99,7 +99,7 @@ def element_of_entry(label: str) -> str:
     Raises
     ------
     ElementError
-        When it does not begin with an element symbol, or a mass number and one.
+        When it does not begin with an element symbol, with or without a mass number.
     """
     text = label.lstrip("0123456789")
     if not is_label(text):

@@ -1,4 +1,4 @@
-"""Laue classes, and the asymmetric units of reciprocal space that CCP4 chose for them."""
+"""Laue classes, and the CCP4 asymmetric units of reciprocal space for them."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -35,7 +35,7 @@ LAUE_GENERATORS = (
     (8, "m-3", (_TWO_Y, _TWO_Z, _THREE_XYZ)),
     (9, "m-3m", (_FOUR_Z, _TWO_Y, _THREE_XYZ)),
 )
-"""(number of the asymmetric unit, name, generators of the proper rotations)."""
+"""Laue classes: (number of the asymmetric unit, name, generators of the proper rotations)."""
 
 
 @cache
@@ -58,7 +58,7 @@ def find_reciprocal_asu(
     rotations
         (p, 3, 3) distinct rotations of the space group.
     basis
-        Change to the reference setting, when known; otherwise the simplest that fits is taken.
+        Change of basis to the reference setting, if known; by default the simplest that fits.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _find_laue_group(
         if found is not None:
             return *found, candidate
     raise SymmetryError(
-        f"the {len(rotations)} rotations are no crystallographic point group in a known setting"
+        f"the {len(rotations)} rotations do not form a point group in a known setting"
     )
 
 
@@ -112,7 +112,7 @@ def _candidate_bases() -> tuple[np.ndarray, ...]:
 
 
 def _transformed(rotations: np.ndarray, basis: np.ndarray) -> list[np.ndarray] | None:
-    """Rotations acting on hkl @ basis, or None when they are not integral there."""
+    """Rotations acting on hkl @ basis, or None when they are not integral in that basis."""
     inverse = np.linalg.inv(basis)
     # hkl' = hkl P and hkl -> hkl R become hkl' -> hkl' (P^-1 R P)
     changed = inverse @ rotations @ basis
@@ -121,7 +121,7 @@ def _transformed(rotations: np.ndarray, basis: np.ndarray) -> list[np.ndarray] |
 
 
 def _generated(rotations: Iterable[Rotation]) -> list[np.ndarray]:
-    """The point group that some rotations generate."""
+    """The point group that the rotations generate."""
     operations = complete_group((rotation, (0, 0, 0)) for rotation in rotations)
     return [np.array(rotation, np.int8) for rotation, _ in operations]
 

@@ -1,4 +1,4 @@
-"""A model: a crystal and its atoms, with what was decided while reading them."""
+"""A model: a crystal and its atoms, with notes of the decisions made while reading them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from friedel.notes import Note
 
 @dataclass(frozen=True)
 class Model:
-    """A crystal and its atoms, with what was decided while reading them."""
+    """A crystal and its atoms, with notes of the decisions made while reading them."""
 
     crystal: Crystal
     atoms: Atoms

@@ -10,10 +10,10 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import SymmetryError
 
 MAX_OPERATIONS = 192
-"""The largest space groups (F-centred, m-3m) have this many operations."""
+"""Number of operations of the largest space groups (F-centred, m-3m)."""
 
 Rotation = tuple[tuple[int, int, int], ...]
-"""Its three rows."""
+"""A rotation matrix as its three rows."""
 
 Operation = tuple[Rotation, tuple[int, int, int]]
 """A rotation, and a translation in 24ths of the cell edges."""
@@ -72,7 +72,7 @@ def complete_group(operations: Iterable[Operation]) -> list[Operation]:
     generators = [op for op in operations if op != identity]
     group = [identity]
     known = {identity}
-    for operation in group:  # grows while it is walked, until closed
+    for operation in group:  # `group` grows during the loop, until it is closed
         for generator in generators:
             product = _multiply(operation, generator)
             if product not in known:
@@ -94,7 +94,7 @@ def _multiply(first: Operation, second: Operation) -> Operation:
 
 
 def operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[bytes]:
-    """What is equal for equal operations, to look them up by; translations count modulo 1.
+    """Hashable keys of operations: equal operations, translations modulo 1, have equal keys.
 
     Parameters
     ----------
@@ -106,5 +106,5 @@ def operation_keys(rotations: np.ndarray, translations: np.ndarray) -> list[byte
 
 
 def is_identity(rotation: np.ndarray, translation: np.ndarray) -> bool:
-    """Whether an operation leaves everything in place."""
+    """Whether the operation is the identity."""
     return bool((rotation == np.eye(3)).all() and (translation == 0).all())

@@ -1,9 +1,9 @@
-"""Where hydrogen atoms ride: from the heavy atoms around carbon and nitrogen.
+"""Positions of riding hydrogen atoms from the heavy atoms around carbon and nitrogen.
 
-Most models of proteins have no hydrogens, though they scatter: one electron in eight. Those of
-C-H and N-H groups follow from bond lengths and angles, but for the turn of CH3 and NH3+, which
-are put staggered. Where the geometry does not decide there are none, nor are those of O-H and
-S-H, which turn freely, and of most amines and imines, which come and go.
+Most models of proteins have no hydrogens, though these hold one electron in eight. The hydrogens of
+C-H and N-H groups follow from bond lengths and angles; CH3 and NH3+ are put in the staggered
+conformation. No hydrogens are generated where the geometry does not determine them, on O-H and S-H,
+which rotate freely, and on most amines and imines, whose protonation varies.
 """
 
 import re
@@ -12,28 +12,28 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 ELECTRONS = {"C": 0.97, "N": 0.86}
-"""A, to the centre of electron density, about as in SHELXL [Sheldrick2015]."""
+"""X-H distances (Å) to the centre of electron density, about as in SHELXL [Sheldrick2015]."""
 NUCLEI = {"C": 1.089, "N": 1.015}
-"""A, means of neutron diffraction [Allen2010]."""
+"""X-H distances (Å) to the nucleus, means of neutron diffraction [Allen2010]."""
 BOND_LENGTHS = {
     "xray": ELECTRONS, "neutron": NUCLEI, "electron": NUCLEI, "mott-bethe": NUCLEI
 }  # fmt: skip
-"""By what is scattered: electrons see a potential, whose peak is the nucleus."""
+"""X-H distances by radiation; the electrostatic potential peaks at the nucleus."""
 
 B_RATIO = 1.2
-"""B of a hydrogen over that of the atom it rides on, as in SHELXL [Sheldrick2015]."""
+"""Ratio of the B of a hydrogen to that of its parent atom, as in SHELXL [Sheldrick2015]."""
 
 TRIPLE, DOUBLE, SINGLE = -0.19, -0.05, -0.03
-"""Bond length less the sum of covalent radii [Cordero2008], A: triple bonds are below the first,
-double and aromatic ones and those of amides below the second, single ones above the last."""
+"""Limits of the bond length minus the sum of covalent radii (Å) [Cordero2008]: triple bonds are
+below the first, double, aromatic and amide bonds below the second, single bonds above the last."""
 CARBONYL = -0.09
-"""The same of a carbonyl group's bond to O, at most; furan and esters have longer ones."""
+"""Upper limit of the same difference (Å) for carbonyl C=O; furan and esters are above it."""
 
 LEAST_BENT = 0.5
-"""Length of the sum of unit vectors along bonds: 1 of two at 120 degrees or of three of a
-tetrahedron, 0 in a line or a plane."""
+"""Smallest length of the sum of unit vectors along bonds: it is 1 for two bonds at 120 degrees or
+three of a tetrahedron, 0 for collinear or coplanar ones."""
 LEAST_SINE = 0.3
-"""Of the angle at the next atom, for there to be a plane to refer to."""
+"""Smallest sine of the angle at the neighbouring atom that defines a reference plane."""
 
 TETRAHEDRAL = np.arccos(-1.0 / 3.0)
 STAGGERED, IN_PLANE = np.radians([60.0, 180.0, 300.0]), np.radians([0.0, 180.0])
@@ -56,26 +56,26 @@ def riding_hydrogens(
     Parameters
     ----------
     position
-        (n, 3) A, of atoms without hydrogens.
+        (n, 3) positions of the atoms other than hydrogen, Å.
     elements
-        n symbols.
+        n element symbols.
     radii
-        (n,) A, covalent.
+        (n,) covalent radii, Å.
     neighbours
-        Of each atom those bound to it.
+        For each atom the indices of the atoms bound to it.
     lengths
-        A, of C-H and N-H; see :data:`BOND_LENGTHS`.
+        Lengths of C-H and N-H, Å; see :data:`BOND_LENGTHS`.
     known_nh
-        Nitrogen with two bonds that has a hydrogen, whatever the lengths of its bonds.
+        Indices of nitrogen atoms with two bonds that have a hydrogen, whatever their bond lengths.
     left_out
-        Atoms that get none.
+        Indices of atoms that get no hydrogens.
 
     Returns
     -------
     position
-        (m, 3) A.
+        (m, 3) positions of the hydrogens, Å.
     parent
-        (m,) the atom that each rides on.
+        (m,) index of the parent atom of each.
     """
     found, parents = [NOTHING], []
     for i, bound in enumerate(neighbours):
@@ -97,9 +97,9 @@ def riding_hydrogens(
 
 
 def _kind(element: str, other: str, stretch: float) -> str:
-    """Of a bond: s(ingle), d(ouble or aromatic), u(ndecided), t(riple), o of a carbonyl group.
+    """The type of a bond: s(ingle), d(ouble or aromatic), u(ndecided), t(riple), o for carbonyl.
 
-    x is one that leaves the hydrogens of nitrogen open, to anything but carbon.
+    The type x, a bond to anything but carbon, leaves the hydrogens of nitrogen undetermined.
     """
     if element == "N" and other != "C":
         return "x"
@@ -113,30 +113,30 @@ def _nothing(bonds: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
 
 
 def _opposite(bonds: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
-    """(1, 3) opposite to two or three bonds, nothing where these are in a line or a plane."""
+    """(1, 3) direction opposite to two or three bonds; empty if these are collinear or coplanar."""
     total = bonds.sum(axis=0)
     return -_unit(total)[None] if np.linalg.norm(total) > LEAST_BENT else NOTHING
 
 
 def _across(bonds: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
-    """(2, 3) of CH2, across the plane of the bonds."""
+    """(2, 3) directions of CH2, on both sides of the plane of the bonds."""
     outwards = np.cos(TETRAHEDRAL / 2.0) * _opposite(bonds, beyond)
     sideways = np.sin(TETRAHEDRAL / 2.0) * _unit(np.cross(*bonds))
     return np.concatenate([outwards + sideways, outwards - sideways]) if len(outwards) else NOTHING
 
 
 def _staggered(bonds: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
-    """(3, 3) of CH3 and NH3+."""
+    """(3, 3) directions of CH3 and NH3+, staggered."""
     return _around(bonds[0], beyond, TETRAHEDRAL, STAGGERED)
 
 
 def _in_plane(bonds: np.ndarray, beyond: list[np.ndarray]) -> np.ndarray:
-    """(2, 3) of NH2 next to a double bond."""
+    """(2, 3) directions of NH2 next to a double bond."""
     return _around(bonds[0], beyond, np.radians(120.0), IN_PLANE)
 
 
 def _around(bond: np.ndarray, beyond: list, angle: float, torsions: np.ndarray) -> np.ndarray:
-    """(m, 3) at an angle with a bond, and at torsion angles with one beyond it."""
+    """(m, 3) directions at an angle to a bond, and at torsion angles to a bond beyond it."""
     if not beyond:
         return NOTHING
     next_bond = _unit(beyond[0])
@@ -166,4 +166,4 @@ RULES = [
         "Nh[dsu]{2}": _opposite,
     }.items()
 ]
-"""An element and the kinds of its bonds (`_kind`, in alphabetical order), and what puts them."""
+"""Element, types of its bonds (`_kind`, in alphabetical order), and function for its hydrogens."""

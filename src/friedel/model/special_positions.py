@@ -8,10 +8,10 @@ from friedel.model.crystal import Crystal
 from friedel.notes import Note
 
 SPECIAL_POSITION_TOLERANCE = 0.4
-"""Symmetry mates closer than this (A) are the same atom, as in gemmi."""
+"""Largest distance (Å) of symmetry mates that are the same atom, as in gemmi."""
 
 ON_SPECIAL_POSITION = 0.02
-"""Symmetry mates further apart (A) than rounding in a file makes them are worth a note."""
+"""Largest distance (Å) of symmetry mates due to rounding in a file; larger ones get a note."""
 
 
 def with_crystallographic_occupancies(
@@ -19,7 +19,7 @@ def with_crystallographic_occupancies(
 ) -> tuple[Atoms, tuple[Note, ...]]:
     """Atoms on special positions with their occupancy divided by the order of the site.
 
-    Small-molecule files give chemical occupancies, the sum over all operations counts an
+    Small-molecule files give chemical occupancies, but the sum over all operations counts an
     atom on a special position several times.
     """
     distances = _distances_to_images(crystal, atoms.frac)
@@ -34,19 +34,19 @@ def with_crystallographic_occupancies(
     if near:
         text = (
             f"atoms that lie only near a special position ({near}): "
-            "counted as on it, their images are the same atom"
+            "treated as on it, with their symmetry images as the same atom"
         )
         notes.append(Note(text, "guess", near, give="give coordinates on the position, or off it"))
     return atoms.replace(occ=atoms.occ / order), tuple(notes)
 
 
 def site_symmetry_order(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
-    """(n,) int: how many operations bring each atom back to within 0.4 A of itself."""
+    """(n,) int: number of operations that map each atom to within 0.4 Å of itself."""
     return (_distances_to_images(crystal, frac) < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
 
 
 def _distances_to_images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
-    """(n, n_operations) A from each atom to its images, the nearest in the lattice."""
+    """(n, n_operations) distances (Å) from each atom to its nearest image by each operation."""
     shifts = crystal.translations / TRANSLATION_DENOMINATOR
     images = np.einsum("oij,nj->noi", crystal.rotations, frac) + shifts
     difference = images - frac[:, None, :]

@@ -3,14 +3,14 @@
 import numpy as np
 
 VOIGT = np.array([[0, 3, 4], [3, 1, 5], [4, 5, 2]])
-"""Which of the six is the element in row i and column j: ``six[..., VOIGT]`` is 3 x 3."""
+"""Index, among the six numbers, of the element (i, j): ``six[..., VOIGT]`` is 3 x 3."""
 
 UPPER = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
-"""Row and column of each of the six: ``full[..., *UPPER]`` is the way back."""
+"""Rows and columns of the six numbers: ``full[..., *UPPER]`` is the inverse of VOIGT."""
 
 
 def rotate_tensors(tensors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(n, 6) symmetric tensors on other axes: M T M^T.
+    """(n, 6) symmetric tensors after a change of axes: M T M^T.
 
     Parameters
     ----------
@@ -25,14 +25,14 @@ def rotate_tensors(tensors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def averaged_unit_tensors(rotations: np.ndarray) -> np.ndarray:
     """(6, 3, 3) each of the six unit tensors, averaged over a group.
 
-    In the basis of the cell rotations are integers, so that the average, a projection on what
-    the group leaves invariant, is exact whatever the rounding of the cell. The trace of the
+    In the basis of the cell rotations are integers, so that the average, a projection on the
+    invariant tensors of the group, is exact whatever the rounding of the cell. The trace of the
     projection is the number of independent invariant tensors.
 
     Parameters
     ----------
     rotations
-        (p, 3, 3) of the whole group, in the basis of the cell.
+        (p, 3, 3) rotations of the whole group, in the basis of the cell.
     """
     full = np.eye(6)[:, VOIGT]
     return np.einsum("nij,ajk,nlk->ail", rotations, full, rotations) / len(rotations)

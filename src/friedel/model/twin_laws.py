@@ -1,8 +1,8 @@
-"""Twin laws as exact rational matrices, and the reflections that they bring together.
+"""Twin laws as exact rational matrices, and the reflections that they make overlap.
 
-A law takes the indices of a reflection to those of the reflection of the other domain that falls on
-it. In a centred cell that may be by halves or thirds: every lattice point of a reflection that the
-centring allows is taken to one again, though the matrix is not integral.
+A law maps the indices of a reflection to those of the reflection of the other domain that overlaps
+with it. In a centred cell the matrix may have halves or thirds: every reflection that the centring
+allows is mapped to another such reflection, though the matrix is not integral.
 """
 
 import re
@@ -18,7 +18,7 @@ from friedel.model.arrays import checked_hkl
 from friedel.model.crystal import Crystal
 
 LARGEST_NUMBER = 1000
-"""Of numerators and denominator: laws of real lattices have numbers of one digit."""
+"""Largest numerator and denominator accepted; laws of real lattices have one-digit numbers."""
 
 _TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d+)?)(?:/(\d+))?\*?)?([hklxyz])(?:/(\d+))?")
 
@@ -32,11 +32,11 @@ class TwinLaw:
     Parameters
     ----------
     name
-        Such as ``"-h,-k,l"`` or ``"h/2+k/2,3/2*h-k/2,-l"``: indices of the mate.
+        Indices of the mate, such as ``"-h,-k,l"`` or ``"h/2+k/2,3/2*h-k/2,-l"``.
     numerators
-        (3, 3) int64.
+        (3, 3) int64 numerators of the matrix elements.
     denominator
-        Of all elements, positive.
+        Common denominator of all elements, positive.
     """
 
     name: str
@@ -45,12 +45,12 @@ class TwinLaw:
 
     @classmethod
     def parse(cls, text: str) -> "TwinLaw":
-        """The law of a triplet: indices of the mate, or where the operation takes x, y, z.
+        """The law from a triplet: the indices of the mate, or the image of x, y, z.
 
         Raises
         ------
         ParameterError
-            When the text is no such triplet, or changes the volume of the cell.
+            When the text is not such a triplet, or changes the volume of the cell.
         """
         letters = "xyz" if re.search("[xyz]", text.lower()) else "hkl"
         rows = parsed_rows(text, letters)
@@ -58,14 +58,14 @@ class TwinLaw:
             raise ParameterError(
                 f"got twin law {text!r}, expected one such as '-h,-k,l', or 'auto'"
             )
-        # hkl are a row that is multiplied from the right, by the rotation that acts on a column xyz
+        # hkl is a row vector, multiplied from the right by the rotation that acts on a column xyz
         matrix = rows if letters == "xyz" else [list(column) for column in zip(*rows, strict=True)]
         if abs(_determinant(matrix)) != 1:
-            raise ParameterError(f"the twin law {text!r} is no operation on reflections")
+            raise ParameterError(f"the twin law {text!r} is not an operation on reflections")
         denominator = lcm(*(x.denominator for row in matrix for x in row))
         numerators = [[int(x * denominator) for x in row] for row in matrix]
         if max(denominator, *(abs(x) for row in numerators for x in row)) > LARGEST_NUMBER:
-            raise ParameterError(f"the twin law {text!r} is no operation on reflections")
+            raise ParameterError(f"the twin law {text!r} is not an operation on reflections")
         return cls(text, np.array(numerators, np.int64), denominator)
 
     @property
@@ -74,7 +74,7 @@ class TwinLaw:
         return self.numerators if self.denominator == 1 else self.numerators / self.denominator
 
     def mates(self, crystal: Crystal, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reflections of the other domain that fall on these.
+        """Reflections of the other domain that overlap with these.
 
         Parameters
         ----------
@@ -84,10 +84,10 @@ class TwinLaw:
         Returns
         -------
         mates
-            (m, 3) int64, of those reflections that have one, in their order.
+            (m, 3) int64 mates of those reflections that have one, in their order.
         exist
-            (n,) bool: which have one. The others fall between the lattice points of the other
-            domain, or on points that the centring of the cell leaves out, and are of one domain.
+            (n,) bool: which reflections have a mate. The others lie between the lattice points of
+            the other domain, or on its centring absences, and come from one domain only.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class TwinLaw:
         return (mates if exist.all() else mates[exist]), exist
 
     def __mul__(self, other: "TwinLaw") -> "TwinLaw":
-        """The law of one after the other."""
+        """The product: this law followed by the other."""
         name = f"({self.name})*({other.name})"
         numerators = self.numerators @ other.numerators
         return TwinLaw(name, numerators, self.denominator * other.denominator)
@@ -115,9 +115,9 @@ class TwinLaw:
     def keeps_equivalents(self, crystal: Crystal) -> bool:
         """Whether mates of equivalent reflections are equivalent.
 
-        Where they are not, as by a two-fold axis of a cubic lattice across the three-fold axis of a
-        rhombohedral crystal, the twin has less symmetry than its domains, and measured intensities
-        that were merged with the symmetry of one domain are means of different ones.
+        If they are not, as for a two-fold axis of a cubic lattice across the three-fold axis of a
+        rhombohedral crystal, the twin has less symmetry than its domains, and intensities merged
+        with the symmetry of one domain are means of different values.
         """
         rotations, _ = crystal.primitive_operations
         inverse = np.linalg.inv(self.matrix)
@@ -126,11 +126,11 @@ class TwinLaw:
         return bool((differences.min(axis=1) < 1e-6).all())
 
     def obliquity(self, crystal: Crystal) -> float:
-        """How far the lattices of the two domains disagree, in degrees.
+        """Obliquity of the twin, the misfit of the lattices of the two domains, in degrees.
 
-        For a two-fold axis the angle between the axis and the normal of the lattice plane that
-        it should be perpendicular to [LePage1982]. Such an axis shears the lattice by
-        2 tan(obliquity); other operations have the obliquity of the axis that deforms as much.
+        For a two-fold axis it is the angle between the axis and the normal of the lattice plane
+        nearly perpendicular to it [LePage1982]. Such an axis shears the lattice by
+        2 tan(obliquity); other operations are given the obliquity of the axis with equal shear.
         """
         strain = crystal.orthogonalization @ self.matrix @ crystal.fractionalization
         sizes = np.linalg.svd(strain, compute_uv=False)
@@ -139,12 +139,12 @@ class TwinLaw:
 
 
 def parsed_rows(text: str, letters: str = "hkl") -> Rows | None:
-    """(3, 3) factors of the letters in each part of a triplet; None when it is no such text.
+    """(3, 3) factors of the letters in each part of a triplet; None when the text is not one.
 
     Parameters
     ----------
     text
-        Such as ``"h/2+k/2,3/2*h-k/2,-l"``, in lower or upper case; 0.5h and 1/2h are taken too.
+        A triplet such as ``"h/2+k/2,3/2*h-k/2,-l"``, in either case; 0.5h and 1/2h are accepted.
     """
     parts = text.lower().replace(" ", "").split(",")
     rows = [_parsed_row(part, letters) for part in parts]

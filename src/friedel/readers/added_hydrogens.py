@@ -1,4 +1,4 @@
-"""Hydrogens added to a gemmi structure, riding on the atoms that it has."""
+"""Addition of riding hydrogens to a gemmi structure."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from friedel.errors import ParameterError
 from friedel.model.riding_hydrogens import B_RATIO, BOND_LENGTHS, riding_hydrogens
 
 BOND_TOLERANCE = 0.3
-"""A bond is at most this much longer (A) than the sum of covalent radii."""
+"""Largest excess (Å) of a bond length over the sum of covalent radii."""
 SHORTEST_BOND, LONGEST_BOND = 0.7, 3.5
-"""A; closer atoms are one atom in several places."""
+"""Range of bond lengths (Å); closer atoms are alternative positions of one atom."""
 
 NH_IN_RINGS = {"TRP": "NE1", "G": "N1", "DG": "N1", "U": "N3", "DU": "N3", "DT": "N3"}
-"""By residue; those of histidine come and go."""
+"""Ring nitrogen that has a hydrogen, by residue; the protonation of histidine varies."""
 
 Sites = list[gemmi.CRA]
 Place = tuple[str, str]
@@ -26,8 +26,8 @@ def with_riding_hydrogens(
 ) -> tuple[gemmi.Structure, int, int]:
     """A copy with the hydrogens of C-H and N-H groups in its first model.
 
-    A residue that has hydrogens on C or N is taken to have all it should have, and stays as it is.
-    Strict NCS and the symmetry of the crystal are not looked at for bonds.
+    A residue with hydrogens on C or N is taken as complete and is not changed. Bonds to symmetry
+    mates and strict NCS copies are not considered.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def with_riding_hydrogens(
     Returns
     -------
     structure
-        With the hydrogens, or the given one when there are none to add.
+        A copy with the hydrogens, or the given structure when there are none to add.
     n_added
-        How many.
+        Number of hydrogens added.
     n_kept
-        Residues that have had them before.
+        Number of residues that had hydrogens on C or N before.
 
     Raises
     ------
     ParameterError
-        For another source.
+        For an unknown source.
     """
     if source not in BOND_LENGTHS:
         known = ", ".join(BOND_LENGTHS)
@@ -109,12 +109,12 @@ def _radii(sites: Sites) -> np.ndarray:
 
 
 def _place(site: gemmi.CRA) -> Place:
-    """Chain and number: one of a residue, and of others that are there in its stead."""
+    """Chain and residue number, shared by residues that are alternatives of one another."""
     return site.chain.name, str(site.residue.seqid)
 
 
 def _with_their_own(sites: Sites, heavy: Sites) -> set[Place]:
-    """Where hydrogens of C or N are."""
+    """The residues with hydrogens on C or N."""
     hydrogens = [site for site in sites if site.atom.is_hydrogen()]
     if not hydrogens or not heavy:
         return set()
@@ -124,7 +124,7 @@ def _with_their_own(sites: Sites, heavy: Sites) -> set[Place]:
 
 
 def _named(sites: Sites, names: Mapping[str, str]) -> set[int]:
-    """Atoms whose name is that of their residue in `names`."""
+    """Indices of atoms whose name is the one that `names` gives for their residue."""
     return {i for i, site in enumerate(sites) if names.get(site.residue.name) == site.atom.name}
 
 
@@ -136,9 +136,9 @@ def _on_metals(sites: Sites, neighbours: list[list[int]]) -> set[int]:
 def _backbone_nitrogen(
     sites: Sites, place: list[Place], neighbours: list[list[int]]
 ) -> tuple[set[int], set[int]]:
-    """That of amides, and that after gaps, whose carbon of the amide is not in the model.
+    """Amide nitrogens, and those after gaps, whose amide carbon is not in the model.
 
-    The first amino acid of a chain is taken for its end, not for one after a gap.
+    The first amino acid of a chain is taken as its terminus, not as a residue after a gap.
     """
     amides, after_gaps = set(), set()
     first: dict[str, Place] = {}
@@ -157,7 +157,7 @@ def _backbone_nitrogen(
 
 
 def _neighbours(sites: Sites, place: list[Place]) -> list[list[int]]:
-    """Atoms bound to each, of one conformation: its own or, if it has none, the first."""
+    """Indices of atoms bound to each, in its own conformation or, without one, in the first."""
     position, radius = _positions(sites), _radii(sites)
     letter = np.array([site.atom.altloc.strip("\0") for site in sites])
     tree = scipy.spatial.cKDTree(position)
@@ -173,7 +173,7 @@ def _neighbours(sites: Sites, place: list[Place]) -> list[list[int]]:
 
 
 def _of_one_conformation(atoms: list[int], letter: np.ndarray, place: list[Place]) -> list[int]:
-    """Without all but the first letter of each residue."""
+    """The atoms that have the first conformer letter of their residue."""
     first: dict[Place, str] = {}
     for i in sorted(atoms, key=lambda i: letter[i]):
         if letter[i]:

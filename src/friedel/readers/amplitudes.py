@@ -1,7 +1,7 @@
-"""Observed data in: reflection files and gemmi objects become Reflections.
+"""Reading of observed data: reflection files and gemmi objects become Reflections.
 
 A file is read as a table of typed columns; the columns of the data and of the free set are chosen;
-rows that are not to be used are left out, and equivalent ones merged. Each decision is a note.
+unusable rows are left out, and equivalent reflections merged. Each decision is recorded in a note.
 """
 
 import re
@@ -35,7 +35,7 @@ UNUSED_STATUS = {
     "l": "beyond the low-resolution limit",
     "<": "unobserved",
 }
-"""Status of mmCIF of reflections that are not to be used, by its dictionary."""
+"""Values of the mmCIF item status for reflections not to be used, with their meanings."""
 
 
 def as_reflections(
@@ -48,17 +48,17 @@ def as_reflections(
     crystal: Crystal | None = None,
     friedel_pairs: bool = False,
 ) -> Reflections:
-    """Observed amplitudes from any of the forms in which people hold them.
+    """Observed amplitudes from a file or an object.
 
     Parameters
     ----------
     data
         ``"file.mtz"``, ``"file.mtz:FP,SIGFP"``, ``"file-sf.cif"`` (also with ``:labels``), a CNS,
         scalepack, XDS or SHELX list, ``gemmi.Mtz``, ``gemmi.ValueSigmaAsuData`` or
-        ``gemmi.FloatAsuData``, or `Reflections`. Labels may have a data set before them, as in
-        ``"file.mtz:native/FP,native/SIGFP"``. Without labels the first usual ones with data are
-        taken: amplitudes, F(+) and F(-), intensities. Four labels, as in
-        ``"file.mtz:F(+),SIGF(+),F(-),SIGF(-)"``, are Friedel mates measured apart.
+        ``gemmi.FloatAsuData``, or `Reflections`. Labels may be prefixed by a data set, as in
+        ``"file.mtz:native/FP,native/SIGFP"``. Without labels the first usual columns with data
+        are used: amplitudes, F(+) and F(-), intensities. Four labels, as in
+        ``"file.mtz:F(+),SIGF(+),F(-),SIGF(-)"``, are Friedel mates measured separately.
     free_label, free_value
         Column of a file with R-free flags, and its value in the free set; by default the
         usual columns and conventions.
@@ -66,25 +66,25 @@ def as_reflections(
         Name of the block of an mmCIF file, and of the data set (of an MTZ file; wavelength or
         crystal of an mmCIF file); by default the first with data.
     crystal
-        Cell and symmetry where the source states none.
+        Cell and symmetry, used if the source states none.
     friedel_pairs
-        Whether F(+) and F(-) that were found without being named are kept apart, F(-) at -hkl;
-        by default they are averaged. Those that were named are kept apart.
+        Whether F(+) and F(-) found without labels are kept separate, F(-) at -hkl; by default
+        they are averaged. Those given by labels are kept separate.
 
     Returns
     -------
     Reflections
         In the CCP4 asymmetric unit, sorted; equivalent ones merged with weights 1/sigma^2; of
         intensities the amplitudes of French and Wilson [French1978]. `free` is set when the source
-        has R-free flags, and `notes` tell what was chosen and left out.
+        has R-free flags, and `notes` record what was chosen and left out.
 
     Raises
     ------
     FileFormatError
-        When the source cannot be read or lacks the columns, or one that was named is of another
+        When the source cannot be read or lacks the columns, or a named column is of another
         kind.
     ReflectionsError
-        When the free set would have more than 30 % of the reflections, by a guess.
+        When a guessed free set would have more than 30 % of the reflections.
     """
     asked = (free_label, free_value, block, data_set)
     if isinstance(data, Reflections) and asked == (None, None, None, None):
@@ -109,7 +109,7 @@ def as_reflections(
 
 
 class _Wanted(NamedTuple):
-    """What the caller asked for."""
+    """The caller's choices."""
 
     free_label: str | None
     free_value: int | None
@@ -130,12 +130,12 @@ def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def read_tables(path: Path) -> list[ReflectionTable]:
-    """The tables of a reflection file, told by its content.
+    """The tables of a reflection file, whose format is recognised by its content.
 
     Raises
     ------
     FileFormatError
-        When it cannot be read, or is of no known format.
+        When it cannot be read, or its format is unknown.
     """
     if not path.exists():
         raise FileFormatError(f"no such file: {fspath(path)}")
@@ -156,7 +156,7 @@ def _chosen_table(
     block: str | None,
     data_set: str | None,
 ) -> tuple[ReflectionTable, tuple[Note, ...]]:
-    """The block asked for, or the first that has the columns."""
+    """The requested block, or the first that has the columns."""
     if block is not None:
         named = [t for t in tables if t.name.endswith(f"block {block}")]
         if not named and len(tables) == 1 and _block_name(tables[0]) == block:
@@ -188,7 +188,7 @@ def _block_name(table: ReflectionTable) -> str:
 
 
 def _asu_table(data: Any) -> ReflectionTable:
-    """Of gemmi's AsuData."""
+    """The table of a gemmi AsuData object."""
     if isinstance(data, gemmi.FloatAsuData):
         values, sigmas = np.asarray(data.value_array), None
     else:
@@ -205,8 +205,8 @@ def _asu_table(data: Any) -> ReflectionTable:
 def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
     """(n, 2) values and sigmas.
 
-    Indices and values stand in the same records, but gemmi 0.7.5 gives the values a wrong
-    stride, so that all but the first are read from elsewhere: the indices' stride is right.
+    Indices and values are stored in the same records, but gemmi 0.7.5 gives the values a wrong
+    stride; the stride of the indices, which is right, is used instead.
     """
     from numpy.lib.stride_tricks import as_strided
 
@@ -241,7 +241,7 @@ def _from_table(
 def _crystal(
     table: ReflectionTable, column: Column, given: Crystal | None
 ) -> tuple[Crystal, tuple[Note, ...]]:
-    """Cell and symmetry: of the column's data set, of the file, or those that were given."""
+    """Cell and symmetry: those of the column's data set, of the file, or the given ones."""
     cell, group = column.cell or table.cell, table.spacegroup
     if cell is not None and group is not None:
         return crystal_from_gemmi(cell, group), ()
@@ -260,7 +260,7 @@ def _crystal(
 
 
 def _used_rows(table: ReflectionTable, data_set: str | None) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """(n,) bool: rows that are of the data set and not marked as unusable."""
+    """(n,) bool: rows that belong to the data set and are not marked as unusable."""
     used = np.ones(len(table.hkl), bool)
     notes = []
     if table.status is not None:
@@ -288,9 +288,9 @@ def _used_rows(table: ReflectionTable, data_set: str | None) -> tuple[np.ndarray
 
 
 class _Measurements(NamedTuple):
-    """Values and sigmas as they stand in a file, F(-) after F(+) and at -h.
+    """Values and sigmas as in a file, F(-) after F(+) and at -h.
 
-    `row` (n,) tells that of the table, `notes` what was left out.
+    `row` (n,) is the row of each in the table; `notes` record what was left out.
     """
 
     hkl: np.ndarray
@@ -301,7 +301,7 @@ class _Measurements(NamedTuple):
 
 
 def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) -> _Measurements:
-    """The measurements that can be used."""
+    """The usable measurements."""
     parts = [(table.hkl, observed.value, observed.sigma)]
     if observed.minus is not None:
         parts.append((-table.hkl, observed.minus, observed.minus_sigma))

@@ -1,4 +1,4 @@
-"""What a CIF says of the scattering of its atom types: `_atom_type_scat_*`."""
+"""Scattering of the atom types stated in a CIF: `_atom_type_scat_*`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ CROMER_MANN = tuple(f"scat_Cromer_Mann_{x}{i}" for x in "ab" for i in range(1, 5
 
 @dataclass(frozen=True)
 class AtomTypes:
-    """Scattering of atom types by scatterer label; what a file does not say is not there.
+    """Scattering of atom types by scatterer label; values missing in a file are absent.
 
     Attributes
     ----------
     cromer_mann
-        Amplitudes (electrons) and exponents (A^2) of Gaussians, the last pair a constant.
+        Amplitudes (electrons) and exponents (Å^2) of Gaussians, the last pair a constant.
     dispersion
         f' + i f'', electrons.
     neutron
@@ -37,10 +37,10 @@ class AtomTypes:
 
     @staticmethod
     def for_scatterers(known: Mapping[str, Any], scatterers: Iterable[str]) -> dict[str, Any]:
-        """Of one of the mappings, what belongs to the atoms present, by their labels.
+        """The entries of one of the mappings for the atoms present, by their labels.
 
-        An atom without an entry of its own label takes that of its element, whatever the
-        charges, where there is one only.
+        An atom whose label has no entry gets that of its element, whatever the charge, if there
+        is exactly one.
         """
         by_element: dict[str, list[Any]] = {}
         for label, value in known.items():
@@ -61,12 +61,12 @@ def read_atom_types(source: Any) -> AtomTypes:
     Parameters
     ----------
     source
-        Path, ``gemmi.cif.Block``, or ``gemmi.SmallStructure``, which knows of dispersion only.
+        Path, ``gemmi.cif.Block``, or ``gemmi.SmallStructure``, which has dispersion only.
 
     Raises
     ------
     FileFormatError
-        When there is nothing of the kind.
+        When the source states no atom types with scattering.
     """
     if isinstance(source, gemmi.SmallStructure):
         rows = [
@@ -94,7 +94,7 @@ def _dispersion_of(real: float, imaginary: float) -> dict[str, Any]:
 
 
 def _rows(block: gemmi.cif.Block) -> list[dict[str, Any]]:
-    """One dictionary for each atom type: its symbol and the numbers that it has."""
+    """One dictionary for each atom type: its symbol and the numbers stated for it."""
     tags = (
         *CROMER_MANN,
         "scat_Cromer_Mann_c",
@@ -136,5 +136,5 @@ def _collected(rows: Iterable[Mapping[str, Any]], name: str) -> AtomTypes:
         if "scat_length_neutron" in row:
             neutron[label] = row["scat_length_neutron"]
     if not (cromer_mann or dispersion or neutron):
-        raise FileFormatError(f"{name} says nothing of scattering: no _atom_type_scat_ values")
+        raise FileFormatError(f"{name} has no scattering of atom types: no _atom_type_scat_ values")
     return AtomTypes(cromer_mann, dispersion, neutron)

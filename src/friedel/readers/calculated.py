@@ -1,4 +1,4 @@
-"""Structure factors that other programs calculated, from their files, to compare with."""
+"""Structure factors calculated by other programs, read from their files for comparison."""
 
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -17,16 +17,16 @@ CIF_PHASES = ("phase_calc",)
 
 @dataclass(frozen=True, eq=False)
 class Calculated:
-    """Values of other programs as they stand in a file.
+    """Structure factors calculated by another program, as in its file.
 
     Attributes
     ----------
     hkl
         (n, 3) int32.
     values
-        (n,) complex; real amplitudes where there are no phases.
+        (n,) complex; real amplitudes if there are no phases.
     description
-        Which columns of which file.
+        Names of the columns and the file.
     """
 
     hkl: np.ndarray
@@ -47,9 +47,9 @@ def read_calculated(
     ----------
     f
         Label of the amplitude: by default ``FC`` in MTZ files; in CIF ``F_calc`` or
-        ``F_squared_calc``. Of anything squared the square root is taken.
+        ``F_squared_calc``. The square root of squared values is taken.
     phi
-        Label of the phase, degrees: by default ``PHIC``, ``phase_calc``, where there is one.
+        Label of the phase, degrees: by default ``PHIC``, ``phase_calc``, if present.
 
     Raises
     ------

@@ -36,10 +36,10 @@ ITEMS = {
     "pdbx_r_free_flag": (Kind.FLAG, None),
     "status": (Kind.STATUS, None),
 }
-"""Kind of an item of the category _refln, and the item with its standard uncertainties."""
+"""Kind of each item of the category _refln, and the item with its standard uncertainties."""
 
 GROUPS = ("wavelength_id", "crystal_id")
-"""Items that tell apart measurements which share a table."""
+"""Items that distinguish data sets within one table."""
 
 
 def cif_tables(document: gemmi.cif.Document, name: str) -> list[ReflectionTable]:
@@ -48,7 +48,7 @@ def cif_tables(document: gemmi.cif.Document, name: str) -> list[ReflectionTable]
     Raises
     ------
     FileFormatError
-        When none has.
+        When no block has any.
     """
     blocks = [block for block in gemmi.as_refln_blocks(document) if block.default_loop]
     if not blocks:
@@ -90,7 +90,7 @@ def _table(block: gemmi.ReflnBlock, name: str) -> ReflectionTable:
 
 
 def _texts(block: gemmi.ReflnBlock, item: str) -> np.ndarray:
-    """(n,) an item as text, in small letters and without quotes; ``""`` for ``?`` and ``.``."""
+    """(n,) values of an item as text, lower case, without quotes; ``""`` for ``?`` and ``.``."""
     known = {"?": "", ".": ""}
     texts = (
         gemmi.cif.as_string(x).strip().lower() for x in block.block.find_values(f"_refln.{item}")

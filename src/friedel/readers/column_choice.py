@@ -1,4 +1,4 @@
-"""Which columns of a table are the observed data: those named, or the first with data."""
+"""Choice of the columns with observed data in a table: those named, or the first with data."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -24,7 +24,7 @@ USUAL = (
 class Observed(NamedTuple):
     """Columns of observed data.
 
-    Of Friedel mates measured apart `minus` and `minus_sigma` are those of F(-) or I(-).
+    For Friedel mates measured separately `minus` and `minus_sigma` are the columns of F(-) or I(-).
     """
 
     value: Column
@@ -39,19 +39,19 @@ class Observed(NamedTuple):
 
     @property
     def labels(self) -> str:
-        """The labels of all of them."""
+        """The labels of all the columns, separated by commas."""
         return ", ".join(column.label for column in self if column is not None)
 
 
 def named_columns(
     table: ReflectionTable, labels: tuple[str, ...], data_set: str | None = None
 ) -> tuple[Observed, tuple[Note, ...]]:
-    """The columns that a user named: value, value and sigma, or both of Friedel mates.
+    """The columns that a user named: value, value and sigma, or these for both Friedel mates.
 
     Raises
     ------
     FileFormatError
-        When there is no such column, or one of another kind than its place asks for.
+        When a column does not exist, or is not of the expected kind.
     """
     columns = [_named(table, label, data_set) for label in labels]
     notes = _same_label_notes(table, columns, data_set)
@@ -131,7 +131,7 @@ def _candidates(table: ReflectionTable, data_set: str | None) -> Iterable[Observ
         for first in (c for c in columns if c.kind is plus):
             mates = [c for c in columns if c.kind is MINUS[plus] and c.data_set == first.data_set]
             if mates:
-                # The mate of F-obs(+) is F-obs(-), not another one of the same data set
+                # The mate of F-obs(+) is F-obs(-), not another column of the same data set
                 mate = min(mates, key=lambda c: (_differing(first.label, c.label), c.label))
                 yield Observed(first, table.sigma_of(first), mate, table.sigma_of(mate))
 
@@ -144,7 +144,7 @@ def _candidates(table: ReflectionTable, data_set: str | None) -> Iterable[Observ
 
 
 def _differing(first: str, second: str) -> int:
-    """In how many characters two labels differ."""
+    """Number of characters in which two labels differ."""
     return sum(a != b for a, b in zip(first, second, strict=False)) + abs(len(first) - len(second))
 
 

@@ -1,4 +1,4 @@
-"""Which value of R-free flags is the free set: the conventions of programs."""
+"""Determination of the value of R-free flags that marks the free set, by program conventions."""
 
 import re
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
 LABELS = re.compile(
     r"free|freer?(flags?)?|rfree(flags?|set)?|freerset|test(set|flag)?|pdbxrfreeflag"
 )
-"""Labels of R-free flags, in small letters without signs."""
+"""Labels of R-free flags, in lower case without punctuation."""
 
-MANY, TOO_MANY = 0.2, 0.3
-"""Shares of the data: a larger free set is doubtful, or surely a misread convention."""
+SUSPICIOUS_FRACTION, LARGEST_FRACTION = 0.2, 0.3
+"""Fractions of the data above which a free set gets a warning, or a guessed one is rejected."""
 
 GUESSED = "the rarest"
-"""How a convention begins that no program's files tell."""
+"""Beginning of the name of a convention that is a guess, not that of a program."""
 
 
 class FreeSet(NamedTuple):
-    """Of each row (n,): whether it is free, and whether it has a flag at all.
+    """Free set: `free` and `flagged` (n,) bool, whether a row is free and whether it has a flag.
 
-    `rule` tells by which convention, `notes` what looks doubtful.
+    `rule` names the convention; `notes` record what looks doubtful.
     """
 
     free: np.ndarray
@@ -36,21 +36,21 @@ class FreeSet(NamedTuple):
 def free_set_of(
     table: ReflectionTable, used: np.ndarray, label: str | None, value: int | None
 ) -> FreeSet | None:
-    """The free set of a table; None where it has none.
+    """The free set of a table; None if it has none.
 
     Parameters
     ----------
     used
-        (n,) bool: rows that count.
+        (n,) bool: rows that are used.
     label, value
-        As asked for; None to find them.
+        The column and value chosen by the user; None to find them.
 
     Raises
     ------
     FileFormatError
         When there is no column `label`.
     ReflectionsError
-        When more than 30 % of the reflections would be free by a guess.
+        When a guessed free set would have more than 30 % of the reflections.
     """
     from_status = _by_status(table.status)
     if label is None and value is None and from_status is not None:
@@ -62,12 +62,12 @@ def free_set_of(
         if from_status is None:
             return None
         free, flagged = from_status
-        return FreeSet(free, flagged, Note("free set is status = f (as asked)"))
+        return FreeSet(free, flagged, Note("free set is status = f (as requested)"))
     flags = column.values
     flagged = np.isfinite(flags)
     known = np.unique(flags[flagged & used])
     if value is not None:
-        rule = Note(f"free set is {column.label} = {value} (as asked)")
+        rule = Note(f"free set is {column.label} = {value} (as requested)")
         return FreeSet(flags == value, flagged, rule)
     if len(known) < 2:
         return None
@@ -88,7 +88,7 @@ def free_value(label: str, flags: np.ndarray) -> tuple[float, str, float | None]
     Parameters
     ----------
     flags
-        Those that are there, with at least two values.
+        Flags that are not missing, with at least two different values.
     """
     values, counts = np.unique(flags, return_counts=True)
     low, high = values[0], values[-1]
@@ -115,7 +115,7 @@ def free_value(label: str, flags: np.ndarray) -> tuple[float, str, float | None]
 
 
 def _by_status(status: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
-    """Free and flagged (n,) by mmCIF's status: f, or 1 where others are 0."""
+    """Free and flagged (n,) by mmCIF's status: f, or 1 if the others are 0."""
     if status is None:
         return None
     free = (status == "f") | (status == "1")
@@ -136,7 +136,9 @@ def _with_flags_beside(
             value, _, _ = free_value(other.label, flags[known])
             differ = int((known & ((flags == value) != free)).sum())
             if differ:
-                text = f"pdbx_r_free_flag contradicts status in {differ} reflections; status counts"
+                text = (
+                    f"pdbx_r_free_flag contradicts status in {differ} reflections; status is used"
+                )
                 notes.append(Note(text, "guess", differ, give="give free_label and free_value"))
     rule = Note("free set is status = f (as in mmCIF)")
     return FreeSet(free, flagged, rule, (*notes, *_doubts(free[flagged & used].mean())))
@@ -160,15 +162,15 @@ def _plain(label: str) -> str:
 
 
 def _check_share(share: float, label: str, value: float, known: np.ndarray) -> None:
-    if share > TOO_MANY:
+    if share > LARGEST_FRACTION:
         shown = ", ".join(f"{x:g}" for x in known[:5])
         raise ReflectionsError(
             f"{label} = {value:g} would make {share:.0%} of the reflections free; its values are "
-            f"{shown}: give the one of the free set (free_value, --free-value)"
+            f"{shown}: give the value of the free set (free_value, --free-value)"
         )
 
 
 def _doubts(share: float) -> tuple[Note, ...]:
-    if share <= MANY:
+    if share <= SUSPICIOUS_FRACTION:
         return ()
     return (Note(f"{share:.0%} of the reflections are free, more than usual", "warning", share),)

@@ -1,4 +1,4 @@
-"""gemmi's structures and their files as the engine's arrays."""
+"""Conversion of gemmi's structures, and of files read by gemmi, to Crystal and Atoms."""
 
 from os import fspath
 from pathlib import Path
@@ -23,11 +23,11 @@ from friedel.model.tensors import rotate_tensors
 from friedel.readers.reading import reading
 
 SCALE_TOLERANCE = 0.005
-"""Largest deviation from a rotation of SCALE records times the cell: they have few digits."""
+"""Largest deviation of SCALE records times the cell from a rotation, as they have few digits."""
 
 
 def read_model(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
-    """A structure of the kind that the file holds.
+    """The structure in a file, of the type that fits its content.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def _read_cif(path: Path) -> gemmi.Structure | gemmi.SmallStructure:
 
 
 def _with_older_tensors(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> Any:
-    """The structure with tensors that an older CIF gives as B or beta, which gemmi passes over.
+    """The structure with the tensors that an older CIF gives as B or beta, which gemmi ignores.
 
     B = 8 pi^2 U, and beta_ij = 2 pi^2 a*_i a*_j U_ij.
     """
@@ -75,7 +75,7 @@ def _with_older_tensors(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> 
 
 
 def crystal_of(source: Any) -> Crystal:
-    """The crystal of any gemmi object that has one; the images of a UnitCell are its symmetry.
+    """The crystal of a gemmi object; the images of a UnitCell are its symmetry.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def crystal_of(source: Any) -> Crystal:
 
 
 def in_a_box(structure: gemmi.Structure, margin: float) -> gemmi.Structure:
-    """A copy with a cell in P 1, along each axis wider by `margin` (A) than the atoms.
+    """A copy with a cell in P 1 that exceeds the atoms by `margin` (Å) along each axis.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def in_a_box(structure: gemmi.Structure, margin: float) -> gemmi.Structure:
         When the margin is not positive.
     """
     if not (np.isfinite(margin) and margin > 0):
-        raise ParameterError(f"got a margin of {margin:g}, expected a positive number of A")
+        raise ParameterError(f"got a margin of {margin:g}, expected a positive number in A")
     size = structure.calculate_box(0.5 * margin).get_size()
     boxed = structure.clone()
     boxed.cell = gemmi.UnitCell(size.x, size.y, size.z, 90.0, 90.0, 90.0)
@@ -149,7 +149,7 @@ def _crystal_from_small(small: gemmi.SmallStructure) -> Crystal:
         if small.spacegroup is None:
             raise SymmetryError(f"no known space group in {small.name!r}: {small.spacegroup_hm!r}")
         return crystal_from_gemmi(cell, small.spacegroup)
-    # The listed operations count, whatever the symbol says: settings are often unusual
+    # The listed operations take precedence over the symbol: settings are often unusual
     operations = complete_group(parse_triplet(text) for text in small.symops)
     rotations, translations = (np.array(part) for part in zip(*operations, strict=True))
     if small.spacegroup is not None:
@@ -180,12 +180,12 @@ def atoms_from_gemmi_model(
     Parameters
     ----------
     cell
-        Where its file orients the axes unusually (SCALE records), the frame of the atoms.
+        Cell that defines the frame of the atoms if SCALE records give an unusual orientation.
 
     Raises
     ------
     CellError
-        When the SCALE records are at odds with the cell.
+        When the SCALE records contradict the cell.
     """
     flat = _flat(model)
     charges = np.asarray(flat.charge, np.int64)
@@ -202,7 +202,7 @@ def atoms_from_gemmi_model(
         rotation, shift = _to_standard_frame(crystal, cell)
         position = position @ rotation.T + shift
         u_aniso = None if u_aniso is None else rotate_tensors(u_aniso, rotation)
-    with np.errstate(invalid="ignore"):  # Atoms has a word for what is not finite
+    with np.errstate(invalid="ignore"):  # Atoms rejects values that are not finite
         frac = position @ crystal.fractionalization.T
     return Atoms(
         frac,
@@ -230,7 +230,7 @@ def _flat(model: gemmi.Model) -> gemmi.FlatStructure:
 
 
 def _to_standard_frame(crystal: Crystal, cell: gemmi.UnitCell) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and shift (A) from a file's Cartesian frame to that with a along x, b in xy."""
+    """Rotation and shift (Å) from a file's Cartesian frame to that with a along x, b in xy."""
     rotation = crystal.orthogonalization @ np.array(cell.frac.mat.tolist())
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > SCALE_TOLERANCE:
         raise CellError(f"the SCALE records do not fit the cell {tuple(cell.parameters)}")
@@ -250,7 +250,7 @@ def _aniso_of_model(model: gemmi.Model, n: int) -> np.ndarray | None:
 
 
 def atoms_from_small(small: gemmi.SmallStructure) -> Atoms:
-    """All sites of a small structure, with their occupancies as they are."""
+    """All sites of a small structure, with unchanged occupancies."""
     sites = list(small.sites)
     if not sites:
         raise FileFormatError(f"{small.name or 'the structure'} has no atoms")
@@ -291,8 +291,8 @@ def strict_ncs_of(source: Any) -> np.ndarray:
 def _checked_gemmi_cell(cell: gemmi.UnitCell) -> gemmi.UnitCell:
     if not cell.is_crystal():
         raise MissingCellError(
-            f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal, or for a "
-            "molecule by itself a margin"
+            f"no unit cell: got {tuple(cell.parameters)}, expected that of a crystal; for an "
+            "isolated molecule give a margin"
         )
     return cell
 

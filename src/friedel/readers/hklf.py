@@ -1,7 +1,7 @@
 """Reflections in SHELX's fixed columns: HKLF 3 (F), 4 (F^2) and 5 (F^2 with twin components).
 
-h, k, l in four columns each, the value and its uncertainty in eight, the component in four; a
-line 0 0 0 ends the list, whatever follows it.
+h, k, l have four columns each, the value and its uncertainty eight, the component four; a line
+0 0 0 ends the list.
 """
 
 import math
@@ -13,15 +13,15 @@ from friedel.errors import FileFormatError
 from friedel.notes import Note
 
 CODES = (3, 4, 5)
-"""Of SHELX's formats, those that are read here."""
+"""SHELX's HKLF codes that can be read."""
 
 IMPLIED_DECIMALS = 2
-"""Of F8.2: where a number has no decimal point, its last digits are hundredths."""
+"""Decimals implied by F8.2: the last two digits of a number without a decimal point."""
 
 
 @dataclass(frozen=True)
 class HklfLines:
-    """The reflections of a list as they stand.
+    """The reflections of a list, unchanged.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class HklfLines:
         (n,) F^2 and their uncertainties, whatever the format.
     component
         (n,) int32 twin component of HKLF 5: the lines of one measured reflection have negative
-        numbers save the last. None for the other formats.
+        numbers except the last. None for the other formats.
     code
         3, 4 or 5.
     notes
-        What was decided, for people to read.
+        Notes on decisions made while reading.
     """
 
     hkl: np.ndarray
@@ -47,22 +47,22 @@ class HklfLines:
 
 
 def parse_hklf(text: str, name: str, code: int | None = None, first_line: int = 1) -> HklfLines:
-    """The reflections in a text.
+    """The reflections in the text of an HKLF file.
 
     Parameters
     ----------
     name
-        Of the file, for errors.
+        Name of the file, for error messages.
     code
-        3, 4 or 5; by default 5 where there are negative twin components, 4 otherwise, as 3
-        cannot be told from 4.
+        3, 4 or 5; by default 5 if there are negative twin components, else 4, as 3 cannot be
+        distinguished from 4.
     first_line
         Number of the first line of the text in its file.
 
     Raises
     ------
     FileFormatError
-        With the number of the line, for one that cannot be read; for a list without reflections.
+        When a line cannot be read (the message gives its number), or there are no reflections.
     """
     lines = text.splitlines()
     leading = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
@@ -98,14 +98,14 @@ def parse_hklf(text: str, name: str, code: int | None = None, first_line: int = 
 
 
 def squared(f: np.ndarray, sigmas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F^2 and its uncertainty from F: 2 F sigma, and for small F no less than sigma^2."""
+    """F^2 and its uncertainty from F: the larger of 2 F sigma and sigma^2."""
     signs = np.sign(sigmas)
     return f * np.abs(f), signs * np.maximum(2.0 * np.abs(f * sigmas), sigmas**2)
 
 
 def _parse_line(line: str, name: str, number: int) -> tuple[int, int, int, float, float, int]:
     try:
-        if "_" in line[:32]:  # which Python takes for a part of a number
+        if "_" in line[:32]:  # which Python accepts within a number
             raise ValueError
         h, k, l = (int(line[i : i + 4] or 0) if line[i : i + 4].strip() else 0 for i in (0, 4, 8))
         if not (h or k or l):

@@ -1,4 +1,4 @@
-"""CCP4 maps in: densities and masks over the whole unit cell."""
+"""Reading of CCP4 maps: densities and masks over the whole unit cell."""
 
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,9 +13,9 @@ from friedel.readers.reading import reading
 
 
 def read_map(path: str | PathLike[str]) -> Grid:
-    """A CCP4 map as a grid over the whole unit cell, filled by symmetry.
+    """A CCP4 map as a grid over the whole unit cell, completed by symmetry.
 
-    Modes 0 (bytes), 1 (16-bit integers) and 2 (floats) in any order of axes.
+    Modes 0 (bytes), 1 (16-bit integers) and 2 (floats) are read, with any order of axes.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Models in: whatever people hold a model in becomes a Crystal and Atoms, once, at the border.
+"""Reading of models: files, gemmi objects and pairs become a Crystal and Atoms.
 
-Arrays pass without gemmi being imported, so that the engine runs where it is absent.
+For arrays gemmi is not imported, so that the calculations run without it.
 """
 
 from os import PathLike
@@ -27,37 +27,38 @@ def as_model(
     source: str = "xray",
     crystal: Crystal | None = None,
 ) -> Model:
-    """A :class:`Model` from any of the forms in which people hold models.
+    """A :class:`Model` from a file, a gemmi object or a pair (crystal, atoms).
 
     Parameters
     ----------
     model
         Path of a PDB, mmCIF or small-molecule CIF file (also gzipped), ``gemmi.Structure``,
         ``gemmi.SmallStructure``, a pair (crystal, atoms) where atoms may be a
-        ``gemmi.Model`` and crystal anything that :func:`as_crystal` takes, or a `Model`.
+        ``gemmi.Model`` and crystal anything that :func:`as_crystal` accepts, or a `Model`.
     strict_ncs
-        Add the copies that the file's strict NCS operators make (MTRIX not given).
+        Whether to add the copies by the file's strict NCS operators (MTRIX records not marked
+        as given).
     margin
-        A. A molecule without a cell is put in a box this much wider than itself along each
-        axis, in P 1; its coordinates stay as they are. By default it is an error.
+        Margin, Å. A molecule without a cell is put in a cell in P 1 that exceeds it by this much
+        along each axis, with unchanged coordinates. By default a missing cell is an error.
     hydrogens
-        Add those of C-H and N-H groups to a macromolecule in its file or a ``gemmi.Structure``,
-        in residues that have none on C or N: where the heavy atoms tell their place (methyl
-        and ammonium groups staggered), with 1.2 times the B of their atom [Sheldrick2015]. None
-        are deuterium.
+        Whether to add the hydrogens of C-H and N-H groups to a macromolecule, from its file or a
+        ``gemmi.Structure``, in residues that have none on C or N: where the heavy atoms
+        determine the positions (methyl and ammonium groups staggered), with 1.2 times the B of
+        the parent atom [Sheldrick2015]. Deuterium is not added.
     source
-        What is scattered, for hydrogens to be added at its distance: ``"xray"`` [Sheldrick2015],
-        ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
+        Radiation, which determines the distances of added hydrogens: ``"xray"``
+        [Sheldrick2015], ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
     crystal
         Cell and symmetry for a macromolecule whose file or structure states no cell.
 
     Returns
     -------
     Model
-        All atoms: hydrogens, alternate conformations with their occupancies, of the first
-        model where there are several. From a small-molecule file occupancies become
-        crystallographic: divided by the order of special positions. A
-        ``gemmi.SmallStructure`` is taken as it is.
+        All atoms of the first model: hydrogens and alternate conformations included, with their
+        occupancies. Occupancies from a small-molecule file become crystallographic: they are
+        divided by the order of the site symmetry. Those of a ``gemmi.SmallStructure`` are not
+        changed.
 
     Raises
     ------
@@ -65,8 +66,8 @@ def as_model(
         When the input is unreadable, has no atoms, no cell, an unknown space group,
         a negative B or numbers that are not finite.
     ParameterError
-        When hydrogens are to be added to anything but a macromolecule in its file or structure,
-        or for a source that is not known; for `margin` or `strict_ncs` where they can do nothing.
+        When hydrogens are to be added to anything but the file or structure of a macromolecule,
+        or for an unknown source; for `margin` or `strict_ncs` where they do not apply.
     """
     to_see = source if hydrogens else None
     if isinstance(model, str | PathLike):
@@ -77,11 +78,15 @@ def as_model(
         raise _no_hydrogens(model)
     if isinstance(model, Model):
         if margin is not None or not strict_ncs:
-            raise ParameterError("strict_ncs and margin are for reading; this model has been read")
+            raise ParameterError(
+                "strict_ncs and margin apply to reading a file; got a Model, which is read already"
+            )
         return model
     if isinstance(model, tuple | list) and len(model) == 2:
         if margin is not None:
-            raise ParameterError("margin is for a molecule without a cell; a pair has a cell")
+            raise ParameterError(
+                "margin applies to a molecule without a cell; a pair (crystal, atoms) has one"
+            )
         return _from_pair(*model, strict_ncs=strict_ncs)
     raise _not_a_model(model)
 
@@ -117,8 +122,8 @@ def _not_a_model(model: Any) -> AtomsError:
 
 def _no_hydrogens(model: Any) -> ParameterError:
     return ParameterError(
-        f"hydrogens can be added to a macromolecule's file or gemmi.Structure, not to what "
-        f"{type(model).__name__} holds"
+        f"hydrogens can be added to the file or gemmi.Structure of a macromolecule; got "
+        f"{type(model).__name__}"
     )
 
 
@@ -148,7 +153,9 @@ def _disorder_note(small: Any) -> tuple[Note, ...]:
     if not groups:
         return ()
     names = ", ".join(str(group) for group in sorted(set(groups)))
-    text = f"disordered atoms ({len(groups)}, in groups {names}) all count, with their occupancy"
+    text = (
+        f"disordered atoms ({len(groups)}, in groups {names}) are all used, with their occupancies"
+    )
     return (Note(text, "default", len(groups)),)
 
 
@@ -211,7 +218,9 @@ def _from_structure(
     if margin is not None and not structure.cell.is_crystal():
         structure = in_a_box(structure, margin)
         sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
-        notes.append(Note(f"there is no unit cell: a box of {sides} A is taken", "default", margin))
+        notes.append(
+            Note(f"there is no unit cell: a cell of {sides} A in P 1 is used", "default", margin)
+        )
     if given is not None and not structure.cell.is_crystal():
         structure = in_crystal(structure, given)
         text = "the model states no unit cell: cell and symmetry of the data are used"
@@ -220,7 +229,7 @@ def _from_structure(
     else:
         crystal = as_crystal(structure)
     if not structure.spacegroup_hm.strip():
-        text = "no space group is given: P 1 is taken"
+        text = "no space group is given: P 1 is used"
         notes.append(Note(text, "guess", give="give the space group in the file"))
     if len(structure) > 1:
         text = f"the first of {len(structure)} models is used"
@@ -241,9 +250,9 @@ def _from_structure(
 
 def _hydrogens_note(n_added: int, n_kept: int) -> Note:
     if n_added:
-        kept = f" (residues that have theirs: {n_kept})" if n_kept else ""
+        kept = f" (residues that have hydrogens already: {n_kept})" if n_kept else ""
         return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)
-    why = "those of C and N are there" if n_kept else "no place for any is found"
+    why = "C and N have hydrogens already" if n_kept else "no group with known geometry is found"
     return Note(f"no hydrogens are added: {why}", "default", 0)
 
 

@@ -19,17 +19,17 @@ KINDS = {
     "W": Kind.WEIGHT,
     "I": Kind.FLAG,
 }
-"""By the letter that tells a column's type; those of Friedel mates are told by their labels."""
+"""Kinds of columns by MTZ type letter; columns of Friedel mates are recognised by their labels."""
 
 SIGMA_TYPES = {"F": "Q", "J": "Q", "G": "L", "K": "M", "D": "Q", "E": "Q"}
-"""Letter of the standard uncertainties by that of the values."""
+"""Type letter of the standard uncertainties by that of the values."""
 
 MINUS_SIGNS = ("(-)", "-", "minus", "neg")
 SMALLEST = float(np.finfo(np.float32).tiny)
-"""No measurement is below it; the bits of an integer are, taken as a number."""
+"""Smallest normal float32: the bits of an integer read as a float are below it, no datum is."""
 
 CALCULATED = ("FC", "FMODEL", "F-MODEL", "FWT", "DELFWT", "2FOFCWT", "FOFCWT", "FDM", "FCALC")
-"""Beginnings of labels, in capitals, of amplitudes that were not measured."""
+"""Prefixes of labels, in capitals, of amplitudes that were not measured."""
 
 
 def mtz_table(mtz: gemmi.Mtz, name: str) -> ReflectionTable:
@@ -38,7 +38,7 @@ def mtz_table(mtz: gemmi.Mtz, name: str) -> ReflectionTable:
     Raises
     ------
     FileFormatError
-        When it has no three columns of Miller indices.
+        When it does not have three columns of Miller indices.
     """
     indices = [column for column in mtz.columns if column.type == "H"]
     if len(indices) < 3:
@@ -68,7 +68,7 @@ def _column(mtz: gemmi.Mtz, column: gemmi.Mtz.Column) -> Column:
 
 
 def _decoded(values: np.ndarray) -> np.ndarray:
-    """Numbers as float64, whole ones also where their bits were written as those of integers."""
+    """Numbers as float64, including whole numbers that were written with the bits of integers."""
     tiny = (values != 0.0) & (np.abs(values) < SMALLEST)
     if tiny.sum() > 0.5 * np.count_nonzero(values):
         return values.view(np.int32).astype(np.float64)
@@ -88,7 +88,7 @@ def _kind(column: gemmi.Mtz.Column) -> Kind:
 
 
 def _sigma_label(mtz: gemmi.Mtz, column: gemmi.Mtz.Column) -> str | None:
-    """The column of uncertainties that follows, or that is named after this one."""
+    """Label of the column of uncertainties that follows this one, or is named after it."""
     wanted = SIGMA_TYPES.get(column.type)
     fitting = [c for c in mtz.columns if c.type == wanted and c.dataset_id == column.dataset_id]
     named = [c.label for c in fitting if c.label.upper() == f"SIG{column.label}".upper()]

@@ -1,4 +1,4 @@
-"""What gemmi's readers and the objects they return may raise, in friedel's words."""
+"""Conversion of the exceptions of gemmi's readers to FileFormatError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +9,17 @@ from friedel.errors import FileFormatError, FriedelError
 
 @contextmanager
 def reading(path: str | PathLike[str], what: str) -> Iterator[None]:
-    """Where gemmi's readers are at work; they raise whatever their parsers met.
+    """Context for calls of gemmi's readers, whose parsers raise many types of exceptions.
 
     Parameters
     ----------
     what
-        The file is read as, such as ``"a CCP4 map"``.
+        Expected content of the file, such as ``"a CCP4 map"``.
 
     Raises
     ------
     FileFormatError
-        Whatever went wrong: the file is unreadable.
+        When the file cannot be read, for any reason.
     """
     try:
         yield
@@ -32,7 +32,7 @@ def reading(path: str | PathLike[str], what: str) -> Iterator[None]:
 
 @contextmanager
 def decoded(path: str | PathLike[str]) -> Iterator[None]:
-    """Where text of a file is looked at through gemmi, which decodes it only then.
+    """Context for access to text of a file through gemmi, which decodes it on access.
 
     Raises
     ------

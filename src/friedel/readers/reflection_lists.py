@@ -1,4 +1,4 @@
-"""Lists of measured F^2 or F of small structures: SHELX files, CIF, FCF, told by their content."""
+"""Lists of measured F^2 or F of small structures: SHELX, CIF and FCF, recognised by content."""
 
 import gzip
 import re
@@ -24,33 +24,34 @@ VALUE_TAGS = (
     ("intensity_net", ("intensity_u", "intensity_sigma", "intensity_net_su"), True),
     ("F_meas", ("F_sigma", "F_meas_su"), False),
 )
-"""Item with the value, those that its uncertainty may have, and whether it is F^2."""
+"""Item with the value, the possible items of its uncertainty, and whether the value is F^2."""
 
 UNUSED_STATUS = "x-hl"
-"""Of _refln_observed_status: absent by symmetry, left out, beyond the limits of resolution."""
+"""Values of _refln_observed_status that exclude a reflection: absent by symmetry, left out,
+beyond the limits of resolution."""
 
 
 @dataclass(frozen=True)
 class ReflectionList:
-    """Measured F^2, as they stand in a file.
+    """Measured F^2, as in a file.
 
     Attributes
     ----------
     hkl
-        (n, 3) int32, in any asymmetric unit, repeated where measured several times.
+        (n, 3) int32, in any asymmetric unit, repeated if measured several times.
     f2, sigmas
-        (n,) F^2 and standard uncertainties; negative F^2 are measurements, too.
+        (n,) F^2 and standard uncertainties; negative F^2 are valid measurements.
     component
         (n,) int32 twin component as in HKLF 5, or None; see
         :class:`friedel.readers.hklf.HklfLines`.
     cell
-        a, b, c (A), alpha, beta, gamma (degrees) that the file states, or None.
+        a, b, c (Å), alpha, beta, gamma (degrees) that the file states, or None.
     corrected
-        Whether scale and extinction are taken out already, as in SHELXL's lists.
+        Whether the data are corrected for scale and extinction, as in SHELXL's lists.
     description
-        What was read, for people to read.
+        Description of the source, for people to read.
     notes
-        What was decided while reading.
+        Notes on decisions made while reading.
     """
 
     hkl: np.ndarray
@@ -74,12 +75,12 @@ def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> 
     path
         File, also gzipped; its name does not matter.
     hklf
-        SHELX's code of the format, where the file does not tell: 3 for F.
+        SHELX's code of the format, if the file does not state it: 3 for F.
 
     Raises
     ------
     FileFormatError
-        When it cannot be read, with the number of the line; when there are no reflections.
+        When it cannot be read (the message gives the line), or has no reflections.
     """
     name = Path(path).name
     text = read_text(Path(path))
@@ -89,7 +90,7 @@ def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> 
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, unpacked where it is gzipped.
+    """The text of a file, decompressed if it is gzipped.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def read_text(path: Path) -> str:
 
 
 def looks_like_cif(text: str) -> bool:
-    """Whether the first line that is no comment begins a block of CIF."""
+    """Whether the first line that is not a comment begins a CIF block."""
     first = re.search(r"^[ \t]*([^#\s].*)$", text, re.MULTILINE)
     return first is not None and first[1].lower().startswith("data_")
 
@@ -120,13 +121,13 @@ def is_small_structure(path: Path) -> bool:
 
 
 def is_reflection_list(path: Path) -> bool:
-    """Whether a file, which is there, may be a list of this kind: text, and not MTZ or mmCIF."""
+    """Whether an existing file may be such a list: text, and neither MTZ nor mmCIF."""
     text = _text_if_any(path)
     return bool(text) and not text.startswith("MTZ ") and "_refln.F_meas_au" not in text
 
 
 def _text_if_any(path: Path) -> str:
-    """The text of a file, empty where it cannot be read."""
+    """The text of a file, empty if it cannot be read."""
     try:
         return read_text(path)
     except FileFormatError:
@@ -194,11 +195,15 @@ def _from_table(
             f"reflection {row + 1} of {name} has indices {indices}, expected integers"
         )
     if not used.any():
-        raise FileFormatError(f"{name} has no value of {label} that can be used")
+        raise FileFormatError(f"{name} has no usable value of {label}")
     notes: tuple[Note, ...] = ()
     if not used.all():
         n = int((~used).sum())
-        notes = (Note(f"{n} reflections of {name} without value or left out", "left out", n),)
+        notes = (
+            Note(
+                f"{n} reflections of {name} have no value or are marked as excluded", "left out", n
+            ),
+        )
     f2, sigmas = numbers[used, 3], numbers[used, 4]
     if not is_squared:
         f2, sigmas = squared(f2, sigmas)
@@ -240,21 +245,23 @@ def _from_embedded(
         hkl, note = _transformed(hkl, stated[2], name)
         notes += note
     if block.find_value("_shelx_fab_file"):
-        text = "a solvent mask (_shelx_fab_file) was used in refinement and is not here"
+        text = "a solvent mask (_shelx_fab_file) was used in refinement but is not in the file"
         notes += (Note(text, "warning"),)
     return replace(found, hkl=hkl, cell=cell, notes=notes)
 
 
 def _checked_code(code: int, name: str) -> int:
     if abs(code) not in (3, 4, 5):
-        raise FileFormatError(f"{name} has reflections as HKLF {code}, expected 3, 4 or 5")
+        raise FileFormatError(
+            f"{name} has reflections in the format HKLF {code}, expected 3, 4 or 5"
+        )
     return abs(code)
 
 
 def _transformed(
     hkl: np.ndarray, instruction: str, name: str
 ) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """Indices after the matrix that HKLF n s r11 ... r33 may have, and a note where it does."""
+    """Indices transformed by the matrix in HKLF n s r11 ... r33, if given, and a note of it."""
     try:
         numbers = [float(x) for x in instruction.split("!")[0].split()]
     except ValueError:
@@ -266,6 +273,6 @@ def _transformed(
         return hkl, ()
     turned = hkl @ matrix.T
     if np.abs(turned - np.rint(turned)).max() > 0.01:
-        raise FileFormatError(f"the matrix of HKLF in {name} makes indices that are no integers")
+        raise FileFormatError(f"the matrix of HKLF in {name} gives non-integral indices")
     note = Note("indices are transformed by the matrix of HKLF", "file")
     return np.rint(turned).astype(np.int32), (note,)

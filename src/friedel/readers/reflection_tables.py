@@ -1,4 +1,4 @@
-"""What a reflection file says: rows of indices, and columns that know their kind."""
+"""Content of a reflection file: rows of Miller indices, and typed columns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from friedel.errors import FileFormatError
 from friedel.notes import Note
 
 MISSING = (-999.0, -9999.0)
-"""Numbers by which programs mark what was not measured."""
+"""Numbers by which programs mark missing values."""
 
 
 class Kind(StrEnum):
-    """What the numbers of a column are."""
+    """Type of quantity in a column."""
 
     AMPLITUDE = "amplitude"
     AMPLITUDE_PLUS = "amplitude F(+)"
@@ -42,7 +42,7 @@ MINUS = {
     Kind.AMPLITUDE_PLUS: Kind.AMPLITUDE_MINUS,
     Kind.INTENSITY_PLUS: Kind.INTENSITY_MINUS,
 }
-"""The kind of a Friedel mate's column."""
+"""Kinds of the columns of Friedel mates, by those of single columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,15 @@ class Column:
     Attributes
     ----------
     label, kind
-        As the file names it, and what it holds.
+        Label in the file, and type of quantity.
     read
-        Gives the values (n,); called once, when they are needed.
+        Function that returns the values (n,); called once, on first use.
     data_set
-        Name of the data set that it belongs to, empty where there are none.
+        Name of the data set of the column, empty if there is none.
     cell
-        That of its data set, or None.
+        Cell of its data set, or None.
     wavelength
-        That of its data set, Å, or 0 when not known.
+        Wavelength of its data set, Å, or 0 if unknown.
     sigma
         Label of the column with its standard uncertainties, or None.
     """
@@ -75,7 +75,7 @@ class Column:
 
     @cached_property
     def values(self) -> np.ndarray:
-        """(n,) float64, NaN where missing."""
+        """(n,) float64 values, NaN where missing."""
         values = np.array(self.read(), np.float64)
         values[~np.isfinite(values)] = np.nan
         values[np.isin(values, MISSING)] = np.nan
@@ -83,7 +83,7 @@ class Column:
 
     @cached_property
     def has_data(self) -> bool:
-        """Whether any value is there and is not zero."""
+        """Whether any value is present and not zero."""
         return bool((np.isfinite(self.values) & (self.values != 0.0)).any())
 
 
@@ -94,19 +94,19 @@ class ReflectionTable:
     Attributes
     ----------
     name
-        Of the file, with that of the block if there are several.
+        Name of the file, with that of the block if there are several.
     hkl
-        (n, 3) indices as they stand.
+        (n, 3) Miller indices as in the file.
     columns
-        All but the indices.
+        All columns except the indices.
     cell, spacegroup
-        Those of the whole file; None where it does not say.
+        Cell and space group of the whole file; None if not stated.
     status
-        (n,) text of what the file says of each row, ``""`` where nothing; or None.
+        (n,) status of each row as text, ``""`` where missing; or None.
     group
-        (n,) text that tells data sets apart which share the columns, or None.
+        (n,) text that distinguishes data sets which share the columns, or None.
     notes
-        What was decided while reading.
+        Notes on decisions made while reading.
     """
 
     name: str

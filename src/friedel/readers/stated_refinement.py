@@ -1,4 +1,4 @@
-"""What the CIF of a small structure states of its refinement: R-factors, weights, extinction."""
+"""Refinement stated in the CIF of a small structure: R-factors, weights, extinction."""
 
 import re
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class StatedRefinement:
-    """What a CIF says; None for what it does not say.
+    """Refinement data of a CIF; None for values that it does not state.
 
     Attributes
     ----------
     wavelength
-        A.
+        Wavelength, Å.
     r1, r1_all
         R1 of the reflections above the threshold and of all.
     wr2
         wR2 of all reflections.
     goodness_of_fit
-        S of all reflections.
+        Goodness of fit S of all reflections.
     r_int, r_sigma
-        Of merging.
+        R_int and R_sigma of merging.
     n_parameters, n_observed, n_reflections
         Numbers of parameters and reflections.
     weights
@@ -62,7 +62,7 @@ _NUMBERS = {
 
 
 def read_refinement(source: Any) -> StatedRefinement:
-    """What the CIF of a model states; nothing for anything else than a CIF.
+    """Refinement stated in the CIF of a model; all None if the source is not a CIF.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_refinement(source: Any) -> StatedRefinement:
     if isinstance(source, str | PathLike):
         try:
             document = gemmi.cif.read(fspath(source))
-        # gemmi's reader raises whatever its parser met: what is no CIF states nothing
+        # gemmi's reader raises various exceptions: a file that is not a CIF states nothing
         except Exception:
             return StatedRefinement()
         blocks = [block for block in document if block.find_values("_atom_site_fract_x")]
@@ -113,7 +113,7 @@ def _extinction(block: gemmi.cif.Block) -> float | None:
 
 
 def parse_weights(text: str) -> tuple[float, float] | None:
-    r"""A and b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``; None for others."""
+    r"""The a, b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``, or None."""
     plain = re.sub(r"[\s\\]", "", text)
     formula = re.search(r"1/\[s\^2\^\(Fo\^2\^\)(.*?)\]", plain)
     if formula is None:

@@ -23,7 +23,7 @@ CNS_KINDS = (
     (r"PHASE|PHAS", Kind.PHASE),
     (r"FOM|WEIGHT", Kind.WEIGHT),
 )
-"""Names of CNS and X-PLOR, and the kind of what they hold."""
+"""Names of CNS and X-PLOR arrays, and the kinds of their values."""
 
 NAME_AND_VALUE = r"([A-Za-z]\w*)\s*=\s*(-?[\d.]+(?:[Ee][-+]?\d+)?)"
 
@@ -31,7 +31,7 @@ LINES_LOOKED_AT = 60
 
 
 def text_table(path: Path) -> ReflectionTable | None:
-    """The table of a list in text, told by its first lines; None for what is none.
+    """The table of a text list, recognised by its first lines; None for other files.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _cns(text: str, name: str) -> ReflectionTable:
 
 
 def _scalepack(text: str, name: str) -> ReflectionTable:
-    """Merged intensities, of Friedel mates apart where there are two."""
+    """Merged intensities; those of Friedel mates are separate if the file has both."""
     lines = text.splitlines()
     header = lines[2].split()
     try:
@@ -130,7 +130,7 @@ def _scalepack_row(line: str) -> list[float]:
 
 
 def _xds(path: Path) -> ReflectionTable:
-    """Unmerged intensities; XDS marks rejected ones by a negative sigma."""
+    """Unmerged intensities; XDS marks rejected measurements by a negative sigma."""
     xds = gemmi.read_xds_ascii(fspath(path))
     columns = {
         "IOBS": (Kind.INTENSITY, np.array(xds.iobs_array), "SIGMA"),
@@ -142,7 +142,7 @@ def _xds(path: Path) -> ReflectionTable:
 
 
 def _shelx(text: str, name: str) -> ReflectionTable:
-    """HKLF 4: F^2 and sigma, with R-free flags -1 where there are some."""
+    """HKLF 4: F^2 and sigma, with R-free flags -1 if present."""
     lines = parse_hklf(text, name, code=4)
     columns = {
         "I": (Kind.INTENSITY, lines.f2, "SIGI"),

@@ -9,24 +9,24 @@ from friedel.model.twin_laws import TwinLaw
 from friedel.writers.gemmi_objects import to_gemmi_cell, to_gemmi_spacegroup
 
 MAX_OBLIQUITY = 3.0
-"""Degrees by which the lattices of two domains may disagree; as in gemmi and cctbx."""
+"""Largest obliquity (degrees) of the lattices of two domains, as in gemmi and cctbx."""
 
 
 def find_twin_laws(crystal: Crystal, wanted: str = "auto") -> dict[str, TwinLaw]:
-    """Laws by name, such as ``"-h,-k,l"``.
+    """Twin laws by name, such as ``"-h,-k,l"``.
 
     Parameters
     ----------
     wanted
-        One law; by default all that the lattice allows and the symmetry does not contain, one
-        for each way in which two domains can be related.
+        One law; by default all laws that the lattice allows and the symmetry does not contain,
+        one for each possible relation of two domains.
 
     Raises
     ------
     ParameterError
-        When the law is none.
+        When `wanted` is not a twin law.
     SymmetryError
-        When it is a symmetry operation, changes the lattice, or there is no law at all.
+        When it is a symmetry operation or changes the lattice, or no law exists.
     """
     if wanted != "auto":
         return {wanted: _checked_law(crystal, wanted)}
@@ -41,7 +41,8 @@ def find_twin_laws(crystal: Crystal, wanted: str = "auto") -> dict[str, TwinLaw]
 def twin_laws(crystal: Crystal, wanted: str = "auto") -> dict[str, np.ndarray]:
     """The matrices of :func:`find_twin_laws`, (3, 3): the mate is hkl @ matrix.
 
-    Integers, where there are no fractions. Errors are those of :func:`find_twin_laws`.
+    The matrices are of integers if there are no fractions. The errors are those of
+    :func:`find_twin_laws`.
     """
     return {name: law.matrix for name, law in find_twin_laws(crystal, wanted).items()}
 
@@ -59,7 +60,7 @@ def _checked_law(crystal: Crystal, text: str) -> TwinLaw:
 
 
 def _is_product(crystal: Crystal, law: TwinLaw) -> bool:
-    """Whether it is in the group of the lattice's two-fold axes, though it may deform more."""
+    """Whether the law is in the group of the lattice's two-fold axes, whatever its obliquity."""
     names = _names_of_laws(crystal, all_of_them=True)
     known = [sign * TwinLaw.parse(name).matrix for name in names for sign in (1, -1)]
     return any(np.allclose(law.matrix, matrix) for matrix in known)

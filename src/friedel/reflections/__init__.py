@@ -1,4 +1,4 @@
-"""Reflections: values at Miller indices, and how well two sets agree."""
+"""Reflections: values at Miller indices, and statistics of them."""
 
 from friedel.runtime.old_names import names_of
 

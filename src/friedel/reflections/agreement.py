@@ -1,4 +1,4 @@
-"""How well two sets of structure factors of the same reflections agree."""
+"""Agreement of two sets of structure factors of the same reflections."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ N_ERROR_SHELLS = 10
 
 @dataclass(frozen=True)
 class Agreement:
-    """Differences of structure factors; amplitudes only where one side has no phases.
+    """Differences of structure factors, or of amplitudes if one set has no phases.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Agreement:
     rmse, max_difference
         Root of the mean squared, and largest, abs(F - F_expected), in the units of F.
     relative_rmse
-        `rmse` over the rms of F_expected.
+        `rmse` divided by the rms of F_expected.
     worst_shell
-        The same in the worst of ten resolution shells of equal volume.
+        The largest `relative_rmse` of ten resolution shells of equal volume.
     r
         sum abs(abs(F) - abs(F_expected)) / sum abs(F_expected).
     power_ratio
@@ -55,7 +55,7 @@ class Agreement:
 
 
 def agreement(found: Reflections, expected: np.ndarray) -> Agreement:
-    """Compare structure factors with what they should be.
+    """Compare structure factors with expected values.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def agreement(found: Reflections, expected: np.ndarray) -> Agreement:
     Raises
     ------
     ReflectionsError
-        When there is not one value for each reflection, or none to compare.
+        When there is not one value for each reflection, or nothing to compare.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def agreement(found: Reflections, expected: np.ndarray) -> Agreement:
 
 
 def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:
-    """Sum |F_obs - |F_model|| / sum F_obs; NaN without reflections."""
+    """The R-factor sum |F_obs - |F_model|| / sum F_obs; NaN without reflections."""
     total = float(np.sum(f_obs))
     return float(np.abs(f_obs - np.abs(f_model)).sum()) / total if total > 0 else float("nan")
 
@@ -113,7 +113,7 @@ def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:
     Parameters
     ----------
     exact
-        (n,) complex values that `found` should have.
+        (n,) complex exact values.
     """
     s3 = found.stol2**1.5
     edges = np.linspace(0.0, s3.max() * (1.0 + 1e-9), N_ERROR_SHELLS + 1)

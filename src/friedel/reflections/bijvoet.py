@@ -1,20 +1,20 @@
-"""Bijvoet pairs among reflections: h and -h, measured apart."""
+"""Bijvoet pairs among reflections: h and -h, measured separately."""
 
 import numpy as np
 
 from friedel.reflections.reflections import match
 
 LEAST_DIFFERENCE = 1e-3
-"""Of the mean amplitude: smaller differences of a model are but its rounding."""
+"""Fraction of the mean amplitude below which Bijvoet differences of a model are rounding errors."""
 
 
 def pair_positions(hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where h and where -h stands in a list of reflections (n, 3), for each pair once.
+    """Positions of h and -h in a list of reflections (n, 3), once for each pair.
 
     Returns
     -------
     plus, minus
-        (m,) positions, ``hkl[minus] == -hkl[plus]``; that of the pair which comes first is plus.
+        (m,) positions with ``hkl[minus] == -hkl[plus]``; plus is the first of the pair in the list.
     """
     plus, minus = match(hkl, -hkl)
     first = plus < minus
@@ -22,7 +22,7 @@ def pair_positions(hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def one_of_each(hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) positions of one of each pair and of all without a partner; (m,) partners, or -1."""
+    """(m,) positions, one for each pair or single reflection; (m,) those of the partners, or -1."""
     plus, minus = pair_positions(hkl)
     partner = np.full(len(hkl), -1)
     partner[plus] = minus
@@ -35,9 +35,9 @@ def one_of_each(hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def difference_correlation(
     hkl: np.ndarray, f_obs: np.ndarray, f_model: np.ndarray
 ) -> tuple[int, float]:
-    """How many pairs there are, and the correlation of observed and model differences.
+    """The number of pairs, and the correlation of observed and model differences.
 
-    NaN where the model has none.
+    The correlation is NaN if the model has no differences.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Amplitudes from intensities by Bayes' theorem [French1978].
 
-An intensity measured as I with uncertainty sigma may be negative, the true one J may not: Wilson's
-distribution with the mean <J> at this resolution is what is known of it beforehand, so that
+A measured intensity I with uncertainty sigma may be negative, the true intensity J may not. The
+prior of J is Wilson's distribution with the mean <J> at this resolution, so that
 
     p(J | I) ~ J^(nu - 1) exp(-J / (n <J>)) exp(-(J - I)^2 / (2 sigma^2)),   J > 0,
 
@@ -18,17 +18,17 @@ from friedel.notes import Note
 from friedel.reflections.mean_intensity import mean_of_intensities
 
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(48)
-"""Nodes of the integrals: their error is below 1e-10 for any I / sigma and <J> / sigma."""
+"""Nodes and weights of the integrals, with errors below 1e-10 for any I / sigma and <J> / sigma."""
 
 EXPONENT = 40.0
-"""The integrals end where the density has fallen by exp(-40)."""
+"""Exponent E such that the integrals end where the density has fallen by exp(-E)."""
 
 ROWS_AT_A_TIME = 16384
-"""Reflections integrated together, so that their nodes stay in the cache."""
+"""Number of reflections per block of integrals, so that their nodes stay in the cache."""
 
 
-NEGATIVE = -4.0
-"""An intensity below so many sigma is no measurement that Wilson's distribution explains."""
+IMPLAUSIBLE_SIGMAS = -4.0
+"""Smallest I / sigma that Wilson's distribution explains; intensities below get a note."""
 
 
 def amplitudes_from_intensities(
@@ -41,7 +41,7 @@ def amplitudes_from_intensities(
     hkl
         (n, 3) unique reflections.
     intensity, sigmas
-        (n,); without sigmas, or where one is 0, F is the square root of what is not negative.
+        (n,) values; without sigmas, or where sigma is 0, F is the square root of max(I, 0).
     """
     root = np.sqrt(np.maximum(intensity, 0.0))
     if sigmas is None:
@@ -58,14 +58,15 @@ def amplitudes_from_intensities(
     negative = int((intensity < 0).sum())
     text = f"amplitudes are those of French and Wilson; {negative} intensities are negative"
     notes = [Note(text, "default", negative)]
-    if n := int((intensity < NEGATIVE * sigmas).sum()):
-        text = f"{n} intensities are below {NEGATIVE:g} sigma, which errors do not explain"
+    if n := int((intensity < IMPLAUSIBLE_SIGMAS * sigmas).sum()):
+        limit = f"{IMPLAUSIBLE_SIGMAS:g} sigma"
+        text = f"{n} intensities are below {limit}, which random errors do not explain"
         notes.append(Note(text, "warning", n))
     return f, sigma_f, tuple(notes)
 
 
 class Posterior(NamedTuple):
-    """What is known of intensities and amplitudes after the measurement, each (n,).
+    """Posterior of intensities and amplitudes given the measurement, each (n,).
 
     `f` and `j` are means, `sigma_f` and `sigma_j` standard deviations.
     """
@@ -84,7 +85,7 @@ def posterior(
     Parameters
     ----------
     intensity, sigma
-        (n,) as measured; sigma > 0.
+        (n,) measured intensities and uncertainties; sigma > 0.
     mean
         (n,) expected intensity of each reflection, epsilon included; > 0.
     centric
@@ -108,7 +109,7 @@ def _of_rows(
     below = np.minimum(h, 0.0)
     # The root of t^2 / 2 - h t = EXPONENT for h < 0, without cancellation
     last = np.where(h > 0.0, h + width, width**2 / (np.sqrt(below**2 + width**2) - below))
-    # x = t^(1/2) = F / sigma^(1/2): the singularity of centric reflections at 0 is gone
+    # x = t^(1/2) = F / sigma^(1/2): this removes the singularity of centric reflections at 0
     low, high = np.sqrt(np.maximum(h - width, 0.0)), np.sqrt(last)
     x = 0.5 * (low + high)[:, None] + 0.5 * (high - low)[:, None] * POINTS
     t = x * x
@@ -117,7 +118,7 @@ def _of_rows(
     density = np.where(centric[:, None], density, x * density)
     density /= density.sum(axis=1, keepdims=True)
     mean_x, mean_t = (density * x).sum(axis=1), (density * t).sum(axis=1)
-    # Not the difference of mean squares, of which nothing would be left for strong reflections
+    # Not the difference of mean squares, which cancels for strong reflections
     deviation_x = np.sqrt((density * (x - mean_x[:, None]) ** 2).sum(axis=1))
     deviation_t = np.sqrt((density * (t - mean_t[:, None]) ** 2).sum(axis=1))
     root = np.sqrt(sigma)

@@ -1,4 +1,4 @@
-"""Structure factors of Friedel mates side by side, for anomalous scattering."""
+"""Structure factors of Friedel mates, for anomalous scattering."""
 
 from dataclasses import dataclass, field
 from os import PathLike
@@ -11,14 +11,14 @@ from friedel.reflections.reflections import Reflections, checked_column
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FriedelPairs(Reflections):
-    """Reflections whose values are F(h), with those of their Friedel mates, F(-h).
+    """Reflections with values F(h) and those of their Friedel mates, F(-h).
 
     Parameters
     ----------
     minus
         (n,) complex F(-h); the other parameters are those of `Reflections`.
     wavelength
-        A, for files; 0 when not known.
+        Wavelength, Å, for files; 0 if unknown.
     """
 
     minus: np.ndarray = field(default_factory=lambda: np.zeros(0, complex))
@@ -40,12 +40,12 @@ class FriedelPairs(Reflections):
 
     @property
     def mean(self) -> np.ndarray:
-        """(n,) complex (F(h) + F(-h)*) / 2: what f0 + f' scatter, as of a real density."""
+        """(n,) complex (F(h) + F(-h)*) / 2: the contribution of f0 + f', that of a real density."""
         return 0.5 * (self.values + self.minus.conj())
 
     @property
     def anomalous(self) -> np.ndarray:
-        """(n,) complex (F(h) - F(-h)*) / 2i: what f'' scatters, without its phase shift of 90.
+        """(n,) complex (F(h) - F(-h)*) / 2i: the contribution of f'' without its 90 degree shift.
 
         Its map has peaks of f'' electrons at the anomalous scatterers.
         """
@@ -85,7 +85,7 @@ class FriedelPairs(Reflections):
         return hkl, np.abs(np.stack([self.values, self.minus], axis=1)).ravel(), None
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Named columns as they are written to files, phases in degrees.
+        """Columns by name as written to files, phases in degrees.
 
         FC is :attr:`mean` and FCanom is :attr:`anomalous`; PHIF(-) is the phase of F(-h) itself.
         """

@@ -5,14 +5,14 @@ import numpy as np
 from friedel.model.crystal import Crystal
 
 REFLECTIONS_PER_TERM = 60
-"""A set of a few hundred reflections gets all terms of a curve; smaller sets get fewer."""
+"""Reflections per term of a curve; sets with fewer reflections get fewer terms."""
 
 MEAN_TERMS = 6
 """Number of terms of the smooth mean intensity of all reflections."""
 
 SEARCH = {"gtol": 1e-9, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "maxiter": 30}
-"""Of the coefficients: 5 to 15 steps find them. Where all of a shell is zero the likeliest mean is
-zero there, and few, short steps keep its logarithm finite."""
+"""Options of the search for the coefficients, which needs 5 to 15 steps. If all intensities of a
+shell are zero, the likeliest mean is zero, and few, short steps keep its logarithm finite."""
 
 
 def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
@@ -23,8 +23,8 @@ def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) ->
 def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray) -> np.ndarray:
     """(n,) smooth mean of I / epsilon at the resolution of each reflection; I may be negative.
 
-    The exponential of a polynomial in 1/d, at the maximum of the likelihood of Wilson's
-    distribution (in which the few strongest reflections do not weigh as in least squares).
+    The mean is the exponential of a polynomial in 1/d that maximises the likelihood of Wilson's
+    distribution (which gives the few strongest reflections less weight than least squares).
     """
     import scipy.optimize
 
@@ -60,7 +60,7 @@ def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray
 
 
 def resolution_limits(stol2: np.ndarray) -> tuple[float, float]:
-    """Least and greatest 1/d (1/A)."""
+    """The smallest and largest 1/d (1/Å)."""
     return 2.0 * float(np.sqrt(stol2.min())), 2.0 * float(np.sqrt(stol2.max()))
 
 

@@ -1,4 +1,4 @@
-"""Equivalent reflections merged: weighted means and their uncertainties."""
+"""Merging of equivalent reflections: weighted means and their uncertainties."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from friedel.model.crystal import Crystal
 
 
 class Groups(NamedTuple):
-    """Which measurements are of the same reflection.
+    """Measurements grouped by reflection.
 
-    `hkl` (m, 3) are the unique reflections, `member_of` (n,) tells that of each measurement,
-    `counts` (m,) how many measurements each has.
+    `hkl` (m, 3) are the unique reflections, `member_of` (n,) the index of that of each measurement,
+    `counts` (m,) the number of measurements of each.
     """
 
     hkl: np.ndarray
@@ -24,14 +24,14 @@ class Groups(NamedTuple):
 
 
 def grouped(crystal: Crystal, hkl: np.ndarray, *, friedel_mates: bool) -> Groups:
-    """Equivalent reflections found.
+    """Group equivalent reflections.
 
     Parameters
     ----------
     hkl
         (n, 3).
     friedel_mates
-        Whether h and -h are equivalent where the group has no inversion, too.
+        Whether h and -h are equivalent even if the space group has no inversion.
     """
     keys = representatives(crystal, hkl, friedel_mates)
     unique, index, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
@@ -43,17 +43,17 @@ def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> n
     folded, _, friedel = crystal.to_asu(hkl)
     if friedel_mates:
         return folded
-    # of centric reflections -h is an equivalent of h by rotation
+    # for centric reflections -h is equivalent to h by rotation
     return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)
 
 
 def weighted_means(
     groups: Groups, values: np.ndarray, sigmas: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means (m,) and their uncertainties (m,).
+    """Weighted means (m,) and their uncertainties (m,).
 
-    The uncertainty of a mean is that of its members, 1 / sqrt(sum 1/sigma^2), or that of their
-    spread, sum |x - mean| / (n sqrt(n - 1)), whichever is larger.
+    The uncertainty of a mean is the larger of that from the sigmas, 1 / sqrt(sum 1/sigma^2), and
+    that from the spread, sum |x - mean| / (n sqrt(n - 1)).
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def weighted_means(
     deviations = groups.total(np.abs(values - means[groups.member_of]))
     spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
     merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
-    # What was measured once stays as it is, to the last bit
+    # Single measurements are not changed, to the last bit
     once = groups.counts == 1
     return (
         np.where(once, groups.total(values), means),

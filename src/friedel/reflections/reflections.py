@@ -1,4 +1,4 @@
-"""Reflections: indices with values, and the crystal they belong to."""
+"""Reflections: Miller indices with values, and their crystal."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HTML_ROWS = 5
-"""Reflections that a notebook shows."""
+"""Number of reflections that a notebook shows."""
 MOST_FLAGS = 4
-"""Values of flags that a message lists."""
+"""Number of different flags that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +39,16 @@ class Reflections:
     free
         (n,) bool, True for reflections kept out of refinement (R-free), or None.
     label
-        What the values are called in files: ``"FC"``, ``"FP"``, ...
+        Name of the values in files: ``"FC"``, ``"FP"``, ...
     description
-        Where they come from, for people to read.
+        Origin of the values, for people to read.
     notes
-        What was decided when they were read or calculated, and what was left out.
+        Notes on decisions made when they were read or calculated, and on omitted data.
 
     Raises
     ------
     ReflectionsError
-        For arrays that do not fit together.
+        For arrays whose shapes or types do not match.
     """
 
     crystal: Crystal
@@ -93,12 +93,12 @@ class Reflections:
 
     @property
     def stol2(self) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2, 1/A^2."""
+        """(n,) (sin theta / lambda)^2, 1/Å^2."""
         return self.crystal.stol2(self.hkl)
 
     @property
     def d_spacing(self) -> np.ndarray:
-        """(n,) spacing d, A."""
+        """(n,) spacing d, Å."""
         return self.crystal.d_spacing(self.hkl)
 
     @property
@@ -125,16 +125,16 @@ class Reflections:
         Parameters
         ----------
         flags
-            (n,) R-free flags as files have them, or booleans that are True in the free set.
+            (n,) R-free flags as in files, or booleans that are True in the free set.
         value
             The flag of the free set: usually 0 in files of CCP4, whose sets are numbered, and 1
-            in those of Phenix. Booleans need none.
+            in those of Phenix. It is not needed for booleans.
 
         Raises
         ------
         ReflectionsError
-            When `flags` has another length, values that are not whole numbers, or no reflection
-            or every reflection with this value; when numbers come without `value`.
+            When `flags` has another length or values that are not whole numbers, when no
+            reflection or every one has this value, or when numbers are given without `value`.
         """
         array = frozen_copy(flags, None, (len(self),), name="flags", error=ReflectionsError)
         if array.dtype.kind != "b":
@@ -142,7 +142,7 @@ class Reflections:
             if value is None:
                 raise ReflectionsError(
                     f"with_free needs value=...: the flags are {_counts(array)}, and files differ "
-                    "in which is the free set: usually 0 in those of CCP4, 1 in those of Phenix"
+                    "in the value of the free set: usually 0 in those of CCP4, 1 in those of Phenix"
                 )
             array = array == value
         elif value is not None:
@@ -155,7 +155,7 @@ class Reflections:
         return dataclasses.replace(self, free=array)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Named columns as they are written to files, phases in degrees."""
+        """Columns by name as written to files, phases in degrees."""
         if np.iscomplexobj(self.values):
             phase_label = {"FC": "PHIC", "FWT": "PHWT", "DELFWT": "PHDELWT"}.get(
                 self.label, f"PHI{self.label}"
@@ -172,9 +172,9 @@ class Reflections:
     def to_mtz(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
     ) -> None:
-        """Write an MTZ file; FREE follows CCP4: 0 is the free set.
+        """Write an MTZ file; FREE is 0 in the free set, as in CCP4.
 
-        HISTORY tells the version, the notes and the command line `command`, where there was one.
+        HISTORY records the version, the notes and the command line `command`, if given.
 
         Raises
         ------
@@ -191,8 +191,8 @@ class Reflections:
     ) -> None:
         """Write a structure-factor mmCIF: real values as F_meas_au, complex as F_calc.
 
-        Map coefficients FWT and DELFWT are written as such. ``_audit.creation_method`` tells
-        what HISTORY tells in an MTZ file.
+        Map coefficients FWT and DELFWT have items of their own. ``_audit.creation_method`` has
+        the content of HISTORY in an MTZ file.
 
         Raises
         ------
@@ -209,9 +209,9 @@ class Reflections:
         write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite, **told)
 
     def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:
-        """Write a reflection file of SHELX: F^2 and its uncertainty, or with `code` 3 F.
+        """Write a SHELX reflection file: F^2 and its uncertainty, or F with `code` 3.
 
-        Values without uncertainties are given 1.
+        Missing uncertainties are written as 1.
 
         Raises
         ------
@@ -226,7 +226,7 @@ class Reflections:
         write_hklf(path, *self.measurable(), code=code, overwrite=overwrite)
 
     def measurable(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Indices (n, 3), amplitudes (n,) and sigmas (n,) as a diffractometer would list them."""
+        """Indices (n, 3), amplitudes (n,) and sigmas (n,) of single measurements."""
         return self.hkl, self.amplitudes, self.sigmas
 
     def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
@@ -242,7 +242,7 @@ class Reflections:
         write_csv(path, self.hkl, self.columns(), overwrite=overwrite)
 
     def to_gemmi(self) -> Any:
-        """A gemmi AsuData object: complex, value-sigma or real, as the values are."""
+        """A gemmi AsuData object: complex, value-sigma or real, depending on the values."""
         from friedel.writers.gemmi_objects import to_asu_data
 
         return to_asu_data(self.crystal, self.hkl, self.values, self.sigmas)
@@ -273,7 +273,7 @@ class Reflections:
 
 
 def checked_column(name: str, values: object, n: int) -> np.ndarray:
-    """One number for each reflection, read-only; whole numbers become float64.
+    """A read-only array with one number for each reflection; integers become float64.
 
     Raises
     ------
@@ -291,12 +291,12 @@ def checked_column(name: str, values: object, n: int) -> np.ndarray:
 
 
 def checked_free(free: object, n: int) -> np.ndarray:
-    """(n,) bool, True in the free set, read-only.
+    """The flags as a read-only (n,) boolean array, True in the free set.
 
     Raises
     ------
     ReflectionsError
-        When it is no array of `n` booleans.
+        When it is not an array of `n` booleans.
     """
     array = np.asarray(free)
     if array.dtype.kind != "b" and array.shape == (n,):
@@ -309,7 +309,7 @@ def checked_free(free: object, n: int) -> np.ndarray:
 
 
 def _counts(flags: np.ndarray) -> str:
-    """The values and how often each occurs, for messages."""
+    """The values and the number of occurrences of each, for messages."""
     values, counts = np.unique(flags, return_counts=True)
     shown = [f"{x} ({n} times)" for x, n in zip(values[:MOST_FLAGS], counts, strict=False)]
     more = f" and {len(values) - MOST_FLAGS} other values" if len(values) > MOST_FLAGS else ""
@@ -329,6 +329,6 @@ def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def as_keys(hkl: np.ndarray) -> np.ndarray:
-    """One integer for each hkl that sorts as (h, k, l) does."""
+    """One integer for each hkl, in the same order as (h, k, l)."""
     h, k, l = np.asarray(hkl, np.int64).T + LARGEST_INDEX
     return (h << 42) | (k << 21) | l

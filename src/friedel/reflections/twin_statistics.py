@@ -1,8 +1,8 @@
-"""Is the crystal a twin? Statistics of intensities alone, without a model.
+"""Tests for twinning from the statistics of intensities, without a model.
 
-Twinning adds intensities of unrelated reflections, so that very weak and very strong ones get rare.
+Twinning adds intensities of unrelated reflections, so that very weak and very strong ones are rare.
 
-The L-test [Padilla2003] compares reflections that are near one another and not related:
+The L-test [Padilla2003] compares unrelated reflections near one another:
 L = (I1 - I2) / (I1 + I2). It needs no law, and neither anisotropy nor pseudo-translations by half
 of a cell edge disturb it. With the fractions 1 - alpha and alpha of two domains the intensity of an
 acentric reflection is the sum of two exponentially distributed numbers, and
@@ -12,7 +12,7 @@ with x = (1 - 2 alpha)^2
 
 which is 1/2 without twinning and 3/8 with equal domains.
 
-The H-test [Yeates1988] compares the reflections that a law brings together:
+The H-test [Yeates1988] compares the reflections that overlap by a twin law:
 H = |I1 - I2| / (I1 + I2) is evenly distributed from 0 to 1 - 2 alpha.
 """
 
@@ -31,26 +31,26 @@ _AXES = np.eye(3, dtype=int)
 _IN_TURN = np.roll(_AXES, 1, axis=0)
 _ONE_WAY = np.concatenate([_AXES, 2 * _AXES, _AXES + _IN_TURN, _AXES - _IN_TURN])
 STEPS = np.concatenate([_ONE_WAY, -_ONE_WAY])
-"""Neighbours in units of `parity`, on both sides: a neighbour may be beyond the asymmetric unit."""
+"""Steps to neighbours in units of `parity`, of both signs: one may leave the asymmetric unit."""
 
 LEAST_SHARE = 0.85
-"""Of the reflections in a resolution shell: so many should be above three sigmas, as in Phenix. The
-weak ones of good shells stay, because statistics without them would be those of a twin."""
+"""Smallest fraction of reflections above three sigmas for a shell to be used, as in Phenix. Weak
+reflections of such shells are kept, as statistics without them would resemble those of a twin."""
 BEST_SHELLS = 0.25
-"""The part of all shells that is used where none is as good as that."""
+"""Fraction of the shells that is used if none reaches LEAST_SHARE."""
 STRONG = 3.0
 REFLECTIONS_PER_SHELL, MOST_SHELLS = 100, 20
 
 LEAST_SIGNAL = 10.0
-"""Of the sum of two twin mates over its sigma. The sum tells nothing of H."""
+"""Smallest sum of two twin mates divided by its sigma. The sum is independent of H."""
 
 LARGEST_OBLIQUITY = 7.0
-"""Degrees: two-fold axes of 3 degrees have products that deform the lattice by 6.3."""
+"""Largest obliquity of a twin law (degrees); products of two-fold axes of 3 degrees reach 6.3."""
 
 
 @dataclass(frozen=True)
 class LTest:
-    """Differences of unrelated reflections that are near one another.
+    """Result of the L-test: differences of unrelated reflections near one another.
 
     Attributes
     ----------
@@ -59,12 +59,12 @@ class LTest:
     mean_l2
         <L^2>: 0.333 without twinning, 0.2 with two equal domains.
     twin_fraction
-        The fraction that gives `mean_abs_l`, from 0 to 0.5.
+        The twin fraction that corresponds to `mean_abs_l`, from 0 to 0.5.
     n_pairs
         Number of pairs.
     strong_share
-        Share of the reflections used that are above three sigmas, 1 without sigmas. Below 0.85
-        noise makes <|L|> and <L^2> larger than they are.
+        Fraction of the reflections used that are above three sigmas, 1 without sigmas. Below
+        0.85 noise increases <|L|> and <L^2>.
     """
 
     mean_abs_l: float
@@ -82,7 +82,7 @@ class LTest:
 
 @dataclass(frozen=True)
 class HTest:
-    """Differences of reflections that a twin law brings together.
+    """Result of the H-test: differences of reflections that overlap by a twin law.
 
     Attributes
     ----------
@@ -91,9 +91,9 @@ class HTest:
     mean_abs_h, mean_h2
         <|H|> and <H^2>: 0.5 and 0.333 without twinning, 0 with two equal domains.
     twin_fraction
-        From `mean_abs_h`: (1 - 2 <|H|>) / 2.
+        Twin fraction from `mean_abs_h`: (1 - 2 <|H|>) / 2.
     twin_fraction_from_h2
-        From `mean_h2`: (1 - sqrt(3 <H^2>)) / 2.
+        Twin fraction from `mean_h2`: (1 - sqrt(3 <H^2>)) / 2.
     n_pairs
         Number of pairs.
     """
@@ -119,7 +119,7 @@ def l_test(
     parity: tuple[int, int, int] = (2, 2, 2),
     least_share: float = LEAST_SHARE,
 ) -> LTest:
-    """Whether intensities are those of a twin, whatever its law [Padilla2003].
+    """The L-test for twinning, which needs no twin law [Padilla2003].
 
     Pairs are all acentric reflections that differ by one or two steps in h, k and l together. The
     intensities are divided by their smooth mean at the resolution, which matters in small cells.
@@ -131,11 +131,11 @@ def l_test(
     are_intensities
         Whether values (and sigmas) are intensities, of any sign.
     parity
-        Step in h, k, l. By twos, pairs are of the same kind where half of an edge is a
-        pseudo-translation; threes serve where a third of one is.
+        Steps in h, k, l. Steps of two pair reflections of the same class if half a cell edge is a
+        pseudo-translation; steps of three do so for a third of an edge.
     least_share
-        Resolution shells are left out when a smaller share of their intensities is above three
-        sigmas. When that leaves out all, the best quarter is used.
+        Resolution shells with a smaller fraction of intensities above three sigmas are left out.
+        If that excludes all shells, the best quarter is used.
 
     Raises
     ------
@@ -176,22 +176,22 @@ def h_test(
     are_intensities: bool = False,
     least_signal: float = LEAST_SIGNAL,
 ) -> HTest:
-    """The fraction of the second domain of a twin by merohedry, from its law [Yeates1988].
+    """The H-test: the twin fraction of a merohedral twin, for a given law [Yeates1988].
 
     Parameters
     ----------
     data, are_intensities
-        As for :func:`l_test`.
+        The same as for :func:`l_test`.
     law
-        Such as ``"-h,-k,l"``.
+        Twin law, such as ``"-h,-k,l"``.
     least_signal
-        Pairs whose sum is less than this times its sigma are left out.
+        Smallest sum of a pair divided by its sigma; weaker pairs are left out.
 
     Raises
     ------
     ParameterError
-        When the law is none, or does not bring reflections together in pairs: taken twice it is
-        no symmetry operation, or it takes equivalent reflections to different ones.
+        When the law is invalid or does not pair reflections: its square is not a symmetry
+        operation, or it maps equivalent reflections to inequivalent ones.
     SymmetryError
         When it is a symmetry operation or changes the lattice.
     ReflectionsError
@@ -207,8 +207,8 @@ def h_test(
         )
     if not (law.keeps_equivalents(crystal) and (law * law).is_symmetry(crystal)):
         raise ParameterError(
-            f"the twin law {law.name!r} does not bring reflections together in pairs: taken twice "
-            "it is no symmetry operation, or it takes equivalent reflections to different ones"
+            f"the twin law {law.name!r} does not pair reflections: its square "
+            "is not a symmetry operation, or it maps equivalent reflections to inequivalent ones"
         )
     hkl, intensity, sigma = _acentric(data, are_intensities)
     mates, exist = law.mates(crystal, hkl)
@@ -227,7 +227,7 @@ def h_test(
 def _acentric(
     data: Reflections, are_intensities: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices (n, 3) in the asymmetric unit, each once; intensities and sigmas (n,), or zeros."""
+    """Unique indices (n, 3) in the asymmetric unit; intensities and sigmas, or zeros, (n,)."""
     crystal = data.crystal
     if are_intensities and np.iscomplexobj(data.values):
         raise ReflectionsError("the values are complex structure factors, expected intensities")
@@ -250,7 +250,7 @@ def _acentric(
 
 
 def _in_strong_shells(stol2: np.ndarray, is_strong: np.ndarray, least_share: float) -> np.ndarray:
-    """(n,) bool: reflections in shells of which a share is strong, or in the best ones."""
+    """(n,) bool: reflections in shells with enough strong ones, or in the best shells."""
     n_shells = int(np.clip(len(stol2) // REFLECTIONS_PER_SHELL, 1, MOST_SHELLS))
     shells = np.array_split(np.argsort(stol2, kind="stable"), n_shells)
     shares = np.array([is_strong[shell].mean() for shell in shells])
@@ -266,7 +266,7 @@ def _in_strong_shells(stol2: np.ndarray, is_strong: np.ndarray, least_share: flo
 
 
 def _positions(crystal: Crystal, hkl: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(m,) where equivalents of (m, 3) stand in a list (n, 3) in the asymmetric unit; or -1."""
+    """(m,) positions of equivalents of (m, 3) in a list (n, 3) in the asymmetric unit, or -1."""
     found = np.full(len(wanted), -1)
     distinct, place = np.unique(crystal.to_asu(wanted)[0], axis=0, return_inverse=True)
     at = np.full(len(distinct), -1)
@@ -277,7 +277,7 @@ def _positions(crystal: Crystal, hkl: np.ndarray, wanted: np.ndarray) -> np.ndar
 
 
 def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(2, m) pairs of positions, each once, whichever stands first."""
+    """(2, m) distinct pairs of positions, regardless of the order within a pair."""
     pairs = np.sort(np.stack([first, second], axis=1), axis=1)
     return np.unique(pairs, axis=0).T
 
@@ -285,7 +285,7 @@ def _distinct(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _ratios(
     intensity: np.ndarray, sigma: np.ndarray, pairs: np.ndarray, least_signal: float
 ) -> np.ndarray:
-    """(m,) (I1 - I2) / (I1 + I2) of pairs that are strong enough."""
+    """(m,) values (I1 - I2) / (I1 + I2) of pairs that are strong enough."""
     first, second = pairs
     total = intensity[first] + intensity[second]
     difference = intensity[first] - intensity[second]
@@ -296,16 +296,16 @@ def _ratios(
             f"none of {len(first)} pairs of acentric reflections is positive and stronger than "
             f"{least_signal:g} times its sigma: there is nothing to test"
         )
-    # One of two may be negative by its error, which no true intensity is
+    # One of the two may be negative by its error; true intensities are not
     return np.clip(difference[strong] / total[strong], -1.0, 1.0)
 
 
 def mean_abs_l(twin_fraction: float) -> float:
-    """<|L|> of acentric reflections, for a fraction from 0 to 0.5."""
+    """The value <|L|> of acentric reflections, for a twin fraction from 0 to 0.5."""
     x = (1.0 - 2.0 * twin_fraction) ** 2
     if x == 1.0:
         return 0.5
-    if x < 1e-3:  # the series, for what would cancel
+    if x < 1e-3:  # the series avoids cancellation
         return 3.0 / 8.0 + x / 12.0 + x**2 / 48.0
     return float((3.0 * x - 1.0 - (1.0 - x) ** 2 * np.log1p(-x) / x) / (4.0 * x))
 

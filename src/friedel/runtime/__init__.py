@@ -1,1 +1,1 @@
-"""Threads and memory."""
+"""Threads and memory management."""

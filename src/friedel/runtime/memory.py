@@ -1,8 +1,8 @@
-"""Memory: arrays that a thread uses again and again, and what the machine has left.
+"""Memory: scratch arrays that a thread reuses, and the memory available on the machine.
 
-The system takes freed memory back and hands it out page by page: for grids of a few megabytes that
-costs as much as filling them. What is kept here is overwritten by the next user of its
-name in the same thread, and must not leave the function that asked for it.
+The system reclaims freed memory and returns it page by page: for grids of a few megabytes this
+costs as much as filling them. A scratch array is overwritten by the next request for its name in
+the same thread, and must not leave the function that requested it.
 """
 
 import math
@@ -17,22 +17,22 @@ import numpy as np
 from friedel.errors import MemoryLimitError
 
 MEMORY_KEPT = 512 * 2**20
-"""Bytes that are kept for all names of all threads together; what was kept first is dropped first.
+"""Largest total size (bytes) of kept scratch arrays; the oldest are dropped first.
 
-Larger arrays are made anew each time, as the cost of their pages is small beside their use.
+Larger arrays are allocated each time, as that cost is small compared with that of their use.
 """
 
 CACHE_LINE = 64
 """Bytes."""
 
 MEMORY_SHARE = 0.9
-"""Of the memory that is left, what one calculation may take."""
+"""Largest fraction of the available memory that one calculation may use."""
 
 
 class _Kept:
-    """Memory of one thread by name, each with its turn among all that was kept.
+    """Scratch memory of one thread by name, each with its rank in the order of keeping.
 
-    Who uses an array holds it himself: to drop it here, from any thread, takes it from nobody.
+    Users of an array hold their own reference: dropping it here, from any thread, is safe.
     """
 
     def __init__(self) -> None:
@@ -41,14 +41,14 @@ class _Kept:
 
 _local = threading.local()
 _of_threads: WeakSet[_Kept] = WeakSet()
-"""What each thread keeps; it goes away with the thread."""
+"""Scratch memory of all threads; it is freed when its thread ends."""
 _turns = count()
 _lock = threading.Lock()
-"""For every change to what is kept."""
+"""Lock for every change to the kept memory."""
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-    """An array of this thread's, with any content."""
+    """A scratch array of this thread, with undefined content."""
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
     mine: _Kept | None = getattr(_local, "kept", None)
@@ -60,15 +60,15 @@ def scratch(name: str, shape: tuple[int, ...], dtype: np.dtype | type) -> np.nda
 
 
 def release_memory() -> int:
-    """Give memory back that is kept between calculations, at most 512 MiB, and return its bytes.
+    """Free the memory that is kept between calculations, at most 512 MiB.
 
-    Calculations take memory anew when they need it. Other threads may calculate meanwhile; a
-    thread that ends gives its own back.
+    Later calculations allocate memory when they need it. Other threads may calculate meanwhile;
+    the memory of a thread is freed when it ends.
 
     Returns
     -------
     int
-        Bytes that were kept.
+        Bytes that were freed.
     """
     with _lock:
         released = _size_kept()
@@ -78,7 +78,7 @@ def release_memory() -> int:
 
 
 def _keep(name: str, memory: np.ndarray) -> None:
-    """Keep memory of this thread, and drop what was kept first where there is too much."""
+    """Keep memory of this thread, and drop the oldest if the total is too large."""
     with _lock:
         mine: _Kept | None = getattr(_local, "kept", None)
         if mine is None:
@@ -104,19 +104,20 @@ def _renew_lock() -> None:
     _lock = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # a thread that the child has not may have held it
+# A thread that does not exist in the child may have held the lock
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _aligned(n: int) -> np.ndarray:
-    """N bytes that begin where a line of the cache does."""
+    """An array of n bytes, aligned to a cache line."""
     memory = np.empty(n + CACHE_LINE, np.uint8)
     first = -memory.ctypes.data % CACHE_LINE
     return memory[first : first + n]
 
 
 def available_memory() -> float:
-    """Bytes that can be had without swapping; infinite where the system does not tell."""
+    """Memory available without swapping (bytes); infinite if the system does not state it."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable"))
@@ -130,23 +131,23 @@ def available_memory() -> float:
 
 
 def check_memory(needed: float, what: str) -> None:
-    """Refuse work that would not fit, before it starts.
+    """Raise an error if a calculation would need more memory than is available.
 
     Parameters
     ----------
     needed
-        Bytes.
+        Memory needed, bytes.
     what
-        For the message, such as ``"a grid of 900 x 900 x 900"``.
+        Description for the message, such as ``"a grid of 900 x 900 x 900"``.
 
     Raises
     ------
     MemoryLimitError
-        With what is needed and what there is.
+        When more is needed than is available; the message gives both.
     """
     available = MEMORY_SHARE * available_memory()
     if needed > available:
         raise MemoryLimitError(
-            f"{what} needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB can be "
-            "had; take a lower resolution or a larger rtol"
+            f"{what} needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are "
+            "available; use a lower resolution or a larger rtol"
         )

@@ -1,4 +1,4 @@
-"""Names of a module that became a package, handed out by the package."""
+"""Access through a package to the names of the module that it replaced."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def names_of(package: str, *modules: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for `package` that looks names up in `modules` when they are asked for.
+    """A ``__getattr__`` for `package` that looks names up in `modules` on first use.
 
-    Names of the package's own modules are left to Python: ``from package import part`` asks here
-    first, and must not load the whole of a module before `part`, which that itself may need.
+    Names of the package's own modules are left to Python: ``from package import part`` calls this
+    first, and must not load a whole module before `part`, which that module may need.
     """
 
     def look_up(name: str) -> Any:

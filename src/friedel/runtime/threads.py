@@ -1,7 +1,7 @@
-"""Work divided among threads, each with a stretch of its own.
+"""Division of work among threads, each with its own contiguous range.
 
-The threads are kept: to make them takes as long as they save on a small protein. A forked process
-makes its own.
+The threads are kept between calls: starting them takes as long as they save on a small protein. A
+forked process starts its own.
 """
 
 import math
@@ -19,11 +19,11 @@ import numpy as np
 from friedel.errors import ParameterError
 
 SECONDS_OF_THREADS = 1e-3
-"""Work that takes less is not shared among threads."""
+"""Shortest time (s) of work that is divided among threads."""
 
 
 def checked_threads(threads: int | None) -> int:
-    """A number of threads; that of the cores which this process may use for None.
+    """A number of threads; for None the number of cores that this process may use.
 
     Raises
     ------
@@ -40,16 +40,16 @@ def checked_threads(threads: int | None) -> int:
 def in_stretches(
     work: Callable[[int, int], None], n: int, threads: int, load: np.ndarray | None = None
 ) -> None:
-    """Call work(first, last) for stretches that cover range(n), each in a thread of its own.
+    """Call work(first, last) for ranges that cover range(n), each in its own thread.
 
-    The kernels let other threads run; what each writes must be its own. `work` must not
-    divide itself among threads again. All stretches have ended when this returns or raises, and the
-    error of the first that failed, in their order, is the one raised.
+    The kernels release the GIL; each call must write to its own memory. `work` must not divide
+    itself among threads again. All ranges are finished when this returns or raises, and the
+    error of the first range that failed, in their order, is the one raised.
 
     Parameters
     ----------
     load
-        (n,) share of the work that each item is; by default they are alike.
+        (n,) relative work of each item; by default all are equal.
     """
     threads = min(threads, n)
     if threads <= 1:
@@ -73,7 +73,7 @@ def in_stretches(
 
 
 def _await_all(pending: list[Future[None]]) -> None:
-    """Wait also after Ctrl-C: who still works writes into memory that the next call uses."""
+    """Wait for all, even after Ctrl-C: running threads write to memory that the next call uses."""
     try:
         wait(pending)
     except BaseException:
@@ -88,9 +88,9 @@ def in_pieces(
     seconds: float,
     threads: int,
 ) -> None:
-    """Call kernel(first, last, *arguments) for stretches that begin and end at edges.
+    """Call kernel(first, last, *arguments) for ranges that begin and end at edges.
 
-    The pieces between edges take about the same time, and all of them perhaps so many seconds.
+    The pieces between edges take about the same time, and together about `seconds`.
     """
     if threads == 1 or seconds < SECONDS_OF_THREADS:
         kernel(edges[0], edges[-1], *arguments)
@@ -103,7 +103,7 @@ def in_pieces(
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, by its affinity and the quota of its control groups."""
+    """Number of cores that this process may use, by its affinity and control-group quotas."""
     if hasattr(os, "process_cpu_count"):  # Python 3.13
         cores = os.process_cpu_count()
     elif hasattr(os, "sched_getaffinity"):
@@ -114,9 +114,9 @@ def usable_cores() -> int:
 
 
 def _quotas(root: Path = Path("/")) -> Iterator[float]:
-    """Cores' worth of time that containers and batch systems on Linux allow; nothing elsewhere.
+    """CPU quotas (cores) set by containers and batch systems on Linux; nothing on other systems.
 
-    Each group that the process is in has its own limit, and so have the groups around it. A
+    Each control group of the process has its own limit, and so have the enclosing groups. A
     container may see its own group as the outermost.
     """
     try:
@@ -136,7 +136,7 @@ def _quotas(root: Path = Path("/")) -> Iterator[float]:
                     period = (folder / "cpu.cfs_period_us").read_text()
                 else:
                     quota, period = (folder / "cpu.max").read_text().split()
-                if float(quota) > 0:  # "max" is no number
+                if float(quota) > 0:  # "max" is not a number
                     yield float(quota) / float(period)
 
 

@@ -1,1 +1,1 @@
-"""What an atom scatters: form factors, and f' and f''."""
+"""Atomic scattering: form factors, and anomalous f' and f''."""

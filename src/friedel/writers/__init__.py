@@ -1,1 +1,1 @@
-"""Writers: files and other packages' objects out; the engine works without gemmi."""
+"""Writers: results become files and objects of other packages."""

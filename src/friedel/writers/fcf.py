@@ -1,4 +1,4 @@
-"""Reflections of small structures out, as SHELXL's LIST 4 and LIST 6: CIF that others read."""
+"""Writing of reflections of small structures as SHELXL's LIST 4 and LIST 6 (FCF, a CIF)."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -34,14 +34,14 @@ def write_fcf(
     values
         Columns (n,) by the item's name without ``_refln_``.
     list_code
-        SHELX's number of the kind of list, 4 or 6.
+        SHELX's number of the list, 4 or 6.
     notes, command
-        Written with the version as ``_audit_creation_method``.
+        Notes and command line, written with the version as ``_audit_creation_method``.
 
     Raises
     ------
     ParameterError
-        For another number.
+        For another list number.
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Output files: complete or absent, and never replaced unless that is asked for.
+"""Output files: written completely or not at all, and replaced only if requested.
 
 Files are written under a temporary name in the same folder and renamed when complete.
 """
@@ -12,7 +12,7 @@ from friedel.errors import OutputError
 
 
 def check_output(path: str | PathLike[str], *, overwrite: bool = False) -> Path:
-    """The path, if a file may be written there.
+    """The path, after checking that a file can be written there.
 
     Raises
     ------
@@ -27,16 +27,16 @@ def check_output(path: str | PathLike[str], *, overwrite: bool = False) -> Path:
     if not os.access(target.parent, os.W_OK):
         raise OutputError(f"cannot write {fspath(path)}: no permission in {fspath(target.parent)}")
     if target.exists() and not overwrite:
-        raise OutputError(f"{fspath(path)} exists; it is not overwritten unless that is asked for")
+        raise OutputError(f"{fspath(path)} exists; to replace it use overwrite=True (--overwrite)")
     return target
 
 
 def write_atomically(
     path: str | PathLike[str], write: Callable[[str], object], *, overwrite: bool = False
 ) -> None:
-    """Call ``write(temporary_name)``, then give the result its name.
+    """Call ``write(temporary_name)``, then rename the file to `path`.
 
-    A file that appears under that name meanwhile is kept too, unless `overwrite` is true.
+    A file that another process creates there meanwhile is kept, unless `overwrite` is true.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def write_atomically(
     target = check_output(path, overwrite=overwrite)
     temporary = target.with_name(f".{os.urandom(8).hex()}{target.suffix}")
     try:
-        # New files get their mode from the system, which knows the umask of the process
+        # The mode of new files is set by the system, according to the umask of the process
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         write(str(temporary))
         if overwrite:
@@ -55,7 +55,7 @@ def write_atomically(
             _give_new_name(temporary, target)
     except FileExistsError:
         raise OutputError(
-            f"{fspath(path)} exists; it is not overwritten unless that is asked for"
+            f"{fspath(path)} exists; to replace it use overwrite=True (--overwrite)"
         ) from None
     except OSError as error:
         raise OutputError(f"cannot write {fspath(path)}: {error.strerror or error}") from None
@@ -64,7 +64,7 @@ def write_atomically(
 
 
 def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False) -> None:
-    """Write text, whole or not at all.
+    """Write text completely or not at all.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def write_text(path: str | PathLike[str], text: str, *, overwrite: bool = False)
 
 
 def _give_new_name(temporary: Path, target: Path) -> None:
-    """Rename a file, but never to a name that is taken: a mere rename replaces what is there.
+    """Rename a file without replacing an existing one, as a plain rename would.
 
     Raises
     ------
@@ -91,6 +91,6 @@ def _give_new_name(temporary: Path, target: Path) -> None:
         raise
     except OSError:
         pass  # a file system without hard links
-    # An empty file of our own takes the name, for the moment that the rename needs
+    # An empty file reserves the name until the rename
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     os.replace(temporary, target)

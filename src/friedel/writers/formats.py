@@ -1,4 +1,4 @@
-"""File formats that results are written in: one table, for the command and for Python alike.
+"""File formats of results: one table for the command and for Python.
 
 A result is written in a format by the method that the table names, such as ``to_mtz(path,
 overwrite=...)``. A new format is a method of :class:`friedel.Reflections` and a line here.
@@ -18,11 +18,11 @@ class Format:
     option
         Name of the command's option, ``"--to-mtz"``.
     endings
-        Of file names, in lower case, the usual one first: ``(".mtz",)``.
+        File name endings in lower case, the usual one first: ``(".mtz",)``.
     title
-        What people call it.
+        Name of the format in messages and help.
     has_history
-        Whether files tell which command wrote them: the method takes ``command=``.
+        Whether files record the command that wrote them: the method takes ``command=``.
     """
 
     method: str
@@ -41,21 +41,21 @@ FORMATS = (
     Format("to_json", "--json", (".json",), "JSON", True),
     Format("to_ccp4", "--write-map", (".ccp4", ".map", ".mrc"), "CCP4 map"),
 )
-"""All of them; a kind of result has some."""
+"""All formats; each type of result has some of them."""
 
 
 def formats_of(result: type) -> tuple[Format, ...]:
-    """The formats that a kind of result can be written in, a class with some of the methods."""
+    """The formats of a type of result: those whose method the class has."""
     return tuple(form for form in FORMATS if hasattr(result, form.method))
 
 
 def format_of(method: str) -> Format:
-    """The format that a method of this name writes."""
+    """The format written by the method of this name."""
     return next(form for form in FORMATS if form.method == method)
 
 
 HKLF_CODES = (3, 4)
-"""SHELX's reflection files that are written: F, and F^2."""
+"""SHELX's HKLF codes that can be written: F, and F^2."""
 
 FCF_LISTS = (4, 6)
-"""SHELX's lists of reflections that are written as FCF."""
+"""SHELX's LIST numbers that can be written as FCF."""

@@ -26,12 +26,12 @@ def to_gemmi_spacegroup(crystal: Crystal) -> gemmi.SpaceGroup:
     Raises
     ------
     SymmetryError
-        When no tabulated setting has them.
+        When no tabulated setting has these operations.
     """
     space_group = find_gemmi_spacegroup(crystal)
     if space_group is None:
         raise SymmetryError(
-            f"the {crystal.n_operations} symmetry operations are no tabulated space-group setting"
+            f"the {crystal.n_operations} operations are not a tabulated space-group setting"
         )
     return space_group
 
@@ -50,7 +50,7 @@ def triplets(crystal: Crystal) -> list[str]:
 def to_asu_data(
     crystal: Crystal, hkl: np.ndarray, values: np.ndarray, sigmas: np.ndarray | None
 ) -> Any:
-    """A gemmi ComplexAsuData, ValueSigmaAsuData or FloatAsuData."""
+    """The reflections as a gemmi ComplexAsuData, ValueSigmaAsuData or FloatAsuData."""
     cell, space_group = to_gemmi_cell(crystal), to_gemmi_spacegroup(crystal)
     if np.iscomplexobj(values):
         return gemmi.ComplexAsuData(cell, space_group, hkl, values.astype(np.complex64))

@@ -1,4 +1,4 @@
-"""Where a file comes from: version, command and notes, as lines of text."""
+"""Provenance of a file: version, command and notes, as lines of text."""
 
 import textwrap
 from collections.abc import Iterable
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from friedel.notes import Notes, friedel_version
 
 WIDTH = 80
-"""Characters of a line of HISTORY in MTZ files."""
+"""Characters per line of HISTORY in MTZ files."""
 
 MOST_LINES = 30
-"""Lines of HISTORY that programs of CCP4 read."""
+"""Number of lines of HISTORY that CCP4 programs read."""
 
 
 def history(notes: Iterable[str] = (), command: str | None = None) -> list[str]:
@@ -18,9 +18,9 @@ def history(notes: Iterable[str] = (), command: str | None = None) -> list[str]:
     Parameters
     ----------
     notes
-        Of the result.
+        Notes of the result.
     command
-        The command line that made it; None where there was none.
+        The command line that made the result, or None.
     """
     records = Notes()
     records.extend(notes)
@@ -31,17 +31,17 @@ def history(notes: Iterable[str] = (), command: str | None = None) -> list[str]:
     lines = [line for text in texts for line in _wrapped(text)]
     if len(lines) > MOST_LINES:
         rest = len(lines) - MOST_LINES + 1
-        lines = [*lines[: MOST_LINES - 1], f"and {rest} more lines, which there is no room for"]
+        lines = [*lines[: MOST_LINES - 1], f"and {rest} more lines, which do not fit"]
     return lines
 
 
 def _wrapped(text: str) -> list[str]:
     ascii_text = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-    # not indented: gemmi reads past the end of lines of HISTORY that begin with spaces
+    # Lines are not indented: gemmi reads beyond the end of HISTORY lines that begin with spaces
     return textwrap.wrap(ascii_text, WIDTH, break_on_hyphens=False)
 
 
 def text_field(lines: Iterable[str]) -> str:
-    """The lines as a text field of CIF, which a semicolon in the first column would end."""
+    """The lines as a CIF text field, without semicolons in the first column, which would end it."""
     safe = (f" {line}" if line.startswith(";") else line for line in lines)
     return "\n".join([";", *safe, ";"])

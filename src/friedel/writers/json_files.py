@@ -12,7 +12,7 @@ from friedel.writers.files import write_text
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: records become objects, and numbers that are not finite null."""
+    """The value in JSON types: records become objects, and numbers that are not finite null."""
     if isinstance(value, Note):
         return value.to_dict()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -29,7 +29,7 @@ def plain(value: Any) -> Any:
 def write_json(
     path: str | PathLike[str], numbers: Mapping[str, Any], *, overwrite: bool = False
 ) -> None:
-    """Write an object, whole or not at all.
+    """Write an object as a JSON file, completely or not at all.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""CCP4 maps."""
+"""Writing of CCP4 maps."""
 
 import os
 from os import PathLike
@@ -11,13 +11,14 @@ from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell
 
 HEADER_SIZE = 1024
-"""Bytes; then come the symmetry operations, whose length is the 24th word, and the values."""
+"""Size (bytes) of the header. The symmetry operations, whose length is the 24th word, and the
+values follow."""
 
 
 def write_ccp4_map(
     path: str | PathLike[str], crystal: Crystal, values: np.ndarray, *, overwrite: bool = False
 ) -> None:
-    """Write a grid over the whole unit cell as a CCP4 map; in P 1 if the setting is not tabulated.
+    """Write a grid over the whole unit cell as a CCP4 map, in P 1 if the setting is not tabulated.
 
     Raises
     ------
@@ -31,9 +32,9 @@ def write_ccp4_map(
 
     def write(name: str) -> None:
         ccp4.write_ccp4_map(name)
-        # gemmi does not look whether the last bytes, which it writes on closing, found room
+        # gemmi does not check that the last bytes, which it writes on closing, fit on the disk
         size, whole = os.path.getsize(name), HEADER_SIZE + ccp4.header_i32(24) + 4 * values.size
         if size < whole:
-            raise OSError(f"the disk took {size} of {whole} bytes")
+            raise OSError(f"only {size} of {whole} bytes were written to the disk")
 
     write_atomically(path, write, overwrite=overwrite)

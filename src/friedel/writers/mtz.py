@@ -1,4 +1,4 @@
-"""MTZ files of columns by label."""
+"""Writing of MTZ files from columns by label."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -32,9 +32,9 @@ def write_mtz(
     columns
         Arrays (n,) by label; phases in degrees.
     wavelength
-        Of the data set, A; 0 when it is not known.
+        Wavelength of the data set, Å; 0 if unknown.
     notes, command
-        Written with the version as HISTORY, in lines of 80 characters.
+        Notes and command line, written with the version as HISTORY in lines of 80 characters.
 
     Raises
     ------
@@ -43,12 +43,12 @@ def write_mtz(
 
     Notes
     -----
-    MTZ files name a tabulated space-group setting. Where the operations are none, as with an
-    unusual origin, all symmetry equivalents are written in P 1.
+    MTZ files name a tabulated space-group setting. If the operations do not form one, as with
+    an unusual origin, all symmetry equivalents are written in P 1.
     """
     mtz = as_mtz(crystal, hkl, columns, wavelength)
     mtz.history = history(notes, command)
-    # By way of memory: gemmi itself does not look whether the last bytes found room on the disk
+    # Written from memory, as gemmi does not check that the last bytes fit on the disk
     content = mtz.write_to_bytes()
     write_atomically(path, lambda name: Path(name).write_bytes(content), overwrite=overwrite)
 
@@ -74,7 +74,7 @@ def as_mtz(
 
 
 def mtz_type(label: str, values: np.ndarray) -> str:
-    """The letter by which an MTZ file tells the kind of a column, from its label and dtype."""
+    """The MTZ type letter of a column, from its label and dtype."""
     if label.startswith("PH"):
         return "P"
     if label == "I":
@@ -105,7 +105,7 @@ def expanded_to_p1(
         images.append(folded)
         part = {k: sign * (v + shift) if k in phases else v for k, v in columns.items()}
         for label, mate in mates.items():
-            # F(-h R) = F(-h) exp(+2 pi i h.t); where -h R is what is listed the two change places
+            # F(-h R) = F(-h) exp(+2 pi i h.t); if -h R is the listed one, the two are exchanged
             own = -shift if label.endswith("(-)") else shift
             values = columns[label] + (own if label in phases else 0.0)
             other = columns[mate] - (own if label in phases else 0.0)
@@ -117,5 +117,5 @@ def expanded_to_p1(
 
 
 def _mate(label: str) -> str:
-    """``"F(-)"`` for ``"F(+)"`` and the reverse; nothing for others."""
+    """The mate's label: ``"F(-)"`` for ``"F(+)"`` and the reverse; empty for others."""
     return {"(+)": label[:-3] + "(-)", "(-)": label[:-3] + "(+)"}.get(label[-3:], "")

@@ -1,4 +1,4 @@
-"""Tables as text that any program reads: comma-separated values."""
+"""Tables as comma-separated values."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """Comma-separated values with a line of names; text is quoted only where it must be."""
+    """Comma-separated values with a header line; text is quoted only where necessary."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1,4 +1,4 @@
-"""Reflections out as text: structure-factor mmCIF, SHELX HKLF and comma-separated values."""
+"""Writing of reflections as text: structure-factor mmCIF, SHELX HKLF, comma-separated values."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
@@ -15,7 +15,7 @@ from friedel.writers.mtz import as_mtz
 from friedel.writers.tables import csv_text
 
 WIDTH = 8
-"""Characters of a number in HKLF files: format 3I4, 2F8."""
+"""Characters per number in HKLF files (format 3I4, 2F8)."""
 
 
 def write_sf_cif(
@@ -35,7 +35,7 @@ def write_sf_cif(
     columns
         Arrays (n,) by label; phases in degrees.
     notes, command
-        Written with the version as ``_audit.creation_method``.
+        Notes and command line, written with the version as ``_audit.creation_method``.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def write_sf_cif(
     """
     converter = gemmi.MtzToCif()
     converter.with_comments = False
-    # gemmi leaves out what the dictionary of mmCIF does not have: FCanom, phases of F(+) and F(-)
+    # gemmi omits items missing in the mmCIF dictionary: FCanom, phases of F(+) and F(-)
     text = converter.write_cif_to_string(as_mtz(crystal, hkl, columns))
     method = text_field(history(notes, command))
     audit = f"_audit.revision_id 1\n_audit.creation_method\n{method}\n"
@@ -61,14 +61,14 @@ def write_hklf(
     code: int = 4,
     overwrite: bool = False,
 ) -> None:
-    """Write a reflection file of SHELX, closed by 0 0 0.
+    """Write a SHELX reflection file, ended by 0 0 0.
 
     Parameters
     ----------
     amplitudes
         (n,) abs(F).
     sigmas
-        (n,) their uncertainties; without them 1 is written, so that all weigh the same.
+        (n,) uncertainties; without them 1 is written, which gives equal weights.
     code
         4 for F^2 and its uncertainty, 3 for F.
 
@@ -88,7 +88,7 @@ def write_hklf(
     if sigmas is not None:
         spread = sigmas if code == 3 else 2.0 * amplitudes * sigmas
     if len(hkl) and np.abs(hkl).max() > 999:
-        raise OutputError(f"cannot write {fspath(path)}: HKLF has no room for indices beyond 999")
+        raise OutputError(f"cannot write {fspath(path)}: HKLF cannot hold indices beyond 999")
     rows = [
         f"{h:4d}{k:4d}{l:4d}{_in_width(value)}{_in_width(sigma)}\n"
         for (h, k, l), value, sigma in zip(hkl.tolist(), values, spread, strict=True)
@@ -98,12 +98,12 @@ def write_hklf(
 
 
 def _in_width(value: float) -> str:
-    """A number with two decimals, or as many as there is room for."""
+    """A number with two decimals, or as many as fit in the column."""
     for decimals in (2, 1, 0):
         text = f"{value:#.{decimals}f}"
         if len(text) <= WIDTH:
             return text.rjust(WIDTH)
-    raise OutputError(f"HKLF has no room for {value:g}: scale the data down")
+    raise OutputError(f"HKLF cannot hold {value:g} in 8 columns: scale the data down")
 
 
 def write_csv(

@@ -1,1 +1,1 @@
-"""Kernels of density and masks on a grid."""
+"""Kernels for density and masks on a grid."""

@@ -1,7 +1,7 @@
-"""What the density kernels are given: arrays that always travel together, under one name each.
+"""Arguments of the density kernels: arrays that belong together, as named tuples.
 
 Every kernel is called as kernel(grid, axes, atoms, gaussians, which, first, last, ...). An atom
-has several groups of Gaussians, each with a radius of its own; `groups_in_turn` is the one loop
+has several groups of Gaussians, each with its own radius; `atoms_and_groups` is the common loop
 over atoms and groups.
 """
 
@@ -20,8 +20,8 @@ class GridAxes(NamedTuple):
     shape
         (nu, nv, nw) points.
     step
-        Å: for the kernels of right angles the spacings (3,); for the others the steps along the
-        grid axes (3, 3), Cartesian, upper triangular.
+        Grid steps, Å: the spacings (3,) for the kernels for right angles; for the others the steps
+        along the grid axes (3, 3), Cartesian, upper triangular.
     """
 
     shape: tuple[int, int, int]
@@ -29,7 +29,7 @@ class GridAxes(NamedTuple):
 
 
 class Gaussians(NamedTuple):
-    """Form factors by kind of atom, in groups of GROUP Gaussians, the narrowest first.
+    """Form factors by atom type, in groups of GROUP Gaussians, the narrowest first.
 
     Attributes
     ----------
@@ -50,13 +50,13 @@ class RoundAtoms(NamedTuple):
     Attributes
     ----------
     frac
-        (n, 3) fractional coordinates, from the first point of the grid that a kernel is given.
+        (n, 3) fractional coordinates, relative to the first grid point of the kernel's array.
     occ, b_iso
         (n,) occupancies and B (Å^2).
     kind
-        (n,) which row of the form factors.
+        (n,) row index of the form factors.
     radius
-        (n, n_groups) distance (Å) to which each group is added; 0 for a group that is not.
+        (n, n_groups) radius (Å) within which each group is added; 0 for a group that is omitted.
     """
 
     frac: np.ndarray
@@ -72,11 +72,11 @@ class AnyAtoms(NamedTuple):
     Attributes
     ----------
     frac, occ, kind, radius
-        As for :class:`RoundAtoms`; the radius is that of an atom with `b_broad` in all directions.
+        The same as for :class:`RoundAtoms`; the radius is that of an isotropic atom with `b_broad`.
     b_tensor
         (n, 6) B11, B22, B33, B12, B13, B23, Cartesian, Å^2.
     b_broad
-        (n,) largest eigenvalue of that.
+        (n,) largest eigenvalue of `b_tensor`, Å^2.
     """
 
     frac: np.ndarray
@@ -88,16 +88,16 @@ class AnyAtoms(NamedTuple):
 
 
 class Flat(NamedTuple):
-    """A grid, or a part of one, as one array in memory.
+    """A grid, or a part of one, as a flat array.
 
     Attributes
     ----------
     values
         (n_u * n_v * width,) values.
     n_v, width
-        Rows of each plane that are stored, and numbers of each row, a multiple of LANES.
+        Number of stored rows per plane, and values per row, a multiple of LANES.
     nu, nv, nw
-        Points of the whole cell.
+        Numbers of points of the whole cell.
     """
 
     values: np.ndarray
@@ -115,13 +115,13 @@ def flat_grid(grid, shape):
 
 
 @njit(cache=True, nogil=True)
-def groups_in_turn(which, radius):
-    """(n,) atoms and (n,) groups: every group of the atoms `which` that reaches anywhere.
+def atoms_and_groups(which, radius):
+    """Indices (n,) of atoms and (n,) of their groups: all groups of `which` with a radius above 0.
 
     Parameters
     ----------
     which
-        (m,) numbers of the atoms, in the order wanted.
+        (m,) indices of the atoms, in the order of the loop.
     radius
         (n_atoms, n_groups), see :class:`RoundAtoms`.
     """

@@ -1,6 +1,6 @@
-"""Which grid points an atom reaches: boxes, discs, and lists of rows. Shared with the adjoint.
+"""Grid points within the radius of an atom: boxes, discs, and lists of rows, also for the adjoint.
 
-Distances are in grid steps; a box begins at any integer and has whole vectors along z.
+Distances are in grid steps; a box begins at any index and has whole vectors along z.
 """
 
 import math
@@ -15,11 +15,11 @@ BOX = 96
 """Largest number of grid points across an atom along one axis that the fast kernels take."""
 
 ROWS = BOX * BOX + BOX
-"""Room for the rows of one atom, which are written in whole vectors."""
+"""Capacity of the list of rows of one atom, which is written in whole vectors."""
 
 
 class Place(NamedTuple):
-    """Where a group of Gaussians of one atom lies on the grid, in grid steps. Scratch memory.
+    """Position and box of a group of Gaussians of one atom, in grid steps. Scratch memory.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class Rows(NamedTuple):
     Attributes
     ----------
     low, high
-        (BOX,) int64: of plane i the rows low[i] <= j < high[i].
+        (BOX,) int64: plane i has the rows low[i] <= j < high[i].
     start
-        (BOX + 1,) int64: of plane i the numbers start[i] <= r < start[i + 1] of the list.
+        (BOX + 1,) int64: plane i has the items start[i] <= r < start[i + 1] of the list.
     at
-        (ROWS,) int32: where row r of the list begins in the grid, in vectors.
+        (ROWS,) int32: offset of row r of the list in the grid, in vectors.
     in_plane
-        (2 BOX,) int32: where each row of the box begins in its plane.
+        (2 BOX,) int32: offset of each row of the box in its plane, in vectors.
     """
 
     low: np.ndarray
@@ -96,12 +96,12 @@ def touches(box, nu, first, last):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def place_box(place, nw):
-    """Set the box of the grid points within `half` (3,) of `center` (3,), for tables of vectors.
+    """Set the box of grid points within `half` (3,) of `center` (3,), for tables of vectors.
 
-    box[axis] = first index, size of the table that begins there, and the range low <= m < high
-    of it that is within `half`. Along y the table ends after whole vectors; along z it also begins
-    at a multiple of LANES in the row of `nw` points: a vector that crosses no boundary of the
-    cache's lines is read and written twice as fast.
+    box[axis] = first index, size of the table that begins there, and its range low <= m < high
+    within `half`. Along y the table ends after whole vectors; along z it also begins at a
+    multiple of LANES in the row of `nw` points: a vector within one cache line is read and
+    written twice as fast.
     """
     center, half, box = place
     for axis in range(3):
@@ -113,23 +113,23 @@ def place_box(place, nw):
 
 @njit(cache=True, nogil=True)
 def fits_tables(box, flat):
-    """Whether tables of BOX points hold the box, and the grid's rows all of it behind the cell."""
+    """Whether the box fits into tables of BOX points, and its end into the padding of the rows."""
     padding = flat.width - flat.nw
     return max(box[0, 1], box[1, 1], box[2, 1]) <= BOX and box[2, 1] <= padding
 
 
 @njit(cache=True, nogil=True)
 def widest_gap(coordinates, size):
-    """The longest stretch of a periodic axis of `size` points without atoms, and what follows it.
+    """The longest range of a periodic axis of `size` points without atoms.
 
-    `coordinates` are fractional; an atom is at the last point before it. Returns the index of the
-    first point with an atom after the stretch, and how many points the stretch has.
+    `coordinates` are fractional; an atom counts at the grid point before it. Returns the index of
+    the first point with an atom after the range, and the number of points in the range.
     """
     occupied = np.zeros(size, np.bool_)
     for x in coordinates:
         occupied[int((x - math.floor(x)) * size) % size] = True
     first, widest, empty = 0, 0, 0
-    # Twice around, so that a stretch over the boundary is met in one piece
+    # Two periods, so that a range over the boundary is found in one piece
     for index in range(2 * size):
         if not occupied[index % size]:
             empty += 1
@@ -142,17 +142,17 @@ def widest_gap(coordinates, size):
 
 @njit(cache=True, nogil=True, forceinline=True)
 def list_rows(rows, box, flat, first, last):
-    """List where the rows of the grid that cross a disc begin, plane by plane.
+    """List the offsets of the grid rows that cross a disc, plane by plane.
 
-    Row (u, v) begins at u * plane + v * row, an int32: in whole vectors. A plane has none where
-    another thread owns it.
+    Row (u, v) begins at u * plane + v * row, in vectors, an int32. Planes of other threads have
+    no rows.
 
     Inputs
     ------
     rows.low, rows.high, box, flat
         The disc and the grid.
     first, last
-        The planes first <= u < last of the grid count.
+        Only the planes first <= u < last of the grid are listed.
 
     Scratch
     -------
@@ -161,7 +161,7 @@ def list_rows(rows, box, flat, first, last):
     Outputs
     -------
     rows.start, rows.at
-        The list; how many there are is returned.
+        The list; its length is returned.
     """
     low, high, start, at, in_plane = rows
     nu, nv, row = flat.nu, flat.nv, flat.width // LANES
@@ -176,7 +176,7 @@ def list_rows(rows, box, flat, first, last):
     for i in range(box[0, 1]):
         start[i] = n
         if first <= u < last and low[i] < high[i]:
-            # As many for every plane: a loop of changing length would be mispredicted each time
+            # The same number for every plane: branches of a loop of varying length are mispredicted
             for m in range(0, box[1, 1], LANES):
                 of_plane = load(in_plane, np.uint64(low[i] + m))
                 store(at, np.uint64(n + m), add(of_plane, constant(at, u * plane)))
@@ -190,7 +190,7 @@ def list_rows(rows, box, flat, first, last):
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _disc_rows(rows, place, xx, xy, yy, r2):
-    """Rows j of each plane i of the box that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
+    """Set the rows j of each plane i that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
     low, high, box, center = rows.low, rows.high, place.box, place.center
     dx, dy, end = box[0, 0] - center[0], box[1, 0] - center[1], box[1, 3]
     slope, narrowing, widest = -xy / yy, xx / yy - (xy / yy) ** 2, r2 / yy
@@ -221,8 +221,8 @@ def sphere_rows(rows, place, spacing):
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def ellipsoid_rows(rows, place, form, limit):
-    """Set `low` and `high` of the rows that cross the ellipsoid d Q d <= limit: its shadow."""
+    """Set `low` and `high` of the rows that cross the ellipsoid d Q d <= limit."""
     xx, yy, zz, xy, xz, yz = form
-    # The Schur complement of the form
+    # The projection along z has the Schur complement of the form
     xx, yy, xy = xx - xz**2 / zz, yy - yz**2 / zz, xy - xz * yz / zz
     _disc_rows(rows, place, xx, xy, yy, limit)

@@ -1,4 +1,4 @@
-"""Atoms onto a grid: truncated Gaussians summed at the grid points around each atom.
+"""Density of atoms on a grid: sums of truncated Gaussians at the grid points around each atom.
 
 Every kernel adds, for each atom and each grid point within its radius (in any periodic image),
 occ sum_t A_t exp(-d Q_t d), where d is the vector from atom to point in grid steps,
@@ -8,12 +8,12 @@ A_t = a_t (4 pi)^(3/2) det(B + (b_t + blur))^(-1/2).
 The fast kernels use that such a Gaussian is a product of factors that each depend on two of the
 three indices at most: the inner loop multiplies and adds, and evaluates no exponential.
 They take Gaussians in groups of GROUP, narrow ones first, each group with its own radius. Of a
-group's box those rows along the last axis are filled, whole, that cross its ellipsoid: first they
-are listed, then one loop without branches runs over the list. It works in whole vectors, so
-that the grid's rows are longer than the cell (see `fold_rows`).
+group's box those rows along the last axis are filled, completely, that cross its ellipsoid: they
+are listed, and a loop without branches runs over the list. It works in whole vectors, so that
+the grid's rows are longer than the cell (see `fold_rows`).
 
-A thread is given the planes `first <= x < last` of the grid and writes nothing else: the
-results do not depend on the number of threads.
+A thread writes the planes `first <= x < last` of the grid only: the results do not depend on
+the number of threads.
 """
 
 import math
@@ -21,7 +21,7 @@ import math
 import numpy as np
 
 from friedel.kernels.compiled import njit
-from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
+from friedel.kernels.grid.arguments import atoms_and_groups, flat_grid
 from friedel.kernels.grid.boxes import (
     BOX,
     ROWS,
@@ -64,7 +64,7 @@ from friedel.kernels.simd import (
 
 @njit(cache=True, nogil=True)
 def fold_rows(grid, nw, first, last):
-    """Add what lies beyond the cell's `nw` points of each row to where it belongs."""
+    """Add the values beyond the cell's `nw` points of each row to their periodic images."""
     n_rows, width = grid.shape[1], grid.shape[2]
     flat = grid.reshape(-1)
     for row in range(first * n_rows, last * n_rows):
@@ -109,7 +109,7 @@ def _list_pairs(c, rows, box, xy, peak):
 
 @njit(cache=True, nogil=True)
 def _list_planes(xz_at, start, box):
-    """Where in the table xz[i, k] the plane i of each row of the list begins."""
+    """Offsets in the table xz[i, k] of the plane i of each row of the list."""
     for i in range(box[0, 1]):
         begin = constant(xz_at, i * box[2, 1])
         for m in range(0, box[1, 1], LANES):
@@ -120,9 +120,9 @@ def _list_planes(xz_at, start, box):
 def _add_rows(grid, k, row_at, n_rows, c, z, nk):
     """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows 0 <= r < n_rows, 0 <= m < nk.
 
-    Two vectors at a time, whose factors stay in registers.
+    Two vectors are processed at a time, whose factors stay in registers.
     """
-    # Unsigned throughout: no index is tested for being negative
+    # Unsigned indices throughout avoid the test for negative ones
     rows = range(np.uint64(n_rows))
     lanes, size, line = np.uint64(LANES), np.uint64(ROWS), np.uint64(BOX)
     m = 0
@@ -157,8 +157,8 @@ def _add_rows(grid, k, row_at, n_rows, c, z, nk):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _add_tilted_rows(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
-    """`_add_rows` with another z for every plane: that of row r begins at xz_at[r]."""
+def _add_rows_by_plane(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
+    """`_add_rows` with a separate z for each plane: that of row r begins at xz_at[r]."""
     lanes, size = np.uint64(LANES), np.uint64(ROWS)
     to_1, to_2 = np.uint64(size_xz), np.uint64(2 * size_xz)
     for block in range(0, nk, LANES):
@@ -203,15 +203,15 @@ def add_orthogonal(grid, axes, atoms, gaussians, which, first, last):
     axes, atoms, gaussians
         :class:`~friedel.kernels.grid.arguments.GridAxes`, `RoundAtoms` and `Gaussians`.
     which
-        (n,) numbers of the atoms, in the order in which they are added.
+        (n,) indices of the atoms, in the order of addition.
     first, last
         The planes first <= u < last of the grid are written.
 
     Outputs
     -------
     grid
-        (n_u, n_v, row_length) density, added to: the part u < n_u, v < n_v of the cell that
-        the atoms reach, in rows as in :mod:`friedel.density.atoms_on_grid`.
+        (n_u, n_v, row_length) density, added to: the part u < n_u, v < n_v of the cell within
+        the radii of the atoms, in rows as in :mod:`friedel.density.atoms_on_grid`.
     """
     frac, occ, b_iso, kinds, radius = atoms
     a, b, blur = gaussians
@@ -219,11 +219,11 @@ def add_orthogonal(grid, axes, atoms, gaussians, which, first, last):
     place, rows = new_place(), new_rows()
     values, center, box, row_at = flat.values, place.center, place.box, rows.at
     x = np.empty(GROUP * BOX, grid.dtype)
-    # Beyond the end of a table vectors hold what was there: never denormal numbers, which are slow
+    # Vectors beyond the end of a table hold old values: never denormal numbers, which are slow
     y = np.ones(GROUP * BOX + BOX, grid.dtype)
     z = np.empty(GROUP * BOX, grid.dtype)
     c = np.empty(GROUP * ROWS, grid.dtype)
-    for atom, group in zip(*groups_in_turn(which, radius)):
+    for atom, group in zip(*atoms_and_groups(which, radius)):
         place_sphere(place, frac[atom], radius[atom, group], axes)
         if not touches(box, flat.nu, first, last):
             continue
@@ -277,9 +277,9 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
 
 @njit(cache=True, nogil=True)
 def _add_exact_group(grid, shape, place, form, peak, limit, first, last):
-    """One group of one atom, with an exponential a row and term: always safe, and slow.
+    """Add one group of one atom, with an exponential per row and term: always safe, but slow.
 
-    Points outside of the ellipsoid of the broadest Gaussian, d Q d <= limit, are left alone.
+    Points outside the ellipsoid of the broadest Gaussian, d Q d <= limit, are not changed.
     """
     nu, nv, nw = shape
     center, half = place.center, place.half
@@ -310,12 +310,12 @@ def add_oblique(grid, axes, atoms, gaussians, which, first, last):
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
 
     A factor exceeds 1 only where a correlation |q_ij| / sqrt(q_ii q_jj) exceeds 1/2; the others
-    make up for it. A group for which a factor would exceed its range, or whose box is too
-    large, is added the exact way.
+    compensate for it. A group for which a factor would exceed its range, or whose box is too
+    large, is added by `_add_exact_group`.
 
     Inputs, outputs
     ---------------
-    As for `add_orthogonal`, with atoms as `AnyAtoms`.
+    The same as for `add_orthogonal`, with atoms as `AnyAtoms`.
     """
     occ, kinds, a, radius = atoms.occ, atoms.kind, gaussians.a, atoms.radius
     flat = flat_grid(grid, axes.shape)
@@ -324,7 +324,7 @@ def add_oblique(grid, axes, atoms, gaussians, which, first, last):
     tables = new_pair_tables(grid, 1)
     values, row_at, start, xz, xy = flat.values, rows.at, rows.start, tables.xz, tables.xy
     c, xz_at = np.empty(GROUP * ROWS, grid.dtype), np.empty(ROWS, np.int32)
-    for atom, group in zip(*groups_in_turn(which, radius)):
+    for atom, group in zip(*atoms_and_groups(which, radius)):
         limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
         if not touches(box, flat.nu, first, last):
             continue
@@ -344,15 +344,15 @@ def add_oblique(grid, axes, atoms, gaussians, which, first, last):
         else:
             ni, nk = box[0, 1], box[2, 1]
             _list_planes(xz_at, start, box)
-            _add_tilted_rows(values, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
+            _add_rows_by_plane(values, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_exact(grid, axes, atoms, gaussians, which, first, last):
-    """Any atoms in any cell, the exact way; arguments as in `add_oblique`, rows of any length."""
+    """Any atoms in any cell by `_add_exact_group`; inputs of `add_oblique`, rows of any length."""
     place, ellipsoids = new_place(), new_ellipsoids()
     form, peak = ellipsoids.form, ellipsoids.peak
-    for atom, group in zip(*groups_in_turn(which, atoms.radius)):
+    for atom, group in zip(*atoms_and_groups(which, atoms.radius)):
         limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
         for t in range(GROUP):
             peak[t] *= atoms.occ[atom] * gaussians.a[atoms.kind[atom], GROUP * group + t]

@@ -1,8 +1,8 @@
-"""A map on a grid to the atoms: the transposes of the kernels that put atoms on a grid.
+"""From a map on a grid to atoms: the transposes of the kernels that add atoms to a grid.
 
 For a target T whose derivative by the density at point p is the map m(p), and an atom with
-density occ sum_t A_t exp(-d Q_t d), d = p - c in grid steps, everything follows from moments of
-the map under each Gaussian, taken over the points that the forward kernel fills,
+density occ sum_t A_t exp(-d Q_t d), d = p - c in grid steps, the derivatives follow from moments
+of the map under each Gaussian, taken over the points that the forward kernel fills,
 
     S0 = sum_p m exp(-d Q d)     S1 = sum_p m d exp(-d Q d)     S2 = sum_p m d d^T exp(-d Q d)
 
@@ -15,21 +15,21 @@ forward kernel ends an atom where its density is small, and what moving that end
 is as small as the truncation error itself.
 
 Each kernel visits the same points as its namesake `add_...`, in the same order and with
-the same factors, so that the two are transposes of one another but for rounding. Like there,
-one index at a time is summed: over y with the powers of dy in tables, then x, then z, so that a
-grid point costs three multiply-adds for each Gaussian. Two vectors along z are one where they can
-be: their sums stay in registers, where the processor has some of that length. `grid` has the rows
-that are longer than the cell; `unfold_rows` fills what is beyond.
+the same factors, so that the two are transposes of one another up to rounding. As there, one
+index at a time is summed: over y with the powers of dy in tables, then x, then z, so that a grid
+point costs three multiply-adds for each Gaussian. Where possible two vectors along z are handled
+as one, whose sums stay in registers if the processor has some of that length. The rows of `grid`
+are longer than the cell; `unfold_rows` fills the padding.
 
-A thread is given the atoms which[first:last] and writes their rows of `out` only. These are, for
-unit occupancy, the derivatives by
+A thread handles the atoms which[first:last] and writes their rows of `out` only. The columns are,
+for unit occupancy, the derivatives by
 
     0      occupancy
     1:4    fractional coordinates
-    4:10   B11, B22, B33, B12, B13, B23; the derivative by the one number that stands in two
-           places of the tensor; for `gather_orthogonal` B in the first place, then zeros
+    4:10   B11, B22, B33, B12, B13, B23; off-diagonal ones are by the number that fills both
+           elements of the tensor; for `gather_orthogonal` B in the first column, then zeros
     10     a number added to the form factor; only where the narrowest term of the atom's
-           kind is a constant (b = 0), otherwise left alone
+           type is a constant (b = 0), otherwise not changed
 """
 
 import math
@@ -38,7 +38,7 @@ from typing import NamedTuple
 import numpy as np
 
 from friedel.kernels.compiled import njit
-from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
+from friedel.kernels.grid.arguments import atoms_and_groups, flat_grid
 from friedel.kernels.grid.boxes import BOX, new_place, new_rows, place_sphere, sphere_rows
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.grid.gaussians import FAST, FOUR_PI, FOUR_PI2
@@ -60,7 +60,7 @@ from friedel.kernels.simd import (
 )
 
 COLUMNS = 11
-"""Numbers for each atom in `out`."""
+"""Number of columns of `out`."""
 
 
 class Crossed(NamedTuple):
@@ -69,11 +69,11 @@ class Crossed(NamedTuple):
     Attributes
     ----------
     yz
-        The table, flat.
+        The flat table.
     at
-        Where the factors of the first row begin.
+        Offset of the factors of the first row.
     row, term
-        How far those of the next row, and of the next Gaussian, are from there.
+        Strides between rows, and between Gaussians.
     """
 
     yz: np.ndarray
@@ -83,7 +83,7 @@ class Crossed(NamedTuple):
 
 
 class MomentProfiles(NamedTuple):
-    """A group's Gaussians along each axis, each times 1, d and h^2 d^2. Scratch memory.
+    """Gaussians of a group along each axis, each times 1, d and h^2 d^2. Scratch memory.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class MomentProfiles(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def unfold_rows(grid, nw, first, last):
-    """Repeat the beginning of each row behind the cell's `nw` points: transpose of `fold_rows`."""
+    """Repeat the beginning of each row after the cell's `nw` points: transpose of `fold_rows`."""
     for u in range(first, last):
         for v in range(grid.shape[1]):
             for w in range(nw, grid.shape[2]):
@@ -116,9 +116,9 @@ def fill_distances(out, at, line, center):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
-    """Three tables behind one another: exp(-q h2 d^2) times 1, d and h2 d^2.
+    """Fill three consecutive tables: exp(-q h2 d^2) times 1, d and h2 d^2.
 
-    Of `d`, from `here` on, `fill_distances` filled the same line.
+    `d` from `here` on has the distances of the same line, by `fill_distances`.
     """
     fill_profile(out, at, line, center, q * h2, 1.0)
     square = constant(out, h2)
@@ -129,21 +129,22 @@ def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
         store(out, np.uint64(at + 2 * BOX + i), multiply(value, multiply(d2, square)))
 
 
-# Inlined: so many vectors do not fit what a function returns in registers
+# Inlined: a function cannot return so many vectors in registers
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
     """Sums over y of the map times 1, dy and dy^2 under each term's Gaussian, in three tuples.
 
-    As many points along z at once as `zero` is long.
+    The length of `zero` is the number of points along z that are summed at once.
 
     Inputs
     ------
     flat, plane
-        The map, and where in it the first row of this plane has the first of these points.
+        The map, and the offset in it of the first of these points in the first row of the plane.
     row, n
-        The first of the rows, and how many there are, periodic.
+        Index of the first row, and number of rows, periodic.
     xy, at, term, power
-        A row's numbers xy[at + j] are `term` apart by term and `power` apart by power of dy.
+        Factors xy[at + j] of row j, with the strides `term` between terms and `power` between
+        powers of dy.
     crossed
         :class:`Crossed` for factors that change along z, or None.
     """
@@ -159,7 +160,7 @@ def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
         row -= nv
     end = at + n
     while at < end:
-        # A stretch of rows up to the periodic boundary
+        # A range of rows up to the periodic boundary
         stop = min(end, at + nv - row)
         here = np.uint64(plane + row * width)
         for j in range(np.uint64(at), np.uint64(stop)):
@@ -188,7 +189,7 @@ def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def _with_plane(total, x, at, sums):
-    """A term's sums over x and y, with a plane's sums over y times the profiles along x.
+    """The sums over x and y of a term, after adding a plane's sums over y times the profiles in x.
 
     `total` is for the moments 1, dx, dy and hx^2 dx^2 + hy^2 dy^2.
     """
@@ -209,7 +210,7 @@ def _with_plane(total, x, at, sums):
 def _add_moments(moments, total, z, at):
     """Add sums over x and y, times the profiles along z, to a term's moments (5,).
 
-    These are 1, dx, dy, dz and |d|^2.
+    The moments are those of 1, dx, dy, dz and |d|^2.
     """
     one, dx, dy, square = total
     z0 = load_like(one, z, at)
@@ -224,9 +225,9 @@ def _add_moments(moments, total, z, at):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _gather_separable(zero, flat, box, rows, profiles, at, moments):
-    """Add to `moments` (GROUP, 5) of one group what as many points along z as `zero` is long give.
+    """Add to `moments` (GROUP, 5) of one group the sums over some points along z.
 
-    These are the points from `at` of the box, in the map `flat`.
+    They are the points of the box from `at` on, as many as `zero` is long, in the map `flat`.
     """
     low, high = rows.low, rows.high
     x, y, z = profiles
@@ -259,11 +260,11 @@ def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
     Inputs
     ------
     grid
-        (n_u, n_v, row_length) the map, repeated behind the cell by `unfold_rows`.
+        (n_u, n_v, row_length) map, repeated after the cell by `unfold_rows`.
     axes, atoms, gaussians
-        As for `add_orthogonal`; the occupancies are not used.
+        The same as for `add_orthogonal`; the occupancies are not used.
     which, first, last
-        The atoms which[first:last] are taken.
+        The atoms which[first:last] are handled.
 
     Outputs
     -------
@@ -282,10 +283,10 @@ def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
     d = np.empty(6 * BOX, grid.dtype)
     zero, wide_zero = zeros(flat.values), wide_zeros(flat.values)
     moments = np.empty((GROUP, 5))
-    # A literal 0 would have the functions that are called with it compiled once more
+    # With a literal 0 numba would compile the called functions a second time
     start = np.int64(0)
     hx2, hy2, hz2 = spacing[0] ** 2, spacing[1] ** 2, spacing[2] ** 2
-    for atom, group in zip(*groups_in_turn(which[first:last], radius)):
+    for atom, group in zip(*atoms_and_groups(which[first:last], radius)):
         place_sphere(place, frac[atom], radius[atom, group], axes)
         sphere_rows(rows, place, spacing)
         for axis in range(3):

@@ -1,4 +1,4 @@
-"""A map on a grid to atoms in oblique cells and to anisotropic atoms: transposes as well.
+"""From a map on a grid to atoms in oblique cells and to anisotropic atoms: the transposes.
 
 `friedel.kernels.grid.density_adjoint` has the mathematics and the meaning of `out`. Here all ten
 moments S0, S1, S2 are needed for each Gaussian, in grid steps, and turned into derivatives
@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from friedel.kernels.compiled import njit
-from friedel.kernels.grid.arguments import flat_grid, groups_in_turn
+from friedel.kernels.grid.arguments import atoms_and_groups, flat_grid
 from friedel.kernels.grid.boxes import (
     BOX,
     ellipsoid_rows,
@@ -49,12 +49,12 @@ from friedel.kernels.simd import (
 )
 
 MOMENTS = 10
-"""S0; S1 along x, y, z; S2 in the order xx, yy, zz, xy, xz, yz."""
+"""Number of moments: S0; S1 along x, y, z; S2 in the order xx, yy, zz, xy, xz, yz."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_derivatives(out, amplitude, s, form, inverse, axes):
-    """Add to `out` (COLUMNS,) what the moments `s` (MOMENTS,) of a term imply.
+    """Add to `out` (COLUMNS,) the derivatives from the moments `s` (MOMENTS,) of a term.
 
     `form` (6,) is Q on the grid's axes, `inverse` (6,) is V on Cartesian ones.
     """
@@ -95,7 +95,7 @@ def _row_of_product(v, step, i):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def _with_pair_plane(total, xz, ik, d, i, sums):
-    """A term's sums over x and y, with a plane's sums over y times the factor of x and z.
+    """The sums over x and y of a term, after adding a plane's sums over y times the factor of x, z.
 
     `total` is for the moments 1, dx, dy, dx^2, dx dy, dy^2; `d` holds dx and, BOX further, dx^2.
     """
@@ -132,10 +132,10 @@ def _add_moments(moments, total, d, k):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
-    """Add to `moments` (GROUP, MOMENTS) what as many points along z as `zero` is long give.
+    """Add to `moments` (GROUP, MOMENTS) of one group the sums over some points along z.
 
-    These are the points from `at` of the box of one group, in the map `flat`; `yz` is None where
-    all factors of y and z are 1.
+    They are the points of the box from `at` on, as many as `zero` is long, in the map `flat`; `yz`
+    is None if all factors of y and z are 1.
     """
     low, high = rows.low, rows.high
     ni, nj, nk = box[0, 1], box[1, 1], box[2, 1]
@@ -167,7 +167,7 @@ def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
 @njit(cache=True, nogil=True)
 def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
     """Moments (GROUP, MOMENTS) of one group, two vectors along z at a time."""
-    at = np.int64(0)  # a literal would have the function below compiled once more
+    at = np.int64(0)  # with a literal numba would compile the function below again
     while at + LANES < box[2, 1]:
         _gather_factored(wide_zeros(flat.values), flat, box, rows, xz, xy, yz, d, at, moments)
         at += 2 * LANES
@@ -177,7 +177,7 @@ def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _fill_powers_of_y(xy, box, d):
-    """The tables xy[t, i, j] times dy, and times dy^2, behind those of all terms.
+    """Fill the tables xy[t, i, j] times dy, and times dy^2, after those of all terms.
 
     `d` from 2 BOX on is dy and, BOX further, dy^2.
     """
@@ -276,7 +276,7 @@ def gather_oblique(grid, axes, atoms, gaussians, which, first, last, out):
 
     Inputs, outputs
     ---------------
-    As for `gather_orthogonal`, with atoms as `AnyAtoms`.
+    The same as for `gather_orthogonal`, with atoms as `AnyAtoms`.
     """
     kinds, radius, a, b = atoms.kind, atoms.radius, gaussians.a, gaussians.b
     flat = flat_grid(grid, axes.shape)
@@ -286,7 +286,7 @@ def gather_oblique(grid, axes, atoms, gaussians, which, first, last, out):
     tables = new_pair_tables(grid, 3)
     xz, xy, yz = tables.xz, tables.xy, tables.yz
     d, moments = np.empty(6 * BOX, grid.dtype), np.empty((GROUP, MOMENTS))
-    for atom, group in zip(*groups_in_turn(which[first:last], radius)):
+    for atom, group in zip(*atoms_and_groups(which[first:last], radius)):
         limit = place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes)
         moments[:] = 0.0
         if not fits_tables(box, flat) or not is_factorable(form[0], half):

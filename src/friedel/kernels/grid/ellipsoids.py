@@ -1,6 +1,6 @@
-"""The Gaussians of an atom as forms d Q d in steps along the grid axes, and where they end.
+"""The Gaussians of an atom as forms d Q d in steps along the grid axes, and their cutoff.
 
-Shared by the density and its adjoint, which must cut every atom at the same points.
+The density and its adjoint, which must cut every atom at the same points, share these.
 """
 
 import math
@@ -13,9 +13,9 @@ from friedel.kernels.grid.boxes import place_box
 from friedel.kernels.grid.gaussians import FOUR_PI, FOUR_PI2, gaussian_form, inverse_and_det
 
 GROUP = 3
-"""Gaussians that are summed in one pass over the grid points, in as many registers. The loops over
-them are written out by hand, in `density`, `density_adjoint`, `density_adjoint_oblique` and
-`separable_gaussians`: another number takes other code there."""
+"""Number of Gaussians that are summed in one pass over the grid points, in as many registers. The
+loops over them are unrolled by hand in `density`, `density_adjoint`, `density_adjoint_oblique` and
+`separable_gaussians`: another number needs other code there."""
 
 
 class Ellipsoids(NamedTuple):
@@ -30,7 +30,7 @@ class Ellipsoids(NamedTuple):
     inverse
         (GROUP, 6) (B + b + blur)^-1, Cartesian, Å^-2.
     tensor
-        (6,) a tensor on the way to these.
+        (6,) intermediate tensor.
     """
 
     form: np.ndarray
@@ -47,7 +47,7 @@ def new_ellipsoids():
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _fill_forms(ellipsoids, b_tensor, b_row, blur, step, group):
-    """Set forms, peaks and inverses; returns det(B + b + blur) of the broadest, the last."""
+    """Set forms, peaks and inverses; return det(B + b + blur) of the last, broadest Gaussian."""
     form, peak, inverse, tensor = ellipsoids
     det = 1.0
     for t in range(GROUP):
@@ -69,10 +69,10 @@ def place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes):
     Outputs
     -------
     place, ellipsoids
-        As in their classes. Returned is the limit of d Q d, Q the form of the broadest Gaussian:
-        the radius is where a round one of this width (B + b + blur) in all directions falls to the
-        level; an elongated one has the higher peak, (width^3 / det)^(1/2) times, and ends at
-        the same level.
+        See their classes. The limit of d Q d for the form Q of the broadest Gaussian is
+        returned. At the radius an isotropic Gaussian of the largest width (B + b + blur) falls to
+        the level; the peak of an anisotropic one is (width^3 / det)^(1/2) times higher, and it is
+        cut at the same level.
     """
     frac, radius = atoms.frac, atoms.radius[atom, group]
     center, half, _ = place
@@ -94,7 +94,7 @@ def place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes):
 def row_in_ellipsoid(form, px, py, pz, limit):
     """First and last step of the row at (px, py, pz + step) with d Q d <= limit.
 
-    Quadratic in the step; the last is before the first where the row passes the ellipsoid by.
+    They follow from a quadratic equation; last < first if the row does not cross the ellipsoid.
     """
     middle = -(form[4] * px + form[5] * py) / form[2]
     flat = form[0] * px * px + form[1] * py * py + 2.0 * form[3] * px * py
@@ -107,7 +107,7 @@ def row_in_ellipsoid(form, px, py, pz, limit):
 
 @njit(cache=True, nogil=True)
 def row_exponent(form, px, py, pz):
-    """c0 and c1 of d Q d = c0 + c1 step + q_zz step^2 along the row at (px, py, pz + step)."""
+    """The c0 and c1 of d Q d = c0 + c1 step + q_zz step^2 along the row at (px, py, pz + step)."""
     cross = form[4] * px + form[5] * py
     flat = form[0] * px * px + form[1] * py * py + 2.0 * form[3] * px * py
     return flat + pz * (2.0 * cross + form[2] * pz), 2.0 * (cross + form[2] * pz)

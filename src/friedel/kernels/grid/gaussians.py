@@ -7,7 +7,7 @@ from friedel.kernels.compiled import njit
 FOUR_PI2 = 4.0 * math.pi**2
 FOUR_PI = 4.0 * math.pi
 
-# No reordering that could hide an infinity or a NaN
+# No optimisations that could hide an infinity or a NaN
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
@@ -16,7 +16,7 @@ def r2_at_level(amplitude, factor, j, log_level, r2):
     """r^2 where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to a level, from a guess.
 
     ln(sum) is convex in r^2, so Newton's method approaches the root from below, after a first
-    step back to there where the guess was too large.
+    step back if the guess was too large.
     """
     for _ in range(60):
         value, slope = 0.0, 0.0

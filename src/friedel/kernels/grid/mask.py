@@ -1,9 +1,9 @@
-"""Spheres on a periodic grid, and what is left between them as runs of points along w.
+"""Spheres on a periodic grid, and the region between them as runs of points along w.
 
 A region is held as bits, (nu, nv, n_words) uint64 whose bit w is the point (u, v, w), or by rows:
-row u * nv + v consists of the points (u, v, 0..nw-1), and `row_start` (n_rows + 1,) says where
-the runs of each row stand in `first` and `last`, the first and last point of each run. A run ends
-at the end of its row even when it goes on at the start.
+row u * nv + v consists of the points (u, v, 0..nw-1), and `row_start` (n_rows + 1,) has the index
+of the first run of each row in `first` and `last`, the first and last point of each run. A run
+ends at the end of its row even if it continues at the start.
 """
 
 import math
@@ -14,19 +14,19 @@ from friedel.kernels.compiled import njit
 from friedel.kernels.grid.periodic import chord, row_distances, wrapped
 
 ONE, SIX, LOW_SIX = np.uint64(1), np.uint64(6), np.uint64(63)
-"""Shifts and masks; all unsigned, as numba turns a mixture with signed numbers into floats."""
+"""Shifts and masks, unsigned, as numba converts a mixture with signed numbers to floats."""
 ALL, NONE = np.uint64(2**64 - 1), np.uint64(0)
 
 DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 BIT_OF_PRODUCT = np.zeros(64, np.int64)
 for _bit in range(64):
     BIT_OF_PRODUCT[((1 << _bit) * int(DE_BRUIJN) % 2**64) >> 58] = _bit
-"""The number of a single bit, by the six highest bits of its product with De Bruijn's number."""
+"""Index of a single bit, by the six highest bits of its product with De Bruijn's number."""
 
 
 @njit(cache=True, nogil=True)
 def _set_bits(bits, u, v, first, last):
-    """Set points first .. last of row (u, v), which are in range."""
+    """Set points first .. last of row (u, v), which must be in range."""
     a, b = np.uint64(first), np.uint64(last)
     i, j = a >> SIX, b >> SIX
     low, high = ALL << (a & LOW_SIX), ALL >> (LOW_SIX - (b & LOW_SIX))
@@ -67,7 +67,7 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
     sphere of radius 1.
     """
     nu, nv, _ = bits.shape
-    # Seen along w a sphere is an ellipse a px^2 + 2 b px py + c py^2 < r^2
+    # The projection of a sphere along w is an ellipse a px^2 + 2 b px py + c py^2 < r^2
     b, c = form[2] - form[3] * form[4], form[1] - form[4] * form[4]
     a = form[0] - form[3] * form[3]
     for j in range(len(frac)):
@@ -87,7 +87,7 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
 
 @njit(cache=True, nogil=True)
 def map_runs(row_start, first, last, matrix, shift, nw, bits):
-    """Set the images of runs under an operation that takes rows to rows.
+    """Set the images of runs under an operation that maps rows to rows.
 
     In grid steps the operation is p -> matrix p + shift, with matrix[0, 2] = matrix[1, 2] = 0 and
     matrix[2, 2] = 1 or -1.
@@ -110,7 +110,7 @@ def map_runs(row_start, first, last, matrix, shift, nw, bits):
 
 @njit(cache=True, nogil=True)
 def ball_rows(form, extent, radius):
-    """(n, 4) rows du, dv of a ball around a grid point, each with its first and last dw."""
+    """(n, 4) rows (du, dv) of a ball around a grid point, each with its first and last dw."""
     limit_u, limit_v = math.floor(radius * extent[0]), math.floor(radius * extent[1])
     rows = np.empty(((2 * limit_u + 1) * (2 * limit_v + 1), 4), np.int64)
     n = 0
@@ -127,7 +127,7 @@ def ball_rows(form, extent, radius):
 
 @njit(cache=True, nogil=True)
 def _changes(words, k, flip):
-    """Bits of word k of a row that differ from the point before; before the first stands a 0."""
+    """Bits of word k of a row that differ from the preceding point; before the first it is 0."""
     word = words[k] ^ flip
     before = (words[k - 1] ^ flip) >> LOW_SIX if k > 0 else NONE
     return word ^ ((word << ONE) | before)
@@ -142,7 +142,7 @@ def _inside(k, nw):
 
 @njit(cache=True, nogil=True)
 def find_runs(bits, nw, value):
-    """Runs of points whose bit is `value`: `row_start`, `first`, `last`."""
+    """The runs of points whose bit is `value`: `row_start`, `first`, `last`."""
     nu, nv, n_words = bits.shape
     flip = NONE if value else ALL
     row_start = np.zeros(nu * nv + 1, np.int64)
@@ -176,7 +176,7 @@ def find_runs(bits, nw, value):
 
 @njit(cache=True, nogil=True)
 def _touch(first, last, nw, i, j):
-    """Whether runs of neighbouring rows, or of one row, meet, be it across a corner."""
+    """Whether runs of neighbouring rows, or of one row, touch, also at a corner."""
     if first[j] <= last[i] + 1 and first[i] <= last[j] + 1:
         return True
     return (first[i] == 0 and last[j] == nw - 1) or (first[j] == 0 and last[i] == nw - 1)
@@ -184,10 +184,10 @@ def _touch(first, last, nw, i, j):
 
 @njit(cache=True, nogil=True)
 def in_large_islands(row_start, first, last, shape, limit):
-    """(n_runs,) bool: runs of islands with more than `limit` points; corners touch as well.
+    """(n_runs,) bool: runs of islands with more than `limit` points, connected also at corners.
 
-    An island is followed no farther than to the limit, or to a run that is known to be of a
-    large one: most runs need only one neighbour.
+    The search of an island ends at the limit, or at a run that is known to belong to a large
+    island: most runs need only one neighbour.
     """
     nu, nv, nw = shape
     n_runs = len(first)
@@ -230,7 +230,7 @@ def in_large_islands(row_start, first, last, shape, limit):
 def grow_runs(row_start, first, last, keep, ball, nw, bits):
     """Set the points within a ball of any point of the kept runs.
 
-    A row is grown once for all rows of the ball that have one length and follow each other.
+    A row is grown once for all consecutive rows of the ball that have the same length.
     """
     nu, nv, n_words = bits.shape
     grown = np.zeros((1, 1, n_words), np.uint64)
@@ -257,7 +257,7 @@ def grow_runs(row_start, first, last, keep, ball, nw, bits):
 
 @njit(cache=True, nogil=True)
 def unpack(bits, out):
-    """out[u, v, w] = 1 where the bit is set, else 0; how many are 1."""
+    """Set out[u, v, w] = 1 where the bit is set, else 0; return the number of ones."""
     nu, nv, nw = out.shape
     n = 0
     for u in range(nu):

@@ -1,4 +1,4 @@
-"""Spheres and rows of points on a periodic grid, for masks flat and smooth."""
+"""Spheres and rows of points on a periodic grid, for flat and smooth masks."""
 
 import math
 
@@ -7,7 +7,7 @@ from friedel.kernels.compiled import njit
 
 @njit(cache=True, nogil=True)
 def wrapped(i, n):
-    """The index i modulo n for i that is not far outside, faster than a division."""
+    """The index i modulo n for i not far outside the range, faster than a division."""
     while i < 0:
         i += n
     while i >= n:
@@ -17,7 +17,7 @@ def wrapped(i, n):
 
 @njit(cache=True, nogil=True)
 def row_distances(form, px, py):
-    """Two numbers of the row at (px, py) steps from a centre: d^2 = flat + 2 slope pz + pz^2.
+    """The flat and slope of the row at (px, py) from a centre: d^2 = flat + 2 slope pz + pz^2.
 
     Distances are in steps along w; of the symmetric matrix of d^2 (3, 3), whose last element is
     then 1, `form` has the elements 00, 11, 01, 02, 12.
@@ -28,9 +28,9 @@ def row_distances(form, px, py):
 
 @njit(cache=True, nogil=True)
 def chord(flat, slope, r2):
-    """Where a row of :func:`row_distances` enters and leaves a sphere, in steps along w.
+    """Ends of the chord of a row of :func:`row_distances` in a sphere, in steps along w.
 
-    Without a common point the second number is the smaller one.
+    If the row does not cross the sphere, the second number is the smaller one.
     """
     rest = slope * slope + r2 - flat
     if rest < 0.0:

@@ -1,1 +1,1 @@
-"""Kernels of structure factors and indices."""
+"""Kernels for structure factors and indices."""

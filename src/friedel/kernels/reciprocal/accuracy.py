@@ -8,7 +8,7 @@ from friedel.kernels.compiled import njit
 from friedel.kernels.grid.gaussians import r2_at_level
 
 MODERATE_STEPS = 12
-"""Of the search for a density level, after which it only falls."""
+"""Number of steps of the search for a density level, after which the level only decreases."""
 NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
 
@@ -26,25 +26,25 @@ def _log_power(log_power, step, s2):
 def smallest_blur(
     s, log_share, lattice, log_power, step, cosines, log_weights, low, high, log_allowed
 ):
-    """Smallest blur from `low` to `high` at which aliasing is allowed, and the error with it.
+    """Smallest blur from `low` to `high` at which the aliasing error is allowed, and that error.
 
     Parameters
     ----------
     s, log_share
-        (n_shells, n_points), and the logarithm of what power there adds to the squared error of
-        its shell.
+        (n_shells, n_points) values of 1/d, and the logarithms of the contribution of power at these
+        points to the squared error of the shell.
     lattice
-        Lengths |g| (1/A) of vectors of the transform's lattice, one of each pair +-g.
+        Lengths |g| (1/Å) of vectors of the transform's lattice, one of each pair +-g.
     log_power
         Logarithm of the model's Wilson curve at multiples of `step` in s^2.
     cosines, log_weights
-        For averages over directions of s; the weights sum to 2, for both of +-g.
+        Directions of s and weights of their averages; the weights sum to 2, for both of +-g.
     log_allowed
-        Logarithm of the squared error, in the worst shell.
+        Logarithm of the allowed squared error in the worst shell.
 
     Returns
     -------
-    The blur, infinite where none is enough, and the logarithm of the squared error with the
+    The blur, infinite if none suffices, and the logarithm of the squared error with the
     last that was tried.
     """
     terms = (len(s), s.shape[1] * len(lattice) * len(cosines))
@@ -72,10 +72,10 @@ def smallest_blur(
 
 @njit(cache=True, nogil=True)
 def _log_alias(exponent, loss, blur):
-    """Logarithm of the squared error in the worst shell, and what it loses per A^2 of blur.
+    """Logarithm of the squared error in the worst shell, and its decrease per Å^2 of blur.
 
-    `exponent` (n_shells, n_terms) has the logarithms of what folds back without blur, and
-    `loss` what each A^2 of it takes off them.
+    `exponent` (n_shells, n_terms) has the logarithms of the aliased power without blur, and
+    `loss` their decrease per Å^2 of blur.
     """
     worst, slope = -math.inf, 0.0
     for shell in range(len(exponent)):
@@ -113,18 +113,19 @@ def power_curve(weight, f2, kind, b_iso, s2):
 
 @njit(cache=True, nogil=True)
 def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
-    """Largest density level at which atoms may end, from a guess of it, and the error with it.
+    """Largest density level at which atoms may be cut off, from a guess, and the resulting error.
 
     Parameters
     ----------
     s, share
-        (n_shells, n_points), and what power there adds to the squared error of its shell.
+        (n_shells, n_points) values of 1/d, and the contribution of power at these points to the
+        squared error of the shell.
     amplitude, factor
-        (n, n_terms) of groups of Gaussians, of which there are `count`.
+        (n, n_terms) coefficients of groups of Gaussians; `count` (n,) is the number of each.
     allowed
-        Squared error in the worst shell; where it is infinite the level stays as it is.
+        Allowed squared error in the worst shell; if it is infinite the level is not changed.
     r2
-        (n,) guesses of the squared radii, which they are set to.
+        (n,) guesses of the squared radii (Å^2), replaced by the radii.
 
     Returns
     -------
@@ -138,14 +139,14 @@ def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
         is_close = change < 1.05 or step >= MODERATE_STEPS
         if (change >= 1.0 and is_close) or allowed == math.inf or not change >= 0.0:
             return level, error2
-        # Below its peak an atom loses everything: steps stay moderate
+        # At a level above its peak an atom vanishes: steps stay moderate
         level *= min(max(0.98 * change, 1e-6), 1e3) if step < MODERATE_STEPS else 0.8
         step += 1
 
 
 @njit(cache=True, nogil=True)
 def _truncation(s, share, blur, amplitude, factor, count, level, r2):
-    """Squared error in the worst shell from tails, unblurred, cut off where they fall to a level.
+    """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
 
     A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
     4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.

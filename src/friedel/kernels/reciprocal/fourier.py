@@ -1,4 +1,4 @@
-"""Picking structure factors out of the transform of one asymmetric unit's density."""
+"""Extraction of structure factors from the transform of the density of one asymmetric unit."""
 
 import numpy as np
 
@@ -7,18 +7,18 @@ from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
 CONJUGATE, IN_PLANE = TRANSLATION_DENOMINATOR, 2 * TRANSLATION_DENOMINATOR
-"""Added to a turn of 24ths; see `map_terms`."""
+"""Flags added to a phase shift in 24ths of a turn; see `map_terms`."""
 
 _TURN = np.arange(2 * IN_PLANE)
 _ANGLE = 2.0 * np.pi * (_TURN % TRANSLATION_DENOMINATOR) / TRANSLATION_DENOMINATOR
 COS, SIN = np.cos(_ANGLE), np.sin(_ANGLE)
 SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
-"""Of the imaginary part of the transform's value."""
+"""Signs of the imaginary part of the transform's value, by turn and flags."""
 
 
 @njit(cache=True, nogil=True)
 def map_terms(hkl, rotations, translations, shape, nw, index, turn):
-    """Where in a half transform the terms of each reflection are, and what turns them.
+    """Positions in a half transform of the terms of each reflection, and their phase shifts.
 
     F(hkl) = sum_o exp(2 pi i t_o.hkl) F(hkl R_o), and `shape` (nu, n_k, n_l) is that of (part of)
     the half l >= 0 of a transform with the sign exp(-2 pi i h.x): F is its conjugate. Negative h
@@ -27,14 +27,14 @@ def map_terms(hkl, rotations, translations, shape, nw, index, turn):
     Parameters
     ----------
     nw
-        Points of the grid along z.
+        Number of grid points along z.
     translations
         (n_operations, 3) in 24ths.
     index
-        (n, n_operations) set to positions in the transform, flat.
+        (n, n_operations), set to positions in the flat transform.
     turn
-        (n, n_operations) uint8 set to the turn in 24ths, plus CONJUGATE where the transform's
-        value itself is meant, plus IN_PLANE where l is 0 or nw / 2.
+        (n, n_operations) uint8, set to the phase shift in 24ths of a turn, plus CONJUGATE where the
+        value of the transform itself is used, plus IN_PLANE where l is 0 or nw / 2.
     """
     nu, n_k, n_l = shape
     for i in range(len(hkl)):
@@ -50,7 +50,7 @@ def map_terms(hkl, rotations, translations, shape, nw, index, turn):
 
 @njit(cache=True, nogil=True)
 def gather(transform, index, turn, factor, out):
-    """out[i] = factor[i] times the sum of what :func:`map_terms` says of reflection i."""
+    """Set out[i] to factor[i] times the sum of the terms of reflection i by :func:`map_terms`."""
     for i in range(len(index)):
         re, im = 0.0, 0.0
         for o in range(index.shape[1]):
@@ -63,7 +63,7 @@ def gather(transform, index, turn, factor, out):
 
 @njit(cache=True, nogil=True)
 def scatter(w, index, turn, factor, transform):
-    """The transpose of `gather` in real arithmetic: w[i] goes to all places that it is made of.
+    """The transpose of `gather` in real arithmetic: w[i] is added at all terms of reflection i.
 
     w[i] is the derivative by Re F plus i times that by Im F. The inverse of `transform`, (n,)
     flat, with the sign exp(+2 pi i h.x), real, not scaled, is the derivative by the density;

@@ -1,4 +1,4 @@
-"""Reflections under symmetry operations: indices and phases, for direct and Fourier sums alike."""
+"""Reflections under symmetry operations: indices and phases, for direct and Fourier sums."""
 
 import math
 
@@ -26,7 +26,7 @@ def turn_of(hkl, i, translations, o):
     """h.t in 24ths of a turn, 0 to 23."""
     h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
     turn = h * translations[o, 0] + k * translations[o, 1] + l * translations[o, 2]
-    # Integer division is slow, that by a reciprocal is exact enough
+    # Integer division is slow; multiplication by a reciprocal is accurate enough
     whole = math.floor(turn * (1.0 / TRANSLATION_DENOMINATOR) + 1e-6)
     return turn - TRANSLATION_DENOMINATOR * whole
 
@@ -49,7 +49,7 @@ def largest_indices(hkl, rotations):
 
 @compiled
 def _occurs_before(rotations, o, axis):
-    """Whether an earlier rotation has the same column, or its opposite."""
+    """Whether an earlier rotation has the same column, or its negative."""
     for earlier in range(o):
         same = opposite = True
         for j in range(3):

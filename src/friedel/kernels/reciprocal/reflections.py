@@ -61,14 +61,14 @@ def _in_asu_of_setting(h, k, l, number, basis):
 
 @njit(cache=True, nogil=True)
 def _in_row(h, k, limit, metric, stol2_high, number, basis):
-    """First and last l up to a limit for which (h, k, l) is wanted; none where first > last.
+    """First and last l up to a limit for which (h, k, l) is unique; first > last if there is none.
 
-    Those l follow one another: sphere and asymmetric unit are convex, and the latter
-    ends at (0, 0, 0).
+    These l are consecutive: sphere and asymmetric unit are convex, and the latter
+    has its apex at (0, 0, 0).
     """
     first, last = -limit, limit
     for w in range(3):
-        # Where a wall of the asymmetric unit cuts the row: fixed + slope l >= 0
+        # Half-line of the row inside a plane of the asymmetric unit: fixed + slope l >= 0
         fixed, slope = 0, 0
         for j in range(3):
             fixed += WALLS[number, w, j] * (h * basis[0, j] + k * basis[1, j])
@@ -84,7 +84,7 @@ def _in_row(h, k, limit, metric, stol2_high, number, basis):
     square = linear * linear - metric[2, 2] * (constant - 4.0 * stol2_high)
     if square < 0.0:
         return 0, -1
-    # A little more than the sphere: the last word is that of the comparison below
+    # Slightly more than the sphere; the comparison below decides
     middle, half = -linear / metric[2, 2], math.sqrt(square) / metric[2, 2] + 1e-6
     first, last = max(first, math.ceil(middle - half)), min(last, math.floor(middle + half))
     while first <= last and not _wanted(h, k, first, metric, stol2_high, number, basis):
@@ -111,7 +111,7 @@ def _wanted(h, k, l, metric, stol2_high, number, basis):
 def unique_in_sphere(limits, metric, stol2_high, number, basis):
     """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0)."""
     found = np.empty((0, 3), np.int32)
-    # The first pass counts, the second fills: no list of unknown length is kept.
+    # The first pass counts, the second fills, which avoids a list of unknown length.
     for fill in range(2):
         n = 0
         for h in range(-limits[0], limits[0] + 1):
@@ -129,7 +129,7 @@ def unique_in_sphere(limits, metric, stol2_high, number, basis):
 
 @njit(cache=True, nogil=True)
 def is_absent(hkl, rotations, translations):
-    """(n,) bool: some operation leaves the reflection and turns its phase."""
+    """(n,) bool: some operation keeps the reflection and shifts its phase."""
     absent = np.zeros(len(hkl), np.bool_)
     for i in range(len(hkl)):
         h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
@@ -165,7 +165,7 @@ def fold_to_asu(hkl, rotations, translations, number, basis):
                 folded[i, 0] = -a
                 folded[i, 1] = -b
                 folded[i, 2] = -c
-                # F(h) = conj(F(-hR) exp(-2 pi i h.t)): the shift stands inside the conjugate
+                # F(h) = conj(F(-hR) exp(-2 pi i h.t)): the shift is inside the conjugate
                 shift[i] = -t % TRANSLATION_DENOMINATOR
                 friedel[i] = True
                 break

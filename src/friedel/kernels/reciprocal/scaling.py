@@ -1,7 +1,7 @@
 """Amplitudes of atoms with solvent, their derivatives, and the normal equations of a fit.
 
 `products` (6, n) are CC, CM, MM, CL, ML, LL: real parts of the products of F_calc, F_mask and
-F_layer, through which alone phases matter.
+F_layer, the only terms that depend on phases.
 """
 
 import math
@@ -11,10 +11,10 @@ import numpy as np
 from friedel.kernels.compiled import njit
 
 REFLECTIONS_AT_A_TIME = 256
-"""Reflections whose derivatives stay in the fastest memory between two uses."""
+"""Number of reflections per block, whose derivatives stay in the cache between two uses."""
 
 SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz"}
-"""What lets the compiler vectorise sums."""
+"""LLVM flags that allow the compiler to vectorise sums."""
 
 
 @njit(cache=True, nogil=True)
@@ -49,14 +49,14 @@ def _square(products, i, solvent, k_layer):
 
 @njit(cache=True, nogil=True)
 def squares(products, solvent, k_layer, out):
-    """out[i] = |F_calc + solvent[i] (F_mask + k_layer F_layer)|^2, or what differences give."""
+    """out[i] = |F_calc + solvent[i] (F_mask + k_layer F_layer)|^2, from the products."""
     for i in range(len(out)):
         out[i] = _square(products, i, solvent[i], k_layer)
 
 
 @njit(cache=True, nogil=True)
 def unscaled_amplitudes(products, solvent, k_layer, out):
-    """The roots of :func:`squares`."""
+    """Square roots of :func:`squares`."""
     for i in range(len(out)):
         out[i] = math.sqrt(max(_square(products, i, solvent[i], k_layer), 0.0))
 
@@ -75,7 +75,7 @@ def slopes(products, solvent, k_layer, amplitudes, along_solvent, along_layer):
 
 @njit(cache=True, nogil=True)
 def _multiply(rows, factor, first, block, a):
-    """Rows of `block` from a on: `rows` times `factor`, both from `first` on; the next a."""
+    """Set rows a, ... of `block` to `rows` times `factor`, from `first` on; return the next a."""
     for row in range(len(rows)):
         for i in range(len(factor)):
             block[a, i] = rows[row, first + i] * factor[i]
@@ -92,11 +92,11 @@ def normal_equations(
     Parameters
     ----------
     overall, solvent, others
-        (m_0, n), (m_1, n), (m_2, n): J, but for a factor.
+        (m_0, n), (m_1, n), (m_2, n): rows of J without the factors.
     factors
-        (3, n) the factor of each of the three.
+        (3, n) factors of each of the three.
     weights, residuals
-        (n,).
+        (n,) weights and residuals.
     normal, gradient
         (m, m) and (m,), m = m_0 + m_1 + m_2.
     """

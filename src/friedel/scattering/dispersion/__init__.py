@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 SOURCES = ("cromer-liberman", "cromer-liberman-repaired", "chantler")
-"""Where f' and f'' can come from."""
+"""Names of the sources of f' and f''."""
 
 SHORT_NAMES = {"cl": "cromer-liberman"}
-"""Other names of these."""
+"""Abbreviated names of the sources."""
 
 
 def anomalous(
@@ -52,7 +52,7 @@ def anomalous(
     energy
         Photon energy, eV, scalar or of any shape.
     wavelength
-        Instead of `energy`: wavelength, A.
+        Wavelength, Å, instead of `energy`.
     source
         - ``"cromer-liberman"`` (or ``"cl"``): Li to U [Cromer1981], [Brennan1992],
           [Kissel1990];
@@ -63,7 +63,7 @@ def anomalous(
     Returns
     -------
     (f', f'')
-        Electrons; floats for a scalar, otherwise float64 arrays of the argument's shape.
+        Amplitudes in electrons: floats for a scalar, otherwise float64 arrays of the same shape.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One idea: f' and f'' interpolated in the tables of Chantler, which the package xraydb carries."""
+"""Interpolation of f' and f'' in the tables of Chantler, from the package xraydb."""
 
 import json
 from functools import cache
@@ -12,13 +12,13 @@ from friedel.model.elements import element_record
 from friedel.scattering.dispersion.cromer_liberman import FloatOrArray, as_given, as_positive
 
 Z_MIN, Z_MAX = 1, 92
-"""Elements in the tables: H to U."""
+"""Atomic numbers of the first and last tabulated element, H and U."""
 
 _NEIGHBOURS = 3
-"""Tabulated points on either side of an energy's own that its spline goes through."""
+"""Number of tabulated points on either side of an interval through which its spline passes."""
 
 _SMALLEST = 1e-99
-"""Stands for a tabulated f'' of zero (H, He and Li at high energies), which has no logarithm."""
+"""Replacement for a tabulated f'' of zero (H, He, Li at high energies), which has no logarithm."""
 
 
 def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
@@ -34,26 +34,26 @@ def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
     Returns
     -------
     (f', f'')
-        Electrons; floats for a scalar energy, otherwise float64 arrays of its shape.
+        Amplitudes in electrons: floats for a scalar energy, otherwise float64 arrays of its shape.
 
     Raises
     ------
     ElementError
         For an element without a table.
     EnergyError
-        For an energy that is not positive and finite, or outside of the element's table.
+        For an energy that is not positive and finite, or outside the element's table.
 
     Notes
     -----
     f'' is linear in log-log coordinates between tabulated energies. f' is a cubic spline
     through the seven tabulated points around the energy. Both are what
-    ``xraydb.f1_chantler`` and ``f2_chantler`` give for one energy at a time; for many, xraydb lets
-    one spline run through the whole range asked for, so that its f' at an energy depends on
-    the others, by up to 0.1 electrons beside an edge. Here it does not.
+    ``xraydb.f1_chantler`` and ``f2_chantler`` give for one energy at a time. For an array xraydb
+    uses one spline for the whole requested range, so that f' at one energy depends on the
+    others, by up to 0.1 electrons next to an edge; here each energy is independent.
 
     Between the two tabulated energies that bracket an edge, 5 to 30 eV apart, f' has a minimum
-    whose depth the table does not know; the spline guesses, by up to 0.7 electrons. The edges
-    are those of free atoms.
+    whose depth is not tabulated; the spline may be wrong there by up to 0.7 electrons. The
+    edges are those of free atoms.
     """
     z = index(z)
     energies = as_positive(energy, "energy", "eV")
@@ -78,8 +78,8 @@ def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
 def _f_prime_pieces(z: int) -> np.ndarray:
     """(4, n - 1) coefficients of f' in powers of the distance from a tabulated energy, cubic first.
 
-    Each interval has the spline through its neighbours only: f' has a cusp at every edge, which a
-    spline through all points would carry far.
+    Each interval has a spline through its neighbours only: f' has a cusp at every edge, and a
+    spline through all points would oscillate far from it.
     """
     from scipy.interpolate import CubicSpline
 

@@ -1,4 +1,4 @@
-"""One idea: f' and f'' of a free atom by the method of Cromer and Liberman.
+"""Calculation of f' and f'' of a free atom by the method of Cromer and Liberman.
 
 Each orbital absorbs photons above its binding energy B with a cross section sigma. The optical
 theorem gives f'' and the Kramers-Kronig relation gives f' [Cromer1981]::
@@ -22,10 +22,10 @@ from friedel.data import table
 from friedel.errors import ElementError, EnergyError
 
 Z_MIN, Z_MAX = 3, 92
-"""Elements whose orbitals are tabulated: Li to U."""
+"""Atomic numbers of the first and last element with tabulated orbitals, Li and U."""
 
 ENERGY_MIN, ENERGY_MAX = 100.0, 1e6
-"""Photon energies, eV, between which the results resemble those of Chantler at all."""
+"""Range of photon energies (eV) in which the results resemble those of Chantler."""
 
 FloatOrArray = float | np.ndarray
 
@@ -40,13 +40,13 @@ _COMMON_ENERGIES = (80.0, 26.7, 8.9, 3.0, 1.0)
 _NO_CROSS_SECTION = 1e-9  # barn; the table's zeros mean "not available"
 
 _AT_POLE = 1e-5
-"""Relative distance of E^2 from e^2 within which the integrand is taken at its limit."""
+"""Relative distance of E^2 from e^2 below which the integrand is replaced by its limit."""
 
 _AT_EDGE = 1e-12
-"""Relative distance of E from B that is rounding only."""
+"""Relative distance of E from B below which they count as equal."""
 
 _BLOCK = 1024
-"""Energies handled at once, so that temporaries stay in the processor's cache."""
+"""Number of energies per block, so that temporaries stay in the processor's cache."""
 
 _abscissae, _weights = np.polynomial.legendre.leggauss(5)
 _GAUSS_X = (1.0 + _abscissae) / 2.0
@@ -55,17 +55,17 @@ _GAUSS_WEIGHT = _weights / 2.0
 
 @dataclass(frozen=True, eq=False)
 class _Orbitals:
-    """What the formulas need of m orbitals; the trailing axis of length 1 is that of energies."""
+    """Data of m orbitals for the formulas; the trailing axis of length 1 is that of energies."""
 
     binding: np.ndarray  # (m, 1) B
-    threshold: np.ndarray  # (m, 1) B less rounding: from here on the orbital absorbs
+    threshold: np.ndarray  # (m, 1) B minus rounding: the orbital absorbs above it
     edge_term: np.ndarray  # (m, 1) B^2 sigma(B), zero where the table has no point at the edge
     node_energy2: np.ndarray  # (5, m, 1) e^2
     node_sigma: np.ndarray  # (5, m, 1)
     node_weight: np.ndarray  # (5, m, 1) quadrature weight times |de/dx|
     knots: np.ndarray  # (8, m, 1) log energies at which the next window takes over
     windows: np.ndarray  # (m, 9, 4) parabolas: centre, value, slope, curvature
-    starts: np.ndarray  # first orbital of each element
+    first_orbital: np.ndarray  # index of the first orbital of each element
     correction: np.ndarray  # one number per element, electrons
 
 
@@ -77,19 +77,19 @@ def cromer_liberman(
     Parameters
     ----------
     z
-        Atomic number. Below 3 both results are zero; the method has nothing to say there.
+        Atomic number. Below 3 both results are zero: the method has no data for H and He.
     energy
         Photon energy, eV, scalar or of any shape.
     repaired
-        Some orbitals are tabulated for a binding energy other than the one stated beside
-        them (of Ar, Ba, Ce and Bi to Pa above all). The published program mixes the two, which
+        Some orbitals are tabulated for a binding energy other than the one stated next to
+        them (mostly of Ar, Ba, Ce and Bi to Pa). The published program mixes the two, which
         leaves false resonances: f' of Bi is 0.8 off at Cu K-alpha, that of Ce 200 at 3.9 keV.
         By default this is reproduced; with True each orbital is made consistent.
 
     Returns
     -------
     (f', f'')
-        Electrons; floats for a scalar energy, otherwise float64 arrays of its shape.
+        Amplitudes in electrons: floats for a scalar energy, otherwise float64 arrays of its shape.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def cromer_liberman(
 
     Against the tables of Chantler, 5 to 70 keV and 3 % away from edges, the repaired f' differs by
     0.06 electrons in the median and 0.8 at most, f'' by 6 % at most. Under 3.3 keV the tables
-    have a peak of the cross section at the M4 and M5 edges of Pm to Fr that Chantler's have
-    not: up to 7 % above those edges f'' is several times larger and f' off by tens.
+    have a peak of the cross section at the M4 and M5 edges of Pm to Fr that Chantler's do not
+    have: up to 7 % above those edges f'' is several times larger and f' off by tens.
 
     For Z >= 79 above the K edge (over 80.7 keV) the published program fails because it treats the
     pole of the K shell as absent. Here it is treated like all others, in either mode.
@@ -139,7 +139,7 @@ def cromer_liberman_all(energy: float, *, repaired: bool = False) -> np.ndarray:
     energy
         Photon energy, eV.
     repaired
-        As in :func:`cromer_liberman`.
+        The same as for :func:`cromer_liberman`.
 
     Returns
     -------
@@ -158,18 +158,18 @@ def cromer_liberman_all(energy: float, *, repaired: bool = False) -> np.ndarray:
     result = np.zeros((Z_MAX + 1, 2))
     amplitudes = _orbital_amplitudes(orbitals, energies.reshape(1) / 1000.0)
     for column, amplitude in enumerate(amplitudes):
-        result[Z_MIN:, column] = np.add.reduceat(amplitude[:, 0], orbitals.starts)
+        result[Z_MIN:, column] = np.add.reduceat(amplitude[:, 0], orbitals.first_orbital)
     result[Z_MIN:, 0] += orbitals.correction
     return result
 
 
 def as_positive(values: ArrayLike, name: str, unit: str) -> np.ndarray:
-    """The argument as a float64 array, if all of it is positive and finite.
+    """The argument as a float64 array, checked to be positive and finite.
 
     Raises
     ------
     EnergyError
-        Otherwise, naming the first offender.
+        When it is not; the message names the first such value.
     """
     try:
         array = np.asarray(values, np.float64)
@@ -184,7 +184,7 @@ def as_positive(values: ArrayLike, name: str, unit: str) -> np.ndarray:
 
 
 def as_given(array: np.ndarray) -> FloatOrArray:
-    """A float in place of an array without dimensions."""
+    """The array, or a float if it has no dimensions."""
     return array if array.ndim else float(array)
 
 
@@ -194,10 +194,10 @@ def _orbital_amplitudes(orbitals: _Orbitals, energy: np.ndarray) -> tuple[np.nda
     energy2 = energy * energy
     # Subtracting pole / (E^2 - e^2) from the integrand makes it finite at e = E; that part is
     # integrated in closed form below. Under the edge there is no pole, but close to it
-    # the same subtraction at e = B tames the integrand, if the table has a point there.
+    # the same subtraction at e = B smooths the integrand, if the table has a point there.
     pole = np.where(energy < orbitals.threshold, orbitals.edge_term, energy2 * sigma)
     gap = energy2 - orbitals.node_energy2
-    # The limit is -d(e^2 sigma) / d(e^2). It stands in wherever rounding, of the logarithms or of
+    # The limit is -d(e^2 sigma) / d(e^2). It is used wherever rounding, of the logarithms or of
     # the table, would decide the quotient of two nearly vanishing numbers.
     at_pole = np.abs(gap) < _AT_POLE * energy2
     gap[at_pole] = 1.0
@@ -227,14 +227,14 @@ def _cross_sections(orbitals: _Orbitals, energy: np.ndarray) -> tuple[np.ndarray
     centre, value, slope, curvature = np.moveaxis(orbitals.windows[rows, window], -1, 0)
     step = log_energy - centre
     log_sigma = value + step * (slope + step * curvature)
-    # Far under its edge an orbital's parabola may overflow; it is not wanted there.
+    # Far below its edge an orbital's parabola may overflow; its value is not used there.
     log_sigma[energy < orbitals.threshold] = -np.inf
     return np.exp(log_sigma), slope + 2.0 * step * curvature
 
 
 @cache
 def _orbitals(z_first: int, z_last: int, repaired: bool) -> _Orbitals:
-    """The orbitals of a range of elements, ready for use."""
+    """The orbitals of a range of elements, prepared for the formulas."""
     rows = [r for r in table("cromer_liberman") if z_first <= int(r["Z"]) <= z_last]
 
     def columns(name: str, *numbers: int) -> np.ndarray:
@@ -279,7 +279,7 @@ def _orbitals(z_first: int, z_last: int, repaired: bool) -> _Orbitals:
         node_weight=by_node(node_weight),
         knots=knots[:, :, None],
         windows=windows,
-        starts=np.searchsorted(z[:, 0], elements),
+        first_orbital=np.searchsorted(z[:, 0], elements),
         correction=np.array([corrections[e] for e in elements]),
     )
 

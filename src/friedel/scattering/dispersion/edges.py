@@ -1,4 +1,4 @@
-"""One idea: the absorption edges of an element, where f' and f'' change abruptly."""
+"""The absorption edges of an element, where f' and f'' change abruptly."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from friedel.data import table
 from friedel.model.elements import element_record
 
 ORBITALS = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
-"""The first orbitals of the Cromer-Liberman tables; further ones lie below 1.5 keV."""
+"""Orbitals of the Cromer-Liberman tables whose edges are given; the others lie below 1.5 keV."""
 
 
 def absorption_edges(element: Any) -> dict[str, float]:
-    """Edges K, L1-3 and M1-5 of the free atom in eV, by name; those of [Cromer1981].
+    """Energies (eV) of the edges K, L1-3 and M1-5 of the free atom, by name [Cromer1981].
 
     Parameters
     ----------

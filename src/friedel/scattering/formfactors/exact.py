@@ -1,4 +1,4 @@
-"""Form factors whose published formula is no Gaussian sum: exact values f(stol2)."""
+"""Form factors whose published formula is not a Gaussian sum: exact values f(stol2)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ from friedel.scattering.formfactors.gaussians import GaussianSum
 
 
 class FormFactor(Protocol):
-    """Anything with values f at (sin theta / lambda)^2 in 1/A^2."""
+    """An object with values f at (sin theta / lambda)^2 in 1/Å^2."""
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """Of the same shape as the argument."""
+        """Values f, of the same shape as the argument."""
         ...
 
 
 @dataclass(frozen=True)
 class LobatoSum:
-    """f = sum_i a_i (2 + b_i g^2) / (1 + b_i g^2)^2 with g = 1/d = 2 stol, A [Lobato2014]."""
+    """f = sum_i a_i (2 + b_i g^2) / (1 + b_i g^2)^2 with g = 1/d = 2 stol, Å [Lobato2014]."""
 
     a: tuple[float, ...]
     b: tuple[float, ...]
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """F in A, of the same shape as the argument."""
+        """Form factor f in Å, of the same shape as the argument."""
         x = 4.0 * np.multiply.outer(np.asarray(stol2, np.float64), self.b)
         return ((2.0 + x) / (1.0 + x) ** 2) @ np.array(self.a)
 
 
 @dataclass(frozen=True)
 class KirklandSum:
-    """f = sum_i a_i / (q^2 + b_i) + c_i exp(-d_i q^2) with q = 1/d = 2 stol, A [Kirkland2010]."""
+    """f = sum_i a_i / (q^2 + b_i) + c_i exp(-d_i q^2) with q = 1/d = 2 stol, Å [Kirkland2010]."""
 
     a: tuple[float, ...]
     b: tuple[float, ...]
@@ -43,7 +43,7 @@ class KirklandSum:
     d: tuple[float, ...]
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """F in A, of the same shape as the argument."""
+        """Form factor f in Å, of the same shape as the argument."""
         q2 = 4.0 * np.asarray(stol2, np.float64)[..., None]
         lorentzians = (1.0 / (q2 + np.array(self.b))) @ np.array(self.a)
         return lorentzians + np.exp(-q2 * np.array(self.d)) @ np.array(self.c)
@@ -51,7 +51,7 @@ class KirklandSum:
 
 @dataclass(frozen=True)
 class IonSum:
-    """An ion's Gaussians and the Coulomb field of its charge [Peng1998], A.
+    """An ion's Gaussians and the Coulomb field of its charge [Peng1998], Å.
 
     f = sum_i a_i exp(-b_i stol2) + MOTT_BETHE charge / stol2, infinite at stol2 = 0.
     """
@@ -60,21 +60,21 @@ class IonSum:
     charge: int
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """F in A, of the same shape as the argument; at 0 infinite, with the charge's sign."""
+        """Form factor f in Å, of the argument's shape; at 0 infinite, with the charge's sign."""
         stol2 = np.asarray(stol2, np.float64)
         with np.errstate(divide="ignore"):
             return self.gaussians.f(stol2) + MOTT_BETHE * self.charge / stol2
 
 
 def exact_form_factors(form: str, rows: Sequence[Mapping[str, str]]) -> dict[str, FormFactor]:
-    """The entries of a table by label; none for tables of Gaussian sums.
+    """The entries of a table by label; empty for tables of Gaussian sums.
 
     Parameters
     ----------
     form
-        What the columns are, as SOURCES.toml states it.
+        Form of the table's columns, as SOURCES.toml states it.
     rows
-        The table, with columns as text.
+        Rows of the table, with columns as text.
     """
     if form not in FORMULAS:
         return {}
@@ -104,4 +104,4 @@ def _ion(row: Mapping[str, str]) -> FormFactor:
 FORMULAS: Mapping[str, Callable[[Mapping[str, str]], FormFactor]] = MappingProxyType(
     {"lobato": _lobato, "kirkland": _kirkland, "ion": _ion}
 )
-"""How a row becomes a form factor that is no Gaussian sum, by the form that SOURCES.toml states."""
+"""Constructors of form factors that are not Gaussian sums, by the form that SOURCES.toml states."""

@@ -1,4 +1,4 @@
-"""One idea: a form factor known as a table or formula becomes a Gaussian sum, its error stated."""
+"""Fit of a Gaussian sum to a form factor given as a table or formula, with its error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from friedel.errors import ParameterError
 from friedel.scattering.formfactors.gaussians import GaussianSum
 
 BROADEST, NARROWEST = 600.0, 0.5
-"""First guess of the exponents: from this (A^2) down to this number / stol_max^2."""
+"""Range of the initial exponents: from BROADEST (Å^2) down to NARROWEST / stol_max^2."""
 
 
 @dataclass(frozen=True)
 class FittedSum(GaussianSum):
-    """A Gaussian sum that stands for a curve.
+    """A Gaussian sum that approximates a curve.
 
     Parameters
     ----------
     a, b
-        As of a `GaussianSum`.
+        Coefficients of a `GaussianSum`.
     max_error
-        Largest difference from the curve at its points, in the unit of f.
+        Largest deviation from the curve at its points, in the unit of f.
     stol_max
-        End of the curve, sin(theta)/lambda in 1/A.
+        Upper end of the curve, sin(theta)/lambda in 1/Å.
     """
 
     max_error: float = 0.0
@@ -42,9 +42,9 @@ def fit_gaussians(
     Parameters
     ----------
     stol
-        (n,) sin(theta)/lambda, 1/A; at least twice as many as terms.
+        (n,) sin(theta)/lambda, 1/Å; at least twice as many as terms.
     f
-        (n,) form factor there, in any unit.
+        (n,) form factor at these points, in any unit.
     n_terms
         Number of Gaussians.
     sigma
@@ -53,13 +53,13 @@ def fit_gaussians(
     Returns
     -------
     FittedSum
-        With its largest error, which the caller should look at: not every curve is a sum of
-        few Gaussians.
+        The sum with its largest error, which the caller should check: not every curve is a sum
+        of few Gaussians.
 
     Raises
     ------
     ParameterError
-        For points that are too few, not finite, or of negative stol.
+        When there are too few points, or they are not finite or have negative stol.
 
     Notes
     -----
@@ -89,7 +89,7 @@ def fit_gaussians(
     found = least_squares(
         lambda log_b: amplitudes(log_b)[1] * weight,
         np.linspace(low, high, n_terms + 2)[1:-1],
-        # Between a constant and what no crystal resolves; outside, the search would wander
+        # Bounds between a constant and a term that no crystal resolves, to keep the search stable
         bounds=(low - 3.0, high + 3.0),
         x_scale=1.0,
         max_nfev=200,

@@ -1,7 +1,7 @@
-"""One idea: a form factor as a sum of Gaussians, in reciprocal and in real space.
+"""A form factor as a sum of Gaussians, in reciprocal and in real space.
 
 In reciprocal space f(stol2) = sum_i a_i exp(-b_i stol2); a constant is a term with b = 0.
-In real space a term with displacement tensor B (Cartesian, A^2) is the Gaussian
+In real space a term with displacement tensor B (Cartesian, Å^2) is the Gaussian
 a (4 pi)^(3/2) det(B + b)^(-1/2) exp(-4 pi^2 r (B + b)^-1 r) [ITB2010, section 1.3.4.4.5].
 """
 
@@ -21,14 +21,14 @@ class GaussianSum:
     Parameters
     ----------
     a
-        Amplitudes, in the unit of the form factor.
+        Amplitudes of the Gaussians, in the unit of the form factor.
     b
-        Exponents, A^2; zero for a constant term.
+        Exponents, Å^2; zero for a constant term.
 
     Raises
     ------
     ParameterError
-        When `a` and `b` are not equally many finite numbers.
+        When `a` and `b` are not finite numbers of equal length.
     """
 
     a: tuple[float, ...]
@@ -48,21 +48,21 @@ class GaussianSum:
 
     @property
     def mott_bethe_limit(self) -> float:
-        """Sum a_i b_i = -df/d(stol2) at 0, proportional to the mean inner potential, A^2."""
+        """Sum of a_i b_i = -df/d(stol2) at 0, proportional to the mean inner potential, Å^2."""
         return sum(a * b for a, b in zip(self.a, self.b, strict=True))
 
     def f(self, stol2: np.ndarray | float) -> np.ndarray:
-        """F at (sin theta / lambda)^2 in 1/A^2, of the same shape as the argument."""
+        """Values f at (sin theta / lambda)^2 in 1/Å^2, of the same shape as the argument."""
         exponent = np.multiply.outer(np.asarray(stol2, np.float64), self.b)
         return np.exp(-exponent) @ np.array(self.a)
 
     def density_iso(self, r2: np.ndarray | float, b_iso: float) -> np.ndarray:
-        """Density at squared distance `r2` (A^2) for isotropic displacement B (A^2).
+        """Density at squared distance `r2` (Å^2) for isotropic displacement B (Å^2).
 
         Raises
         ------
         ParameterError
-            When B plus the smallest exponent is not positive: there is no finite density.
+            When B plus the smallest exponent is not positive: the density would not be finite.
         """
         b = np.array(self.b) + b_iso
         if not (b > 0).all():
@@ -75,12 +75,12 @@ class GaussianSum:
         return np.exp(-exponent) @ amplitude
 
     def density_aniso(self, vector: np.ndarray, b_tensor: Sequence[float]) -> np.ndarray:
-        """Density at Cartesian vectors (..., 3) in A for a displacement tensor.
+        """Density at Cartesian vectors (..., 3) in Å for a displacement tensor.
 
         Parameters
         ----------
         b_tensor
-            B11, B22, B33, B12, B13, B23 = 8 pi^2 U, Cartesian, A^2.
+            B11, B22, B33, B12, B13, B23 = 8 pi^2 U, Cartesian, Å^2.
 
         Raises
         ------

@@ -14,8 +14,8 @@ def neutron_length(label: str) -> complex:
     Returns
     -------
     complex
-        b' + i b'' with b'' > 0 for absorption, as f'' of X-rays: the convention that goes with
-        exp(+2 pi i h.x). Tables that write b' - i b'' mean the same for exp(-2 pi i h.x).
+        b' + i b'' with b'' > 0 for absorption, like f'' of X-rays: the convention for
+        exp(+2 pi i h.x). Tables that write b' - i b'' use exp(-2 pi i h.x).
 
     Raises
     ------

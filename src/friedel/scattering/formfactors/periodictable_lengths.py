@@ -23,7 +23,7 @@ INFO = TableInfo(
 
 @cache
 def periodictable_lengths() -> FormFactorTable:
-    """All lengths that periodictable has; see :func:`neutron_length`.
+    """All scattering lengths of periodictable; see :func:`neutron_length`.
 
     Raises
     ------

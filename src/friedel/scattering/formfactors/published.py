@@ -27,15 +27,15 @@ TABLES = tuple(name for name, stated in sources().items() if "form" in stated)
 def form_factor_table(name: str) -> FormFactorTable:
     """One of the published tables, :data:`TABLES`, or ``"periodictable"``.
 
-    The last has complex neutron scattering lengths of elements and isotopes and comes from the
-    package periodictable.
+    The table ``"periodictable"`` has complex neutron scattering lengths of elements and isotopes
+    from the package of that name.
 
     Raises
     ------
     ParameterError
         When there is no table of that name.
     MissingDependencyError
-        When it comes from a package that is not installed.
+        When the package that provides it is not installed.
     """
     if name == "periodictable":
         from friedel.scattering.formfactors.periodictable_lengths import periodictable_lengths
@@ -71,7 +71,7 @@ def _info(stated: Mapping[str, object]) -> TableInfo:
 def _fitted_entries(
     name: str, exact: Mapping[str, FormFactor], stol_max: float
 ) -> dict[str, GaussianSum]:
-    """The Gaussians that were fitted to exact form factors; none where they cannot be fitted."""
+    """The Gaussians fitted to exact form factors; empty where no fit is possible."""
     fits = f"{name}_gaussians"
     if fits not in sources():
         return {}
@@ -117,5 +117,5 @@ def _length(row: Mapping[str, str]) -> GaussianSum:
 ROW_SUMS: Mapping[str, Callable[[Mapping[str, str]], GaussianSum]] = MappingProxyType(
     {"gaussians": _gaussian_sum, "length": _length}
 )
-"""How a row becomes a Gaussian sum, by the form that SOURCES.toml states; the other forms are
-those of :data:`friedel.scattering.formfactors.exact.FORMULAS`."""
+"""Constructors of Gaussian sums, by the form that SOURCES.toml states; the other forms are in
+:data:`friedel.scattering.formfactors.exact.FORMULAS`."""

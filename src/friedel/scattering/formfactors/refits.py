@@ -1,4 +1,4 @@
-"""Form factors by fewer Gaussians, where the error that is asked for allows it."""
+"""Form factors with fewer Gaussians, where the requested accuracy allows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from friedel.scattering.formfactors.published import form_factor_table
 
 @dataclass(frozen=True)
 class Refit:
-    """A sum of fewer Gaussians that follows a table's entry to a resolution.
+    """A sum of fewer Gaussians that approximates a table's entry to a resolution.
 
     Attributes
     ----------
     d_min
-        A; the fit covers all larger spacings.
+        Resolution limit, Å; the fit covers all larger spacings.
     sum
-        Of the same unit as the entry.
+        The Gaussian sum, in the unit of the entry.
     error
         Largest relative error against the entry in that range.
     """
@@ -32,7 +32,7 @@ class Refit:
 
 @cache
 def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
-    """What the data file says of each entry of the tables."""
+    """Rows of the data file for each entry of the tables."""
     found: dict[GaussianSum, list[dict[str, str]]] = {}
     for row in table("refits"):
         entry = form_factor_table(row["table"]).entries[row["label"]]
@@ -42,7 +42,7 @@ def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
 
 @cache
 def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
-    """The refits of an entry, shortest and then closest first; none if it is no table's."""
+    """The refits of an entry by length, then error; empty if the entry is not from a table."""
     found = []
     for row in _rows().get(entry, ()):
         a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
@@ -51,10 +51,10 @@ def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
 
 
 def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
-    """The shortest sum known to follow another to `d_min` (A) within a relative tolerance.
+    """The shortest known sum that approximates another to `d_min` (Å) within a relative tolerance.
 
-    The sum itself when there is none; a constant that was added to a table's entry, such
-    as f', is kept beside the refit.
+    The sum itself is returned when no refit suffices; a constant that was added to a table's
+    entry, such as f', is added to the refit.
     """
     constant = 0.0
     refits = refits_of(sum_)

@@ -1,4 +1,4 @@
-"""What each kind of atom in a model scatters: the arrays that the engine sums with."""
+"""Scattering factors of the atom types in a model: the arrays that the summation uses."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from friedel.scattering.formfactors.published import form_factor_table
 from friedel.scattering.formfactors.tables import FormFactorTable, extrapolation
 
 CustomFormFactor = GaussianSum | complex | str
-"""A sum; a number for all angles (a scattering length); or the label of a table's entry."""
+"""A Gaussian sum; a number for all angles (a scattering length); or a label of the table."""
 
 SOURCES = {
     "xray": ("it92", "electrons"),
@@ -23,12 +23,12 @@ SOURCES = {
     "neutron": ("neutron92", "fm"),
     "mott-bethe": ("it92", "A"),
 }
-"""Kinds of radiation: default table and unit of F."""
+"""Types of radiation, each with its default table and the unit of F."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScatteringFactors:
-    """Form factors of the kinds of atoms in one model.
+    """Form factors of the atom types in one model.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class ScatteringFactors:
         Whether `a` holds f_x - Z, to be turned into electron scattering by the
         Mott-Bethe formula.
     stol_max
-        End of the table's range of sin(theta)/lambda, 1/A.
+        Upper end of the table's range of sin(theta)/lambda, 1/Å.
     unit
-        Of F.
+        Unit of F.
     notes
-        What was replaced, for people to read.
+        Notes on replaced form factors.
     table
         Name of the table.
     """
@@ -60,9 +60,9 @@ class ScatteringFactors:
     table: str = ""
 
     def warn_beyond(self, stol: float) -> None:
-        """Warn of sin(theta)/lambda (1/A) beyond the table's range, each time this is called.
+        """Warn of sin(theta)/lambda (1/Å) beyond the table's range, each time this is called.
 
-        Python by itself says the same words only once: the next model's would stay unsaid.
+        By default Python shows equal warnings only once, which would hide that of the next model.
         """
         if stol > self.stol_max:
             text = extrapolation(self.table, stol, self.stol_max)
@@ -83,9 +83,9 @@ class ScatteringFactors:
         """(n_kinds,) contribution of an atom to F(000): f(0), or its limit for Mott-Bethe.
 
         As stol2 -> 0, MOTT_BETHE (Z - f) / stol2 -> MOTT_BETHE sum a_i b_i: the constant
-        Z - f(0), a rounding residue of the table that would diverge, is left out. That of an
-        ion is its charge: the charges of a crystal cancel, but what remains of their fields
-        at h = 0 depends on the crystal's shape and is left out as well.
+        Z - f(0), a rounding residue of the table that would diverge, is left out. For an ion
+        this constant is its charge. The charges of a crystal cancel, but the remaining
+        contribution at h = 0 depends on the crystal's shape and is left out as well.
         """
         if self.mott_bethe:
             return MOTT_BETHE * (self.a * self.b).sum(axis=1)
@@ -102,10 +102,10 @@ def scattering_factors(
     form_factors: Mapping[str, CustomFormFactor] | None = None,
     addends: Mapping[str, complex] | None = None,
 ) -> ScatteringFactors:
-    """The form factors of some kinds of atoms for one kind of radiation.
+    """The form factors of some atom types for one type of radiation.
 
-    Mott-Bethe magnifies the errors of X-ray factors at low angle: at d = 25 A those of neutral
-    atoms are 4 % off in the median with IT92 and 2 % with WK95 (at 10 A 1 % and 0.6 %). For
+    Mott-Bethe magnifies the errors of X-ray factors at low angle: at d = 25 Å the median error
+    for neutral atoms is 4 % with IT92 and 2 % with WK95 (at 10 Å 1 % and 0.6 %). For
     neutral atoms the electron tables are better; ions need Mott-Bethe.
 
     Parameters
@@ -115,18 +115,18 @@ def scattering_factors(
     source
         ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
     table
-        Name of a table, or a table; the default belongs to the source. X-rays and Mott-Bethe:
+        A table or its name; the default depends on the source. X-rays and Mott-Bethe:
         ``"it92"``, ``"wk95"``; electrons: ``"c4322"``, ``"c4323"``, ``"lobato14"``,
         ``"kirkland10"``; neutrons: ``"neutron92"``, ``"periodictable"`` (complex).
     use_charge
-        Take the nearest tabulated ion instead of the neutral atom.
+        Whether to use the nearest tabulated ion instead of the neutral atom.
     unknown
         Element to use for X.
     form_factors
-        Form factors for kinds of atoms, by label (``"Fe2+"``) or for all kinds of an element
-        (``"Fe"``), instead of the table's: a `GaussianSum`, a number (of
-        which the imaginary part counts as f''), or the label of an entry that the table has
-        besides, such as ``{"H": "Hiso", "C": "Cval", "Fe": "Fe3+", "Li": "6Li"}``.
+        Form factors to use instead of the table's, by label (``"Fe2+"``) or for all ions of an
+        element (``"Fe"``): a `GaussianSum`, a number (whose imaginary part counts as f''), or
+        the label of another entry of the table, such as
+        ``{"H": "Hiso", "C": "Cval", "Fe": "Fe3+", "Li": "6Li"}``.
     addends
         Numbers to add to f by label or by element symbol, such as f' or f' + i f''.
 
@@ -135,7 +135,7 @@ def scattering_factors(
     ParameterError
         For an unknown source or table.
     ElementError
-        For an element that the table does not have.
+        When the table does not contain the element.
     """
     if source not in SOURCES:
         raise ParameterError(f"unknown source {source!r}: expected one of {', '.join(SOURCES)}")
@@ -144,7 +144,7 @@ def scattering_factors(
         table if isinstance(table, FormFactorTable) else form_factor_table(table or default_table)
     )
     _check_suits(chosen, source)
-    parse_label(unknown)  # a mistyped element is an error even where no X is present
+    parse_label(unknown)  # a mistyped element is an error even if no X is present
     custom, added = _by_label(form_factors or {}), addends or {}
     sums, imaginary, notes = [], [], []
     for label in scatterers:
@@ -184,7 +184,7 @@ def scattering_factors(
 
 
 def _check_suits(table: FormFactorTable, source: str) -> None:
-    """Raise a ParameterError for a table of other radiation; tables of users say nothing of it."""
+    """Raise a ParameterError for a table of other radiation; a user's table may not state it."""
     wanted = "xray" if source == "mott-bethe" else source
     if table.info.source not in ("", wanted):
         raise ParameterError(
@@ -194,14 +194,14 @@ def _check_suits(table: FormFactorTable, source: str) -> None:
 
 
 def _by_label(form_factors: Mapping[str, CustomFormFactor]) -> dict[str, CustomFormFactor]:
-    """The same with labels in their usual spelling."""
+    """The same form factors with labels in standard spelling."""
     return {make_label(*parse_label(label)): value for label, value in form_factors.items()}
 
 
 def _custom(
     given: CustomFormFactor, label: str, table: FormFactorTable
 ) -> tuple[GaussianSum, float, str]:
-    """The sum, the imaginary part and the name of what a user chose for one label."""
+    """The sum, the imaginary part and the name of the user's form factor for one label."""
     if isinstance(given, GaussianSum):
         return given, 0.0, label
     if isinstance(given, str):

@@ -23,18 +23,18 @@ from friedel.scattering.formfactors.gaussians import GaussianSum
 
 @dataclass(frozen=True)
 class TableInfo:
-    """What people want to know of a table.
+    """Description of a table.
 
     Attributes
     ----------
     title, citation, note
-        Sentences.
+        Texts for people to read.
     references
-        Keys of the bibliography.
+        Keys in the bibliography.
     source
-        Radiation: ``"xray"``, ``"electron"`` or ``"neutron"``; empty if not said.
+        Radiation: ``"xray"``, ``"electron"`` or ``"neutron"``; empty if not stated.
     formula, units
-        Of the published coefficients.
+        Formula and units of the published coefficients.
     """
 
     title: str = ""
@@ -53,16 +53,16 @@ class FormFactorTable:
     Parameters
     ----------
     name
-        Such as ``"it92"``.
+        Name of the table, such as ``"it92"``.
     entries
         Gaussian sum of each label: ``"Fe"``, ``"Fe2+"``. Empty when the formula of the table is
-        none and cannot be fitted by one.
+        not a Gaussian sum and cannot be fitted by one.
     stol_max
-        Upper end of the range of sin(theta)/lambda (1/A) that the fit covers.
+        Upper end of the range of sin(theta)/lambda (1/Å) that the fit covers.
     imaginary
-        Imaginary part of f by label, where there is one.
+        Imaginary part of f by label, for labels that have one.
     exact
-        The published formula by label, where `entries` are fitted to it.
+        The published formula by label, if `entries` are fitted to it.
     info
         Title, citation, units, remarks.
     """
@@ -78,7 +78,7 @@ class FormFactorTable:
         return f"<friedel.FormFactorTable {self.name}: {len(self.labels)} entries>"
 
     def __str__(self) -> str:
-        """All that is known of the table, for people to read."""
+        """A description of the table for people to read."""
         info = self.info
         limit = f"stol <= {self.stol_max:g} 1/A" if np.isfinite(self.stol_max) else ""
         pairs = [
@@ -111,14 +111,14 @@ class FormFactorTable:
         return self.entries.get(make_label(symbol, charge))
 
     def f(self, label: str, stol2: np.ndarray | float) -> np.ndarray:
-        """The published form factor at (sin theta / lambda)^2 in 1/A^2; its real part.
+        """The published form factor at (sin theta / lambda)^2 in 1/Å^2; its real part.
 
-        Warns when it is asked for more than the table's range.
+        A warning is issued beyond the table's range.
 
         Raises
         ------
         ElementError
-            When there is no entry of exactly this label.
+            When there is no entry with exactly this label.
         """
         found: FormFactor = self.exact.get(label) or self.entry(label)
         stol2 = np.asarray(stol2, np.float64)
@@ -131,7 +131,7 @@ class FormFactorTable:
         Raises
         ------
         ElementError
-            When there is none, naming those of the same element.
+            When there is none; the message lists the entries of the same element.
         ParameterError
             When the table has no Gaussian sums.
         """
@@ -150,16 +150,16 @@ class FormFactorTable:
     def _check_gaussian(self) -> None:
         if not self.entries:
             raise ParameterError(
-                f"{self.name} is no sum of Gaussians and gives f only; for ions in an electron "
-                "beam use source='mott-bethe' with table='wk95' and use_charge=True"
+                f"{self.name} is not a sum of Gaussians and gives f only; for ions with electrons "
+                "use source='mott-bethe' with table='wk95' and use_charge=True"
             )
 
     def normalized(self) -> "FormFactorTable":
         """The same X-ray form factors scaled so that f(0) is exactly the number of electrons.
 
-        Refmac does so with IT92. Scales differ from 1 by 0.1 % or less for neutral atoms. This
-        gives Mott-Bethe factors no false charge, yet makes most of them less accurate, as
-        f is changed where its fit was good.
+        Refmac does so with IT92. The scales differ from 1 by 0.1 % or less for neutral atoms. The
+        normalisation removes the false charge from Mott-Bethe factors, but makes most of them
+        less accurate, as f is changed where its fit was good.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class FormFactorTable:
         )
 
     def warn_beyond(self, stol: float) -> None:
-        """Warn of sin(theta)/lambda (1/A) beyond its range."""
+        """Warn of sin(theta)/lambda (1/Å) beyond the table's range."""
         if stol > self.stol_max:
             text = extrapolation(self.name, stol, self.stol_max)
             warnings.warn(text, FriedelWarning, stacklevel=3)
@@ -191,10 +191,11 @@ class FormFactorTable:
     def lookup(
         self, label: str, *, use_charge: bool = False, unknown: str = "O"
     ) -> tuple[GaussianSum, str]:
-        """The form factor to use for a scatterer, and which entry it is.
+        """The form factor to use for a scatterer, and the name of the entry.
 
-        Formal charges are ignored unless `use_charge`, which takes the nearest tabulated
-        charge. Deuterium is hydrogen where the table has no D; X, an unknown element, is `unknown`.
+        Formal charges are ignored unless `use_charge` is true, which selects the nearest tabulated
+        charge. Deuterium scatters as hydrogen if the table has no D; X, an unknown element, as
+        `unknown`.
 
         Raises
         ------
@@ -225,7 +226,7 @@ def _normalized(label: str, sum_: GaussianSum) -> GaussianSum:
 
 
 def extrapolation(name: str, stol: float, stol_max: float) -> str:
-    """The warning that form factors are extrapolated."""
+    """Text of the warning that form factors are extrapolated."""
     return (
         f"sin(theta)/lambda reaches {stol:.2f} 1/A; the form factors of {name} are fitted to "
         f"{stol_max:g} 1/A and extrapolated beyond"
