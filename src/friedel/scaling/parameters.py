@@ -11,9 +11,9 @@ from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 from friedel.reflections.mean_intensity import resolution_terms
 
 MEAN_K_SOL = 0.35
-"""Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
+"""Average solvent density in protein crystals, electrons/Å^3 [Fokine2002]."""
 MEAN_B_SOL = 46.0
-"""Average fall-off of the solvent contribution, A^2 [Fokine2002]."""
+"""Average fall-off of the solvent contribution, Å^2 [Fokine2002]."""
 
 PARAMETERS = (
     "k_overall",
@@ -29,7 +29,7 @@ PARAMETERS = (
 scale, then factors."""
 
 UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
-"""The B of A^2 whose s^T B s / 4 is stol2."""
+"""The B of Å^2 whose s^T B s / 4 is stol2."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class ScaleParameters:
     k_overall
         Factor from the units of F_calc to those of F_obs.
     b_overall
-        B11, B22, B33, B12, B13, B23 (A^2), Cartesian (x along a, z along c*).
+        B11, B22, B33, B12, B13, B23 (Å^2), Cartesian (x along a, z along c*).
     k_sol
-        Density of the solvent, in units of F_calc per A^3.
+        Density of the solvent, in units of F_calc per Å^3.
     b_sol
-        A^2.
+        Å^2.
     k_layer
         Density of the layer next to the model, relative to k_sol; 0 for none.
     overall_curve, solvent_curve
         Coefficients of smooth curves in the logarithms of the overall and the solvent scale,
         see :func:`curve_terms`; empty for none.
     curve_range
-        Least and greatest 1/d (1/A) for which the curves hold; beyond, they are constant.
+        Least and greatest 1/d (1/Å) for which the curves hold; beyond, they are constant.
     twin_fraction
         Share of the twin in the intensities; 0 for none.
     """
@@ -69,7 +69,7 @@ class ScaleParameters:
 
     @property
     def b_iso(self) -> float:
-        """The isotropic part of B, A^2."""
+        """The isotropic part of B, Å^2."""
         return sum(self.b_overall[:3]) / 3.0
 
     def overall_scale(self, crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ class ScaleParameters:
         return self.k_overall * np.exp(exponent)
 
     def isotropic_scale(self, stol2: np.ndarray) -> np.ndarray:
-        """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/A^2."""
+        """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/Å^2."""
         stol2 = np.asarray(stol2)
         return self.k_overall * np.exp(self._curve(self.overall_curve, stol2) - self.b_iso * stol2)
 
@@ -128,7 +128,7 @@ def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np
 
 
 def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/A).
+    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/Å).
 
     Chebyshev polynomials T1, T3, T4, T5, .. of 1/d scaled to -1..1, less the straight line in
     stol2 that is nearest to each: that line is the factor and the B of the scale, which so keep

@@ -23,7 +23,7 @@ CURVE_WIDTH = 3.0
 """Standard deviation of coefficients in the logarithm of a scale: factors of 20 are common."""
 
 B_SOL_WIDTH = 300.0
-"""Of B_sol, A^2: the values published hardly reach this."""
+"""Of B_sol, Å^2: the values published hardly reach this."""
 
 TINY = 1e-300
 """Where amplitudes vanish so do their derivatives."""
@@ -89,7 +89,7 @@ class Problem:
         }
 
     @cached_property
-    def _places(self) -> dict[str, slice]:
+    def _slices(self) -> dict[str, slice]:
         """Of each parameter in the vector of all."""
         ends = np.cumsum([self._lengths[name] for name in PARAMETERS])
         return {
@@ -120,10 +120,10 @@ class Problem:
     def limits(self, k_sol_min: float) -> np.ndarray:
         """(2, m) of the free parameters. With a curve, B_sol alone says nothing and has none."""
         limits = np.array([[-np.inf], [np.inf]]) * np.ones(len(self.free))
-        limits[:, self._places["twin_fraction"]] = [[0.0], [1.0]]
+        limits[:, self._slices["twin_fraction"]] = [[0.0], [1.0]]
         if not self.start.solvent_curve:
-            limits[0, self._places["k_sol"]] = k_sol_min
-            limits[0, self._places["b_sol"]] = 0.0
+            limits[0, self._slices["k_sol"]] = k_sol_min
+            limits[0, self._slices["b_sol"]] = 0.0
         return limits[:, self.free]
 
     @property
@@ -135,10 +135,10 @@ class Problem:
         """
         centre, width = self.start_vector.copy(), np.full(len(self.free), np.inf)
         for name in ("overall_curve", "solvent_curve"):
-            centre[self._places[name]], width[self._places[name]] = 0.0, CURVE_WIDTH
-        centre[self._places["b_sol"]], width[self._places["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
+            centre[self._slices[name]], width[self._slices[name]] = 0.0, CURVE_WIDTH
+        centre[self._slices["b_sol"]], width[self._slices["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
         if self._is_logarithmic:
-            width[self._places["k_sol"]] = CURVE_WIDTH
+            width[self._slices["k_sol"]] = CURVE_WIDTH
         return Prior(centre[self.free], width[self.free])
 
     def vector(self, x: np.ndarray) -> np.ndarray:
@@ -150,7 +150,7 @@ class Problem:
     def parameters(self, x: np.ndarray) -> ScaleParameters:
         """The scale that a vector of free parameters means."""
         values = self.vector(x)
-        part = {name: values[place] for name, place in self._places.items()}
+        part = {name: values[place] for name, place in self._slices.items()}
         fitted = ScaleParameters(
             float(np.exp(part["k_overall"][0])),
             as_floats(part["b_overall"] @ self.data.b_basis),
@@ -185,7 +185,7 @@ class Problem:
             static = -quadratic_rows(data.crystal, data.hkl, (start.b_overall - allowed)[None])[0]
         found = []
         for names, rows, fixed in ((OVERALL, overall, static), (SOLVENT, solvent, 0.0)):
-            place = slice(self._places[names[0]].start, self._places[names[-1]].stop)
+            place = slice(self._slices[names[0]].start, self._slices[names[-1]].stop)
             free = self.free[place]
             constant = fixed + self.start_vector[place][~free] @ rows[~free]
             found.append((constant, rows if free.all() else rows[free]))

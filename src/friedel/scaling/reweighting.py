@@ -10,12 +10,12 @@ from friedel.scaling.targets import Target
 MAX_STEPS = 200
 """Robust fits of scales take 4 to 20."""
 
-ENOUGH = 1e-7
+TOLERANCE = 1e-7
 """Nats per reflection: a million of them could not tell a smaller gain in likelihood."""
 
-LEAST_DAMPING, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-6, 1e12
+MIN_DAMPING, FIRST_DAMPING, MAX_DAMPING = 1e-12, 1e-6, 1e12
 
-LEAST_CURVATURE = 0.2
+MIN_CURVATURE = 0.2
 """Of a target, relative to its weights; so that few residuals in the tip make no wild steps."""
 
 ADAPTATIONS = 10
@@ -73,7 +73,7 @@ def reweighted_fit(
     x: np.ndarray,
     limits: np.ndarray,
     prior: Prior,
-    tolerance: float = ENOUGH,
+    tolerance: float = TOLERANCE,
 ) -> tuple[np.ndarray, Evaluated, Target, int, bool]:
     """The minimum of a target and a prior near `x`.
 
@@ -102,7 +102,7 @@ def reweighted_fit(
     at = problem.evaluate(x)
     target = target.adapted(at.residuals)
     damping, evaluations, settled = FIRST_DAMPING, 1, 0
-    after = _surprise(at, x, target, prior)
+    after = _objective(at, x, target, prior)
     for step in range(MAX_STEPS):
         if not len(x):
             return x, at, target, evaluations, True
@@ -141,12 +141,14 @@ def curvature_share(target: Target, residuals: np.ndarray) -> float:
     be as much too short.
     """
     share = target.curvature(residuals).mean() / target.weights(residuals).mean()
-    return float(np.clip(share, LEAST_CURVATURE, 1.0))
+    return float(np.clip(share, MIN_CURVATURE, 1.0))
 
 
-def _surprise(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
+def _objective(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
     """Nats per reflection."""
-    return float(target.surprise(at.residuals).mean()) + prior.loss(x) / len(at.residuals)
+    return float(target.negative_log_likelihood(at.residuals).mean()) + prior.loss(x) / len(
+        at.residuals
+    )
 
 
 def _damped_step(
@@ -160,18 +162,18 @@ def _damped_step(
     limits: np.ndarray,
     damping: float,
 ) -> tuple[np.ndarray | None, Evaluated, float, float, int]:
-    """A step that lowers the target, or None; the model and surprise after it, damping, trials."""
+    """A step that lowers the target, or None; the model and objective there, damping, trials."""
     tried = 0
-    before = _surprise(at, x, target, prior)
+    before = _objective(at, x, target, prior)
     may_move = movable(x, gradient, limits)
-    while damping < MOST_DAMPING and may_move.any():
+    while damping < MAX_DAMPING and may_move.any():
         proposed = np.clip(x + damped_solution(normal, gradient, may_move, damping), *limits)
         with np.errstate(over="ignore", invalid="ignore"):
             there = problem.evaluate(proposed)
-            after = _surprise(there, proposed, target, prior)
+            after = _objective(there, proposed, target, prior)
         tried += 1
         if after < before:
-            return proposed, there, after, max(damping / 10.0, LEAST_DAMPING), tried
+            return proposed, there, after, max(damping / 10.0, MIN_DAMPING), tried
         damping = max(10.0 * damping, 1e-3)
     return None, at, before, damping, tried
 

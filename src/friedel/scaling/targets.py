@@ -25,10 +25,10 @@ leaves it to the few reflections that are met exactly to say where the scales ar
 L1_STEPS = 3
 """Towards the likeliest width from the mean |r|; each leaves a sixth of the error."""
 
-TAIL_RANGE = (1.0, 200.0)
+DOF_RANGE = (1.0, 200.0)
 """Degrees of freedom tried for Student's t: from Cauchy's distribution to a normal one."""
 
-LEAST_SCALE = 1e-12
+MIN_SCALE = 1e-12
 """Of the greatest residual; so that residuals of an exact fit can be divided by their scale."""
 
 
@@ -61,7 +61,7 @@ class Target:
         """(n,) negative logarithms of the density, without the constant of the scale."""
         return 0.5 * (residuals / self.scale) ** 2 + 0.5 * math.log(2.0 * math.pi)
 
-    def surprise(self, residuals: np.ndarray) -> np.ndarray:
+    def negative_log_likelihood(self, residuals: np.ndarray) -> np.ndarray:
         """(n,) negative logarithms of the density of the residuals, in nats."""
         return self.loss(residuals) + math.log(self.scale)
 
@@ -158,7 +158,7 @@ class StudentT(Target):
         few = residuals[:: max(1, len(residuals) // 2000)]
         found = scipy.optimize.minimize_scalar(
             lambda log_tail: float(StudentT(scale, math.exp(log_tail)).loss(few).mean()),
-            bounds=tuple(math.log(limit) for limit in TAIL_RANGE),
+            bounds=tuple(math.log(limit) for limit in DOF_RANGE),
             method="bounded",
             options={"xatol": 1e-2},
         )
@@ -188,4 +188,4 @@ TARGETS: dict[str, Target] = {
 
 
 def _positive(scale: float, residuals: np.ndarray) -> float:
-    return max(scale, LEAST_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)
+    return max(scale, MIN_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)

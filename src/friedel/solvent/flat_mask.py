@@ -34,7 +34,7 @@ MatrixAndShift = tuple[np.ndarray, np.ndarray]
 """(3, 3) and (3,): a symmetry operation on points of a grid, or on atoms."""
 
 MAX_SPACING = 0.6
-"""Coarser grids (A) do not resolve the surface, however low the resolution."""
+"""Coarser grids (Å) do not resolve the surface, however low the resolution."""
 
 BITS = 64
 """Points in one word of the kernels."""
@@ -158,7 +158,7 @@ def divided_operations(
 def grid_geometry(
     crystal: Crystal, shape: tuple[int, int, int]
 ) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    """Distances on the grid in units of its step along w, and that step in A.
+    """Distances on the grid in units of its step along w, and that step in Å.
 
     The five numbers of the quadratic form (see the kernels), and the half-widths along u and v
     of a sphere whose radius is one step.
@@ -173,7 +173,7 @@ def grid_geometry(
 
 
 def mask_spacing(d_min: float) -> float:
-    """Spacing (A) of a mask's grid for structure factors to `d_min` (A).
+    """Spacing (Å) of a mask's grid for structure factors to `d_min` (Å).
 
     Raises
     ------

@@ -16,13 +16,13 @@ DEFAULTS = {
     "refmac": (1.0, 0.8, 50.0),
     "constant": (0.0, 0.0, 0.0),
 }
-"""r_probe (A), r_shrink (A) and island_min_volume (A^3) that go with each set of radii."""
+"""r_probe (Å), r_shrink (Å) and island_min_volume (Å^3) that go with each set of radii."""
 
 RADII_SETS = tuple(name for name in DEFAULTS if name != "constant")
 """Columns of the table of radii."""
 
 MAX_LENGTH = 100.0
-"""Radii and distances beyond this (A) are refused as mistakes."""
+"""Radii and distances beyond this (Å) are refused as mistakes."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class MaskParameters:
     ----------
     radii
         Name of a set of atomic radii (``"vdw"``, ``"cctbx"`` [GrosseKunstleve2002] or
-        ``"refmac"`` [Murshudov2011]), or one radius in A for all atoms.
+        ``"refmac"`` [Murshudov2011]), or one radius in Å for all atoms.
     r_probe
-        Added to the radii, A.
+        Added to the radii, Å.
     r_shrink
-        How far the solvent grows back, A.
+        How far the solvent grows back, Å.
     island_min_volume
-        Pockets of solvent of at most this volume (A^3), found before the solvent grows
+        Pockets of solvent of at most this volume (Å^3), found before the solvent grows
         back, count as model.
     ignore_hydrogen, ignore_zero_occupancy
         Whether H and D, and atoms without occupancy, keep no solvent out.
@@ -47,7 +47,7 @@ class MaskParameters:
     Raises
     ------
     ParameterError
-        For an unknown set of radii, for lengths that are negative or beyond 100 A, and for a
+        For an unknown set of radii, for lengths that are negative or beyond 100 Å, and for a
         volume that is negative or not finite.
     """
 
@@ -82,7 +82,7 @@ class MaskParameters:
         Parameters
         ----------
         name
-            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (A).
+            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (Å).
 
         Raises
         ------
@@ -100,7 +100,7 @@ class MaskParameters:
         )
 
     def radius(self, atoms: Atoms) -> np.ndarray:
-        """(n,) radius of the region that each atom keeps free of solvent, probe included, A."""
+        """(n,) radius of the region that each atom keeps free of solvent, probe included, Å."""
         if not isinstance(self.radii, str):
             return np.full(len(atoms), self.radii + self.r_probe)
         by_symbol = {row["symbol"]: float(row[self.radii]) for row in table("solvent_radii")}

@@ -22,12 +22,12 @@ from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_frac
 from friedel.solvent.smooth_mask import SmoothMask
 
 LAYER_WIDTH = (0.6, 0.7)
-"""How much closer (A) to the atoms the layer comes: less r_probe, less r_shrink."""
+"""How much closer (Å) to the atoms the layer comes: less r_probe, less r_shrink."""
 
 SEARCH_STEPS = (0.4, 0.2, 0.1)
-"""Of r_probe and r_shrink in a search, A; finer ones are below the grid's spacing."""
+"""Of r_probe and r_shrink in a search, Å; finer ones are below the grid's spacing."""
 SEARCH_LIMIT = 3.0
-"""Largest r_probe and r_shrink tried, A."""
+"""Largest r_probe and r_shrink tried, Å."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class MaskedSolvent:
     given
         (nu, nv, nw) mask to use, as it is, instead of calculating one.
     spacing
-        Of the grid, A; by default :func:`friedel.solvent.flat_mask.mask_spacing`.
+        Of the grid, Å; by default :func:`friedel.solvent.flat_mask.mask_spacing`.
     with_layer
         Whether there is a layer next to the model with a density of its own.
     smooth

@@ -18,7 +18,7 @@ from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
-from friedel.structure_factors.grid_sum import GridSum, check_room
+from friedel.structure_factors.grid_sum import GridSum, check_memory_for
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
 from friedel.structure_factors.scattering_options import read_for_calculation
 
@@ -95,7 +95,7 @@ class Calculator:
         model
             A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`.
         d_min
-            Resolution limit in A: all unique, non-absent reflections to it.
+            Resolution limit in Å: all unique, non-absent reflections to it.
         hkl
             (n, 3) reflections wanted, instead of `d_min`; any indices in any order.
         options
@@ -168,7 +168,7 @@ class Calculator:
 
     @cached_property
     def stol2(self) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2 of the reflections, 1/A^2."""
+        """(n,) (sin theta / lambda)^2 of the reflections, 1/Å^2."""
         return self.crystal.stol2(self.hkl)
 
     @property
@@ -356,7 +356,7 @@ class Calculator:
         fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
         if asked == "auto" and direct_seconds <= fft_seconds:
             return "direct", None
-        check_room(on_grid.plan)
+        check_memory_for(on_grid.plan)
         return "fft", on_grid
 
     @property

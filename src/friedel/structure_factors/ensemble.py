@@ -62,7 +62,7 @@ class Ensemble:
     def from_xyz(
         cls, calculator: Calculator, xyz: np.ndarray, **parameters: np.ndarray | None
     ) -> "Ensemble":
-        """From (m, n, 3) Cartesian coordinates, A; other parameters as for the class."""
+        """From (m, n, 3) Cartesian coordinates, Å; other parameters as for the class."""
         frac = np.asarray(xyz, np.float64) @ calculator.crystal.fractionalization.T
         return cls(calculator.atoms, frac, **parameters)
 

@@ -32,7 +32,7 @@ def fcalc(
         Path of a PDB, mmCIF or small-molecule CIF file (also .gz), ``gemmi.Structure``,
         ``gemmi.SmallStructure``, or a pair (crystal, atoms).
     d_min
-        Resolution limit, A: the unique, non-absent reflections to it, without (0, 0, 0).
+        Resolution limit, Å: the unique, non-absent reflections to it, without (0, 0, 0).
     hkl
         (n, 3) reflections, instead of `d_min`: exactly these, in this order, any indices.
     friedel_pairs
@@ -40,14 +40,14 @@ def fcalc(
     options
         What the keyword arguments change; by default the defaults.
     source
-        ``"xray"`` (F in electrons), ``"electron"`` (A), ``"neutron"`` (fm) or ``"mott-bethe"``
-        (electron scattering from X-ray form factors, A).
+        ``"xray"`` (F in electrons), ``"electron"`` (Å), ``"neutron"`` (fm) or ``"mott-bethe"``
+        (electron scattering from X-ray form factors, Å).
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster one.
     rtol
         Relative rms error of F allowed in the worst of ten resolution shells.
     wavelength, energy
-        A or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
+        Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
     anomalous
         Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering

@@ -26,9 +26,9 @@ class Gradients:
     occ
         (n,) dT/d(occupancy).
     b_iso
-        (n,) dT/dB, 1/A^2; zero for anisotropic atoms, whose `b_iso` is ignored.
+        (n,) dT/dB, 1/Å^2; zero for anisotropic atoms, whose `b_iso` is ignored.
     u_aniso
-        (n, 6) dT/d(U11, U22, U33, U12, U13, U23), Cartesian, 1/A^2; zero for isotropic atoms.
+        (n, 6) dT/d(U11, U22, U33, U12, U13, U23), Cartesian, 1/Å^2; zero for isotropic atoms.
         Off the diagonal it is the derivative by the one stored number, which
         stands in both places of the tensor.
     f_prime, f_double_prime
@@ -45,7 +45,7 @@ class Gradients:
 
     @cached_property
     def xyz(self) -> np.ndarray:
-        """(n, 3) dT/d(Cartesian coordinate), 1/A."""
+        """(n, 3) dT/d(Cartesian coordinate), 1/Å."""
         return self.frac @ self.crystal.fractionalization
 
     @classmethod

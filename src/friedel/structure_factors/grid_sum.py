@@ -182,7 +182,7 @@ class GridSum:
         model = self._accuracy_model(atoms)
         if predicted_error(model, plan) > max(self._rtol, SAFETY * plan.error):
             plan = cheapest(model, self._rtol, self._fixed)
-            check_room(plan)
+            check_memory_for(plan)
         return plan
 
     def _accuracy_model(self, atoms: Atoms) -> AccuracyModel:
@@ -195,7 +195,7 @@ class GridSum:
         return AccuracyModel(self._crystal, atoms, a, b, d_min)
 
 
-def check_room(plan: Plan) -> None:
+def check_memory_for(plan: Plan) -> None:
     """There must be memory for what is planned.
 
     Raises

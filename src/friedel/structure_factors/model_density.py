@@ -40,17 +40,17 @@ def model_density(
         As for :func:`fcalc`, but for `method`, `rtol`, `dtype` and `threads`. Of anomalous
         scattering the real part counts.
     d_min, rate
-        Points are at most d_min / (2 rate) apart, A; `rate` is 1.5 by default.
+        Points are at most d_min / (2 rate) apart, Å; `rate` is 1.5 by default.
     blur
-        B added to all atoms, A^2; by default none.
+        B added to all atoms, Å^2; by default none.
     cutoff
         Atoms end where their density falls to this; 1e-5 by default.
 
     Returns
     -------
     Grid
-        Over the whole cell, float32: electrons/A^3, and for electrons and neutrons A/A^3
-        and fm/A^3.
+        Over the whole cell, float32: electrons/Å^3, and for electrons and neutrons Å/Å^3
+        and fm/Å^3.
 
     Raises
     ------

@@ -58,7 +58,7 @@ class CalculationOptions:
     source, table, use_charge, unknown, form_factors, addends
         What the atoms scatter; see :func:`friedel.scattering.formfactors.scattering_factors`.
     wavelength, energy
-        A or eV: f' and f'' of every element are added, as `addends`.
+        Å or eV: f' and f'' of every element are added, as `addends`.
     anomalous
         Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
