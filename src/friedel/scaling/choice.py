@@ -29,7 +29,7 @@ SEED = 20021
 """Seed of the division into folds, so that results are reproducible."""
 
 COARSE_TOLERANCE = 1e-5
-"""Tolerance of fits that are compared (nats per reflection): differences of 1e-3 and more matter."""
+"""Tolerance of fits to be compared (nats per reflection): differences of 1e-3 and more matter."""
 
 EQUIVALENCE_LIMIT = 0.5
 """Largest difference of scales that predict equally well (standard errors). With 1, scales are too
@@ -59,7 +59,7 @@ class Shape:
 
     @property
     def held(self) -> frozenset[str]:
-        """Parameters that this shape does not have; they are fixed at the values of :meth:`start`."""
+        """Parameters that this shape lacks; they are fixed at the values of :meth:`start`."""
         held: frozenset[str] = frozenset() if self.layer else frozenset({"k_layer"})
         return held if self.solvent else held | {"k_sol", "b_sol", "k_layer"}
 

@@ -16,7 +16,7 @@ from friedel.scaling.reweighting import TOLERANCE, reweighted_fit
 from friedel.scaling.targets import TARGETS, Target
 
 NEGLIGIBLE_K_SOL = 1e-4
-"""Below this k_sol (electrons/Å^3; water has 0.33) there is no solvent and B_sol is undetermined."""
+"""Smallest k_sol of a solvent (electrons/Å^3; water has 0.33); below, B_sol is undetermined."""
 
 EXACT = 1e-6
 """Residuals below this fraction of the amplitudes are rounding errors."""
@@ -81,9 +81,9 @@ def fit(
         Where to start; by default the average solvent and :func:`fit_isotropic_b`. The
         lengths of its curves are the numbers of coefficients that are fitted.
     fixed
-        Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``, ``"k_layer"``,
-        ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"``. Parameters of the
-        solvent and of the twin are also fixed where there is no solvent or no twin.
+        Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``,
+        ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"``. Parameters of
+        the solvent and of the twin are also fixed where there is no solvent or no twin.
     weights
         (n,) factors of the residuals, such as 1/sigma; 1 by default.
     k_sol_min

@@ -166,7 +166,7 @@ class SmoothMaskOfAtoms:
 
     @cached_property
     def _counted(self) -> np.ndarray:
-        """(n,) bool: atoms in the mask, with those of zero occupancy, which have derivatives by it."""
+        """(n,) bool: atoms in the mask, also those of zero occupancy, for their derivatives."""
         any_occupancy = replace(self.planned.parameters, ignore_zero_occupancy=False)
         return any_occupancy.counts(self.atoms) & (self.atoms.occ >= 0.0)
 
