@@ -1,7 +1,7 @@
 """Predicted times, by which methods of summation are chosen.
 
-`n_terms` is the number of (reflection, operation) pairs. The constants were
-measured by `benchmarks/crossover.py` on a processor with vectors of 512 bits.
+`n_terms` is the number of (reflection, operation) pairs. The constants are
+those of a processor with vectors of 512 bits; `benchmarks/cost_constants.py` measures them.
 """
 
 import math

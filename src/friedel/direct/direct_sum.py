@@ -165,7 +165,7 @@ class DirectSum:
         if checked.shape != (n_kinds, len(self.hkl)):
             raise ParameterError(
                 f"f has shape {checked.shape}, expected ({n_kinds}, {len(self.hkl)}): "
-                "one line for each kind of atom, one column for each reflection"
+                "one row for each kind of atom, one column for each reflection"
             )
         # Kernels are compiled for arrays that can be written to
         return checked if checked.flags.writeable else checked.copy()

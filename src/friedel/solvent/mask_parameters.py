@@ -61,7 +61,7 @@ class MaskParameters:
     def __post_init__(self) -> None:
         if isinstance(self.radii, str):
             if self.radii not in RADII_SETS:
-                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a number of A")
+                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a radius in A")
         else:
             object.__setattr__(self, "radii", _checked("constant radius", self.radii, MAX_LENGTH))
         limits = {"r_probe": MAX_LENGTH, "r_shrink": MAX_LENGTH, "island_min_volume": 1e12}

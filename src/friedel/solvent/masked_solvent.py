@@ -234,7 +234,9 @@ def checked_mask(
         )
     values = np.asarray(grid.array, np.float32)
     if not values.size or not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-        raise ParameterError("a solvent mask has values from 0 (model) to 1 (solvent); got others")
+        raise ParameterError(
+            "expected a solvent mask with values from 0 (model) to 1 (solvent), got other values"
+        )
     needed = 2 * np.abs(hkl).max(axis=0) + 1
     if (np.array(values.shape) < needed).any():
         raise ParameterError(

@@ -294,7 +294,7 @@ class Calculator:
             return self.atoms
         if atoms.scatterers != self.atoms.scatterers:
             raise AtomsError(
-                f"planned for {self.atoms.scatterers}, got atoms of kinds {atoms.scatterers}"
+                f"got atoms of kinds {atoms.scatterers}, planned for {self.atoms.scatterers}"
             )
         return atoms
 
