@@ -146,7 +146,7 @@ class Sum:
         self.crystal, self.atoms = crystal, atoms
         hkl = crystal.unique_reflections(d_min)
         self.whole = DirectSum(crystal, hkl, 1)
-        self.setting, self.n_places = self.whole._setting, self.whole._n_places
+        self.setting, self.n_terms = self.whole._setting, self.whole._n_terms
         self.plan_arguments = (
             self.setting, self.whole._hkl, self.whole._absent, self.whole._limits
         )  # fmt: skip
@@ -163,7 +163,7 @@ def by_definition():
     sum_ = one.whole
     arguments = (sum_._hkl, sum_._absent, one.setting.operations, one.model, one.f, one.out)
     seconds = least(lambda: definition.sum_by_definition(0, len(one.out), *arguments))
-    case = (partial(predicted, "by_definition", one.n_places, 100), seconds)
+    case = (partial(predicted, "by_definition", one.n_terms, 100), seconds)
     return fitted([(COST, "SECONDS_BY_DEFINITION")], [case])
 
 
@@ -180,13 +180,13 @@ def tables():
             few = FewAtoms.planned(*one.plan_arguments)
             entries = entries_of_tables(one.whole._limits)
             seconds = least(lambda one=one, few=few: few.add(one.model, one.f, one.out))
-            counted = (one.setting, one.n_places, n, entries)
+            counted = (one.setting, one.n_terms, n, entries)
             sums.append((partial(predicted, "by_tables", *counted), seconds))
         seconds = least(lambda one=one: FewAtoms.planned(*one.plan_arguments))
-        planning.append((partial(predicted, "planning_tables", one.n_places), seconds))
+        planning.append((partial(predicted, "planning_tables", one.n_terms), seconds))
     names = ("SECONDS_OF_TABLES", "SECONDS_PER_TABLES", "SECONDS_PER_VECTOR",
              "SECONDS_PER_TABLE_ENTRY")  # fmt: skip
-    of_plan = ("SECONDS_OF_PLACES", "SECONDS_PER_PLACE_IN_TABLES")
+    of_plan = ("SECONDS_OF_TABLE_PLAN", "SECONDS_PER_TERM_OF_TABLE_PLAN")
     return fitted([(COST, name) for name in names], sums) | fitted(
         [(COST, name) for name in of_plan], planning
     )
@@ -212,12 +212,12 @@ def rows():
                 counted = (planned, one.setting, one.atoms)
                 sums.append((partial(predicted, "along", *counted), seconds))
             seconds = least(lambda one=one: rows_that_hold(*one.plan_arguments))
-            counted = (one.n_places, len(planned.table) - 1)
+            counted = (one.n_terms, len(planned.table) - 1)
             plans.append((partial(predicted, "planning", *counted), seconds))
-    names = ("SECONDS_OF_CALLS", "SECONDS_UPRIGHT", "SECONDS_TILTED", "SECONDS_PER_ROW",
-             "SECONDS_PER_CROSSED_ROW", "SECONDS_PER_TILTED_ROW", "SECONDS_PER_KIND",
+    names = ("SECONDS_OF_CALLS", "SECONDS_SEPARABLE", "SECONDS_COUPLED", "SECONDS_PER_ROW",
+             "SECONDS_PER_CROSSED_ROW", "SECONDS_PER_COUPLED_ROW", "SECONDS_PER_KIND",
              "SECONDS_PER_ENTRY")  # fmt: skip
-    of_plan = ("SECONDS_OF_PLAN", "SECONDS_PER_PLACE", "SECONDS_PER_PLANNED_ROW")
+    of_plan = ("SECONDS_OF_PLAN", "SECONDS_PER_PLANNED_TERM", "SECONDS_PER_PLANNED_ROW")
     new = fitted([(COST, name) for name in names], sums)
     new |= fitted([(COST, name) for name in of_plan], plans)
     seconds = []

@@ -102,7 +102,7 @@ def test_unique_reflections(name, aniso):
 def test_the_definition_itself(name):
     crystal = CRYSTALS[name]
     atoms, hkl = some_atoms(4), random_hkl(20, 9)
-    assert DirectSum(crystal, hkl)._rows_that_pay(atoms) is None
+    assert DirectSum(crystal, hkl)._rows_if_faster(atoms) is None
     check(crystal, atoms, hkl)
 
 
@@ -153,9 +153,9 @@ def test_centred_rows_hold_nothing_that_is_absent(symbol):
     hkl = crystal.unique_reflections(1.2)
     check(crystal, some_atoms(), hkl)
     planned = DirectSum(crystal, hkl)
-    n_places = len(hkl) * len(planned._setting.operations.rotations)
+    n_terms = len(hkl) * len(planned._setting.operations.rotations)
     # Symmetry-equivalent h R fall together; rows are filled up to the longest of each six
-    assert planned._rows.n_points < 1.6 * n_places
+    assert planned._rows.n_points < 1.6 * n_terms
 
 
 @pytest.mark.usefixtures("way")
@@ -212,7 +212,7 @@ def test_few_scattered_reflections_are_not_worth_rows(name, limit):
     crystal, hkl = CRYSTALS[name], random_hkl(3, limit)
     planned = DirectSum(crystal, hkl)
     sharp = some_atoms().replace(b_iso=np.zeros(30), u_aniso=None)
-    assert planned._rows_that_pay(sharp.select(np.zeros(100_000, int))) is None
+    assert planned._rows_if_faster(sharp.select(np.zeros(100_000, int))) is None
     found = planned.structure_factors(sharp, np.ones((3, 3)))
     expected = written_out(crystal, sharp, hkl, np.ones((3, 3)))
     # Large indices magnify the rounding of coordinates
@@ -221,23 +221,23 @@ def test_few_scattered_reflections_are_not_worth_rows(name, limit):
 
 def test_many_terms_are_summed_along_rows():
     atoms, hkl = some_atoms(100), P212121.unique_reflections(1.0)
-    assert DirectSum(P212121, hkl)._rows_that_pay(atoms) is not None
+    assert DirectSum(P212121, hkl)._rows_if_faster(atoms) is not None
     check(P212121, atoms, hkl)
 
 
 @pytest.mark.parametrize("name", ["P212121", "P21/n", "P6122"])
 @pytest.mark.usefixtures("along_rows")
-def test_isotropic_atoms_are_upright_in_cells_that_allow_it(name, monkeypatch):
-    uprights = []
+def test_isotropic_atoms_are_separable_in_cells_that_allow_it(name, monkeypatch):
+    separables = []
     sum_rows = kernels.sum_rows
 
     def spy(first, last, rows, stride, step_k, limit_k, blocks, *others):
-        uprights.append(blocks.upright)
+        separables.append(blocks.separable)
         sum_rows(first, last, rows, stride, step_k, limit_k, blocks, *others)
 
     monkeypatch.setattr(kernels, "sum_rows", spy)
     check(CRYSTALS[name], some_atoms(aniso=0.0), CRYSTALS[name].unique_reflections(1.5))
-    assert np.concatenate(uprights).all()
+    assert np.concatenate(separables).all()
 
 
 @pytest.mark.usefixtures("along_rows")
@@ -300,7 +300,7 @@ def test_same_bits_by_definition_for_any_number_of_threads(monkeypatch):
     assert many.tobytes() == one.tobytes()
 
 
-def test_blocks_batches_and_kinds_in_turn(monkeypatch):
+def test_blocks_batches_and_chunks_of_kinds(monkeypatch):
     atoms, hkl = some_atoms(3 * kernels.BLOCK + 50), P6122.unique_reflections(1.6)
     expected = check(P6122, atoms, hkl)
     monkeypatch.setattr(atom_blocks, "BLOCKS_AT_A_TIME", 2)

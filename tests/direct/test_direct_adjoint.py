@@ -118,7 +118,7 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
             assert x.tobytes() == y.tobytes()
 
 
-def test_blocks_batches_and_kinds_in_turn(monkeypatch):
+def test_blocks_batches_and_chunks_of_kinds(monkeypatch):
     atoms, hkl = some_atoms(kernels.BLOCK + 50), P212121.unique_reflections(2.0)
     expected = check(P212121, atoms, hkl, monkeypatch)
     monkeypatch.setattr(atom_blocks, "BLOCKS_AT_A_TIME", 1)

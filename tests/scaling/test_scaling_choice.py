@@ -7,7 +7,14 @@ import pytest
 from test_scaling import TRUTH, allowed_b, check_normal_equations, make_crystal, synthetic
 
 from friedel.scaling import ScalingData, choose_shape, fit, fit_isotropic_b
-from friedel.scaling.choice import FLAT, NO_SOLVENT, SMOOTH, Shape, candidates, left_out_surprise
+from friedel.scaling.choice import (
+    FLAT,
+    NO_SOLVENT,
+    SMOOTH,
+    Shape,
+    candidates,
+    left_out_negative_log_likelihood,
+)
 from friedel.scaling.parameters import curve_terms
 from friedel.scaling.problem import Problem
 
@@ -186,9 +193,9 @@ class TestChoice:
     def test_left_out_reflections_are_more_surprising_than_fitted_ones(self):
         data, _ = curved(n=200)
         near = fit(data, target="student-t", start=Shape(7, 3).start(data, fit_isotropic_b(data)))
-        surprise = left_out_surprise(data, near)
-        assert len(surprise) == len(data)
-        assert surprise.sum() > near.value
+        values = left_out_negative_log_likelihood(data, near)
+        assert len(values) == len(data)
+        assert values.sum() > near.value
 
     @pytest.mark.parametrize("target", ["ls", "l1", "student-t"])
     def test_a_few_steps_do_for_a_fit(self, target):
@@ -196,21 +203,25 @@ class TestChoice:
         shuffled = data.select(np.random.default_rng(4).permutation(len(data)))
         start = Shape(3, 1).start(data, fit_isotropic_b(data))
         near = fit(shuffled, target=target, start=start, fixed=["k_layer"])
-        surprise = left_out_surprise(shuffled, near, fixed=["k_layer"])
+        values = left_out_negative_log_likelihood(shuffled, near, fixed=["k_layer"])
         rest, left_out = shuffled.select(slice(200, None)), shuffled.select(slice(200))
         refitted = fit(rest, target=target, start=near.parameters, fixed=["k_layer"])
         residuals = left_out.amplitudes(refitted.parameters) - left_out.f_obs
-        expected = near.target.surprise(residuals).mean()
-        fitted = near.target.surprise(shuffled.amplitudes(near.parameters) - shuffled.f_obs)[:200]
+        expected = near.target.negative_log_likelihood(residuals).mean()
+        fitted = near.target.negative_log_likelihood(
+            shuffled.amplitudes(near.parameters) - shuffled.f_obs
+        )[:200]
         gap = expected - fitted.mean()
         assert gap > 0.0
         # of l1 each step goes about two thirds of the way; a choice needs no more
-        assert surprise[:200].mean() - fitted.mean() == pytest.approx(gap, rel=0.25)
+        assert values[:200].mean() - fitted.mean() == pytest.approx(gap, rel=0.25)
 
     def test_weights_follow_their_reflections(self):
         data, _ = curved(n=400)
         twos = np.full(len(data), 2.0)
-        weighted = left_out_surprise(data, fit(data, target="huber", weights=twos), twos)
-        plain = left_out_surprise(data, fit(data, target="huber"))
-        # residuals in half the unit: each surprise grows by log 2
+        weighted = left_out_negative_log_likelihood(
+            data, fit(data, target="huber", weights=twos), twos
+        )
+        plain = left_out_negative_log_likelihood(data, fit(data, target="huber"))
+        # residuals in half the unit: each value grows by log 2
         np.testing.assert_allclose(weighted - plain, np.log(2.0), atol=1e-3)

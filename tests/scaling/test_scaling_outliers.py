@@ -5,7 +5,7 @@ import pytest
 
 from friedel.model.crystal import Crystal
 from friedel.scaling import find_outliers
-from friedel.scaling.outliers import FAR, residual_scale
+from friedel.scaling.outliers import OUTLIER_SIGMA, residual_scale
 
 CRYSTAL = Crystal((40, 42, 44, 90, 90, 90))
 
@@ -71,7 +71,7 @@ def test_scale_follows_resolution():
 
 
 def far(crystal: Crystal, hkl: np.ndarray, residual: np.ndarray) -> int:
-    return int((np.abs(residual) > FAR * residual_scale(crystal, hkl, residual)).sum())
+    return int((np.abs(residual) > OUTLIER_SIGMA * residual_scale(crystal, hkl, residual)).sum())
 
 
 def test_good_data_of_a_pseudo_translation_are_near():

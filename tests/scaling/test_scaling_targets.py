@@ -42,7 +42,7 @@ class TestLaws:
         target = replace(TARGETS[name], scale=0.7)
         # the heaviest tail, Student's with 4 degrees of freedom, leaves 1e-9 beyond
         r = np.linspace(-300.0, 300.0, 600_001)
-        total = np.exp(-target.surprise(r)).sum() * (r[1] - r[0])
+        total = np.exp(-target.negative_log_likelihood(r)).sum() * (r[1] - r[0])
         assert total == pytest.approx(1.0, abs=1e-6)
 
     def test_units_do_not_matter(self, name):
@@ -116,7 +116,10 @@ class TestL1:
     def test_width_is_the_likeliest(self):
         r = 3.0 * np.random.default_rng(2).laplace(size=5000)
         target = TARGETS["l1"].adapted(r)
-        likelihood = [replace(target, scale=k * target.scale).surprise(r).mean() for k in SCALES]
+        likelihood = [
+            replace(target, scale=k * target.scale).negative_log_likelihood(r).mean()
+            for k in SCALES
+        ]
         assert np.argmin(likelihood) == len(SCALES) // 2
 
 

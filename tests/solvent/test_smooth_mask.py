@@ -14,7 +14,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.reflections.agreement import worst_shell_error
 from friedel.solvent.flat_mask import MaskParameters, solvent_mask
-from friedel.solvent.smooth_mask import REACH, SmoothMask
+from friedel.solvent.smooth_mask import RADIUS_FACTOR, SmoothMask
 
 CELLS = {
     "P 1": (5, 6, 7, 80, 95, 102),
@@ -115,7 +115,7 @@ def test_the_definition():
         for x, occ in zip(atoms.frac @ rotation.T + shift, atoms.occ, strict=True):
             for cell in product(range(-3, 4), repeat=3):
                 d = (points - x % 1.0 - np.array(cell)) @ crystal.orthogonalization.T
-                u = (REACH**2 - (d**2).sum(axis=-1) / 1.8**2) / (REACH**2 - 1.0)
+                u = (RADIUS_FACTOR**2 - (d**2).sum(axis=-1) / 1.8**2) / (RADIUS_FACTOR**2 - 1.0)
                 total += occ * np.maximum(u, 0.0) ** 3
     solvent = 2.0**-total
     expected = 1.0025 * solvent**2 / (solvent**2 + 0.0025)

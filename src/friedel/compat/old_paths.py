@@ -133,9 +133,11 @@ MOVED = {
 
 RENAMED = {
     ("friedel.direct.blocks", "Model"): "WeightedAtoms",
+    ("friedel.direct.blocks", "is_far"): "may_overflow",
     ("friedel.direct.sums", "structure_factors"): "direct_structure_factors",
     ("friedel.ensemble", "structure_factors"): "member_structure_factors",
     ("friedel.gridsum", "PlannedSum"): "GridSum",
+    ("friedel.gridsum", "check_room"): "check_memory_for",
     ("friedel.mask", "Operation"): "MatrixAndShift",
 }
 """Old path and a name there, and the name that what it meant has now."""

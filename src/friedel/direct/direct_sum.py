@@ -1,4 +1,4 @@
-"""Structure factors at fixed reflections by direct summation, and derivatives by the atoms."""
+"""Structure factors at fixed reflections by direct summation, and their derivatives."""
 
 from copy import copy
 from functools import cached_property
@@ -21,15 +21,16 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime.threads import in_pieces
 
-MOST_ENTRIES = 2**19
-"""Of the tables of one atom: larger ones take too much memory."""
+MAX_ENTRIES = 2**19
+"""Largest number of entries in the tables of one atom; larger tables take too much memory."""
 
 
 class Derivatives(NamedTuple):
-    """Of a real target T: (n, 3) by fractional coordinates, (n,) by occupancies, (n, 6) by B.
+    """Derivatives of a real target T by the parameters of the atoms.
 
-    Those by B are by the six numbers of `Atoms.b_tensor`. Of isotropic atoms only the sum of
-    the first three is meant, which is the derivative by `Atoms.b_iso`.
+    `frac` (n, 3) are by fractional coordinates, `occ` (n,) by occupancies, and `b_tensor` (n, 6)
+    by the six numbers of `Atoms.b_tensor`. For isotropic atoms only the sum of the first three is
+    meaningful: it is the derivative by `Atoms.b_iso`.
     """
 
     frac: np.ndarray
@@ -43,7 +44,7 @@ class DirectSum:
     The error is below 1e-12 of the rms F. The time is about 0.15 ns for each isotropic atom,
     operation and reflection where one of a*, b*, c* is perpendicular to the others, 0.5 ns for
     other atoms, and half of it with an inversion at the origin; derivatives by all parameters
-    take as long again. Few atoms, and few scattered reflections, are summed in other ways: see
+    take as long again. Few atoms, and few scattered reflections, are summed by other methods: see
     :mod:`friedel.direct`.
 
     Parameters
@@ -51,9 +52,9 @@ class DirectSum:
     crystal
         Cell and symmetry.
     hkl
-        (n, 3) indices: any, in any order, also repeated.
+        (n, 3) indices, in any order; they may be repeated.
     threads
-        The result is the same bits for any number.
+        Number of threads; results are bitwise identical for any number.
 
     Raises
     ------
@@ -70,7 +71,7 @@ class DirectSum:
         self._absent = crystal.is_absent(self.hkl)
 
     def with_threads(self, threads: int) -> "DirectSum":
-        """The same sum, to be carried out by another number of threads."""
+        """The same sum with another number of threads."""
         other = copy(self)
         other.threads = threads
         return other
@@ -97,9 +98,9 @@ class DirectSum:
         f = self._checked(f, len(atoms.scatterers))
         model = self._model(atoms, atoms.occ)
         out = np.zeros(len(self.hkl), np.complex128)
-        if self._few_atoms_pay(atoms):
+        if self._tables_are_fastest(atoms):
             left = self._few_atoms.add(model, f, out)
-        elif (rows := self._rows_that_pay(atoms)) is not None:
+        elif (rows := self._rows_if_faster(atoms)) is not None:
             left = AlongRows(self._setting, rows, self.threads).add(model, f, out)
         else:
             self._add_by_definition(model, f, out)
@@ -114,7 +115,7 @@ class DirectSum:
         Parameters
         ----------
         atoms, f
-            As there.
+            As for :meth:`structure_factors`.
         w
             (n,) complex: dT/dRe F + i dT/dIm F.
         """
@@ -122,9 +123,9 @@ class DirectSum:
         w = np.array(w, np.complex128)
         model = self._model(atoms, np.ones(len(atoms)))
         out = np.zeros((len(atoms), COLUMNS))
-        if self._few_atoms_pay(atoms):
+        if self._tables_are_fastest(atoms):
             left = self._few_atoms.gather(model, w, f, out)
-        elif (rows := self._rows_that_pay(atoms)) is not None:
+        elif (rows := self._rows_if_faster(atoms)) is not None:
             left = AlongRows(self._setting, rows, self.threads).gather(
                 model, ~atoms.is_aniso, w, f, out
             )
@@ -139,7 +140,7 @@ class DirectSum:
 
     def derivatives_by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
         """(n_atoms, 2) derivatives by f' and f'' of each atom; see :meth:`derivatives`."""
-        rows = None if self._few_atoms_pay(atoms) else self._rows_that_pay(atoms)
+        rows = None if self._tables_are_fastest(atoms) else self._rows_if_faster(atoms)
         if rows is None:
             alike = atoms.replace(kind=np.zeros(len(atoms), np.int32))
             f = np.ones((len(atoms.scatterers), len(self.hkl)))
@@ -149,11 +150,13 @@ class DirectSum:
         model = self._model(atoms, np.ones(len(atoms)))
         model = model._replace(kind=np.zeros_like(model.kind))
         out = np.zeros((len(atoms), 2))
-        far = AlongRows(self._setting, rows, self.threads).gather_constants(model, w, out)
-        if len(far):
+        overflowing = AlongRows(self._setting, rows, self.threads).gather_constants(model, w, out)
+        if len(overflowing):
             for column, unit in enumerate((1.0, 1.0j)):
                 f = np.full((1, len(w)), unit, np.complex128)
-                out[far, column] = self._gathered_by_definition(model.select(far), w, f)[:, 0]
+                out[overflowing, column] = self._gathered_by_definition(
+                    model.select(overflowing), w, f
+                )[:, 0]
         return atoms.occ[:, None] * out
 
     def _checked(self, f: np.ndarray, n_kinds: int) -> np.ndarray:
@@ -162,7 +165,7 @@ class DirectSum:
         if checked.shape != (n_kinds, len(self.hkl)):
             raise ParameterError(
                 f"f has shape {checked.shape}, expected ({n_kinds}, {len(self.hkl)}): "
-                "one line for each kind of atom, one column for each reflection"
+                "one row for each kind of atom, one column for each reflection"
             )
         # Kernels are compiled for arrays that can be written to
         return checked if checked.flags.writeable else checked.copy()
@@ -177,35 +180,35 @@ class DirectSum:
         )
 
     @property
-    def _n_places(self) -> int:
-        """How many h R there are."""
+    def _n_terms(self) -> int:
+        """Number of (reflection, operation) pairs."""
         return len(self.hkl) * len(self._setting.operations.rotations)
 
-    def _few_atoms_pay(self, atoms: Atoms) -> bool:
-        """Whether tables of each atom are predicted to be the fastest way."""
-        others = cost.by_definition(self._n_places, len(atoms))
+    def _tables_are_fastest(self, atoms: Atoms) -> bool:
+        """Whether sums from tables of each atom are predicted to be the fastest."""
+        others = cost.by_definition(self._n_terms, len(atoms))
         if others < cost.SECONDS_OF_TABLES:
             return False
         entries = entries_of_tables(self._limits)
-        if entries > MOST_ENTRIES:
+        if entries > MAX_ENTRIES:
             return False
         others = min(others, self._along_rows(atoms))
-        return cost.by_tables(self._setting, self._n_places, len(atoms), entries) < others
+        return cost.by_tables(self._setting, self._n_terms, len(atoms), entries) < others
 
     def _along_rows(self, atoms: Atoms) -> float:
-        """Least time of sums along rows, planned yet or not."""
+        """Predicted time of sums along rows; a lower bound before the rows are planned (s)."""
         if self._has_rows:
             return np.inf if self._rows is None else cost.along(self._rows, self._setting, atoms)
         h, k, l = self._limits
-        return cost.filling(len(atoms), h + 2 * k + l) + cost.planning(self._n_places, 0)
+        return cost.filling(len(atoms), h + 2 * k + l) + cost.planning(self._n_terms, 0)
 
     @cached_property
     def _few_atoms(self) -> FewAtoms:
         return FewAtoms.planned(self._setting, self._hkl, self._absent, self._limits)
 
-    def _rows_that_pay(self, atoms: Atoms) -> Rows | None:
-        """The rows, or None when the definition is predicted to be faster."""
-        by_definition = cost.by_definition(self._n_places, len(atoms))
+    def _rows_if_faster(self, atoms: Atoms) -> Rows | None:
+        """The rows, or None when sums by the definition are predicted to be faster."""
+        by_definition = cost.by_definition(self._n_terms, len(atoms))
         if self._along_rows(atoms) > by_definition or self._rows is None:
             return None
         return self._rows if self._along_rows(atoms) < by_definition else None
@@ -225,7 +228,7 @@ class DirectSum:
 
     def _add_by_definition(self, model: WeightedAtoms, f: np.ndarray, out: np.ndarray) -> None:
         arguments = (self._hkl, self._absent, self._setting.operations, model, f, out)
-        seconds = cost.by_definition(self._n_places, len(model.weight))
+        seconds = cost.by_definition(self._n_terms, len(model.weight))
         edges = range(len(out) + 1)
         in_pieces(definition.sum_by_definition, arguments, edges, seconds, self.threads)
 
@@ -234,7 +237,7 @@ class DirectSum:
     ) -> np.ndarray:
         out = np.zeros((len(model.weight), COLUMNS))
         arguments = (self._hkl, self._absent, self._setting.operations, model, w, f, out)
-        seconds = cost.by_definition(self._n_places, len(out))
+        seconds = cost.by_definition(self._n_terms, len(out))
         edges = range(len(out) + 1)
         in_pieces(definition.gather_by_definition, arguments, edges, seconds, self.threads)
         return out

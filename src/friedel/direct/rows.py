@@ -1,4 +1,4 @@
-"""The plan of a direct sum: rows of reciprocal space that hold all h R, and where these are."""
+"""The plan of a direct sum: the rows of reciprocal space and the position of each h R in them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,16 +10,16 @@ from friedel.direct.symmetry import Setting
 from friedel.kernels.direct import rows as kernels, symmetry
 
 PIECES = 60
-"""Pieces of work to be shared among threads: many, and a multiple of many numbers."""
+"""Number of pieces of work for threads: large, and divisible by many numbers of threads."""
 
-MOST_ROWS_PER_PLACE = 100
-"""More rows than this for each h R are not even looked at."""
+MAX_ROWS_PER_TERM = 100
+"""Most rows for each (reflection, operation) pair; with more, rows are not used."""
 
 
 class Rows(NamedTuple):
-    """Where sums are made, as :func:`kernels.sum_rows` says, and found: :func:`symmetry.locate`.
+    """The rows of :func:`kernels.sum_rows`, and `point` and `turn` of :func:`symmetry.locate`.
 
-    `edges` cut the table into pieces that take about the same time. `limits` are the largest
+    `edges` divide the table into pieces that take about the same time. `limits` are the largest
     |h|, |k| and |l|.
     """
 
@@ -33,7 +33,7 @@ class Rows(NamedTuple):
 
     @property
     def n_points(self) -> int:
-        """Total over all rows."""
+        """Number of points in all rows."""
         return int(self.table[-1, 4])
 
     @property
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
         return h + 1, 2 * k + 1, l + 2 * self.stride
 
     def stretches(self, n_points: int) -> Iterator[np.ndarray]:
-        """The table in parts of about so many points, cut where work may be."""
+        """The table in parts of about `n_points` points, each of whole tiles."""
         top, last = 0, len(self.table) - 1
         while top < last:
             end = int(np.searchsorted(self.table[:, 4], self.table[top, 4] + n_points))
@@ -55,7 +55,7 @@ class Rows(NamedTuple):
 def rows_that_hold(
     setting: Setting, hkl: np.ndarray, absent: np.ndarray, limits: tuple[int, int, int]
 ) -> Rows | None:
-    """The rows for all h R of reflections, or None where most of them would be empty.
+    """The rows for all h R of the reflections, or None where most points would be unused.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def rows_that_hold(
     """
     rotations, translations, _ = setting.operations
     limit_h, limit_k, _ = limits
-    n_places = len(hkl) * len(rotations)
-    if absent.all() or 2 * limit_h * limit_k > MOST_ROWS_PER_PLACE * n_places:
+    n_terms = len(hkl) * len(rotations)
+    if absent.all() or 2 * limit_h * limit_k > MAX_ROWS_PER_TERM * n_terms:
         return None
     where, stride = (hkl, absent, rotations), setting.stride
     first_l = _first_l(setting, limit_h, limit_k)
@@ -83,7 +83,7 @@ def rows_that_hold(
 
 
 def _first_l(setting: Setting, limit_h: int, limit_k: int) -> np.ndarray:
-    """(h, k + limit_k): the least |l| of each row, 1 where centring leaves the odd ones."""
+    """(h, k + limit_k): the least |l| of each row, 1 where centring allows odd l only."""
     h, k = np.mgrid[: limit_h + 1, -limit_k : limit_k + 1]
     if setting.stride == 1:
         return np.zeros(h.shape, np.int64)
@@ -99,15 +99,15 @@ def _row_table(steps: np.ndarray, first_l: np.ndarray) -> tuple[np.ndarray, np.n
     h, column, parity = h[order], column[order], parity[order]
     # Rows that are summed together begin at the same |l|
     n_even = int(np.searchsorted(parity, 1))
-    even_room = _whole(n_even) - n_even
-    place = np.arange(len(h)) + even_room * parity
-    n = _whole(len(h) + even_room)
+    padding = _whole(n_even) - n_even
+    place = np.arange(len(h)) + padding * parity
+    n = _whole(len(h) + padding)
     table = np.zeros((n + 1, 6), np.int64)
     table[place, 0] = h
     table[place, 1] = column - steps.shape[1] // 2
     table[place, 2:4] = steps[h, column]
     table[_whole(n_even) : n, 5] = 1
-    # They run as far as the longest, and always by two steps
+    # All are as long as the longest of them, and of an even number of steps
     longest = table[:n, 2:4].reshape(-1, 2 * kernels.ROWS_TOGETHER).max(axis=1)
     length = np.repeat((longest + 1) // 2 * 2, kernels.ROWS_TOGETHER)
     table[1:, 4] = np.cumsum(2 * length)
@@ -122,13 +122,13 @@ def _whole(n: int) -> int:
 
 
 def _most_frequent_step(table: np.ndarray) -> int:
-    """From the k of one row to that of the next: 2 where centring leaves out every second."""
+    """The most frequent step in k between rows: 2 where centring excludes every second k."""
     steps = np.diff(table[:-1, 1])
     return 2 if np.count_nonzero(steps == 2) > np.count_nonzero(steps == 1) else 1
 
 
 def _row_edges(table: np.ndarray) -> list[int]:
-    """Where work may be cut: at most PIECES stretches of about as many points."""
+    """Bounds of at most PIECES pieces of about as many points, each of whole tiles."""
     first_point = table[:, 4]
     shares = np.linspace(0, first_point[-1], PIECES, endpoint=False)
     edges = np.searchsorted(first_point, shares) // kernels.TILE * kernels.TILE

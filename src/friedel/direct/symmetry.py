@@ -1,4 +1,4 @@
-"""What a crystal's symmetry asks a direct sum to do, with the axes renamed to its convenience."""
+"""The symmetry operations that a direct sum needs, with the axes reordered for it."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from friedel.model.tensors import rotate_tensors
 class Operations(NamedTuple):
     """One operation for each rotation, and only one of R and -R when `with_inverse`.
 
-    That is when there is an inversion at the origin, so that F is twice the real part of
+    `with_inverse` means that there is an inversion at the origin: F is twice the real part of
     the sum.
     """
 
@@ -25,16 +25,16 @@ class Operations(NamedTuple):
 class Setting(NamedTuple):
     """Symmetry, and the axes along which it is used.
 
-    `axes` are those of the crystal in the order h, k, l of the rows, `upright` whether isotropic
-    atoms are (see :mod:`friedel.kernels.direct.rows`), `crossed` whether their beta12 is not zero.
-    The `centring` translations multiply F by their number, and leave one in `spacing` points of
-    a row, of which every `stride`-th is summed. `to_beta` (6, 6) turns the six Cartesian
-    components of B into those of beta. Where all h.t are multiples of half a turn the inversion
-    makes the sums `real`.
+    `axes` are those of the crystal in the order h, k, l of the rows. `separable` says whether
+    isotropic atoms are separable along l (see :mod:`friedel.kernels.direct.rows`), `crossed`
+    whether their beta12 is not zero. The `centring` translations multiply F by their number and
+    allow one in `spacing` points of a row, of which every `stride`-th is summed. `to_beta`
+    (6, 6) converts the six Cartesian components of B to those of beta. The sums are `real` where
+    there is an inversion and all h.t are multiples of half a turn.
     """
 
     axes: list[int]
-    upright: bool
+    separable: bool
     crossed: bool
     spacing: int
     stride: int
@@ -46,8 +46,8 @@ class Setting(NamedTuple):
 
 @lru_cache(maxsize=16)
 def setting_of(crystal: Crystal) -> Setting:
-    """The setting for a crystal; it is kept for the next sum over the same one."""
-    axes, upright = _row_axes(crystal)
+    """The setting for a crystal; it is cached for the next sum over the same crystal."""
+    axes, separable = _row_axes(crystal)
     n = TRANSLATION_DENOMINATOR
     rotations, translations = crystal.primitive_operations
     centring = {tuple(t) for t in crystal.centring_translations.tolist()}
@@ -67,10 +67,10 @@ def setting_of(crystal: Crystal) -> Setting:
     spacing = int(np.lcm.reduce(n // np.gcd(n, crystal.centring_translations[:, axes[2]])))
     return Setting(
         axes,
-        upright,
+        separable,
         bool(abs(crystal.reciprocal_metric[axes[0], axes[1]]) > 0.0),
         spacing,
-        # Rows are summed at l and -l together, of which other strides would leave one unwanted
+        # Rows are summed at l and -l together; with other strides only one of them is needed
         2 if spacing == 2 else 1,
         operations,
         np.ascontiguousarray(crystal.centring_translations[:, axes]),
@@ -80,11 +80,11 @@ def setting_of(crystal: Crystal) -> Setting:
 
 
 def _row_axes(crystal: Crystal) -> tuple[list[int], bool]:
-    """Axes for h, k and l: for l one that makes isotropic atoms upright, else the longest."""
+    """Axes for h, k and l; the l axis makes isotropic atoms separable, or is the longest."""
     metric = np.abs(crystal.reciprocal_metric)
-    upright = np.count_nonzero(metric > 1e-12 * metric.max(), axis=1) == 1
-    axes = sorted(range(3), key=lambda axis: (bool(upright[axis]), crystal.cell[axis]))
-    return axes, bool(upright[axes[2]])
+    separable = np.count_nonzero(metric > 1e-12 * metric.max(), axis=1) == 1
+    axes = sorted(range(3), key=lambda axis: (bool(separable[axis]), crystal.cell[axis]))
+    return axes, bool(separable[axes[2]])
 
 
 def _to_beta(axes: np.ndarray) -> np.ndarray:

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from friedel.direct.atom_blocks import WeightedAtoms, is_far
+from friedel.direct.atom_blocks import WeightedAtoms, may_overflow
 from friedel.direct.symmetry import Setting
 from friedel.kernels.direct import tables
 
 
 class FewAtoms(NamedTuple):
-    """The plan: places of all h R in the tables, whose indices go to `limits`."""
+    """The plan: the positions of all h R in the tables, whose indices go up to `limits`."""
 
     setting: Setting
     limits: tuple[int, int, int]
@@ -21,7 +21,7 @@ class FewAtoms(NamedTuple):
     def planned(
         cls, setting: Setting, hkl: np.ndarray, absent: np.ndarray, limits: tuple[int, int, int]
     ) -> "FewAtoms":
-        """For (n, 3) reflections in the axes of the setting; the absent ones are left out."""
+        """A plan for (n, 3) reflections in the axes of the setting, without the absent ones."""
         place, turn = tables.locate_in_tables(hkl, absent, setting.operations, limits)
         return cls(setting, limits, place, turn)
 
@@ -30,11 +30,11 @@ class FewAtoms(NamedTuple):
 
         Returns the atoms left out because they could leave the range of double precision.
         """
-        far = is_far(model.beta, self.limits)
-        near = model.select(~far) if far.any() else model
+        overflowing = may_overflow(model.beta, self.limits)
+        near = model.select(~overflowing) if overflowing.any() else model
         real, with_inverse = self.setting.real, self.setting.operations.with_inverse
         tables.sum_by_tables(self.place, self.turn, self.limits, real, with_inverse, near, f, out)
-        return np.flatnonzero(far)
+        return np.flatnonzero(overflowing)
 
     def gather(
         self, model: WeightedAtoms, w: np.ndarray, f: np.ndarray, out: np.ndarray
@@ -43,15 +43,17 @@ class FewAtoms(NamedTuple):
 
         Returns the atoms left out, as :meth:`add`.
         """
-        far = is_far(model.beta, self.limits)
-        found = np.zeros((int((~far).sum()), out.shape[1]))
+        overflowing = may_overflow(model.beta, self.limits)
+        found = np.zeros((int((~overflowing).sum()), out.shape[1]))
         where = (self.place, self.turn, self.limits, self.setting.operations.with_inverse)
-        tables.gather_by_tables(*where, model.select(~far), w, f.astype(np.complex128), found)
-        out[~far] += found
-        return np.flatnonzero(far)
+        tables.gather_by_tables(
+            *where, model.select(~overflowing), w, f.astype(np.complex128), found
+        )
+        out[~overflowing] += found
+        return np.flatnonzero(overflowing)
 
 
 def entries_of_tables(limits: tuple[int, int, int]) -> int:
-    """In the three tables of one atom."""
+    """The number of entries in the three tables of one atom."""
     h, k, l = limits[0] + 1, 2 * limits[1] + 1, 2 * limits[2] + 1
     return h * k + h * l + k * l

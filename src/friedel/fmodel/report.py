@@ -10,7 +10,7 @@ from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.shells import shell_table, table_text
 from friedel.notes import friedel_version
 from friedel.reflections.bijvoet import difference_correlation
-from friedel.scaling.outliers import FAR
+from friedel.scaling.outliers import OUTLIER_SIGMA
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
 
@@ -36,7 +36,9 @@ def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
         if rest > 0:
             lines.append(f"  and {rest} more")
         noun = "reflection is" if len(outliers) == 1 else "reflections are"
-        heading = f"  {len(outliers)} {noun} more than {FAR:g} sigma from the final model:"
+        heading = (
+            f"  {len(outliers)} {noun} more than {OUTLIER_SIGMA:g} sigma from the final model:"
+        )
         blocks.append("\n".join([heading, *lines]))
     if notes and model.notes:
         blocks.append("\n".join(f"  note: {note}" for note in model.notes))

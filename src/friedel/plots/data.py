@@ -78,7 +78,7 @@ def plot_outliers(
 
     Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
-    from friedel.scaling.outliers import FAR, residual_scale
+    from friedel.scaling.outliers import OUTLIER_SIGMA, residual_scale
 
     fitted = as_fitted(fmodel)
     used = fitted.usable
@@ -87,7 +87,7 @@ def plot_outliers(
     distance = (f_obs - f_model) / residual_scale(
         fitted.crystal, fitted.f_obs.hkl[used], f_obs - f_model
     )
-    far = np.abs(distance) > FAR
+    far = np.abs(distance) > OUTLIER_SIGMA
     points = {"s": 3, "color": BLUE, "alpha": 0.25, "lw": 0, "rasterized": True}
     marks = {"s": 26, "facecolors": "none", "edgecolors": ORANGE, "lw": 1.2}
     with new_figure((7.2, 3.6)) as figure:
@@ -103,7 +103,7 @@ def plot_outliers(
         left.set_ylabel(r"$F_{obs}$")
         if far.any():
             left.legend(loc="upper left")
-        for limit in (-FAR, FAR):
+        for limit in (-OUTLIER_SIGMA, OUTLIER_SIGMA):
             right.axhline(limit, color="0.4", lw=0.8, ls=":")
         right.set_ylabel(r"$(F_{obs}-F_{model})\,/\,\sigma$, robust")
         for outlier in fitted.outliers[:MOST_LABELS]:

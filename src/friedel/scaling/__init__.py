@@ -1,13 +1,13 @@
 """Overall, anisotropic and bulk-solvent scale: structure factors of a model made to fit F_obs.
 
 F_total = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), with s the
-reciprocal-lattice vector of hkl in Cartesian coordinates (1/A), |s|^2 / 4 = stol2, and B a
-tensor that the symmetry leaves is [Fokine2002] [Afonine2013]. Both scales may have smooth
-curves of a few coefficients factors,-out likelihood supports, and
-the solvent a layer with a density of its own.
+reciprocal-lattice vector of hkl in Cartesian coordinates (1/Å), |s|^2 / 4 = stol2, and B a
+tensor that is invariant under the symmetry [Fokine2002] [Afonine2013]. Both scales may be
+multiplied by smooth curves of a few coefficients, as many as cross-validation supports, and the
+solvent may have a layer with a different density.
 
-Everything here works on arrays. Names are looked up when they are first used, so that the command
-can list :data:`TARGETS` without the compiler of the kernels.
+All functions work on arrays. Names are imported when they are first used, so that the command
+can list :data:`TARGETS` without importing the compiler of the kernels.
 """
 
 from importlib import import_module
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from friedel.scaling.targets import TARGETS as TARGETS
 
-_HOMES = {
+_NAMES = {
     "friedel.reflections.agreement": ("r_factor",),
     "friedel.scaling.choice": ("Shape", "choose_shape"),
     "friedel.scaling.data": ("ScalingData",),
@@ -50,13 +50,13 @@ _HOMES = {
     "friedel.scaling.quick_start": ("fit_anisotropic_b", "fit_isotropic_b"),
     "friedel.scaling.targets": ("TARGETS",),
 }
-_MODULES = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if f"{__name__}.{name}" in _HOMES:  # its modules are there without being imported, too
+    if f"{__name__}.{name}" in _NAMES:  # submodules, too, are imported on first use
         return import_module(f"{__name__}.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""How rich a scale the data support, by the likelihood of reflections left out of the fit."""
+"""Selecting the scale model by cross-validation."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from friedel.scaling.data import ScalingData
 from friedel.scaling.fitting import ScalingFit, fit, is_exact, problem_of
 from friedel.scaling.parameters import ScaleParameters
 from friedel.scaling.reweighting import (
-    LEAST_DAMPING,
+    MIN_DAMPING,
     curvature_share,
     damped_solution,
     movable,
@@ -20,36 +20,36 @@ from friedel.scaling.reweighting import (
 )
 
 N_FOLDS = 5
-"""Each fit of the cross-validation leaves a fifth of the reflections out."""
+"""Number of folds of the cross-validation; each fit leaves one fold of the reflections out."""
 
 STEPS = 3
-"""Of the fits that leave reflections out, from the fit to all."""
+"""Number of steps of each fit that leaves reflections out, from the fit to all."""
 
 SEED = 20021
-"""Of the division into folds, so that a choice can be repeated."""
+"""Seed of the division into folds, so that results are reproducible."""
 
-ROUGHLY = 1e-5
-"""Nats per reflection to which fits are compared: differences that count are 1e-3 and more."""
+COARSE_TOLERANCE = 1e-5
+"""Tolerance of fits to be compared (nats per reflection): differences of 1e-3 and more matter."""
 
-AS_GOOD = 0.5
-"""Standard errors. With one, scales are too simple: tuned on reflections of the six pairs of
-benchmarks/rfactors.py (seeds 0 to 2) that neither fit nor choice had seen. docs/scaling.md
-quotes other seeds, of the same pairs."""
+EQUIVALENCE_LIMIT = 0.5
+"""Largest difference of scales that predict equally well (standard errors). With 1, scales are too
+simple: tuned on reflections of the six pairs of benchmarks/rfactors.py (seeds 0 to 2) that were
+used in neither fit nor choice. docs/scaling.md quotes other seeds of the same pairs."""
 
 REFLECTIONS_PER_PARAMETER = 10
-"""A richer scale is tried only where it leaves this many for each parameter."""
+"""Least number of reflections per parameter for which a scale with more parameters is tried."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a scale has besides k_overall and B.
+    """The components of a scale besides k_overall and B.
 
     Parameters
     ----------
     overall_terms, solvent_terms
         Number of coefficients of the curves.
     solvent, layer
-        Whether there is solvent, and a layer with a density of its own.
+        Whether there is solvent, and a layer with a different density.
     """
 
     overall_terms: int = 0
@@ -59,14 +59,14 @@ class Shape:
 
     @property
     def held(self) -> frozenset[str]:
-        """Parameters that this shape has not, and that stay as :meth:`start` gives them."""
+        """Parameters that this shape lacks; they are fixed at the values of :meth:`start`."""
         held: frozenset[str] = frozenset() if self.layer else frozenset({"k_layer"})
         return held if self.solvent else held | {"k_sol", "b_sol", "k_layer"}
 
     def start(
         self, data: ScalingData, near: ScaleParameters, fixed: Collection[str] = ()
     ) -> ScaleParameters:
-        """The start of a fit, from other parameters; those that are `fixed` stay as they are."""
+        """The start of a fit, from other parameters; those that are `fixed` are not changed."""
         parts: dict[str, Any] = {
             "k_sol": near.k_sol if self.solvent else 0.0,
             "k_layer": near.k_layer if self.layer else 0.0,
@@ -76,7 +76,7 @@ class Shape:
         start = replace(near, **{name: parts[name] for name in parts if name not in fixed})
         kept = {"overall_curve", "solvent_curve"} & set(fixed)
         if any(getattr(near, name) for name in kept):
-            return start  # a curve that stays means what it does in its own range alone
+            return start  # the coefficients of a fixed curve are valid for its own range only
         curved = self.overall_terms or self.solvent_terms
         return replace(start, curve_range=data.curve_range if curved else near.curve_range)
 
@@ -92,7 +92,7 @@ class Shape:
 FLAT = Shape()
 NO_SOLVENT = Shape(solvent=False)
 SMOOTH = (Shape(1, 0), Shape(3, 1), Shape(7, 3))
-"""Ever richer curves. Twice the terms of the last gain nothing on real data."""
+"""Curves of increasing numbers of terms. Twice the terms of the last gain nothing on real data."""
 
 
 def candidates(data: ScalingData, kind: str, fixed: Collection[str]) -> list[Shape]:
@@ -103,7 +103,7 @@ def candidates(data: ScalingData, kind: str, fixed: Collection[str]) -> list[Sha
     kind
         ``"none"``, ``"flat"``, ``"smooth"`` (curves as well) or ``"auto"`` (all of these).
     fixed
-        Curves of scales that are fixed are not fitted, and solvent whose k_sol is fixed is there.
+        Curves of fixed scales are not fitted, and solvent is included if its k_sol is fixed.
     """
     if kind == "none" or not data.has_solvent:
         shapes = [NO_SOLVENT]
@@ -131,28 +131,28 @@ def choose_shape(
     progress: Callable[[Sequence[Shape]], Any] = iter,
     **options: Any,
 ) -> tuple[Shape, ScalingFit, tuple[Note, ...]]:
-    """The simplest shape that predicts reflections left out as well as any other does.
+    """The simplest shape that predicts reflections left out of the fit as well as the best.
 
-    As well as: the mean difference of log-likelihoods to the best, reflection by
-    reflection, is less than half of its own standard error [Hastie2009].
+    The predictions are equally good if the mean difference of the log-likelihoods of the
+    reflections is less than half of its standard error [Hastie2009].
 
     Parameters
     ----------
     data
         Reflections to fit to.
     shapes
-        To choose from, the simplest first.
+        Shapes to choose from, the simplest first.
     first
-        Where the fit of the simplest shape starts.
+        Start of the fit of the simplest shape.
     target, weights, fixed, options
         See :func:`fit`.
     progress
-        Wraps the sequence of shapes, to show how far the work is.
+        Wraps the sequence of shapes, to show progress.
 
     Returns
     -------
     shape, fit, notes
-        The choice, its fit to all of `data`, and what to say of it.
+        The choice, its fit to all of `data`, and notes on both.
     """
 
     def fitted(shape: Shape, near: ScaleParameters, **others: Any) -> ScalingFit:
@@ -165,29 +165,31 @@ def choose_shape(
 
     if len(shapes) == 1:
         return shapes[0], fitted(shapes[0], first), ()
-    # shuffled, so that folds are stretches
+    # shuffled, so that folds are contiguous
     order = np.random.default_rng(SEED).permutation(len(data))
     data, weights = data.select(order), None if weights is None else weights[order]
     fits: dict[Shape, ScalingFit] = {}
-    surprises: dict[Shape, np.ndarray] = {}
+    left_out: dict[Shape, np.ndarray] = {}
     near = first
     for shape in progress(shapes):
-        fits[shape] = fitted(shape, near, tolerance=ROUGHLY)
+        fits[shape] = fitted(shape, near, tolerance=COARSE_TOLERANCE)
         near = fits[shape].parameters
         held = shape.held | set(fixed)
-        surprises[shape] = left_out_surprise(data, fits[shape], weights, held, **options)
+        left_out[shape] = left_out_negative_log_likelihood(
+            data, fits[shape], weights, held, **options
+        )
         if is_exact(fits[shape], data):
             break
-    best = min(surprises, key=lambda s: surprises[s].mean())
-    chosen = next(s for s in fits if _as_good(surprises[s], surprises[best]))
+    best = min(left_out, key=lambda s: left_out[s].mean())
+    chosen = next(s for s in fits if _is_equivalent(left_out[s], left_out[best]))
     final = fitted(chosen, fits[chosen].parameters)
     text = f"{chosen}, chosen of {len(fits)} scales by the likelihood of reflections left out"
     notes = (*fits[chosen].notes, Note(text, "fit", len(fits)), *final.notes)
-    # what was decided for the rough fit need not be said again
+    # notes of the coarse fit are not repeated
     return chosen, replace(final, notes=()), tuple(dict.fromkeys(notes))
 
 
-def left_out_surprise(
+def left_out_negative_log_likelihood(
     data: ScalingData,
     near: ScalingFit,
     weights: np.ndarray | None = None,
@@ -196,8 +198,8 @@ def left_out_surprise(
 ) -> np.ndarray:
     """(n,) nats: negative log-likelihood of each reflection by a fit that left it out.
 
-    The reflections left out are stretches of the data, which should be in random order. The fits
-    start from that to all data and take a few steps, which suffice for so small a change.
+    The folds are contiguous ranges of the data, which should be in random order. The fits start
+    from the fit to all data and take a few steps, which are enough for so small a change.
 
     Parameters
     ----------
@@ -210,7 +212,7 @@ def left_out_surprise(
     limits, prior, target = problem.limits(k_sol_min), problem.prior, near.target
     near_at = problem.evaluate(problem.start_vector[problem.free])
     edges = np.linspace(0, len(data), N_FOLDS + 1).round().astype(int).tolist()
-    surprise = np.empty(len(data))
+    values = np.empty(len(data))
     for first, last in pairwise(edges):
         at, rest = near_at, [slice(0, first), slice(last, len(data))]
         for _ in range(STEPS):
@@ -219,20 +221,24 @@ def left_out_surprise(
             normal = curvature_share(target, at.residuals) * (sums[0][0] + sums[1][0])
             gradient = sums[0][1] + sums[1][1] + prior.gradient(x)
             normal[np.diag_indices_from(normal)] += prior.curvature
-            step = damped_solution(normal, gradient, movable(x, gradient, limits), LEAST_DAMPING)
+            step = damped_solution(normal, gradient, movable(x, gradient, limits), MIN_DAMPING)
             at = problem.evaluate(np.clip(x + step, *limits))
-        surprise[first:last] = target.surprise(at.residuals[first:last])
-    return surprise
+        values[first:last] = target.negative_log_likelihood(at.residuals[first:last])
+    return values
 
 
-def _as_good(surprise: np.ndarray, best: np.ndarray) -> bool:
-    difference = surprise - best
+left_out_surprise = left_out_negative_log_likelihood
+"""The name that 0.1.0 had."""
+
+
+def _is_equivalent(values: np.ndarray, best: np.ndarray) -> bool:
+    difference = values - best
     error = float(difference.std()) / np.sqrt(len(difference))
-    return bool(difference.mean() <= AS_GOOD * error)
+    return bool(difference.mean() <= EQUIVALENCE_LIMIT * error)
 
 
 def _restricted(shape: Shape, data: ScalingData, fixed: Collection[str]) -> Shape:
-    """Without curves of fixed scales, and without solvent where there is none."""
+    """The shape without curves of fixed scales, and without solvent where the mask is empty."""
     if {"k_overall", "b_overall", "overall_curve"} & set(fixed):
         shape = replace(shape, overall_terms=0)
     if not data.has_solvent:

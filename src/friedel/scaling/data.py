@@ -1,4 +1,4 @@
-"""What the scale is fitted to: amplitudes, and structure factors of atoms and solvent."""
+"""The data of a fit: observed amplitudes, and structure factors of atoms and solvent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ from friedel.scaling.parameters import (
     symmetric_tensors,
 )
 
-BEYOND_CURVES = 20
-"""Reflections at either end of the resolution that curves, constant there, do not follow. Tuned
-as :data:`friedel.scaling.choice.AS_GOOD` was."""
+N_OUTSIDE_CURVES = 20
+"""Number of reflections at either end of the resolution range for which curves are constant. Tuned
+as :data:`friedel.scaling.choice.EQUIVALENCE_LIMIT` was."""
 
 
 COLUMNS = ("f_obs", "f_calc", "f_mask", "f_layer")
@@ -30,7 +30,7 @@ COLUMNS = ("f_obs", "f_calc", "f_mask", "f_layer")
 
 @dataclass(frozen=True, eq=False)
 class ScalingData:
-    """What the parameters are fitted to.
+    """The data that the parameters are fitted to.
 
     Parameters
     ----------
@@ -45,10 +45,10 @@ class ScalingData:
     f_mask
         (n,) complex transform of the solvent mask, or None for no solvent.
     f_layer
-        (n,) complex transform of a layer of solvent with a density of its own, or None.
+        (n,) complex transform of a layer of solvent with a different density, or None.
     twin
-        F_calc, F_mask and F_layer of the reflections that twinning puts on top of these; the
-        latter two None where there are none. None for no twin.
+        F_calc, F_mask and F_layer of the reflections of the twin that overlap with these;
+        the latter two may be None. None without twinning.
 
     Raises
     ------
@@ -85,7 +85,7 @@ class ScalingData:
             if values is not None and not np.isfinite(values).all():
                 raise ReflectionsError(f"{name} has values that are not finite")
         if not np.any(self.f_calc):
-            raise ReflectionsError("F_calc is zero for all reflections: there is nothing to scale")
+            raise ReflectionsError("F_calc is zero for all reflections: it cannot be scaled")
 
     def __len__(self) -> int:
         return len(self.hkl)
@@ -103,7 +103,7 @@ class ScalingData:
 
     @property
     def has_solvent(self) -> bool:
-        """Whether there is a mask, and it is not empty."""
+        """Whether there is a mask that is not empty."""
         return self.f_mask is not None and bool(np.any(self.f_mask))
 
     @property
@@ -113,13 +113,13 @@ class ScalingData:
 
     @cached_property
     def stol2(self) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2, 1/A^2; as :meth:`Crystal.stol2`, compiled."""
+        """(n,) (sin theta / lambda)^2, 1/Å^2; as :meth:`Crystal.stol2`, compiled."""
         return quadratic_rows(self.crystal, self.hkl, UNIT_TENSOR)[0]
 
     @property
     def curve_range(self) -> tuple[float, float]:
-        """1/d (1/A) between which curves are determined: some reflections lie beyond either."""
-        n_beyond = min(BEYOND_CURVES, len(self) // 50)
+        """The 1/d (1/Å) between which curves vary: some reflections are outside of either."""
+        n_beyond = min(N_OUTSIDE_CURVES, len(self) // 50)
         at = [n_beyond, len(self) - 1 - n_beyond]
         low, high = 2.0 * np.sqrt(np.partition(self.stol2, at)[at])
         return float(low), float(high)
@@ -131,7 +131,7 @@ class ScalingData:
 
     @cached_property
     def exponents(self) -> np.ndarray:
-        """(m, n) s^T B s / 4 of the tensors of `b_basis`."""
+        """(m, n) s^T B s / 4 for the tensors of `b_basis`."""
         return quadratic_rows(self.crystal, self.hkl, self.b_basis)
 
     def b_components(self, b_overall: Sequence[float]) -> np.ndarray:
@@ -141,12 +141,12 @@ class ScalingData:
 
     @cached_property
     def _products(self) -> np.ndarray:
-        """(6, n) of this crystal alone; see :meth:`products`."""
+        """(6, n) products of this crystal without the twin; see :meth:`products`."""
         return _products_of(self.f_calc, self.f_mask, self.f_layer)
 
     @cached_property
     def twin_difference(self) -> np.ndarray:
-        """(6, n) how much the products of twin mates are larger; zero without twinning."""
+        """(6, n) products of twin mates minus those of the reflections; zero without twinning."""
         if self.twin is None:
             return np.zeros_like(self._products)
         return _products_of(*self.twin) - self._products
@@ -154,7 +154,8 @@ class ScalingData:
     def products(self, twin_fraction: float = 0.0) -> np.ndarray:
         """(6, n) CC, CM, MM, CL, ML, LL: real parts of products of F_calc, F_mask, F_layer.
 
-        Phases matter only through these. Twins add intensities, and so these products.
+        Amplitudes depend on phases only through these. Twinning adds intensities, and so the
+        products.
         """
         if twin_fraction == 0.0:
             return self._products
@@ -163,14 +164,14 @@ class ScalingData:
     def unscaled_amplitudes(
         self, solvent_scale: np.ndarray, k_layer: float = 0.0, twin_fraction: float = 0.0
     ) -> np.ndarray:
-        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|, of the twin if there is one."""
+        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|, including the twin."""
         amplitudes = np.empty(len(self))
         products = self.products(twin_fraction)
         unscaled_amplitudes(products, np.asarray(solvent_scale), k_layer, amplitudes)
         return amplitudes
 
     def amplitudes(self, parameters: ScaleParameters) -> np.ndarray:
-        """(n,) |F_total| with these parameters, of twins the root of the mean |F_total|^2."""
+        """(n,) |F_total| with these parameters; for twins the root of the mean |F_total|^2."""
         solvent = parameters.solvent_scale(self.stol2)
         unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer, parameters.twin_fraction)
         return parameters.overall_scale(self.crystal, self.hkl) * unscaled

@@ -12,14 +12,14 @@ from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import PARAMETERS, ScaleParameters
 from friedel.scaling.problem import Problem
 from friedel.scaling.quick_start import fit_isotropic_b
-from friedel.scaling.reweighting import ENOUGH, reweighted_fit
+from friedel.scaling.reweighting import TOLERANCE, reweighted_fit
 from friedel.scaling.targets import TARGETS, Target
 
 NEGLIGIBLE_K_SOL = 1e-4
-"""Solvent this much thinner than water (0.33 electrons/A^3) is none; its B_sol means nothing."""
+"""Smallest k_sol of a solvent (electrons/Å^3; water has 0.33); below, B_sol is undetermined."""
 
 EXACT = 1e-6
-"""Residuals below this fraction of the amplitudes are rounding."""
+"""Residuals below this fraction of the amplitudes are rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class ScalingFit:
         The target at its minimum; for ``"ls"`` the sum of squared residuals, else the negative
         logarithm of the likelihood of all residuals.
     parameters
-        At the minimum.
+        The parameters at the minimum.
     n_parameters
-        How many numbers were fitted.
+        Number of fitted parameters.
     n_reflections
-        How many reflections they were fitted to.
+        Number of reflections in the fit.
     converged
-        Whether the minimiser was content.
+        Whether the fit converged.
     target
         The distribution of residuals at the minimum.
     notes
-        What was decided on the way, for people to read.
+        Decisions made during the fit, in words.
     stats
         ``"evaluations"`` of the residuals, ``"message"`` of the minimiser.
     """
@@ -65,7 +65,7 @@ def fit(
     fixed: Collection[str] = (),
     weights: np.ndarray | None = None,
     k_sol_min: float = 0.0,
-    tolerance: float = ENOUGH,
+    tolerance: float = TOLERANCE,
 ) -> ScalingFit:
     """Fit the parameters to F_obs.
 
@@ -79,18 +79,18 @@ def fit(
         :mod:`friedel.scaling.targets`.
     start
         Where to start; by default the average solvent and :func:`fit_isotropic_b`. The
-        lengths of its curves say how many of their coefficients are fitted.
+        lengths of its curves are the numbers of coefficients that are fitted.
     fixed
-        Which of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``, ``"k_layer"``,
-        ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"`` stay as they start.
-        Those of the solvent also stay where there is no solvent, as that of the twin.
+        Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``,
+        ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"``. Parameters of
+        the solvent and of the twin are also fixed where there is no solvent or no twin.
     weights
         (n,) factors of the residuals, such as 1/sigma; 1 by default.
     k_sol_min
         Least k_sol allowed. 0 suits X-rays and electrons; for neutrons light water has a
-        negative density. B_sol is never negative, unless there is a curve to go with it.
+        negative density. B_sol is never negative, unless there is a solvent curve.
     tolerance
-        A robust fit ends when a step gains less than this, in nats per reflection.
+        A robust fit has converged when a step gains less than this (nats per reflection).
 
     Raises
     ------
@@ -119,7 +119,7 @@ def fit(
 
 
 def is_exact(result: ScalingFit, data: ScalingData) -> bool:
-    """Whether a fit meets the data but for rounding: none can be better, no residual tells."""
+    """Whether a fit reproduces the data to rounding, so that residuals carry no information."""
     return result.target.scale < EXACT * float(np.mean(data.f_obs))
 
 
@@ -129,7 +129,7 @@ def problem_of(
     fixed: Collection[str],
     weights: np.ndarray | None = None,
 ) -> Problem:
-    """What :func:`fit` minimises, with all parameters held that the data or the start lack."""
+    """The problem that :func:`fit` solves; parameters that data or start lack are fixed."""
     held, _ = _held_parameters(data, fixed)
     if start.k_sol == 0.0 and "k_sol" in held:
         held |= {"b_sol", "solvent_curve", "k_layer"}
@@ -139,7 +139,7 @@ def problem_of(
 def _held_parameters(
     data: ScalingData, fixed: Collection[str]
 ) -> tuple[frozenset[str], tuple[Note, ...]]:
-    """Those fixed by the caller or for want of solvent, and what to say of it."""
+    """Parameters fixed by the caller or because there is no solvent, with notes."""
     unknown = set(fixed) - set(PARAMETERS)
     if unknown:
         raise ParameterError(
@@ -169,9 +169,9 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
         problem.prior,
         tolerance,
     )
-    surprise = float(adapted.surprise(at.residuals).sum())
+    negative_log_likelihood = float(adapted.negative_log_likelihood(at.residuals).sum())
     return ScalingFit(
-        value=float((at.residuals**2).sum()) if target == "ls" else surprise,
+        value=float((at.residuals**2).sum()) if target == "ls" else negative_log_likelihood,
         parameters=problem.parameters(x),
         n_parameters=len(x),
         n_reflections=n,
@@ -179,6 +179,6 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
         target=adapted,
         stats={
             "evaluations": evaluations,
-            "message": "the target falls no more" if converged else "too many steps",
+            "message": "converged" if converged else "iteration limit reached",
         },
     )

@@ -1,4 +1,4 @@
-"""Reflections that are far from the model: which, how far, and what may be the reason."""
+"""Outliers: reflections far from the model, their distance, and possible reasons."""
 
 import math
 from dataclasses import dataclass
@@ -7,31 +7,32 @@ import numpy as np
 
 from friedel.model.crystal import Crystal
 
-FAR = 6.0
-"""Robust standard deviations of residuals: of normal ones 2 in 10^9 are farther, of Laplace's,
-with their heavy tails, 1 in 10^4."""
+OUTLIER_SIGMA = 6.0
+"""Distance from which on a residual is an outlier (robust standard deviations). Of normally
+distributed residuals 2 in 10^9 are farther, of Laplace-distributed ones 1 in 10^4."""
 
-TAIL, TAIL_LIMIT = 0.05, 1.959964
-"""The share of residuals whose limit tells the width, and that limit of normal ones of width 1.
-The median would not do: where most reflections are weak, it is of the weak ones alone."""
+UPPER_FRACTION, NORMAL_QUANTILE = 0.05, 1.959964
+"""The width is estimated from the quantile that this fraction of the residuals exceeds, relative to
+that quantile of the standard normal distribution. The median is not used: where most reflections
+are weak, it depends only on the weak ones."""
 
 TERMS, REFLECTIONS_PER_TERM = 4, 20
-"""Of the polynomial in 1/d, and how many reflections pay for one."""
+"""Number of terms of the polynomial in 1/d, and the least number of reflections per term."""
 
-LEAST_SIZE = 0.02
-"""Of the median residual: smaller ones, met by chance, count as that."""
+MIN_SIZE = 0.02
+"""Smallest residual, as a fraction of the median: smaller ones are small by chance."""
 
 WILSON_CHANCE = 0.01
-"""Amplitudes so great that so many are expected among all the data are called improbable."""
+"""Amplitudes are improbable if fewer than this number as large are expected in all the data."""
 
 TOO_STRONG, TOO_WEAK = 2.0, 0.5
-"""F_obs / F_model from which on a reflection is called much too strong or much too weak."""
+"""F_obs / F_model above or below which a reflection is much too strong or much too weak."""
 
 BEAM_STOP_D = 10.0
-"""Spacings (A) that a beam stop may hide."""
+"""Spacings (Å) that a beam stop may hide."""
 
 ICE_RINGS = (3.897, 3.669, 3.441, 2.671, 2.249, 2.072, 1.948, 1.918, 1.883, 1.721)
-"""Spacings of hexagonal ice, A [Garman1997]."""
+"""Spacings of hexagonal ice, Å [Garman1997]."""
 ICE_WIDTH = 0.01
 """Relative width of an ice ring in d."""
 
@@ -45,13 +46,13 @@ class Outlier:
     hkl
         Miller indices.
     d
-        Spacing, A.
+        Spacing, Å.
     f_obs, f_model
         Amplitudes.
     distance
-        F_obs - F_model in robust standard deviations of reflections like it.
+        F_obs - F_model in robust standard deviations of similar reflections.
     reason
-        What may be wrong with it, in words.
+        The likely reason, in words.
     """
 
     hkl: tuple[int, int, int]
@@ -75,7 +76,7 @@ def find_outliers(
     f_obs: np.ndarray,
     f_model: np.ndarray,
     *,
-    far: float = FAR,
+    far: float = OUTLIER_SIGMA,
 ) -> list[Outlier]:
     """Reflections whose residual is improbable, the farthest first.
 
@@ -86,7 +87,7 @@ def find_outliers(
     f_obs, f_model
         (n,) amplitudes on one scale.
     far
-        How many robust standard deviations are too many.
+        Distance from which on a reflection is an outlier, in robust standard deviations.
     """
     if len(f_obs) < 2:
         return []
@@ -109,39 +110,40 @@ def find_outliers(
 
 
 def residual_scale(crystal: Crystal, hkl: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """(n,) robust standard deviation of the residuals of reflections like each.
+    """(n,) robust standard deviation of the residuals of similar reflections.
 
-    Like in resolution, and in the root of epsilon (and of 2 for centric ones), with which the
-    differences of amplitudes grow as Wilson's do [Read1986]. The logarithm is a cubic in 1/d, at
-    least squares in log |residual|, where an outlier is but a few units off; the factor is such
-    that a twentieth is beyond two. |F_model| plays no part: where a pseudo-translation or
-    anisotropy divides strong from weak, good data would be far for being weak by the model.
+    It depends on resolution, and is proportional to the root of epsilon (times 2 for centric
+    reflections), like differences of amplitudes in Wilson statistics [Read1986]. Its logarithm is
+    a cubic in 1/d, a least-squares fit to log |residual|, where an outlier is only a few units
+    off; the factor is such that 5 % of the residuals are beyond 1.96. It does not depend on
+    |F_model|: where a pseudo-translation or anisotropy separates strong from weak reflections,
+    good data would be outliers because the model predicts them to be weak.
 
     Parameters
     ----------
     hkl
         (n, 3).
     residual
-        (n,) differences of amplitudes, perhaps weighted.
+        (n,) differences of amplitudes, weighted or not.
     """
     root = np.sqrt(crystal.epsilon(hkl) * (1.0 + crystal.is_centric(hkl)))
     size = np.abs(residual) / root
-    least = max(LEAST_SIZE * float(np.median(size)), 1e-9 * float(size.max()), 1e-300)
+    least = max(MIN_SIZE * float(np.median(size)), 1e-9 * float(size.max()), 1e-300)
     terms = _powers(np.sqrt(crystal.stol2(hkl)), len(size) // REFLECTIONS_PER_TERM)
     logs = np.log(np.maximum(size, least))
     shape = np.exp(terms @ np.linalg.lstsq(terms, logs, rcond=None)[0])
-    width = float(np.quantile(size / shape, 1.0 - TAIL)) / TAIL_LIMIT
+    width = float(np.quantile(size / shape, 1.0 - UPPER_FRACTION)) / NORMAL_QUANTILE
     return np.maximum(width * shape, least) * root
 
 
 def _powers(stol: np.ndarray, affordable: int) -> np.ndarray:
-    """(n, m) powers of `stol`, the range of which is made -1 .. 1."""
+    """(n, m) powers of `stol` scaled to -1..1."""
     middle, half = 0.5 * (stol.min() + stol.max()), 0.5 * float(np.ptp(stol)) + 1e-12
     return np.vander((stol - middle) / half, int(np.clip(affordable, 1, TERMS)), increasing=True)
 
 
 def _improbable_by_wilson(crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray) -> np.ndarray:
-    """(n,) bool: stronger than Wilson's statistics let expect among so many [Read1999]."""
+    """(n,) bool: improbably strong by Wilson statistics for this number of data [Read1999]."""
     from friedel.reflections.mean_intensity import mean_intensity
 
     centric = crystal.is_centric(hkl)
@@ -149,7 +151,9 @@ def _improbable_by_wilson(crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray) 
     chance = WILSON_CHANCE / len(f_obs)
     # exp(-E^2) for acentric, erfc(E / sqrt 2) for centric reflections
     acentric_limit = -math.log(chance)
-    centric_limit = 2.0 * acentric_limit  # erfc(x) < exp(-x^2): a little strict, never lax
+    centric_limit = (
+        2.0 * acentric_limit
+    )  # erfc(x) < exp(-x^2): the limit is slightly too high, never too low
     return e2 > np.where(centric, centric_limit, acentric_limit)
 
 

@@ -1,4 +1,4 @@
-"""The parameters of the scale, and the tensors that the symmetry allows."""
+"""The parameters of the scale, and the tensors allowed by symmetry."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,9 +11,9 @@ from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 from friedel.reflections.mean_intensity import resolution_terms
 
 MEAN_K_SOL = 0.35
-"""Average solvent density in protein crystals, electrons/A^3 [Fokine2002]."""
+"""Average solvent density in protein crystals, electrons/Å^3 [Fokine2002]."""
 MEAN_B_SOL = 46.0
-"""Average fall-off of the solvent contribution, A^2 [Fokine2002]."""
+"""Average fall-off of the solvent contribution, Å^2 [Fokine2002]."""
 
 PARAMETERS = (
     "k_overall",
@@ -25,36 +25,36 @@ PARAMETERS = (
     "k_layer",
     "twin_fraction",
 )
-"""In the order of the vector that is fitted: exponents of the overall scale, then of the solvent
-scale, then factors."""
+"""Names of the parameters in the order of the vector that is fitted: exponents of the overall
+scale, exponents of the solvent scale, factors."""
 
 UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
-"""The B of A^2 whose s^T B s / 4 is stol2."""
+"""The tensor B (Å^2) for which s^T B s / 4 is stol2."""
 
 
 @dataclass(frozen=True)
 class ScaleParameters:
-    """The parameters of the scale, and the scale that they make.
+    """The parameters of the scale, and the scale that they define.
 
     Parameters
     ----------
     k_overall
         Factor from the units of F_calc to those of F_obs.
     b_overall
-        B11, B22, B33, B12, B13, B23 (A^2), Cartesian (x along a, z along c*).
+        B11, B22, B33, B12, B13, B23 (Å^2), Cartesian (x along a, z along c*).
     k_sol
-        Density of the solvent, in units of F_calc per A^3.
+        Density of the solvent, in units of F_calc per Å^3.
     b_sol
-        A^2.
+        Fall-off of the solvent contribution, Å^2.
     k_layer
         Density of the layer next to the model, relative to k_sol; 0 for none.
     overall_curve, solvent_curve
         Coefficients of smooth curves in the logarithms of the overall and the solvent scale,
         see :func:`curve_terms`; empty for none.
     curve_range
-        Least and greatest 1/d (1/A) for which the curves hold; beyond, they are constant.
+        Least and greatest 1/d (1/Å) of the curves; outside of them, curves are constant.
     twin_fraction
-        Share of the twin in the intensities; 0 for none.
+        Fraction of the twin in the intensities; 0 for none.
     """
 
     k_overall: float = 1.0
@@ -69,7 +69,7 @@ class ScaleParameters:
 
     @property
     def b_iso(self) -> float:
-        """The isotropic part of B, A^2."""
+        """The isotropic part of B, Å^2."""
         return sum(self.b_overall[:3]) / 3.0
 
     def overall_scale(self, crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ class ScaleParameters:
         return self.k_overall * np.exp(exponent)
 
     def isotropic_scale(self, stol2: np.ndarray) -> np.ndarray:
-        """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/A^2."""
+        """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/Å^2."""
         stol2 = np.asarray(stol2)
         return self.k_overall * np.exp(self._curve(self.overall_curve, stol2) - self.b_iso * stol2)
 
@@ -102,9 +102,9 @@ class ScaleParameters:
         f_mask: np.ndarray | None = None,
         f_layer: np.ndarray | None = None,
     ) -> np.ndarray:
-        """(n,) complex, on the scale of F_obs; without `f_mask` there is no solvent.
+        """(n,) complex F_total on the scale of F_obs; without `f_mask` there is no solvent.
 
-        Of twins, one domain alone.
+        For twins it is that of one domain.
         """
         if f_mask is not None:
             if f_layer is not None:
@@ -119,7 +119,7 @@ def quadratic_terms(crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
 
 
 def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np.ndarray:
-    """(m, n) s^T B s / 4 of each of `tensors` (m, 6) at reflections (n, 3)."""
+    """(m, n) s^T B s / 4 for each of `tensors` (m, 6) at reflections (n, 3)."""
     forms = rotate_tensors(tensors, crystal.fractionalization) / 4.0
     forms *= np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
     rows = np.empty((len(tensors), len(hkl)))
@@ -128,12 +128,12 @@ def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np
 
 
 def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/A).
+    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/Å).
 
-    Chebyshev polynomials T1, T3, T4, T5, .. of 1/d scaled to -1..1, less the straight line in
-    stol2 that is nearest to each: that line is the factor and the B of the scale, which so keep
-    their meaning beside a curve. T2 would be nothing but T1 and a line. In 1/d rather than
-    1/d^2, low resolution, where solvent matters, gets its share.
+    The terms are Chebyshev polynomials T1, T3, T4, T5, ... of 1/d scaled to -1..1, minus the
+    straight line in stol2 nearest to each: such a line is equivalent to a factor and a B, which
+    keep their meaning beside a curve. T2 is a combination of T1 and a line. Polynomials in 1/d
+    rather than 1/d^2 are flexible at low resolution, where solvent matters.
     """
     inverse_d = np.clip(2.0 * np.sqrt(stol2), *limits)
     within = 0.25 * inverse_d**2
@@ -161,12 +161,12 @@ def symmetric_tensors(crystal: Crystal) -> np.ndarray:
     """(m, 6) orthonormal Cartesian tensors that span those invariant under the symmetry.
 
     m is 6 in triclinic crystals, 4 in monoclinic, 3 in orthorhombic, 2 in tetragonal,
-    trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means: the
+    trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means that the
     products of the full 3 x 3 tensors, summed over their elements, are 1 or 0.
     """
     averaged = averaged_unit_tensors(crystal.primitive_operations[0])
     cartesian = crystal.orthogonalization @ averaged @ crystal.orthogonalization.T
-    rank = round(float(np.trace(averaged[:, *UPPER])))  # of a projection, its trace
+    rank = round(float(np.trace(averaged[:, *UPPER])))  # the rank of a projection is its trace
     _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))
     return rows[:rank].reshape(-1, 3, 3)[:, *UPPER]
 

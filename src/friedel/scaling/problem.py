@@ -20,16 +20,16 @@ from friedel.scaling.parameters import (
 from friedel.scaling.reweighting import Prior
 
 CURVE_WIDTH = 3.0
-"""Standard deviation of coefficients in the logarithm of a scale: factors of 20 are common."""
+"""Prior standard deviation of coefficients of a log scale: factors of 20 are common."""
 
 B_SOL_WIDTH = 300.0
-"""Of B_sol, A^2: the values published hardly reach this."""
+"""Prior standard deviation of B_sol (Å^2): published values are hardly as large as this."""
 
 TINY = 1e-300
-"""Where amplitudes vanish so do their derivatives."""
+"""Smallest divisor: where amplitudes vanish, their derivatives do as well."""
 
 OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
-"""Exponents of the two scales."""
+"""Names of the exponents of the overall and the solvent scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +55,21 @@ class ScaledAmplitudes:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a minimiser needs to know.
+    """The least-squares problem of the fit: residuals, derivatives, limits and prior.
 
-    All parameters are the vector (log k_overall, components of B in the basis, overall curve,
-    B_sol, solvent curve, k_sol, k_layer, twin fraction). How many terms the curves have, `start`
-    says. With a curve for the solvent, log |k_sol| takes the place of k_sol: its valley with
-    B_sol and the curve is then straight, and steps along it are long.
+    The vector of all parameters is (log k_overall, components of B in the basis, overall curve,
+    B_sol, solvent curve, k_sol, k_layer, twin fraction). Curves have as many terms as in `start`.
+    With a solvent curve, log |k_sol| replaces k_sol: the correlation of log |k_sol| with B_sol
+    and the curve is then linear, and steps can be long.
 
     Parameters
     ----------
     data
         Reflections to fit to.
     start
-        Where to start, and the values of those that are fixed.
+        Start of the fit, and the values of the fixed parameters.
     fixed
-        Names of parameters that stay.
+        Names of the fixed parameters.
     weights
         (n,) factors of the residuals, or None for 1.
     """
@@ -89,8 +89,8 @@ class Problem:
         }
 
     @cached_property
-    def _places(self) -> dict[str, slice]:
-        """Of each parameter in the vector of all."""
+    def _slices(self) -> dict[str, slice]:
+        """The slice of each parameter in the vector of all."""
         ends = np.cumsum([self._lengths[name] for name in PARAMETERS])
         return {
             name: slice(end - self._lengths[name], end)
@@ -99,13 +99,13 @@ class Problem:
 
     @cached_property
     def free(self) -> np.ndarray:
-        """(m,) bool: which of all parameters are fitted."""
+        """(m,) bool: parameters that are fitted."""
         free = [name not in self.fixed for name in PARAMETERS]
         return np.repeat(free, [self._lengths[name] for name in PARAMETERS])
 
     @cached_property
     def start_vector(self) -> np.ndarray:
-        """(m,) all parameters at the start; B without what the symmetry forbids."""
+        """(m,) all parameters at the start; B is projected on the tensors allowed by symmetry."""
         start = self.start
         k_sol = np.log(abs(start.k_sol)) if self._is_logarithmic else start.k_sol
         overall = np.log(start.k_overall), *self.data.b_components(start.b_overall)
@@ -118,27 +118,27 @@ class Problem:
         return bool(self.start.solvent_curve) and self.start.k_sol != 0.0
 
     def limits(self, k_sol_min: float) -> np.ndarray:
-        """(2, m) of the free parameters. With a curve, B_sol alone says nothing and has none."""
+        """(2, m) limits of the free parameters. With a solvent curve, B_sol has none."""
         limits = np.array([[-np.inf], [np.inf]]) * np.ones(len(self.free))
-        limits[:, self._places["twin_fraction"]] = [[0.0], [1.0]]
+        limits[:, self._slices["twin_fraction"]] = [[0.0], [1.0]]
         if not self.start.solvent_curve:
-            limits[0, self._places["k_sol"]] = k_sol_min
-            limits[0, self._places["b_sol"]] = 0.0
+            limits[0, self._slices["k_sol"]] = k_sol_min
+            limits[0, self._slices["b_sol"]] = 0.0
         return limits[:, self.free]
 
     @property
     def prior(self) -> Prior:
-        """Of all free parameters: wide, and only on B_sol and curves.
+        """The prior of the free parameters: wide, and only on B_sol and curves.
 
-        Data determine these far better. Where they do not, as in a crystal nearly without
-        solvent, the prior keeps them from running away.
+        The data usually determine these far better. Where they do not, as in a crystal nearly
+        without solvent, the prior keeps them from diverging.
         """
         centre, width = self.start_vector.copy(), np.full(len(self.free), np.inf)
         for name in ("overall_curve", "solvent_curve"):
-            centre[self._places[name]], width[self._places[name]] = 0.0, CURVE_WIDTH
-        centre[self._places["b_sol"]], width[self._places["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
+            centre[self._slices[name]], width[self._slices[name]] = 0.0, CURVE_WIDTH
+        centre[self._slices["b_sol"]], width[self._slices["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
         if self._is_logarithmic:
-            width[self._places["k_sol"]] = CURVE_WIDTH
+            width[self._slices["k_sol"]] = CURVE_WIDTH
         return Prior(centre[self.free], width[self.free])
 
     def vector(self, x: np.ndarray) -> np.ndarray:
@@ -148,9 +148,9 @@ class Problem:
         return values
 
     def parameters(self, x: np.ndarray) -> ScaleParameters:
-        """The scale that a vector of free parameters means."""
+        """The scale parameters of a vector of free parameters."""
         values = self.vector(x)
-        part = {name: values[place] for name, place in self._places.items()}
+        part = {name: values[place] for name, place in self._slices.items()}
         fitted = ScaleParameters(
             float(np.exp(part["k_overall"][0])),
             as_floats(part["b_overall"] @ self.data.b_basis),
@@ -167,7 +167,7 @@ class Problem:
 
     @cached_property
     def _exponents(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """Of overall and solvent scale: (n,) what is fixed, and (m, n) the rows of what is free."""
+        """Exponents of both scales: (n,) the fixed part, and (m, n) rows of the free parameters."""
         data, start = self.data, self.start
         overall = np.concatenate([np.ones((1, len(data))), -data.exponents])
         solvent = -data.stol2[None]
@@ -180,12 +180,12 @@ class Problem:
             solvent = np.concatenate([solvent, of_solvent])
         static = np.zeros(len(data))
         if "b_overall" in self.fixed:
-            # what the symmetry forbids of a B held fixed is taken as it is given
+            # a fixed B is used as it is given, even where the symmetry does not allow it
             allowed = data.b_components(start.b_overall) @ data.b_basis
             static = -quadratic_rows(data.crystal, data.hkl, (start.b_overall - allowed)[None])[0]
         found = []
         for names, rows, fixed in ((OVERALL, overall, static), (SOLVENT, solvent, 0.0)):
-            place = slice(self._places[names[0]].start, self._places[names[-1]].stop)
+            place = slice(self._slices[names[0]].start, self._slices[names[-1]].stop)
             free = self.free[place]
             constant = fixed + self.start_vector[place][~free] @ rows[~free]
             found.append((constant, rows if free.all() else rows[free]))
@@ -217,7 +217,7 @@ class Problem:
         Parameters
         ----------
         at
-            Where.
+            The model at some parameters.
         weights
             (n,) W.
         """
@@ -226,7 +226,7 @@ class Problem:
     def normal_equations_of(
         self, at: ScaledAmplitudes, weights: np.ndarray, stretches: Sequence[slice]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """:meth:`normal_equations` of each of some stretches of the reflections."""
+        """:meth:`normal_equations` for each of some contiguous ranges of the reflections."""
         along_overall = at.overall if self.weights is None else at.overall * self.weights
         along_solvent, others = self._slopes(at)
         factors = np.empty((3, len(self.data)))

@@ -1,4 +1,4 @@
-"""Quick starts for the fit: straight lines through logarithms of amplitudes."""
+"""Starting values for the fit: linear regression of logarithms of amplitudes."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -14,16 +14,16 @@ def fit_isotropic_b(
 ) -> ScaleParameters:
     """k_overall and one B from a straight line through log(F_obs / |F_model|) against stol2.
 
-    The solvent is as in `start`. A quick start for :func:`friedel.scaling.fit`.
+    The solvent is that of `start`. The result is a start for :func:`friedel.scaling.fit`.
     """
-    # all invariant tensors include the unit tensor, whatever the symmetry
+    # the unit tensor is invariant under any symmetry
     return _fit_log_ratio(data, start or ScaleParameters(), fixed, UNIT_TENSOR, data.stol2[None])
 
 
 def fit_anisotropic_b(
     data: ScalingData, start: ScaleParameters | None = None, fixed: Collection[str] = ()
 ) -> ScaleParameters:
-    """The same with all of the tensor that the symmetry allows, by linear least squares."""
+    """k_overall and B with all components that symmetry allows, by linear least squares."""
     return _fit_log_ratio(data, start or ScaleParameters(), fixed, data.b_basis, data.exponents)
 
 
@@ -37,8 +37,8 @@ def _fit_log_ratio(
     unscaled = data.unscaled_amplitudes(start.solvent_scale(data.stol2))
     usable = (data.f_obs > 0) & (unscaled > 0)
     f_obs, unscaled, exponents = data.f_obs[usable], unscaled[usable], exponents[:, usable]
-    # A logarithm is as uncertain as its argument is small. Both amplitudes weigh, for either
-    # alone would favour reflections where it happens to be the larger.
+    # The error of a logarithm is inversely proportional to its argument. Weights contain both
+    # amplitudes: either alone would favour reflections where it happens to be the larger one.
     weights = f_obs * unscaled
     rows = []
     if "k_overall" in fixed:

@@ -1,7 +1,7 @@
-"""Which reflections a fit should not be moved by: those that are far from the model.
+"""Rejection of outliers: reflections far from the model are excluded from the fit.
 
-A robust target bounds what an outlier can do to the scales; left out, it does nothing at all. Which
-are outliers can only be told by a model that has hardly been moved by them, hence several fits.
+A robust target limits the influence of outliers on the scales; excluding them removes it. Only a
+model that they have hardly influenced can identify outliers, hence several fits are needed.
 """
 
 import math
@@ -11,48 +11,51 @@ import numpy as np
 from friedel.notes import Note
 from friedel.scaling.data import ScalingData
 from friedel.scaling.fitting import ScalingFit, is_exact
-from friedel.scaling.outliers import FAR, residual_scale
+from friedel.scaling.outliers import OUTLIER_SIGMA, residual_scale
 
-MOST = 0.02
-"""The greatest share of the data that is taken for outliers. Where more are far from the model it
-is likely to be the model that is wrong, and good data would go first where they tell so."""
+MAX_REJECTED = 0.02
+"""Largest fraction of the data that is rejected. Where more reflections are far from the model, the
+model is probably wrong, and the data that show this must not be rejected."""
 
 
 def near_model(
     data: ScalingData, fitted: ScalingFit, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """(n,) bool: the data without the outliers of a fit by a robust target.
+    """(n,) bool: true for the data that are not outliers of a fit by a robust target.
 
-    These are residuals, weighted if the fit was, beyond :data:`friedel.scaling.outliers.FAR`
-    robust standard deviations of reflections like them; no more than :data:`MOST` of all, the
-    farthest. Of data that are met exactly, and of so few that they would not do for the fit, none.
+    Outliers have residuals (weighted if the fit was) larger than
+    :data:`friedel.scaling.outliers.OUTLIER_SIGMA` robust standard deviations of similar
+    reflections. At most a fraction :data:`MAX_REJECTED` is rejected, the largest residuals first.
+    Nothing is rejected when the fit is exact, or when too few reflections would remain.
 
     Parameters
     ----------
     data
-        Not only those that were fitted to.
+        Reflections to check; they may include some that were not in the fit.
     weights
         (n,) factors of the residuals, or None for 1.
     """
     residuals = data.residuals(fitted.parameters, weights)
     distance = np.abs(residuals) / residual_scale(data.crystal, data.hkl, residuals)
-    most = _most(len(data))
-    near = distance <= max(FAR, float(np.partition(distance, -most - 1)[-most - 1]))
+    most = _max_rejected(len(data))
+    near = distance <= max(OUTLIER_SIGMA, float(np.partition(distance, -most - 1)[-most - 1]))
     if is_exact(fitted, data) or near.sum() <= fitted.n_parameters:
         return np.ones(len(data), bool)
     return near
 
 
 def about_rejected(near: np.ndarray) -> tuple[Note, ...]:
-    """What to say of the reflections that are not in `near` (n,)."""
+    """The note on the reflections that are not in `near` (n,)."""
     n = int((~near).sum())
     if n == 0:
         return ()
     text = f"{n} outlier{' is' if n == 1 else 's are'} left out of the last fit"
-    if n == _most(len(near)):
-        text += f", the farthest; more than {MOST:.0%} of the data never are"
+    if n == _max_rejected(len(near)):
+        text += (
+            f", those farthest from the model; at most {MAX_REJECTED:.0%} of the data are rejected"
+        )
     return (Note(text, "left out", n),)
 
 
-def _most(n: int) -> int:
-    return min(math.ceil(MOST * n), n - 1)
+def _max_rejected(n: int) -> int:
+    return min(math.ceil(MAX_REJECTED * n), n - 1)

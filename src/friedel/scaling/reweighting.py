@@ -8,28 +8,29 @@ import numpy as np
 from friedel.scaling.targets import Target
 
 MAX_STEPS = 200
-"""Robust fits of scales take 4 to 20."""
+"""Iteration limit. Robust fits of scales take 4 to 20 steps."""
 
-ENOUGH = 1e-7
-"""Nats per reflection: a million of them could not tell a smaller gain in likelihood."""
+TOLERANCE = 1e-7
+"""Default tolerance (nats per reflection): smaller gains are not significant for 10^6 data."""
 
-LEAST_DAMPING, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-6, 1e12
+MIN_DAMPING, FIRST_DAMPING, MAX_DAMPING = 1e-12, 1e-6, 1e12
 
-LEAST_CURVATURE = 0.2
-"""Of a target, relative to its weights; so that few residuals in the tip make no wild steps."""
+MIN_CURVATURE = 0.2
+"""Least curvature of a target relative to its weights; it limits the steps when few residuals are
+near zero."""
 
 ADAPTATIONS = 10
-"""Steps after which a scale that still changes is kept, so that the rest can settle."""
+"""Number of steps after which the scale of the residuals is updated only every so many steps."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Independent normal distributions of parameters; of infinite width where nothing is known.
+    """Independent normal distributions of parameters, of infinite width where there is no prior.
 
     Parameters
     ----------
     centre, width
-        (m,).
+        (m,) means and standard deviations.
     """
 
     centre: np.ndarray
@@ -45,7 +46,7 @@ class Prior:
         return float(0.5 * (((x - self.centre) / self.width) ** 2).sum())
 
     def gradient(self, x: np.ndarray) -> np.ndarray:
-        """(m,) of the loss."""
+        """(m,) derivatives of the loss."""
         return (x - self.centre) / self.width**2
 
 
@@ -54,11 +55,11 @@ class Evaluated(Protocol):
 
     @property
     def residuals(self) -> np.ndarray:
-        """(n,)."""
+        """(n,) residuals."""
 
 
 class Fitted(Protocol):
-    """What can be fitted: residuals as functions of (m,) parameters."""
+    """A problem that can be fitted: residuals as functions of (m,) parameters."""
 
     def evaluate(self, x: np.ndarray) -> Evaluated:
         """The model at `x`."""
@@ -73,7 +74,7 @@ def reweighted_fit(
     x: np.ndarray,
     limits: np.ndarray,
     prior: Prior,
-    tolerance: float = ENOUGH,
+    tolerance: float = TOLERANCE,
 ) -> tuple[np.ndarray, Evaluated, Target, int, bool]:
     """The minimum of a target and a prior near `x`.
 
@@ -82,27 +83,27 @@ def reweighted_fit(
     problem
         Residuals and normal equations.
     target
-        Its scale is adapted on the way.
+        Distribution of the residuals; its scale is updated during the fit.
     x
         (m,) start.
     limits
         (2, m) lower and upper limits of the parameters.
     prior
-        What is known of them.
+        Prior distribution of the parameters.
     tolerance
-        Gain in nats per reflection that is not worth another step.
+        The fit has converged when a step gains less than this (nats per reflection).
 
     Returns
     -------
     x, at, target, evaluations, converged
-        Parameters, the model there, the adapted target, how often residuals were evaluated,
-        whether the target stopped falling.
+        Parameters, the model there, the target with its final scale, the number of evaluations of
+        the residuals, and whether the fit converged.
     """
     x = np.clip(x, *limits)
     at = problem.evaluate(x)
     target = target.adapted(at.residuals)
     damping, evaluations, settled = FIRST_DAMPING, 1, 0
-    after = _surprise(at, x, target, prior)
+    after = _objective(at, x, target, prior)
     for step in range(MAX_STEPS):
         if not len(x):
             return x, at, target, evaluations, True
@@ -122,7 +123,7 @@ def reweighted_fit(
             return x, at, target, evaluations, True
         x = x if moved is None else moved
         gain = abs(before - after)
-        # twice, as the scale and the parameters take turns
+        # two small gains are needed, as scale and parameters are updated alternately
         settled = settled + 1 if gain < tolerance else 0
         if settled == (1 if target.name == "ls" else 2):
             return x, at, target.adapted(at.residuals), evaluations, True
@@ -137,16 +138,18 @@ def step_weights(target: Target, residuals: np.ndarray) -> np.ndarray:
 def curvature_share(target: Target, residuals: np.ndarray) -> float:
     """Mean second derivative of the loss over the mean weight.
 
-    Weights alone overestimate how fast the target bends, for l1 three times; steps by them would
-    be as much too short.
+    Weights alone overestimate the curvature of the target, for l1 three times, and steps would be
+    too short by the same factor.
     """
     share = target.curvature(residuals).mean() / target.weights(residuals).mean()
-    return float(np.clip(share, LEAST_CURVATURE, 1.0))
+    return float(np.clip(share, MIN_CURVATURE, 1.0))
 
 
-def _surprise(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
-    """Nats per reflection."""
-    return float(target.surprise(at.residuals).mean()) + prior.loss(x) / len(at.residuals)
+def _objective(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
+    """Negative log-likelihood and loss of the prior (nats per reflection)."""
+    return float(target.negative_log_likelihood(at.residuals).mean()) + prior.loss(x) / len(
+        at.residuals
+    )
 
 
 def _damped_step(
@@ -160,31 +163,31 @@ def _damped_step(
     limits: np.ndarray,
     damping: float,
 ) -> tuple[np.ndarray | None, Evaluated, float, float, int]:
-    """A step that lowers the target, or None; the model and surprise after it, damping, trials."""
+    """A step that lowers the target, or None; the model and objective there, damping, trials."""
     tried = 0
-    before = _surprise(at, x, target, prior)
+    before = _objective(at, x, target, prior)
     may_move = movable(x, gradient, limits)
-    while damping < MOST_DAMPING and may_move.any():
+    while damping < MAX_DAMPING and may_move.any():
         proposed = np.clip(x + damped_solution(normal, gradient, may_move, damping), *limits)
         with np.errstate(over="ignore", invalid="ignore"):
             there = problem.evaluate(proposed)
-            after = _surprise(there, proposed, target, prior)
+            after = _objective(there, proposed, target, prior)
         tried += 1
         if after < before:
-            return proposed, there, after, max(damping / 10.0, LEAST_DAMPING), tried
+            return proposed, there, after, max(damping / 10.0, MIN_DAMPING), tried
         damping = max(10.0 * damping, 1e-3)
     return None, at, before, damping, tried
 
 
 def movable(x: np.ndarray, gradient: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """(m,) bool: parameters that are at no limit, or are led away from it."""
+    """(m,) bool: parameters that are not at a limit, or move away from it."""
     return ((x > limits[0]) | (gradient < 0)) & ((x < limits[1]) | (gradient > 0))
 
 
 def damped_solution(
     normal: np.ndarray, gradient: np.ndarray, movable: np.ndarray, damping: float
 ) -> np.ndarray:
-    """(m,) step by the damped normal equations; parameters without effect do not move."""
+    """(m,) step by the damped normal equations; parameters without effect do not change."""
     diagonal = np.diag(normal)
     unit = np.where(diagonal > 0, np.sqrt(diagonal), 1.0)
     chosen = np.flatnonzero(movable & (diagonal > 0))

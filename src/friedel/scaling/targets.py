@@ -1,9 +1,9 @@
-"""Targets: how residuals |F_total| - F_obs are taken to be distributed.
+"""Targets: assumed distributions of the residuals |F_total| - F_obs.
 
 Each target is the negative logarithm of a probability density of r = residual / scale, whose
-`scale` is estimated from the residuals themselves. Its weight w(r) = loss'(r) / r turns the fit
-into least squares with weights that are renewed until they stay: iterative reweighting
-[Holland1977]. A weight that falls off with |r| is what keeps outliers from pulling.
+`scale` is estimated from the residuals themselves. The weight w(r) = loss'(r) / r turns the fit
+into a sequence of weighted least-squares problems: iterative reweighting [Holland1977]. Weights
+that decrease with |r| limit the influence of outliers.
 """
 
 import math
@@ -19,17 +19,18 @@ MAD_TO_SIGMA = 1.482602218505602
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
 L1_ROUNDING = 0.5
-"""Width of the rounded tip of |r|, where the mean |r| is 1.1. A sharp one has no derivative, and
-leaves it to the few reflections that are met exactly to say where the scales are."""
+"""Half width of the rounded minimum of |r|, where the mean |r| is 1.1. Without rounding there is no
+derivative at 0, and a few reflections with zero residuals would determine the scales."""
 
 L1_STEPS = 3
-"""Towards the likeliest width from the mean |r|; each leaves a sixth of the error."""
+"""Number of iterations for the maximum-likelihood width; each leaves a sixth of the error."""
 
-TAIL_RANGE = (1.0, 200.0)
-"""Degrees of freedom tried for Student's t: from Cauchy's distribution to a normal one."""
+DOF_RANGE = (1.0, 200.0)
+"""Range of the degrees of freedom of Student's t: Cauchy to nearly normal distribution."""
 
-LEAST_SCALE = 1e-12
-"""Of the greatest residual; so that residuals of an exact fit can be divided by their scale."""
+MIN_SCALE = 1e-12
+"""Least scale, as a fraction of the largest residual: residuals of an exact fit can be divided
+by it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Target:
         """(n,) negative logarithms of the density, without the constant of the scale."""
         return 0.5 * (residuals / self.scale) ** 2 + 0.5 * math.log(2.0 * math.pi)
 
-    def surprise(self, residuals: np.ndarray) -> np.ndarray:
+    def negative_log_likelihood(self, residuals: np.ndarray) -> np.ndarray:
         """(n,) negative logarithms of the density of the residuals, in nats."""
         return self.loss(residuals) + math.log(self.scale)
 
@@ -72,21 +73,21 @@ class Huber(Target):
     name = "huber"
 
     def adapted(self, residuals: np.ndarray) -> Self:
-        """With the width from the median absolute residual."""
+        """The distribution with the width from the median absolute residual."""
         width = MAD_TO_SIGMA * float(np.median(np.abs(residuals)))
         return replace(self, scale=_positive(width, residuals))
 
     def weights(self, residuals: np.ndarray) -> np.ndarray:
-        """1 to the corner, falling as 1/|r| beyond."""
+        """(n,) 1 up to HUBER_CORNER, decreasing as 1/|r| beyond."""
         r = np.abs(residuals) / self.scale
         return HUBER_CORNER / np.maximum(r, HUBER_CORNER)
 
     def curvature(self, residuals: np.ndarray) -> np.ndarray:
-        """1 to the corner, 0 beyond."""
+        """(n,) 1 up to HUBER_CORNER, 0 beyond."""
         return (np.abs(residuals) < HUBER_CORNER * self.scale).astype(np.float64)
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
-        """Quadratic to the corner, linear beyond; normalised."""
+        """(n,) quadratic up to HUBER_CORNER, linear beyond; normalised."""
         c = HUBER_CORNER
         inside = math.sqrt(2.0 * math.pi) * math.erf(c / math.sqrt(2.0))
         norm = inside + 2.0 / c * math.exp(-0.5 * c * c)
@@ -99,7 +100,7 @@ class L1(Target):
     name = "l1"
 
     def adapted(self, residuals: np.ndarray) -> Self:
-        """With the width at maximum likelihood, where the mean of r loss'(r) is 1."""
+        """The distribution of maximum-likelihood width, where the mean of r loss'(r) is 1."""
         squares = residuals**2
         scale = _positive(float(np.abs(residuals).mean()), residuals)
         for _ in range(L1_STEPS):
@@ -108,15 +109,15 @@ class L1(Target):
         return replace(self, scale=scale)
 
     def weights(self, residuals: np.ndarray) -> np.ndarray:
-        """1/|r|, finite at the tip."""
+        """(n,) 1/|r|, finite at 0."""
         return 1.0 / self._rounded(residuals)
 
     def curvature(self, residuals: np.ndarray) -> np.ndarray:
-        """All of it at the tip."""
+        """(n,) second derivatives, concentrated near 0."""
         return L1_ROUNDING**2 / self._rounded(residuals) ** 3
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
-        """|r| with a rounded tip; normalised."""
+        """(n,) |r| with a rounded minimum; normalised."""
         return self._rounded(residuals) + _log_norm_of_l1()
 
     def _rounded(self, residuals: np.ndarray) -> np.ndarray:
@@ -125,7 +126,7 @@ class L1(Target):
 
 @cache
 def _log_norm_of_l1() -> float:
-    """Of the integral of exp(-loss) over r."""
+    """The logarithm of the integral of exp(-loss) over r."""
     from scipy.special import k1
 
     return math.log(2.0 * L1_ROUNDING * k1(L1_ROUNDING))
@@ -133,7 +134,7 @@ def _log_norm_of_l1() -> float:
 
 @dataclass(frozen=True)
 class StudentT(Target):
-    """Student's t, with the weight of its tails estimated: outliers lose nearly all influence.
+    """Student's t with estimated degrees of freedom: outliers have hardly any influence.
 
     Attributes
     ----------
@@ -145,7 +146,7 @@ class StudentT(Target):
     name: ClassVar[str] = "student-t"
 
     def adapted(self, residuals: np.ndarray) -> Self:
-        """With width and tail at maximum likelihood, by one step of ECM [Lange1989]."""
+        """The distribution with width and degrees of freedom after one ECM step [Lange1989]."""
         import scipy.optimize
 
         scale, tail = self.scale, self.tail
@@ -154,11 +155,11 @@ class StudentT(Target):
         squares = residuals**2
         weights = (tail + 1.0) / (tail + squares / scale**2)
         scale = _positive(math.sqrt(float(np.mean(weights * squares))), residuals)
-        # 2000 residuals tell the tail well enough; taken evenly, so that the result is repeatable
+        # 2000 residuals are enough for the tail; equal steps make the result reproducible
         few = residuals[:: max(1, len(residuals) // 2000)]
         found = scipy.optimize.minimize_scalar(
             lambda log_tail: float(StudentT(scale, math.exp(log_tail)).loss(few).mean()),
-            bounds=tuple(math.log(limit) for limit in TAIL_RANGE),
+            bounds=tuple(math.log(limit) for limit in DOF_RANGE),
             method="bounded",
             options={"xatol": 1e-2},
         )
@@ -166,16 +167,16 @@ class StudentT(Target):
         return replace(self, scale=scale, tail=tail)
 
     def weights(self, residuals: np.ndarray) -> np.ndarray:
-        """(tail + 1) / (tail + r^2)."""
+        """(n,) (tail + 1) / (tail + r^2)."""
         return (self.tail + 1.0) / (self.tail + (residuals / self.scale) ** 2)
 
     def curvature(self, residuals: np.ndarray) -> np.ndarray:
-        """Negative in the tails."""
+        """(n,) second derivatives, negative in the tails."""
         squares = (residuals / self.scale) ** 2
         return (self.tail + 1.0) * (self.tail - squares) / (self.tail + squares) ** 2
 
     def loss(self, residuals: np.ndarray) -> np.ndarray:
-        """Logarithmic in the tails; normalised."""
+        """(n,) logarithmic in the tails; normalised."""
         tail = self.tail
         norm = math.lgamma(tail / 2) - math.lgamma((tail + 1) / 2) + 0.5 * math.log(tail * math.pi)
         return 0.5 * (tail + 1) * np.log1p((residuals / self.scale) ** 2 / tail) + norm
@@ -184,8 +185,8 @@ class StudentT(Target):
 TARGETS: dict[str, Target] = {
     target.name: target for target in (Target(), Huber(), L1(), StudentT())
 }
-"""By name."""
+"""The targets by name."""
 
 
 def _positive(scale: float, residuals: np.ndarray) -> float:
-    return max(scale, LEAST_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)
+    return max(scale, MIN_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)

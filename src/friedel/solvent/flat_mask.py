@@ -1,8 +1,8 @@
 """The flat bulk-solvent mask: 1 where the crystal holds solvent, 0 where it holds the model.
 
 The accessible-surface construction [Jiang1994]: points farther than radius + r_probe from every
-atom are solvent; pockets of solvent that are too small are filled; then the solvent grows back
-by r_shrink into the layer that the probe had kept free.
+atom are solvent; small pockets of solvent are filled; then the solvent is extended by r_shrink
+into the layer excluded by the probe.
 """
 
 import math
@@ -31,16 +31,16 @@ from friedel.solvent.mask_parameters import (
 )
 
 MatrixAndShift = tuple[np.ndarray, np.ndarray]
-"""(3, 3) and (3,): a symmetry operation on points of a grid, or on atoms."""
+"""A symmetry operation on points of a grid or on atoms: (3, 3) and (3,)."""
 
 MAX_SPACING = 0.6
-"""Coarser grids (A) do not resolve the surface, however low the resolution."""
+"""Largest grid spacing (Å); coarser grids do not resolve the surface at any resolution."""
 
 BITS = 64
-"""Points in one word of the kernels."""
+"""Number of points in one word of the kernels."""
 
 TIE_TOLERANCE = 1e-9
-"""Radii are larger by this fraction, so that rounding cannot tell symmetry mates apart."""
+"""Radii are increased by this fraction, so that rounding is the same for all symmetry mates."""
 
 
 def solvent_mask(
@@ -57,7 +57,7 @@ def solvent_mask(
         The atoms of one asymmetric unit; symmetry is applied here.
     shape
         Size of the grid, as :func:`friedel.density.grid.grid_shape` gives it for the spacing of
-        :func:`mask_spacing`. On a grid that fits the symmetry the mask has it exactly.
+        :func:`mask_spacing`. On a grid compatible with the symmetry the mask is exactly symmetric.
     parameters
         By default van der Waals radii.
 
@@ -74,7 +74,7 @@ def solvent_mask(
     Warns
     -----
     FriedelWarning
-        When the cell has no solvent, or nothing but solvent: then F_mask is zero.
+        When the cell has no solvent, or is all solvent: then F_mask is zero.
     """
     shape = _checked_shape(shape)
     parameters = MaskParameters() if parameters is None else parameters
@@ -106,10 +106,10 @@ def _protein(
     extent: tuple[float, ...],
     shape: tuple[int, int, int],
 ) -> np.ndarray:
-    """(nu, nv, n_words) bits of the points within reach of an atom of the whole crystal.
+    """(nu, nv, n_words) bits of the points within the radius of an atom of the whole crystal.
 
-    Operations that take rows of the grid to rows act on runs of points, which are far fewer than
-    those of all mates' spheres; the others act on the atoms.
+    Operations that map rows of the grid to rows are applied to runs of points, which are far fewer
+    than the points in the spheres of all mates; the others are applied to the atoms.
     """
     nu, nv, nw = shape
     bits = np.zeros((nu, nv, -(-nw // BITS)), np.uint64)
@@ -128,12 +128,12 @@ def _protein(
 def divided_operations(
     crystal: Crystal, shape: tuple[int, int, int]
 ) -> tuple[list[MatrixAndShift], list[MatrixAndShift]]:
-    """Operations on points of a grid, and on atoms, whose products are all of the crystal's.
+    """Operations on grid points and on atoms whose products are all operations of the crystal.
 
     Returns
     -------
     of_grid
-        Matrices and shifts in grid steps, of the operations that take rows along w to rows.
+        Matrices and shifts in grid steps, of the operations that map rows along w to rows.
     of_atoms
         Rotations, and translations in 24ths: one of each coset of these.
     """
@@ -158,10 +158,10 @@ def divided_operations(
 def grid_geometry(
     crystal: Crystal, shape: tuple[int, int, int]
 ) -> tuple[tuple[float, ...], tuple[float, ...], float]:
-    """Distances on the grid in units of its step along w, and that step in A.
+    """Distances on the grid in units of its step along w, and that step in Å.
 
-    The five numbers of the quadratic form (see the kernels), and the half-widths along u and v
-    of a sphere whose radius is one step.
+    Before the step, the result has the five numbers of the quadratic form (see the kernels), and
+    the half-widths along u and v of a sphere whose radius is one step.
     """
     step = crystal.orthogonalization / np.array(shape)
     metric = step.T @ step
@@ -173,14 +173,14 @@ def grid_geometry(
 
 
 def mask_spacing(d_min: float) -> float:
-    """Spacing (A) of a mask's grid for structure factors to `d_min` (A).
+    """Spacing (Å) of a mask's grid for structure factors to `d_min` (Å).
 
     Raises
     ------
     ResolutionError
         When `d_min` is not a positive finite number.
     """
-    # Strictly below d_min / 2: reflections at d_min stay off the edge of the transform
+    # Strictly below d_min / 2: reflections at d_min are inside the range of the transform
     return min(MAX_SPACING, checked_d_min(d_min) / 2.0 - 1e-9)
 
 

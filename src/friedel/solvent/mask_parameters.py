@@ -1,4 +1,4 @@
-"""What defines the boundary of the flat bulk-solvent mask: atomic radii, probe and shrinkage."""
+"""Parameters of the flat bulk-solvent mask: atomic radii, probe and shrinkage."""
 
 import math
 from collections.abc import Iterable
@@ -16,38 +16,38 @@ DEFAULTS = {
     "refmac": (1.0, 0.8, 50.0),
     "constant": (0.0, 0.0, 0.0),
 }
-"""r_probe (A), r_shrink (A) and island_min_volume (A^3) that go with each set of radii."""
+"""Defaults of r_probe (Å), r_shrink (Å) and island_min_volume (Å^3) for each set of radii."""
 
 RADII_SETS = tuple(name for name in DEFAULTS if name != "constant")
-"""Columns of the table of radii."""
+"""Names of the columns of the table of radii."""
 
 MAX_LENGTH = 100.0
-"""Radii and distances beyond this (A) are refused as mistakes."""
+"""Largest radius or distance (Å); values above it are rejected."""
 
 
 @dataclass(frozen=True)
 class MaskParameters:
-    """What defines the boundary between model and solvent.
+    """Parameters of the boundary between model and solvent.
 
     Parameters
     ----------
     radii
         Name of a set of atomic radii (``"vdw"``, ``"cctbx"`` [GrosseKunstleve2002] or
-        ``"refmac"`` [Murshudov2011]), or one radius in A for all atoms.
+        ``"refmac"`` [Murshudov2011]), or one radius in Å for all atoms.
     r_probe
-        Added to the radii, A.
+        Probe radius, added to the atomic radii, Å.
     r_shrink
-        How far the solvent grows back, A.
+        Distance by which the solvent is extended towards the atoms, Å.
     island_min_volume
-        Pockets of solvent of at most this volume (A^3), found before the solvent grows
-        back, count as model.
+        Pockets of solvent of at most this volume (Å^3), before the solvent is extended by
+        r_shrink, count as model.
     ignore_hydrogen, ignore_zero_occupancy
-        Whether H and D, and atoms without occupancy, keep no solvent out.
+        Whether H and D, and atoms of zero occupancy, exclude no solvent.
 
     Raises
     ------
     ParameterError
-        For an unknown set of radii, for lengths that are negative or beyond 100 A, and for a
+        For an unknown set of radii, for lengths that are negative or above 100 Å, and for a
         volume that is negative or not finite.
     """
 
@@ -61,7 +61,7 @@ class MaskParameters:
     def __post_init__(self) -> None:
         if isinstance(self.radii, str):
             if self.radii not in RADII_SETS:
-                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a number of A")
+                raise _unknown_radii(self.radii, f"{_listed(RADII_SETS)} or a radius in A")
         else:
             object.__setattr__(self, "radii", _checked("constant radius", self.radii, MAX_LENGTH))
         limits = {"r_probe": MAX_LENGTH, "r_shrink": MAX_LENGTH, "island_min_volume": 1e12}
@@ -77,12 +77,12 @@ class MaskParameters:
         island_min_volume: float | None = None,
         constant_r: float = 0.0,
     ) -> "MaskParameters":
-        """The parameters that go with a set of radii, some of them replaced.
+        """The default parameters of a set of radii, some of them replaced.
 
         Parameters
         ----------
         name
-            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (A).
+            ``"vdw"``, ``"cctbx"``, ``"refmac"``, or ``"constant"`` for `constant_r` (Å).
 
         Raises
         ------
@@ -100,14 +100,14 @@ class MaskParameters:
         )
 
     def radius(self, atoms: Atoms) -> np.ndarray:
-        """(n,) radius of the region that each atom keeps free of solvent, probe included, A."""
+        """(n,) radius (Å), with the probe, of the region from which each atom excludes solvent."""
         if not isinstance(self.radii, str):
             return np.full(len(atoms), self.radii + self.r_probe)
         by_symbol = {row["symbol"]: float(row[self.radii]) for row in table("solvent_radii")}
         return np.array([by_symbol[s] for s in atoms.symbols] or [0.0])[atoms.kind] + self.r_probe
 
     def counts(self, atoms: Atoms) -> np.ndarray:
-        """(n,) bool: the atoms that keep solvent out."""
+        """(n,) bool: the atoms that exclude solvent."""
         counted = np.ones(len(atoms), bool)
         if self.ignore_hydrogen:
             counted &= ~atoms.is_hydrogen

@@ -1,8 +1,8 @@
-"""Structure factors of the solvent: from a mask of the model, a mask in a file, or Babinet.
+"""Structure factors of the solvent, from a mask of the model or a mask in a file.
 
-Babinet's principle takes the solvent for the complement of the model, smeared out: its
-structure factors are those of the atoms with the sign changed [Moews1975]. It is an approximation
-for low resolution that needs no mask.
+Masks can be replaced by Babinet's principle: the solvent is the smeared complement of the model,
+and its structure factors are those of the atoms with the opposite sign [Moews1975]. This is an
+approximation for low resolution.
 """
 
 import warnings
@@ -22,12 +22,12 @@ from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_frac
 from friedel.solvent.smooth_mask import SmoothMask
 
 LAYER_WIDTH = (0.6, 0.7)
-"""How much closer (A) to the atoms the layer comes: less r_probe, less r_shrink."""
+"""Decrease of r_probe and r_shrink (Å) from the solvent boundary to the inner side of the layer."""
 
 SEARCH_STEPS = (0.4, 0.2, 0.1)
-"""Of r_probe and r_shrink in a search, A; finer ones are below the grid's spacing."""
+"""Steps of r_probe and r_shrink in a search (Å); smaller ones are below the grid spacing."""
 SEARCH_LIMIT = 3.0
-"""Largest r_probe and r_shrink tried, A."""
+"""Largest r_probe and r_shrink in a search (Å)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +43,16 @@ class MaskedSolvent:
     parameters
         Boundary between model and solvent.
     given
-        (nu, nv, nw) mask to use, as it is, instead of calculating one.
+        (nu, nv, nw) mask to use instead of calculating one.
     spacing
-        Of the grid, A; by default :func:`friedel.solvent.flat_mask.mask_spacing`.
+        Spacing of the grid, Å; by default :func:`friedel.solvent.flat_mask.mask_spacing`.
     with_layer
-        Whether there is a layer next to the model with a density of its own.
+        Whether there is a layer with a different density next to the model.
     smooth
-        Whether boundaries are smooth, and small pockets of solvent stay; see
+        Whether boundaries are smooth, and small pockets of solvent are kept; see
         :class:`friedel.solvent.smooth_mask.SmoothMask`.
     threads
-        Of the transforms; a flat mask is made by one.
+        Number of threads of the transforms; a flat mask is calculated by one thread.
     """
 
     crystal: Crystal
@@ -72,19 +72,19 @@ class MaskedSolvent:
 
     @property
     def fraction(self) -> float:
-        """Of the cell that is solvent."""
+        """Fraction of the cell that is solvent."""
         return solvent_fraction(self.mask)
 
     @cached_property
     def f_mask(self) -> np.ndarray:
-        """(n,) complex; zero where the mask has no boundary."""
+        """(n,) complex transform of the mask; zero where the mask has no boundary."""
         return self._transform(self.mask, self.hkl)
 
     @cached_property
     def f_layer(self) -> np.ndarray | None:
-        """(n,) complex, of the layer between the solvent and a surface nearer to the atoms.
+        """(n,) complex transform of the layer between solvent and a surface nearer to the atoms.
 
-        None without it, and for a mask that was given, as it tells of no other surface.
+        It is None without a layer, and for a given mask, which defines only one surface.
         """
         nearer = self._nearer_mask
         return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
@@ -92,8 +92,8 @@ class MaskedSolvent:
     def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """F_mask, and F_layer where there is one, of other reflections (n, 3).
 
-        Where they reach beyond what the grid of the mask holds, as mates in pseudo-merohedral twins
-        may, they are of the same mask on a finer grid, unless mask or spacing were given.
+        Where indices exceed the range of the grid, as those of mates in pseudo-merohedral twins
+        may, the same mask on a finer grid is used, unless mask or spacing were given.
         """
         beyond = (2 * np.abs(hkl).max(axis=0, initial=0) > self.mask.shape).any()
         if beyond and self.given is None and self.spacing is None:
@@ -116,14 +116,14 @@ class MaskedSolvent:
 
     @property
     def _nearer(self) -> MaskParameters:
-        """The boundary between model and layer."""
+        """Parameters of the boundary between model and layer."""
         p, (probe, shrink) = self.parameters, LAYER_WIDTH
         return replace(
             p, r_probe=max(0.0, p.r_probe - probe), r_shrink=max(0.0, p.r_shrink - shrink)
         )
 
     def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
-        """The same with another boundary."""
+        """The solvent with another boundary."""
         return replace(
             self, parameters=replace(self.parameters, r_probe=r_probe, r_shrink=r_shrink)
         )
@@ -131,12 +131,12 @@ class MaskedSolvent:
     def _mask(self, parameters: MaskParameters) -> np.ndarray:
         if self.smooth:
             values = self._smooth_mask(parameters).at(self.atoms).values
-            # without a boundary as a flat mask is then
+            # a uniform mask is exactly 0 or 1, like a flat one
             is_solvent = values > 0.5
             uniform = is_solvent.all() or not is_solvent.any()
             return is_solvent.astype(values.dtype) if uniform else values
         with warnings.catch_warnings():
-            # of masks that are empty or full, which FModel's notes tell
+            # FModel has notes on masks that are empty or full
             warnings.simplefilter("ignore", FriedelWarning)
             return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
 
@@ -149,7 +149,7 @@ class MaskedSolvent:
         return grid_shape(self.crystal, self.spacing or mask_spacing(d_min))
 
     def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
-        # A mask without a boundary scatters nothing; its transform would be but rounding
+        # A uniform mask scatters nothing; its transform would be rounding errors
         if all((plane == mask.flat[0]).all() for plane in mask):
             return np.zeros(len(hkl), np.complex128)
         return fourier.structure_factors(
@@ -162,14 +162,14 @@ def best_mask(
     misfit: Callable[[MaskedSolvent], float],
     progress: Callable[[Sequence[float]], Iterable[float]] = iter,
 ) -> MaskedSolvent:
-    """The mask of least `misfit` near one, by steps of r_probe and r_shrink that get smaller.
+    """The mask of least `misfit`, by a search in decreasing steps of r_probe and r_shrink.
 
     Parameters
     ----------
     start
-        Where to start.
+        Start of the search.
     misfit
-        To be minimised.
+        Function to minimise.
     progress
         Wraps the sequence of steps.
     """
@@ -193,9 +193,9 @@ def best_mask(
 def neighbours(
     centre: tuple[float, float], step: float, known: set[tuple[float, float]]
 ) -> Iterator[tuple[float, float]]:
-    """(r_probe, r_shrink) one step from the centre along either, without those known."""
+    """Pairs (r_probe, r_shrink) one step from the centre in either, without known ones."""
     for probe, shrink in ((step, 0.0), (-step, 0.0), (0.0, step), (0.0, -step)):
-        # rounded, so that a point met again is known
+        # rounded, so that known points are recognised
         point = round(centre[0] + probe, 6), round(centre[1] + shrink, 6)
         if point not in known and all(0.0 <= x <= SEARCH_LIMIT for x in point):
             known.add(point)
@@ -205,12 +205,12 @@ def neighbours(
 def checked_mask(
     grid: Grid | str | PathLike[str] | None, crystal: Crystal, hkl: np.ndarray
 ) -> np.ndarray | None:
-    """The values of a mask that was given, or None; it must fit crystal and reflections.
+    """The values of a given mask, or None; it must fit crystal and reflections.
 
     Parameters
     ----------
     grid
-        With the mask, or path of a CCP4 map.
+        Grid of the mask, or path of a CCP4 map.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def checked_mask(
     ParameterError
         When its values are not between 0 and 1, or its grid is too coarse.
     FileFormatError
-        When a file is no map.
+        When a file is not a map.
     """
     if grid is None:
         return None
@@ -234,7 +234,9 @@ def checked_mask(
         )
     values = np.asarray(grid.array, np.float32)
     if not values.size or not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-        raise ParameterError("a solvent mask has values from 0 (model) to 1 (solvent); got others")
+        raise ParameterError(
+            "expected a solvent mask with values from 0 (model) to 1 (solvent), got other values"
+        )
     needed = 2 * np.abs(hkl).max(axis=0) + 1
     if (np.array(values.shape) < needed).any():
         raise ParameterError(

@@ -1,12 +1,13 @@
 """A bulk-solvent mask with a smooth boundary, and its derivatives by the atoms.
 
-As the flat mask it is made in two steps, each a smooth one [Fenn2010]. Of d the distance from an
-atom that keeps R = radius + r_probe free of solvent, the probe reaches
+Like the flat mask it is calculated in two steps, which are smooth here [Fenn2010]. Atom j, at a
+distance d_j, excludes solvent within R_j = radius + r_probe. The region accessible to the probe is
 
-    S = 2^(-sum_j occ_j u_j^3),   u_j = (REACH^2 - d_j^2 / R_j^2) / (REACH^2 - 1), at least 0,
+    S = 2^(-sum_j occ_j u_j^3),   u_j = max(0, (c^2 - d_j^2 / R_j^2) / (c^2 - 1))
 
-which is 1/2 at R from one atom. Then solvent grows back by r_shrink: D is the mean of S over a
-bump that reaches SPREAD r_shrink, and the mask is (1 + EDGE^2) D^2 / (D^2 + EDGE^2).
+with c = RADIUS_FACTOR; S is 1/2 at R from a single atom. Then the solvent is extended by r_shrink:
+D is the mean of S over a bump of radius SPREAD_FACTOR r_shrink, and the mask is
+(1 + EDGE^2) D^2 / (D^2 + EDGE^2).
 """
 
 from dataclasses import dataclass, replace
@@ -23,23 +24,24 @@ from friedel.model.crystal import Crystal
 from friedel.solvent.flat_mask import MaskParameters, grid_geometry
 from friedel.structure_factors.gradients import Gradients, checked_weights
 
-REACH, SPREAD, EDGE = 1.1, 1.6, 0.05
-"""Nearest to the flat masks of three proteins with three sets of radii; a larger REACH would
-smooth more than it has to, a smaller one depend on where atoms are between grid points."""
+RADIUS_FACTOR, SPREAD_FACTOR, EDGE = 1.1, 1.6, 0.05
+"""These values are nearest to the flat masks of three proteins with three sets of radii. A larger
+RADIUS_FACTOR would smooth more than needed; with a smaller one, the mask would depend on the
+positions of atoms relative to the grid points."""
 
-WEIGHT = (REACH**2 / (REACH**2 - 1.0)) ** 3
-"""u^3 at an atom's centre: bumps of the kernels are 1 there."""
+WEIGHT = (RADIUS_FACTOR**2 / (RADIUS_FACTOR**2 - 1.0)) ** 3
+"""The value of u^3 at the centre of an atom, where the bumps of the kernels are 1."""
 
-LEAST_REACH = 1e-6
-"""A; a bump of no size is still 1 at its centre."""
+MIN_RADIUS = 1e-6
+"""Smallest radius of a bump (Å): it contains at least the grid point at its centre."""
 
 
 @dataclass(frozen=True, eq=False)
 class SmoothMask:
     """The smooth mask and F_mask as functions of the atoms.
 
-    Atoms count by occupancy, and alternatives so add up to one. Pockets of solvent stay,
-    however small: `island_min_volume` does not apply.
+    Atoms are weighted by occupancy, so that alternative conformations add up to one. Small pockets
+    of solvent are kept: `island_min_volume` does not apply.
 
     Parameters
     ----------
@@ -48,11 +50,11 @@ class SmoothMask:
     hkl
         (n, 3) reflections of F_mask.
     shape
-        Of the grid, as for :func:`friedel.solvent.flat_mask.solvent_mask`.
+        Shape of the grid, as for :func:`friedel.solvent.flat_mask.solvent_mask`.
     parameters
         Boundary between model and solvent.
     threads
-        Of the transforms.
+        Number of threads of the transforms.
     """
 
     crystal: Crystal
@@ -62,12 +64,12 @@ class SmoothMask:
     threads: int = 1
 
     def at(self, atoms: Atoms) -> "SmoothMaskOfAtoms":
-        """The mask of some atoms, those of one asymmetric unit."""
+        """The mask of the atoms of one asymmetric unit."""
         return SmoothMaskOfAtoms(self, atoms)
 
     @cached_property
     def terms(self) -> SymmetrySum:
-        """From the mask to F_mask."""
+        """The transform from the mask to F_mask."""
         return SymmetrySum(
             self.crystal, self.hkl, self.shape, symmetry_sum=False, threads=self.threads
         )
@@ -78,7 +80,7 @@ class SmoothMask:
         return grid_geometry(self.crystal, self.shape)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """(nu, nv, nw) means over the surroundings; its own transpose."""
+        """(nu, nv, nw) means of `values` over the bump; the operation is symmetric."""
         import scipy.fft
 
         transform = scipy.fft.rfftn(values, workers=self.threads)
@@ -87,13 +89,13 @@ class SmoothMask:
 
     @cached_property
     def _spread_transform(self) -> np.ndarray:
-        """Real, as the bump is the same at -x as at x."""
+        """The transform of the bump; real, as the bump is symmetric under inversion."""
         import scipy.fft
 
         form, extent, step_w = self.geometry
-        reach = max(SPREAD * self.parameters.r_shrink, LEAST_REACH) / step_w
+        radius = max(SPREAD_FACTOR * self.parameters.r_shrink, MIN_RADIUS) / step_w
         bump = np.zeros(self.shape)
-        add_bumps(np.zeros((1, 3)), np.array([reach]), np.ones(1), form, extent, bump)
+        add_bumps(np.zeros((1, 3)), np.array([radius]), np.ones(1), form, extent, bump)
         return scipy.fft.rfftn(bump / bump.sum(), workers=self.threads).real
 
 
@@ -106,7 +108,7 @@ class SmoothMaskOfAtoms:
 
     @cached_property
     def values(self) -> np.ndarray:
-        """(nu, nv, nw) float64 mask: 1 in the solvent, 0 in the model, between at the boundary."""
+        """(nu, nv, nw) float64 mask: 1 in the solvent, 0 in the model, smooth at the boundary."""
         squared = self._near_probe**2
         return (1.0 + EDGE**2) * squared / (squared + EDGE**2)
 
@@ -126,7 +128,7 @@ class SmoothMaskOfAtoms:
         Raises
         ------
         ReflectionsError
-            When `w` is not one finite number a reflection.
+            When `w` is not one finite number per reflection.
         """
         planned, near = self.planned, self._near_probe
         w = checked_weights(w, len(planned.hkl))
@@ -137,7 +139,7 @@ class SmoothMaskOfAtoms:
         slope *= -np.log(2.0) * WEIGHT * self._probe
         found = np.empty((len(self._mates), 4))
         form, extent, _ = planned.geometry
-        gather_bumps(self._mates, self._reach, form, extent, slope, found)
+        gather_bumps(self._mates, self._radii, form, extent, slope, found)
         by_mate = found.reshape(planned.crystal.n_operations, -1, 4)
         occ, frac = np.zeros(len(self.atoms)), np.zeros((len(self.atoms), 3))
         occ[self._counted] = by_mate[:, :, 0].sum(axis=0)
@@ -149,22 +151,22 @@ class SmoothMaskOfAtoms:
 
     @cached_property
     def _near_probe(self) -> np.ndarray:
-        """D: how much of the surroundings of each point the probe reaches."""
+        """D: the fraction of the surroundings of each point that is accessible to the probe."""
         return self.planned.spread(self._probe)
 
     @cached_property
     def _probe(self) -> np.ndarray:
-        """S: where the probe reaches."""
+        """S: the region accessible to the probe."""
         crystal = self.planned.crystal
         weight = np.tile(WEIGHT * self.atoms.occ[self._counted], crystal.n_operations)
         total = np.zeros(self.planned.shape)
         form, extent, _ = self.planned.geometry
-        add_bumps(self._mates, self._reach, weight, form, extent, total)
+        add_bumps(self._mates, self._radii, weight, form, extent, total)
         return np.exp2(-total)
 
     @cached_property
     def _counted(self) -> np.ndarray:
-        """(n,) bool; atoms without occupancy too, which have a derivative by it."""
+        """(n,) bool: atoms in the mask, also those of zero occupancy, for their derivatives."""
         any_occupancy = replace(self.planned.parameters, ignore_zero_occupancy=False)
         return any_occupancy.counts(self.atoms) & (self.atoms.occ >= 0.0)
 
@@ -177,8 +179,8 @@ class SmoothMaskOfAtoms:
         return (mates - np.floor(mates)).reshape(-1, 3)
 
     @cached_property
-    def _reach(self) -> np.ndarray:
-        """(n_operations * n_counted,) how far bumps reach, in steps along w."""
+    def _radii(self) -> np.ndarray:
+        """(n_operations * n_counted,) radii of the bumps, in steps along w."""
         radius = self.planned.parameters.radius(self.atoms)[self._counted]
-        reach = np.maximum(REACH * radius, LEAST_REACH) / self.planned.geometry[2]
-        return np.tile(reach, self.planned.crystal.n_operations)
+        radius = np.maximum(RADIUS_FACTOR * radius, MIN_RADIUS) / self.planned.geometry[2]
+        return np.tile(radius, self.planned.crystal.n_operations)

@@ -1,8 +1,8 @@
-"""dT/dF -> derivatives by the atoms' parameters: the stages of the calculation, transposed.
+"""Derivatives by the atoms' parameters from dT/dF: the transposed calculation.
 
 For a real target T of structure factors, w(h) = dT/dRe F(h) + i dT/dIm F(h), so that
-dT = sum_h Re(conj(w) dF). Every stage of the forward calculation is linear in what the one
-before gives; here they are transposed and run backwards.
+dT = sum_h Re(conj(w) dF). Every stage of the forward calculation is linear in the result of the
+previous stage; here the transposed stages are applied in reverse order.
 """
 
 from collections.abc import Callable
@@ -30,12 +30,12 @@ def through_grid(
     Parameters
     ----------
     planned
-        The sum for atoms that differ from these in their positions at most.
+        The sum for atoms that differ from these in positions only.
     w
-        (n,) of the sums.
+        (n,) derivatives by the sums.
     by_constants
-        Tells from some w the derivatives (n_atoms,) by a number added to each form factor:
-        of those by f' and f'' that are not found on the way. Without it they are left out.
+        Function from w to the derivatives (n_atoms,) by a constant added to each form factor. It
+        is used for those by f' and f'' that the sum does not give; without it they are None.
     """
     found, f_prime, f_double_prime = planned.derivatives(atoms.frac, w, threads)
     if by_constants is not None:
@@ -57,9 +57,9 @@ def through_direct_sum(
     f
         (n_kinds, n) form factors at the reflections, complex where there is some f''.
     w
-        (n,) of the sums.
+        (n,) derivatives by the sums.
     anomalous
-        Those by f' and f'' too, even where no atom has an f''.
+        Whether to calculate derivatives by f' and f'' even where no atom has an f''.
     """
     found = planned.derivatives(atoms, w, f)
     f_prime = f_double_prime = None
@@ -71,7 +71,7 @@ def through_direct_sum(
 def add_forward_scattering(
     gradients: Gradients, w: complex, atoms: Atoms, factors: ScatteringFactors
 ) -> Gradients:
-    """The same with what F(000) adds: the sum of occupancies times the limits of f at 0."""
+    """`gradients` plus those of F(000), the sum of occupancies times the limits of f at 0."""
     n = gradients.crystal.n_operations
     limit = (factors.forward_limit() + 1j * factors.f_double_prime)[atoms.kind]
     occ = gradients.occ + n * (np.conj(w) * limit).real

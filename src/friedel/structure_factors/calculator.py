@@ -1,4 +1,4 @@
-"""Calculator: plan once, call many times. Chooses FFT or direct summation and wires them."""
+"""Calculator: plan once, call many times, by FFT or direct summation."""
 
 from copy import copy
 from dataclasses import dataclass, field
@@ -18,25 +18,25 @@ from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
-from friedel.structure_factors.grid_sum import GridSum, check_room
+from friedel.structure_factors.grid_sum import GridSum, check_memory_for
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
 from friedel.structure_factors.scattering_options import read_for_calculation
 
 SECONDS_PER_GATHER = 5e-9
-"""Time of one (operation, reflection) in reciprocal space."""
+"""Time per reflection and operation in reciprocal space (s)."""
 REFIT_SHARE = 0.2
-"""Relative error of form factors on a grid, as a share of rtol."""
+"""Relative error of form factors on a grid, as a fraction of rtol."""
 PLAN_SECONDS = 0.002
-"""Direct summation that takes less than this is not worth a plan."""
+"""Below this time of direct summation (s), the FFT is not planned."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calculator:
     """Structure factors of one model at fixed reflections, for any coordinates.
 
-    It is planned when it is made, usually by :meth:`from_model`. The plan is kept while atoms
-    move, and made anew when their occupancies or displacement parameters change so that it would
-    no longer meet `rtol`.
+    The calculation is planned on construction, usually by :meth:`from_model`. The plan is kept
+    while atoms move, and renewed when occupancies or displacement parameters change so that it
+    would not meet `rtol`.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class Calculator:
     factors
         Form factors by kind of atom.
     options
-        Method, accuracy, sampling and threads. What they say of scattering is in `factors`.
+        Method, accuracy, sampling and threads. Their options of scattering are not used: form
+        factors are in `factors`.
 
     Attributes
     ----------
@@ -95,11 +96,11 @@ class Calculator:
         model
             A path, gemmi object or pair (crystal, atoms); see :func:`friedel.as_model`.
         d_min
-            Resolution limit in A: all unique, non-absent reflections to it.
+            Resolution limit in Å: all unique, non-absent reflections to it.
         hkl
-            (n, 3) reflections wanted, instead of `d_min`; any indices in any order.
+            (n, 3) reflections, instead of `d_min`; any indices in any order.
         options
-            What the keyword arguments change; by default the defaults.
+            Options, of which keyword arguments replace some; by default the default options.
         **keywords
             The fields of :class:`CalculationOptions` (`source`, `table`, `method`, `rtol`,
             `wavelength`, `threads`, ...), and of :func:`friedel.as_model` `strict_ncs`,
@@ -108,9 +109,9 @@ class Calculator:
         Raises
         ------
         TypeError
-            For a keyword argument that there is not.
+            For an unknown keyword argument.
         FriedelError
-            Of the kind that fits, for input that cannot be used.
+            For input that cannot be used, as the subclass that describes the problem.
         """
         own = ("d_min", "hkl", "options")
         reading, options = parsed_options("Calculator.from_model", keywords, own, options)
@@ -131,7 +132,7 @@ class Calculator:
         Raises
         ------
         FriedelError
-            Of the kind that fits, for input that cannot be used.
+            For input that cannot be used, as the subclass that describes the problem.
         """
         if d_min is not None and hkl is None:
             hkl = model.crystal.unique_reflections(d_min)
@@ -141,7 +142,7 @@ class Calculator:
         return cls(model.crystal, model.atoms, hkl, factors, options)
 
     def with_threads(self, threads: int | None) -> "Calculator":
-        """The same plan, to be carried out by another number of threads."""
+        """A calculator with the same plan and another number of threads."""
         other = copy(self)
         object.__setattr__(other, "options", self.options.replace(threads=threads))
         if "_direct_sum" in self.__dict__:
@@ -151,24 +152,24 @@ class Calculator:
 
     @property
     def rtol(self) -> float:
-        """The error asked for."""
+        """Relative rms error allowed."""
         return self.options.rtol
 
     @property
     def threads(self) -> int:
-        """Used by the density and the FFT; the results are the same bits for any number."""
+        """Number of threads; results are bitwise identical for any number."""
         return self.options.n_threads
 
     def __repr__(self) -> str:
         return f"<friedel.Calculator {len(self.hkl)} reflections, {self.describe()}>"
 
     def describe(self) -> str:
-        """Method and sampling in words."""
+        """A description of method and sampling."""
         return f"FFT: {self.plan}" if self.plan is not None else "direct summation"
 
     @cached_property
     def stol2(self) -> np.ndarray:
-        """(n,) (sin theta / lambda)^2 of the reflections, 1/A^2."""
+        """(n,) (sin theta / lambda)^2 of the reflections, 1/Å^2."""
         return self.crystal.stol2(self.hkl)
 
     @property
@@ -194,8 +195,8 @@ class Calculator:
     def at(self, atoms: Atoms | None = None) -> "Evaluation":
         """Structure factors and derivatives at one set of parameters, with the plan for it.
 
-        Unlike the calculator it never changes: several may be at work in threads. Arguments
-        and errors are those of :meth:`forward`.
+        Unlike the calculator it never changes: several may be used in threads at the same time.
+        Arguments and errors are those of :meth:`forward`.
         """
         atoms = self._checked(atoms)
         return Evaluation(self, atoms, self._grid_sum_for(atoms))
@@ -215,7 +216,7 @@ class Calculator:
     def adjoint(self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
         """Derivatives of a target by the atoms' parameters, from those by the structure factors.
 
-        The transpose of what :meth:`forward` does, with the radii of the atoms held fixed.
+        The transpose of :meth:`forward`, with the radii of the atoms held fixed.
 
         Parameters
         ----------
@@ -224,8 +225,8 @@ class Calculator:
         w
             (n,) complex: dT/dRe F + i dT/dIm F at each reflection.
         anomalous
-            Derivatives by f' and f'' in any case. By default they are left out (None)
-            where they take another transform, as for f'' unless all kinds of atoms have some.
+            Whether to calculate derivatives by f' and f'' in all cases. By default they are None
+            where they need another transform, as for f'' unless all kinds of atoms have one.
 
         Raises
         ------
@@ -256,9 +257,9 @@ class Calculator:
         return gradients
 
     def _by_constants(self, atoms: Atoms, w: np.ndarray) -> np.ndarray:
-        """(n_atoms,) derivatives by a number added to each form factor, on a grid of their own.
+        """(n_atoms,) derivatives by a constant added to each form factor, on a separate grid.
 
-        One that suits form factors which do not fall off with angle.
+        This grid is planned for form factors that do not fall off with angle.
         """
         try:
             sums = self._of_constants.at(atoms, self.threads)
@@ -293,12 +294,12 @@ class Calculator:
             return self.atoms
         if atoms.scatterers != self.atoms.scatterers:
             raise AtomsError(
-                f"planned for {self.atoms.scatterers}, got atoms of kinds {atoms.scatterers}"
+                f"got atoms of kinds {atoms.scatterers}, planned for {self.atoms.scatterers}"
             )
         return atoms
 
     def _grid_sum_for(self, atoms: Atoms) -> GridSum | None:
-        """What holds for these atoms wherever they are; None for direct summation."""
+        """The sum on a grid for these atoms at any positions; None for direct summation."""
         if self._on_grid is None or not len(atoms):
             return None
         try:
@@ -310,7 +311,7 @@ class Calculator:
 
     @cached_property
     def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.factors.mott_bethe:  # what is left of f - Z would amplify the error of f
+        if self.factors.mott_bethe:  # cancellation in Z - f would amplify the error of f
             return self.factors.a, self.factors.b
         tolerance = REFIT_SHARE * self.rtol
         return with_fewest_gaussians(self.factors.a, self.factors.b, self._d_min, tolerance)
@@ -335,7 +336,7 @@ class Calculator:
         )
 
     def _chosen(self) -> tuple[str, GridSum | None]:
-        """The method, and for the FFT a plan."""
+        """The method, and for the FFT the planned sum."""
         asked, n = self._asked, len(self.hkl)
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
         nothing_to_sum = not self.stol2.any() or not self.atoms.occ.any()
@@ -351,17 +352,17 @@ class Calculator:
                 raise
             return "direct", None
         n_terms = n * len(self.crystal.primitive_operations[0])
-        # Neither counts its plan, which this one has by now
+        # Neither time includes planning, which is already done for the FFT
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
         fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
         if asked == "auto" and direct_seconds <= fft_seconds:
             return "direct", None
-        check_room(on_grid.plan)
+        check_memory_for(on_grid.plan)
         return "fft", on_grid
 
     @property
     def _asked(self) -> str:
-        """The method asked for: a sampling decided beforehand asks for the FFT."""
+        """The requested method: the FFT if sampling options are given."""
         is_binding = self.options.fixed.is_binding
         return "fft" if is_binding and self.options.method == "auto" else self.options.method
 
@@ -373,9 +374,9 @@ class Evaluation:
     Attributes
     ----------
     calculator, atoms
-        As given.
+        The calculator and the parameters of the atoms.
     grid_sum
-        With the sampling of the density for these atoms, None for direct summation.
+        Sum with the sampling of the density for these atoms, None for direct summation.
     """
 
     calculator: Calculator

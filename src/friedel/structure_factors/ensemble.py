@@ -1,9 +1,8 @@
 """Ensembles: many conformations of the same atoms, one plan, bounded memory.
 
-A member differs from the others in coordinates and, if wanted, in occupancies, B and U of its
-own. Members are computed one after the other in each thread, so that there are never more grids
-than threads, and sums over members are taken in their order: results are the same bits for
-any number of threads.
+Members differ in coordinates and, optionally, in occupancies, B and U. Each thread calculates one
+member at a time, so that there are never more grids than threads, and sums over members are taken
+in order: results are bitwise identical for any number of threads.
 """
 
 from collections import deque
@@ -29,7 +28,7 @@ class Ensemble:
     Parameters
     ----------
     atoms
-        What all have in common, and what is not given below.
+        Atoms with the parameters that all members share.
     frac
         (m, n, 3) fractional coordinates.
     occ, b_iso
@@ -40,7 +39,7 @@ class Ensemble:
     Raises
     ------
     AtomsError
-        For arrays that do not fit together; of the members when they are taken.
+        For arrays of inconsistent shapes. Values are checked when a member is used.
     """
 
     atoms: Atoms
@@ -62,7 +61,7 @@ class Ensemble:
     def from_xyz(
         cls, calculator: Calculator, xyz: np.ndarray, **parameters: np.ndarray | None
     ) -> "Ensemble":
-        """From (m, n, 3) Cartesian coordinates, A; other parameters as for the class."""
+        """Build from (m, n, 3) Cartesian coordinates, Å; other parameters as for the class."""
         frac = np.asarray(xyz, np.float64) @ calculator.crystal.fractionalization.T
         return cls(calculator.atoms, frac, **parameters)
 
@@ -84,7 +83,7 @@ class Ensemble:
 
 @dataclass(frozen=True, eq=False)
 class EnsembleMoments:
-    """What scattering sees of an ensemble.
+    """Mean and variance of the structure factors of an ensemble.
 
     Attributes
     ----------
@@ -114,7 +113,7 @@ def member_structure_factors(
         An :class:`Ensemble`, or any atoms of the kinds that the calculator was planned for, such
         as a generator that reads frames.
     threads
-        Members at work at the same time; each holds one grid.
+        Number of members calculated at the same time; each needs one grid.
     """
     return in_order(Evaluation.forward, (calculator.at(atoms) for atoms in members), threads)
 
@@ -140,7 +139,7 @@ def moments(
     Parameters
     ----------
     members, threads
-        As for :func:`structure_factors`.
+        As for :func:`member_structure_factors`.
     weights
         One for each member, positive; equal ones by default.
     progress
@@ -176,7 +175,7 @@ def moments(
 
 
 def in_order(work: Callable[[T], object], items: Iterable[T], threads: int) -> Iterator:
-    """work(item) for each, in order; items are taken, and results kept, a few at a time."""
+    """work(item) for each, in order; only a few items and results are in memory at a time."""
     if threads <= 1:
         yield from (work(item) for item in items)
         return

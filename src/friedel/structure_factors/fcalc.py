@@ -1,4 +1,4 @@
-"""The short door: one line from a model to structure factors."""
+"""One-line interface: structure factors of a model."""
 
 from typing import Any, Unpack
 
@@ -32,30 +32,30 @@ def fcalc(
         Path of a PDB, mmCIF or small-molecule CIF file (also .gz), ``gemmi.Structure``,
         ``gemmi.SmallStructure``, or a pair (crystal, atoms).
     d_min
-        Resolution limit, A: the unique, non-absent reflections to it, without (0, 0, 0).
+        Resolution limit, Å: the unique, non-absent reflections to it, without (0, 0, 0).
     hkl
-        (n, 3) reflections, instead of `d_min`: exactly these, in this order, any indices.
+        (n, 3) reflections, instead of `d_min`, with any indices; their order is kept.
     friedel_pairs
         Calculate F(-h) as well as F(h): the result is a `FriedelPairs`.
     options
-        What the keyword arguments change; by default the defaults.
+        Options, of which keyword arguments replace some; by default the default options.
     source
-        ``"xray"`` (F in electrons), ``"electron"`` (A), ``"neutron"`` (fm) or ``"mott-bethe"``
-        (electron scattering from X-ray form factors, A).
+        ``"xray"`` (F in electrons), ``"electron"`` (Å), ``"neutron"`` (fm) or ``"mott-bethe"``
+        (electron scattering from X-ray form factors, Å).
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster one.
     rtol
         Relative rms error of F allowed in the worst of ten resolution shells.
     wavelength, energy
-        A or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
+        Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
     anomalous
-        Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
-        ``"cif"``: take from the model's own CIF what its `_atom_type_scat_` items say: for
-        X-rays f' and f'' and the coefficients of Cromer & Mann, for neutrons the lengths. What
-        it does not say comes from the tables. The path of another CIF will do as well.
+        ``"cif"``: use the `_atom_type_scat_` items of the model's own CIF: for X-rays f', f''
+        and the coefficients of Cromer & Mann, for neutrons the scattering lengths. Missing values
+        come from the tables. The path of another CIF is also accepted.
     strict
-        Whether a guess that would be a note is an error instead.
+        Whether a guess raises an error instead of adding a note.
     table, use_charge, unknown, form_factors, addends, dtype, rate, blur, cutoff, threads
         See :class:`friedel.CalculationOptions`.
     strict_ncs, margin, hydrogens
@@ -64,17 +64,17 @@ def fcalc(
     Returns
     -------
     Reflections
-        Complex values; `description` says how they were calculated, `notes` what was decided.
+        Complex values, a `description` of the calculation, and `notes` on decisions.
         With `friedel_pairs` they are F(h), and `minus` has F(-h).
 
     Raises
     ------
     TypeError
-        For a keyword argument that there is not.
+        For an unknown keyword argument.
     GuessError
         For a guess, when `strict` is true.
     FriedelError
-        Of the kind that fits, for input that cannot be used.
+        For input that cannot be used, as the subclass that describes the problem.
 
     Examples
     --------

@@ -15,22 +15,22 @@ from friedel.model.crystal import Crystal
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """Derivatives of a real target T by what a model's structure factors depend on.
+    """Derivatives of a real target T by the parameters of a model.
 
     Attributes
     ----------
     crystal
-        Cell, which relates the two kinds of coordinates.
+        Crystal, which relates fractional and Cartesian coordinates.
     frac
         (n, 3) dT/d(fractional coordinate).
     occ
         (n,) dT/d(occupancy).
     b_iso
-        (n,) dT/dB, 1/A^2; zero for anisotropic atoms, whose `b_iso` is ignored.
+        (n,) dT/dB, 1/Å^2; zero for anisotropic atoms, whose `b_iso` is ignored.
     u_aniso
-        (n, 6) dT/d(U11, U22, U33, U12, U13, U23), Cartesian, 1/A^2; zero for isotropic atoms.
-        Off the diagonal it is the derivative by the one stored number, which
-        stands in both places of the tensor.
+        (n, 6) dT/d(U11, U22, U33, U12, U13, U23), Cartesian, 1/Å^2; zero for isotropic atoms.
+        Off-diagonal derivatives are by the one stored number, which is both elements of the
+        tensor.
     f_prime, f_double_prime
         (n,) dT/df' and dT/df'' of each atom by itself, or None where not asked for.
     """
@@ -45,7 +45,7 @@ class Gradients:
 
     @cached_property
     def xyz(self) -> np.ndarray:
-        """(n, 3) dT/d(Cartesian coordinate), 1/A."""
+        """(n, 3) dT/d(Cartesian coordinate), 1/Å."""
         return self.frac @ self.crystal.fractionalization
 
     @classmethod
@@ -59,14 +59,14 @@ class Gradients:
         f_prime: np.ndarray | None = None,
         f_double_prime: np.ndarray | None = None,
     ) -> "Gradients":
-        """From (n, 6) derivatives by the six numbers of every atom's B tensor, isotropic or not."""
+        """Gradients from (n, 6) derivatives by the B tensor of every atom, isotropic or not."""
         aniso = atoms.is_aniso
         b_iso = np.where(aniso, 0.0, b_tensor[:, :3].sum(axis=1))
         u_aniso = np.where(aniso[:, None], U_TO_B * b_tensor, 0.0)
         return cls(crystal, frac, occ, b_iso, u_aniso, f_prime, f_double_prime)
 
     def replace(self, **fields: Any) -> "Gradients":
-        """The same with some of the fields changed."""
+        """The gradients with some of the fields changed."""
         return dataclasses.replace(self, **fields)
 
 
@@ -80,7 +80,7 @@ def checked_weights(w: np.ndarray, n: int) -> np.ndarray:
     """
     w = np.asarray(w, np.complex128)
     if w.shape != (n,):
-        raise ReflectionsError(f"dT/dF has shape {w.shape}, expected ({n},): one a reflection")
+        raise ReflectionsError(f"dT/dF has shape {w.shape}, expected ({n},): one per reflection")
     if not np.isfinite(w).all():
-        raise ReflectionsError("dT/dF has numbers that are not finite")
+        raise ReflectionsError("dT/dF has values that are not finite")
     return w

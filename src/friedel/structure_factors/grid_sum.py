@@ -1,4 +1,4 @@
-"""Structure factors through a density on a grid, its plan, and the transpose of all that."""
+"""Structure factors by way of a density on a grid, its plan, and the transpose."""
 
 from copy import copy
 
@@ -14,20 +14,20 @@ from friedel.model.crystal import Crystal
 from friedel.runtime.memory import check_memory
 
 _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
-"""The transform, and the atoms on the grid with real and imaginary form factors."""
+"""The transform, and atoms on the grid with real and with imaginary form factors."""
 
 
 class GridSum:
     """Sums over atoms and symmetry operations, by the density on a grid and its transform.
 
-    It holds for all atoms that differ from those planned for in their positions at most;
-    :meth:`at` gives the one for other displacement parameters and occupancies. F(000) is not
-    meant to be right: the density may lack its mean.
+    It is valid for all atoms that differ from those planned for in positions only; :meth:`at`
+    gives the sum for other displacement parameters and occupancies. F(000) is not accurate: the
+    density may lack its mean.
 
     Parameters
     ----------
     crystal, atoms
-        The model that is planned for.
+        The model to plan for.
     hkl, stol2
         (n, 3) reflections and their (sin theta / lambda)^2, 1/Å^2.
     a, b
@@ -35,16 +35,16 @@ class GridSum:
     f_double_prime
         (n_kinds,) imaginary parts of the form factors.
     rtol
-        The error asked for.
+        Relative rms error allowed.
     fixed
-        What the user decided about the sampling.
+        Sampling parameters given by the user.
 
     Attributes
     ----------
     atoms
-        Those that it holds for.
+        Atoms for which the sum is valid.
     plan
-        How their density is sampled.
+        Sampling of their density.
 
     Raises
     ------
@@ -72,18 +72,18 @@ class GridSum:
         self._rtol, self._fixed = rtol, fixed
         self.plan = cheapest(self._accuracy_model(atoms), rtol, fixed)
         self._latest: GridSum | None = None
-        # Made when first needed: the plan may turn out to be too slow
+        # Prepared when first needed: the plan may not be used because it is slow
         self._parts: _Parts | None = None
 
     @property
     def latest(self) -> "GridSum":
-        """What :meth:`at` gave last; at first this sum itself."""
+        """The last result of :meth:`at`; before the first call, this sum itself."""
         return self if self._latest is None else self._latest
 
     def at(self, atoms: Atoms, threads: int = 1) -> "GridSum":
-        """The sum for these atoms wherever they are; the form factors must be theirs.
+        """The sum for these atoms at any positions; they must have the same form factors.
 
-        The latest plan is kept while it meets `rtol`, and else made anew.
+        The latest plan is kept while it meets `rtol`, and renewed otherwise.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class GridSum:
         """
         latest = self._latest
         if latest is None or not atoms.alike(latest.atoms):
-            # What is given out never changes: other threads may be at work with it
+            # A returned sum never changes: other threads may be using it
             following = copy(self.latest)
             following._latest = None
             following.atoms, following.plan = atoms, self.latest._plan_for(atoms)
@@ -127,15 +127,15 @@ class GridSum:
         w
             (n,) dT/dRe F + i dT/dIm F of the sums.
         threads
-            The result is the same bits for any number.
+            Number of threads; results are bitwise identical for any number.
 
         Returns
         -------
         found
-            (n_atoms, 10) by occupancies, positions (3) and tensors of B (6); see
+            (n_atoms, 10) derivatives by occupancies, positions (3) and B tensors (6); see
             :mod:`friedel.kernels.grid.density_adjoint`.
         f_prime, f_double_prime
-            (n_atoms,), None where they would take another transform.
+            (n_atoms,), None where they would need another transform.
         """
         transform, real, imaginary = self._parts or self._prepare(threads)
 
@@ -155,7 +155,7 @@ class GridSum:
         return found[:, :10], f_prime, f_double_prime
 
     def _prepare(self, threads: int) -> _Parts:
-        """Work out what does not depend on the atoms' positions."""
+        """Calculate everything that does not depend on the atoms' positions."""
         plan, (a, b, f_double_prime) = self.plan, self._form_factors
 
         def on_grid(a: np.ndarray, b: np.ndarray) -> AtomsOnGrid:
@@ -175,32 +175,32 @@ class GridSum:
         return self._parts
 
     def _plan_for(self, atoms: Atoms) -> Plan:
-        """A new plan where these atoms are too sharp or too few for the present one."""
+        """The present plan, or a new one if it does not meet `rtol` for these atoms."""
         plan = self.plan
         if atoms.alike(self.atoms) or not atoms.occ.any():
             return plan
         model = self._accuracy_model(atoms)
         if predicted_error(model, plan) > max(self._rtol, SAFETY * plan.error):
             plan = cheapest(model, self._rtol, self._fixed)
-            check_room(plan)
+            check_memory_for(plan)
         return plan
 
     def _accuracy_model(self, atoms: Atoms) -> AccuracyModel:
         a, b, f_double_prime = self._form_factors
         if f_double_prime.any():
-            # f'' is put on the same grid and does not fall off with angle
+            # f'' is sampled on the same grid and does not fall off with angle
             a = np.column_stack([a, f_double_prime])
             b = np.column_stack([b, np.zeros(len(b))])
         d_min = 0.5 / float(np.sqrt(self._stol2.max()))
         return AccuracyModel(self._crystal, atoms, a, b, d_min)
 
 
-def check_room(plan: Plan) -> None:
-    """There must be memory for what is planned.
+def check_memory_for(plan: Plan) -> None:
+    """Check that there is enough memory for a plan.
 
     Raises
     ------
     MemoryLimitError
-        When there is not.
+        When the plan needs more memory than there is.
     """
     check_memory(plan.bytes, "a grid of {} x {} x {}".format(*plan.shape))

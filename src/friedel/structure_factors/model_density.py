@@ -1,4 +1,4 @@
-"""The density of a model in one line."""
+"""One-line interface: the density of a model."""
 
 import math
 from typing import Any, Unpack
@@ -18,11 +18,11 @@ from friedel.structure_factors.options import (
 from friedel.structure_factors.scattering_options import read_for_calculation
 
 GRID_BYTES = 32
-"""Of each point while the density of a whole cell is made: it, its sum and one index more."""
+"""Memory per grid point of the density of a whole cell (bytes): density, sum and an index."""
 DEFAULT_RATE, DEFAULT_CUTOFF = 1.5, 1e-5
 
 KEYWORDS = (CALCULATION | READING) - {"method", "rtol", "dtype", "threads"}
-"""A density is sampled in one way, with one thread."""
+"""Keywords of :func:`model_density`: those without choices of method, precision or threads."""
 
 
 def model_density(
@@ -37,27 +37,27 @@ def model_density(
     Parameters
     ----------
     model, options, **keywords
-        As for :func:`fcalc`, but for `method`, `rtol`, `dtype` and `threads`. Of anomalous
-        scattering the real part counts.
+        As for :func:`fcalc`, without `method`, `rtol`, `dtype` and `threads`. Only the real part
+        of anomalous scattering is used.
     d_min, rate
-        Points are at most d_min / (2 rate) apart, A; `rate` is 1.5 by default.
+        Points are at most d_min / (2 rate) apart, Å; `rate` is 1.5 by default.
     blur
-        B added to all atoms, A^2; by default none.
+        B added to all atoms, Å^2; by default 0.
     cutoff
-        Atoms end where their density falls to this; 1e-5 by default.
+        Density at which atoms are truncated; 1e-5 by default.
 
     Returns
     -------
     Grid
-        Over the whole cell, float32: electrons/A^3, and for electrons and neutrons A/A^3
-        and fm/A^3.
+        The whole cell, float32, in electrons/Å^3 (X-rays), Å/Å^3 (electrons) or fm/Å^3
+        (neutrons).
 
     Raises
     ------
     TypeError
-        For a keyword argument that there is not.
+        For an unknown keyword argument.
     FriedelError
-        Of the kind that fits, for input that cannot be used.
+        For input that cannot be used, as the subclass that describes the problem.
 
     Examples
     --------

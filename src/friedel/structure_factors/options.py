@@ -1,4 +1,4 @@
-"""The options of a calculation: what scatters, how it is summed, how accurately."""
+"""The options of a calculation: scattering, method and accuracy."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -51,18 +51,18 @@ class Keywords(CalculationKeywords, ReadingKeywords, total=False):
 
 @dataclass(frozen=True, eq=False)
 class CalculationOptions:
-    """What scatters, how it is summed, and how accurately.
+    """Options of a calculation: scattering, method and accuracy.
 
     Parameters
     ----------
     source, table, use_charge, unknown, form_factors, addends
-        What the atoms scatter; see :func:`friedel.scattering.formfactors.scattering_factors`.
+        Radiation and form factors; see :func:`friedel.scattering.formfactors.scattering_factors`.
     wavelength, energy
-        A or eV: f' and f'' of every element are added, as `addends`.
+        Å or eV: f' and f'' of every element are added, as `addends`.
     anomalous
-        Where f' and f'' come from: ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
-        ``"cif"``: what the model's own CIF says of its atoms' scattering; or the path of a CIF.
+        ``"cif"`` for the scattering data in the model's own CIF, or the path of a CIF.
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster by predicted cost.
     rtol
@@ -70,7 +70,7 @@ class CalculationOptions:
     dtype
         float32 or float64 for the density grid; by default whichever suffices.
     rate, blur, cutoff
-        Sampling decided beforehand, see :class:`friedel.accuracy.plan.Fixed`. They mean
+        Sampling parameters, see :class:`friedel.accuracy.plan.Fixed`. They imply
         ``method="fft"``.
     threads
         Number of threads; by default one for each core that this process may use.
@@ -139,11 +139,11 @@ class CalculationOptions:
         return checked_threads(self.threads)
 
     def replace(self, **fields: Any) -> "CalculationOptions":
-        """The same options with some of them changed."""
+        """The options with some of them changed."""
         return dataclasses.replace(self, **fields)
 
     def factors(self, scatterers: Collection[str]) -> ScatteringFactors:
-        """Form factors of some kinds of atoms.
+        """Form factors of the given kinds of atoms.
 
         Raises
         ------
@@ -174,18 +174,18 @@ def parsed_options(
     options: CalculationOptions | None = None,
     known: Collection[str] = CALCULATION | READING,
 ) -> tuple[ReadingKeywords, CalculationOptions]:
-    """The keyword arguments of a public function: those that read, and those that calculate.
+    """The keyword arguments of a public function, divided into reading and calculation.
 
     Parameters
     ----------
     function
         Name of the function that was called, for the error.
     keywords
-        As they were given to it.
+        The keyword arguments of the call.
     own
         Other keyword arguments that the function has, for suggestions.
     options
-        Options that the keywords change; by default the defaults.
+        Options, of which keywords replace some; by default the default options.
     known
         Keywords that the function passes on.
 
@@ -205,7 +205,7 @@ def parsed_options(
 
 
 def unknown_keyword(function: str, name: str, known: Collection[str]) -> TypeError:
-    """The error of a keyword argument that a function does not have, with the nearest one."""
+    """The error for an unknown keyword argument, with the most similar known one."""
     from difflib import get_close_matches
 
     plain = {other.replace("_", ""): other for other in sorted(known)}

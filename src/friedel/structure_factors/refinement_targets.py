@@ -1,12 +1,12 @@
-"""What refinement minimises: targets of the structure factors, each with its derivative.
+"""Refinement targets: functions of the structure factors, with their derivatives.
 
 Every target takes calculated structure factors F (n,) complex and data, and returns the value T,
 a float, and w (n,) complex with w = dT/dRe F + i dT/dIm F, as :meth:`friedel.Calculator.adjoint`
-takes it. None of them looks at phases: w is dT/d|F| in the direction of F, and zero where F is.
-Reflections whose observed value is NaN are left out, and likewise those that `use` (n,) bool
-excludes, such as the free ones.
+takes it. Targets do not depend on phases: w is dT/d|F| in the direction of F, and zero where F is
+zero. Reflections whose observed value is NaN are excluded, and so are those where `use` (n,) bool
+is false, such as the free ones.
 
-`scale` (a number or (n,), real) multiplies F: whoever has a scale that depends on h gives that.
+`scale` (a number or (n,), real) multiplies F; pass an array for an hkl-dependent scale.
 """
 
 import math
@@ -53,7 +53,7 @@ def huber(
 ) -> Result:
     """T = sum rho(z), z = (f_obs - scale |F|) / sigma: z^2, beyond the threshold linear in |z|.
 
-    Beyond `threshold` c rho is 2 c |z| - c^2: outliers pull with a constant force. The default
+    Beyond `threshold` c, rho is 2 c |z| - c^2: the influence of outliers is bounded. The default
     is 95 % efficient for normally distributed errors. Raises as :func:`least_squares`.
     """
     if not threshold > 0:
@@ -104,14 +104,14 @@ def maximum_likelihood(
     Parameters
     ----------
     alpha, beta
-        Share of F that is right, often called D, and variance of the rest; see
+        Fraction of F that is correct, often called D, and variance of the error; see
         :func:`alpha_beta`.
     centric
         (n,) bool, ``crystal.is_centric(hkl)``.
     epsilon
         (n,) ``crystal.epsilon(hkl)``.
     sigma
-        Of f_obs, on its scale; 0 leaves it out.
+        Standard deviation of f_obs, on its scale; 0 by default.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def alpha_beta(
 
 
 class _Data:
-    """The reflections that count, and the way back to all of them."""
+    """The reflections that are used, and the conversion of results to all reflections."""
 
     def __init__(self, f_calc: Any, observed: Any, sigma: Any, scale: Any, use: Any) -> None:
         self._f = np.asarray(f_calc, np.complex128)
@@ -176,7 +176,7 @@ class _Data:
         if use is not None:
             use = np.asarray(use)
             if use.shape != self._f.shape or use.dtype != bool:
-                raise ReflectionsError(f"`use` must be {len(self._f)} truth values")
+                raise ReflectionsError(f"`use` must be a boolean array of length {len(self._f)}")
             self._chosen &= use
         self.observed = observed[self._chosen]
         self._scale = self.of_each(scale)
@@ -187,16 +187,16 @@ class _Data:
             raise ParameterError("sigma must be positive wherever there is an observation")
 
     def of_each(self, value: Any) -> np.ndarray:
-        """A number, or one for each reflection, for those that count."""
+        """A number, or one per reflection, as an array for the reflections that are used."""
         array = np.asarray(value, np.float64)
         if array.shape not in ((), self._f.shape):
             raise ReflectionsError(
-                f"got shape {array.shape}, expected a number or {len(self._f)}: one a reflection"
+                f"got shape {array.shape}, expected a number or {len(self._f)}: one per reflection"
             )
         return np.broadcast_to(array, self._f.shape)[self._chosen]
 
     def result(self, values: np.ndarray, slopes: np.ndarray) -> Result:
-        """The sum, and w from the derivatives by scale |F|."""
+        """The sum of `values`, and w from the derivatives by scale |F|."""
         f = self._f[self._chosen]
         direction = np.divide(f, self._amplitude, out=np.zeros_like(f), where=self._amplitude > 0)
         w = np.zeros(len(self._f), np.complex128)

@@ -1,4 +1,4 @@
-"""What the atoms of a model scatter, from the options of the one-line interface."""
+"""Scattering of the atoms of a model, from the options of the one-line interface."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,24 +18,24 @@ def read_for_calculation(
     options: CalculationOptions,
     crystal: Crystal | None = None,
 ) -> tuple[Model, CalculationOptions, list[Note]]:
-    """The model as read, and options in which its atoms' scattering is numbers; with notes.
+    """The model, options with the numerical scattering of its atoms, and notes.
 
     Parameters
     ----------
     model
-        In any form that :func:`friedel.as_model` takes.
+        A model in any form that :func:`friedel.as_model` accepts.
     reading
-        Keyword arguments of it.
+        Keyword arguments of :func:`friedel.as_model`.
     options
-        As asked for. In those returned `wavelength`, `energy`, `anomalous` and `scattering`
-        have become `addends` and `form_factors`.
+        The options of the call. In those returned, `wavelength`, `energy`, `anomalous` and
+        `scattering` are replaced by `addends` and `form_factors`.
     crystal
         Cell and symmetry for a model that states none.
 
     Raises
     ------
     FriedelError
-        Of the kind that fits, for input that cannot be used.
+        For input that cannot be used, as the subclass that describes the problem.
     """
     read = as_model(model, source=options.source, crystal=crystal, **reading)
     notes = list(read.notes)
@@ -67,12 +67,12 @@ def addends_of(
     energy: float | None = None,
     table: str | None = None,
 ) -> dict[str, complex]:
-    """F' + i f'' by element symbol; Cromer and Liberman have none of hydrogen and helium.
+    """Values f' + i f'' by element symbol; Cromer and Liberman omit hydrogen and helium.
 
     Raises
     ------
     ParameterError
-        When something else than X-rays is scattered.
+        When the source is not ``"xray"``.
     """
     from friedel.model.elements import element_record
     from friedel.scattering.dispersion import anomalous
@@ -90,12 +90,12 @@ def addends_of(
 
 
 def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], Note]:
-    """Form factors and addends of the atoms of a model from a CIF, and what was found.
+    """Form factors and addends of the atoms of a model from a CIF, and a note on them.
 
     Raises
     ------
     FileFormatError
-        When the file says nothing for this source.
+        When the file has no scattering data for this source.
     ParameterError
         For a source other than X-rays and neutrons.
     """
@@ -103,7 +103,7 @@ def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any
 
     if source not in ("xray", "neutron"):
         raise ParameterError(
-            f"a CIF tells the scattering of X-rays and neutrons; got source={source!r}"
+            f"a CIF has scattering data for X-rays and neutrons only; got source={source!r}"
         )
     types = read_atom_types(origin)
     labels = read.atoms.scatterers
@@ -120,6 +120,6 @@ def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any
         found = {"form factors": sums, "f' and f''": dispersion}
         result = {"form_factors": sums, "addends": dispersion}
     if not any(found.values()):
-        raise FileFormatError(f"{read.name} says nothing of how its atoms scatter for {source}")
+        raise FileFormatError(f"{read.name} has no scattering data of its atoms for {source}")
     parts = [f"{what} of {', '.join(sorted(values))}" for what, values in found.items() if values]
     return result, Note(" and ".join(parts) + " from the CIF", "file")

@@ -1,4 +1,4 @@
-"""Direct summation by its definition, and its transpose: for few terms, whatever they are."""
+"""Direct summation by its definition, and its transpose: for few terms of any kind."""
 
 import math
 
@@ -21,7 +21,7 @@ def _size_and_angle(h, k, l, turn, frac, beta, j):
         + 2.0 * (beta[j, 3] * h * k + beta[j, 4] * h * l + beta[j, 5] * k * l)
     )
     turns = h * frac[j, 0] + k * frac[j, 1] + l * frac[j, 2] + turn / TRANSLATION_DENOMINATOR
-    # Whole turns are dropped first: cos and sin lose digits at large arguments
+    # Whole turns are removed first: cos and sin lose digits at large arguments
     angle = TWO_PI * (turns - np.rint(turns))
     return math.exp(-exponent), angle
 
@@ -58,7 +58,7 @@ def sum_by_definition(first, last, hkl, absent, operations, model, f, out):
 def gather_by_definition(first, last, hkl, absent, operations, model, w, f, out):
     """Transpose of :func:`sum_by_definition`: out[j, :10] += the derivatives by atom j.
 
-    For first <= j < last; they are told in :mod:`friedel.kernels.direct.rows_adjoint`.
+    For first <= j < last; the columns are those of :mod:`friedel.kernels.direct.rows_adjoint`.
     """
     rotations, translations, with_inverse = operations
     frac, weight, beta, kind = model

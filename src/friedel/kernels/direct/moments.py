@@ -1,7 +1,7 @@
-"""What a vector of atoms gets from rows of dT/dG: the innermost loops of the adjoint.
+"""The innermost loops of the adjoint: derivatives of a vector of atoms from rows of dT/dG.
 
-See :mod:`friedel.kernels.direct.rows_adjoint`. All arrays are flat, and vectors are LANES
-numbers of theirs; complex ones are pairs of vectors, real part first.
+See :mod:`friedel.kernels.direct.rows_adjoint`. All arrays are flat, and a vector is
+LANES numbers of an array; complex values are pairs of vectors, real part first.
 """
 
 from friedel.kernels.direct.symmetry import compiled
@@ -21,7 +21,7 @@ from friedel.kernels.simd import (
 
 @compiled
 def enter_row(p, m, x, h, y, column, ratio):
-    """X Y exp(-2 beta12 h k) into the m-th pair of p, with the exponential from `ratio`."""
+    """Store X Y exp(-2 beta12 h k), with the exponential from `ratio`, in pair m of p."""
     x_r, x_i = load(x, 2 * h * LANES), load(x, (2 * h + 1) * LANES)
     y_r, y_i = load(y, 2 * column * LANES), load(y, (2 * column + 1) * LANES)
     cross = load(ratio, 0)
@@ -32,17 +32,17 @@ def enter_row(p, m, x, h, y, column, ratio):
 
 
 @compiled
-def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, p, q):
-    """dT/dP of three rows into q, dT/dW into g: the transpose of `direct._upright`.
+def separable_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, p, q):
+    """Store dT/dP of three rows in q, dT/dW in g: the transpose of `rows._separable`.
 
     Parameters
     ----------
     at0, at1, at2
-        Where the rows begin in `v`, whose numbers are derivatives by A, B, C and D.
+        Positions of the rows in `v`, whose numbers are derivatives by A, B, C and D.
     w_at, w_step
-        Where W begins, and how far it is to the next l.
+        Position of the first W, and the distance to the W of the next l.
     g, g_at
-        A pair of vectors for every l in turn, and where they begin.
+        A pair of vectors for every l, stored contiguously, and the position of the first.
     """
     p0_re, p0_im = load(p, 0), load(p, LANES)
     p1_re, p1_im = load(p, 2 * LANES), load(p, 3 * LANES)
@@ -79,11 +79,11 @@ def upright_row_triple(v, at0, at1, at2, steps, real, w, w_at, w_step, g, g_at, 
 
 
 @compiled
-def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
+def coupled_row(v, at, steps, real, w, w_at, w_step, r, moments):
     """Sums of conj(v) W r^n and their first two derivatives by r, up and down a row.
 
-    `r` holds the factor of a step up and that of a step down; `moments` gets six vectors for
-    each direction. Downwards it is the conjugate that is summed, as in the forward sum.
+    `r` holds the factor of a step up and that of a step down; six vectors for each direction are
+    stored in `moments`. Down the row the conjugate is summed, as in the forward sum.
     """
     up, down = load(r, 0), load(r, LANES)
     a0 = b0 = a1 = b1 = a2 = b2 = c0 = d0 = c1 = d1 = c2 = d2 = fill(0.0)
@@ -117,10 +117,10 @@ def tilted_row(v, at, steps, real, w, w_at, w_step, r, moments):
 
 
 @compiled
-def upright_sums(v, at0, at1, at2, line, steps, real, w, w_at, w_step, q):
-    """dT/dP of three rows into q for two lines of v, and nothing more.
+def separable_sums(v, at0, at1, at2, line, steps, real, w, w_at, w_step, q):
+    """Store dT/dP of three rows in q, for two rows of v; dT/dW is not calculated.
 
-    As :func:`upright_row_triple`, with the second line so many numbers after the first.
+    As :func:`separable_row_triple`, with the second row of v `line` numbers after the first.
     """
     a0_re = a0_im = a1_re = a1_im = a2_re = a2_im = fill(0.0)
     b0_re = b0_im = b1_re = b1_im = b2_re = b2_im = fill(0.0)
@@ -159,8 +159,8 @@ def upright_sums(v, at0, at1, at2, line, steps, real, w, w_at, w_step, q):
 
 
 @compiled
-def tilted_sum(v, at, steps, real, w, w_at, w_step, r, q, m):
-    """dT/dP of a row of other atoms into the m-th pair of q, and nothing more."""
+def coupled_sum(v, at, steps, real, w, w_at, w_step, r, q, m):
+    """Store dT/dP of a row of coupled atoms in pair m of q, without other derivatives."""
     up, down = load(r, 0), load(r, LANES)
     up_re = up_im = down_re = down_im = fill(0.0)
     width = 2 if real else 4
@@ -188,7 +188,7 @@ def tilted_sum(v, at, steps, real, w, w_at, w_step, r, q, m):
 
 @compiled
 def add_sum(total, column, p, m, q, n):
-    """Add u of the m-th row, whose dT/dP is the n-th pair of q, to one column of `total`."""
+    """Add u of row m, whose dT/dP is pair n of q, to one column of `total`."""
     p_r, p_i = load(p, 2 * m * LANES), load(p, (2 * m + 1) * LANES)
     q_r, q_i = load(q, 2 * n * LANES), load(q, (2 * n + 1) * LANES)
     _accumulate(total, column, fill(1.0), multiply_add(p_i, q_i, multiply(p_r, q_r)))
@@ -201,7 +201,7 @@ def _accumulate(total, column, x, y):
 
 
 @compiled
-def add_upright(total, p, q, m, h, k):
+def add_separable(total, p, q, m, h, k):
     """Add u and s of the m-th row times 1, h, k and their products to the columns of `total`."""
     p_r, p_i = load(p, 2 * m * LANES), load(p, (2 * m + 1) * LANES)
     q_r, q_i = load(q, 2 * m * LANES), load(q, (2 * m + 1) * LANES)
@@ -224,7 +224,7 @@ def _add_planar(total, u, s, h, k):
 
 @compiled
 def _times_powers_of_l(moments, at, r, first, start, stride):
-    """First times the sums of derivatives in `moments` turned into sums over 1, l and l^2.
+    """Sums over 1, l and l^2 times `first`, from the sums of derivatives in `moments`.
 
     For l = start + stride n, of terms t_n r^n whose sum and first and second (halved)
     derivatives by r are given.
@@ -249,8 +249,8 @@ def _times_powers_of_l(moments, at, r, first, start, stride):
 
 
 @compiled
-def add_tilted(total, p, m, r, start, stride, moments, h, k):
-    """The same for other atoms, from the `moments` of :func:`tilted_row`, with products with l.
+def add_coupled(total, p, m, r, start, stride, moments, h, k):
+    """Add u and s of coupled atoms times all products of 1, h, k, l, from :func:`coupled_row`.
 
     `r` holds four vectors: r^stride, its inverse, r^start, its inverse.
     """
@@ -276,7 +276,7 @@ def add_tilted(total, p, m, r, start, stride, moments, h, k):
 
 @compiled
 def add_table(total, w, g, g_at, first_l, stride, steps):
-    """Add what dT/dW in g means to s and u times l and l^2."""
+    """Add s l and u l^2, which follow from dT/dW in g, to the columns of `total`."""
     for n in range(steps):
         index = first_l + stride * n
         w_r, w_i = load(w, 2 * index * LANES), load(w, (2 * index + 1) * LANES)

@@ -7,24 +7,25 @@ an atom factorises along its row,
 
     W(l) = exp(-beta33 l^2) exp(2 pi i l z)             a table for each atom
     P(h, k) = X(h) Y(k) exp(-2 beta12 h k)              two more tables and a real factor
-    r(h, k) = exp(-2 (beta13 h + beta23 k))             real, and 1 for *upright* atoms
+    r(h, k) = exp(-2 (beta13 h + beta23 k))             real; 1 for *separable* atoms
 
-so that neither sine nor exponential is left to compute at a reflection. Every row starts at l = 0
-and runs up and down from there, P <- P r. Only a real factor is raised to a power: errors grow
-by an ulp a step, and nothing has to be started anew. Where centring leaves the even or the odd l
-of a row, it runs in *strides* of 2, from l = 0 or from 1 and -1.
+so that no sine or exponential is computed at a reflection. Every row starts at l = 0 and runs
+up and down from there, P <- P r. Only a real factor is raised to a power: errors grow by an ulp
+per step, and the recurrence need not be restarted. Where centring allows only even or only odd l
+in a row, the row has a *stride* of 2, from l = 0 or from 1 and -1.
 
-*Upright* atoms have beta13 = beta23 = 0: all isotropic ones where c* is perpendicular to a* and
-b*. For them W(-l) = conj W(l) gives l and -l by the same four sums, over Re P Re W, Im P Im W,
-Re P Im W and Im P Re W: two multiply-adds for an atom at a reflection.
+*Separable* atoms (separable along l) have beta13 = beta23 = 0: all isotropic atoms have where c*
+is perpendicular to a* and b*. The other atoms are *coupled*. For separable atoms
+W(-l) = conj W(l) gives l and -l by the same four sums, over Re P Re W, Im P Im W,
+Re P Im W and Im P Re W: two multiply-adds per atom and reflection.
 
-In every table the atoms of one kind lie side by side in *blocks*, real parts before imaginary
-parts. For upright atoms the innermost loop runs over a block, a bundle of dot products that the
-compiler turns into vector instructions unasked. Other atoms change P from one l to the next: for
-them it runs over l, with one vector of atoms in registers. Several rows are summed at a time,
-because a number once loaded then serves several sums.
+In every table the atoms of one kind are stored contiguously in *blocks*, real parts before
+imaginary parts. For separable atoms the innermost loop runs over a block, as several dot products
+that the compiler vectorizes. For coupled atoms P changes from one l to the next: the innermost
+loop runs over l, with one vector of atoms in registers. Several rows are summed at a time, so that
+a number once loaded is used for several sums.
 
-The sums are kept by kind of atom, without form factors: these and the symmetry are applied by
+The sums are kept for each kind of atom, without form factors: these and the symmetry are applied by
 :mod:`friedel.kernels.direct.symmetry`.
 """
 
@@ -49,22 +50,23 @@ TWO_PI = 2.0 * math.pi
 BLOCK = 264
 """Most atoms in a block, whose tables should fit the second-level cache.
 
-No power of two, since numbers at such distances compete for the same lines of a cache.
+It is no power of two, as numbers at such distances compete for the same cache lines.
 """
 
 ROWS_TOGETHER = 6
-"""Rows come in multiples of this, to be summed by two or by three."""
+"""The number of rows is a multiple of this; two or three rows are summed together."""
 
 TILE = 48
-"""Rows after which the recurrence along k starts anew: where work can be cut without a trace."""
+"""Number of rows after which the recurrence along k restarts: dividing the work between tiles
+changes no bits."""
 
 RESTART = 16
-"""Steps in a table from one entry made by sine and exponential to the next."""
+"""Number of steps in a table between entries calculated by sine and exponential."""
 
 
 @compiled
 def aligned(n):
-    """Numbers that begin with a line of the cache: vectors across two are slow to come back."""
+    """(n,) uninitialised float64, aligned to a cache line: vectors across two lines are slow."""
     memory = np.empty(n + 8)
     first = (-memory.ctypes.data % 64) // 8
     return memory[first : first + n]
@@ -115,13 +117,13 @@ def _restart(state, m, frac, width, scale):
 
 @compiled
 def take_atoms(model, atoms, place, form, scale):
-    """Coordinates (3), beta (6) and weights of some of the atoms; what is left weighs nothing."""
+    """Store coordinates (3), beta (6) and weights of some atoms, padded with zeros."""
     frac, weight, beta, _ = model
     place[:], form[:], scale[:] = 0.0, 0.0, 0.0
     for j in range(len(atoms)):
         scale[j] = weight[atoms[j]]
         for axis in range(3):
-            # Whole cells are dropped: fewer digits before the point leave more behind it
+            # Whole cells are removed: fewer digits before the point leave more behind it
             place[axis, j] = frac[atoms[j], axis] - np.rint(frac[atoms[j], axis])
         for m in range(6):
             form[m, j] = beta[atoms[j], m]
@@ -129,7 +131,7 @@ def take_atoms(model, atoms, place, form, scale):
 
 @compiled
 def fill_tables(first, last, blocks, model, limit_k, tables):
-    """Tables of the blocks first to last (exclusive).
+    """Fill the tables of the blocks first to last (exclusive).
 
     `blocks`, `model` and `tables` are the tuples of these names in
     :mod:`friedel.direct.atom_blocks`.
@@ -143,16 +145,16 @@ def fill_tables(first, last, blocks, model, limit_k, tables):
         fill_axis(tables.y, b, -limit_k, place[1], form[1], ones, state)
         fill_axis(tables.w, b, 0, place[2], form[2], ones, state)
         tables.cross[b, :n] = form[3]
-        if not blocks.upright[b]:
-            for h in range(tables.tilt_h.shape[1]):
-                tables.tilt_h[b, h, :n] = np.exp(-2.0 * h * form[4])
-            for column in range(tables.tilt_k.shape[1]):
-                tables.tilt_k[b, column, :n] = np.exp(-2.0 * (column - limit_k) * form[5])
+        if not blocks.separable[b]:
+            for h in range(tables.coupling_h.shape[1]):
+                tables.coupling_h[b, h, :n] = np.exp(-2.0 * h * form[4])
+            for column in range(tables.coupling_k.shape[1]):
+                tables.coupling_k[b, column, :n] = np.exp(-2.0 * (column - limit_k) * form[5])
 
 
 @compiled_sums
 def _enter_row(p, m, b, h, column, x, y, vectors):
-    """X(h) Y(k) into p[m]."""
+    """Store X(h) Y(k) in p[m]."""
     for j in range(LANES * vectors):
         xr, xi, yr, yi = x[b, h, 0, j], x[b, h, 1, j], y[b, column, 0, j], y[b, column, 1, j]
         p[m, j] = xr * yr - xi * yi
@@ -161,7 +163,7 @@ def _enter_row(p, m, b, h, column, x, y, vectors):
 
 @compiled_sums
 def _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors):
-    """exp(-2 beta12 h k) times p[m]; `ratio` keeps it, and what makes it that of k + step_k."""
+    """Multiply p[m] by exp(-2 beta12 h k); `ratio` holds it and its factor to k + step_k."""
     if follows:
         for j in range(LANES * vectors):
             ratio[j] *= ratio[j + BLOCK]
@@ -175,13 +177,13 @@ def _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors):
 
 
 @compiled
-def _enter_tilted(up, down, p, m, start, stride, tilt_h, h_at, tilt_k, k_at, vectors):
-    """What the recurrences up and down the m-th row start from, and their factors.
+def _enter_coupled(up, down, p, m, start, stride, coupling_h, h_at, coupling_k, k_at, vectors):
+    """Store the first terms and the factors of the recurrences up and down row m.
 
-    They are P r^start and r^stride, conj P / r^start and 1 / r^stride.
+    These are P r^start and r^stride, conj P / r^start and 1 / r^stride.
     """
     for j in range(0, LANES * vectors, LANES):
-        r = multiply(load(tilt_h, h_at + j), load(tilt_k, k_at + j))
+        r = multiply(load(coupling_h, h_at + j), load(coupling_k, k_at + j))
         inverse = divide(fill(1.0), r)
         re, im = load(p, 2 * m * BLOCK + j), load(p, (2 * m + 1) * BLOCK + j)
         at = 3 * m * BLOCK + j
@@ -209,8 +211,8 @@ def _add(sums, s, at, first, second):
 
 
 @compiled_sums
-def _upright(sums, s, rows, i, steps, stride, p, b, w, vectors):
-    """Three rows at l and -l: 2 multiply-adds for an atom at a reflection."""
+def _separable(sums, s, rows, i, steps, stride, p, b, w, vectors):
+    """Sum three rows at l and -l: 2 multiply-adds per atom and reflection."""
     for n in range(steps):
         l = rows[i, 5] + stride * n
         a0 = b0 = c0 = d0 = a1 = b1 = c1 = d1 = a2 = b2 = c2 = d2 = 0.0
@@ -243,8 +245,8 @@ def _upright(sums, s, rows, i, steps, stride, p, b, w, vectors):
 
 
 @compiled_sums
-def _upright_real(sums, s, rows, i, steps, stride, p, b, w, vectors):
-    """Three rows at l, l + 1 and -l, -l - 1: 1 multiply-add for an atom at a reflection."""
+def _separable_real(sums, s, rows, i, steps, stride, p, b, w, vectors):
+    """Sum three rows at l, l + 1 and -l, -l - 1: 1 multiply-add per atom and reflection."""
     for n in range(0, steps, 2):
         l = rows[i, 5] + stride * n
         next_l = l + stride
@@ -294,11 +296,11 @@ def _add_term(acc, at, re, im, w_re, w_im, real):
 
 
 @compiled
-def _tilted(acc, steps, real, up, down, j, w, w_at, w_im, w_step):
-    """Two rows up and down: 4 multiply-adds and 2 products for an atom at a reflection.
+def _coupled(acc, steps, real, up, down, j, w, w_at, w_im, w_step):
+    """Sum two rows up and down: 4 multiply-adds and 2 products per atom and reflection.
 
     `acc` has vectors for every step: the first row up and down, the second row up and down.
-    Downwards it is the conjugate that is summed.
+    Down the row the conjugate is summed.
     """
     second, width = j + 3 * BLOCK, LANES if real else 2 * LANES
     a_re, a_im, a = load(up, j), load(up, j + BLOCK), load(up, j + 2 * BLOCK)
@@ -321,8 +323,8 @@ def _tilted(acc, steps, real, up, down, j, w, w_at, w_im, w_step):
 
 
 @compiled_sums
-def _add_tilted(sums, s, rows, i, steps, real, acc):
-    """What :func:`_tilted` has summed in lanes, added up, at the points of two rows."""
+def _add_coupled(sums, s, rows, i, steps, real, acc):
+    """Add the lanes of the sums of :func:`_coupled` to the points of two rows."""
     width = 1 if real else 2
     for n in range(steps):
         for m in range(2):
@@ -342,7 +344,7 @@ def _add_tilted(sums, s, rows, i, steps, real, acc):
 
 @compiled
 def follows_in_tile(rows, i, step_k):
-    """Whether row i is the neighbour of the one before, and that of the same tile."""
+    """Whether row i follows row i - 1 in steps of `step_k`, in the same tile."""
     h, k = rows[i, 0], rows[i, 1]
     return i % TILE != 0 and h == rows[i - 1, 0] and k == rows[i - 1, 1] + step_k
 
@@ -356,26 +358,26 @@ def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, s
     first, last
         Multiples of TILE, or the end.
     rows
-        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which so many rows
-        as ROWS_TOGETHER have in common, from a multiple of it on. The last line closes the table.
+        (n + 1, 6): h, k, steps up and down, the first point, and the least |l|, which each group
+        of ROWS_TOGETHER rows has in common. The last line closes the table.
     stride, step_k
-        From one l to the next in a row, and mostly from one row to the next.
+        Step in l along a row, and most frequent step in k from one row to the next.
     sums
         (n_slots, n_points) when `real`, else (n_slots, 2 n_points): real and imaginary parts.
     """
-    x, y, w, cross, tilt_h, tilt_k = tables
+    x, y, w, cross, coupling_h, coupling_k = tables
     p = np.empty((3, 2 * BLOCK))
     up, down = np.empty(6 * BLOCK), np.empty(6 * BLOCK)
     ratio = np.empty(2 * BLOCK)
-    p_flat, h_flat, k_flat = p.reshape(-1), tilt_h.reshape(-1), tilt_k.reshape(-1)
+    p_flat, h_flat, k_flat = p.reshape(-1), coupling_h.reshape(-1), coupling_k.reshape(-1)
     w_flat, acc = w.reshape(-1), aligned(8 * LANES * w.shape[1])
     parts = 1 if real else 2
     for b in range(len(blocks.slot)):
-        s, upright, vectors = blocks.slot[b], blocks.upright[b], blocks.vectors[b]
+        s, separable, vectors = blocks.slot[b], blocks.separable[b], blocks.vectors[b]
         crossed = (cross[b, : LANES * vectors] != 0.0).any()
-        together = 3 if upright else 2
+        together = 3 if separable else 2
         for i in range(first, last, together):
-            if blocks.fresh[b]:
+            if blocks.first_of_slot[b]:
                 for at in range(parts * rows[i, 4], parts * rows[i + together, 4]):
                     sums[s, at] = 0.0
             steps = 0
@@ -386,23 +388,23 @@ def sum_rows(first, last, rows, stride, step_k, limit_k, blocks, tables, real, s
                 if crossed:
                     follows = follows_in_tile(rows, i + m, step_k)
                     _apply_cross(p, m, b, h, k, follows, step_k, ratio, cross, vectors)
-                if not upright:
-                    h_at, k_at = b * tilt_h.shape[1] + h, b * tilt_k.shape[1] + k + limit_k
-                    _enter_tilted(
-                        up, down, p_flat, m, rows[i, 5], stride, h_flat, h_at * tilt_h.shape[2],
-                        k_flat, k_at * tilt_k.shape[2], vectors,
+                if not separable:
+                    h_at, k_at = b * coupling_h.shape[1] + h, b * coupling_k.shape[1] + k + limit_k
+                    _enter_coupled(
+                        up, down, p_flat, m, rows[i, 5], stride, h_flat, h_at * coupling_h.shape[2],
+                        k_flat, k_at * coupling_k.shape[2], vectors,
                     )  # fmt: skip
-            if upright and real:
-                _upright_real(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
-            elif upright:
-                _upright(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
+            if separable and real:
+                _separable_real(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
+            elif separable:
+                _separable(sums, s, rows, i, steps, stride, p_flat, b, w, vectors)
             else:
                 acc[: 8 * LANES * steps] = 0.0
                 n_atoms = w.shape[3]
                 w_at = 2 * (b * w.shape[1] + rows[i, 5]) * n_atoms
                 for j in range(0, LANES * vectors, LANES):
-                    _tilted(
+                    _coupled(
                         acc, steps, real, up, down, j, w_flat, w_at + j, n_atoms,
                         2 * n_atoms * stride,
                     )  # fmt: skip
-                _add_tilted(sums, s, rows, i, steps, real, acc)
+                _add_coupled(sums, s, rows, i, steps, real, acc)

@@ -1,9 +1,9 @@
-"""Symmetry of direct summation: sums over one asymmetric unit at all h R make F(h).
+"""Symmetry of direct summation: F(h) from sums over one asymmetric unit at all h R.
 
 The sums of the atoms of one kind obey Friedel's law even where form factors are complex, so that
-half of reciprocal space is enough. Centring is a factor, an inversion at the origin halves the
-operations [Bourhis2014], and where moreover all translations are halves of lattice vectors the
-real parts of the sums suffice.
+half of reciprocal space is enough. Centring is a factor, and an inversion at the origin halves the
+number of operations [Bourhis2014]. If, in addition, all translations are halves of lattice
+vectors, the real parts of the sums are enough.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ PHASE = np.concatenate([PHASE, PHASE * [1, -1, 1, -1]])
 
 @compiled
 def folded(hkl, i, rotations, o):
-    """Of hkl[i] @ rotation and its Friedel mate that above (0, 0, 0), and if it is the mate."""
+    """hkl[i] @ rotation or its Friedel mate, whichever is after (0, 0, 0); true for the mate."""
     h, k, l = rotated(hkl, i, rotations, o)
     if h < 0 or (h == 0 and (k < 0 or (k == 0 and l < 0))):
         return -h, -k, -l, True
@@ -39,7 +39,7 @@ def folded(hkl, i, rotations, o):
 
 @compiled
 def steps_along_rows(hkl, absent, rotations, first_l, stride):
-    """(n_h, n_k, 2): steps needed up and down in each row, from the least |l| on.
+    """(n_h, n_k, 2): number of steps up and down in each row, from the least |l|.
 
     Rows are those of h >= 0 and -limit_k <= k <= limit_k; `first_l` (n_h, n_k) is their least |l|.
     """
@@ -57,12 +57,12 @@ def steps_along_rows(hkl, absent, rotations, first_l, stride):
 
 @compiled
 def locate(hkl, absent, rotations, translations, first_point, first_l, stride):
-    """Where the sum at hkl[i] @ rotation is found, and what phase it gets.
+    """The point of the sum at hkl[i] @ rotation, and its phase.
 
     Parameters
     ----------
     first_point
-        (n_h, n_k): where a row begins; its points are those of l = 0, -0, 1, -1, ... or
+        (n_h, n_k): the first point of each row; its points are at l = 0, -0, 1, -1, ... or
         1, -1, 3, -3, ..., as `first_l` and `stride` say.
 
     Returns
@@ -70,7 +70,7 @@ def locate(hkl, absent, rotations, translations, first_point, first_l, stride):
     point
         (n, n_operations) int32; -1 for absent reflections.
     turn
-        (n, n_operations) uint8: h.t in 24ths, and 24 more for the sum at a Friedel mate.
+        (n, n_operations) uint8: h.t in 24ths, plus 24 for the sum at a Friedel mate.
     """
     limit_k = first_l.shape[1] // 2
     point = np.full((len(hkl), len(rotations)), -1, np.int32)
@@ -114,10 +114,10 @@ def combine(first, last, point, turn, real, with_inverse, f, sums, factor, out):
 
 @compiled_sums
 def spread(first, last, point, turn, real, with_inverse, w, f, v):
-    """Transpose of :func:`combine`: v[slot] = what w at the reflections means for these sums.
+    """Transpose of :func:`combine`: v[slot] = dT/dRe + i dT/dIm of the sums, from w.
 
     For the slots first to last (exclusive), with complex `f` (n_slots, n) and w = dT/dRe F
-    + i dT/dIm F; v = dT/dRe + i dT/dIm of the sums, laid out as they are.
+    + i dT/dIm F; v has the layout of the sums.
     """
     for s in range(first, last):
         v[s] = 0.0

@@ -7,8 +7,8 @@ numbers,
     B(h, l) = W(l) exp(-2 beta13 h l)
     C(k, l) = exp(-2 beta23 k l)
 
-whose tables are filled by recurrences, each atom in one lane of a vector. Nothing is planned but
-the places in the tables, and no rows are left half empty.
+whose tables are filled by recurrences, each atom in one lane of a vector. Only the positions in
+the tables are planned, and no rows are partly unused.
 """
 
 import math
@@ -34,14 +34,14 @@ from friedel.kernels.simd import (
 
 @compiled
 def locate_in_tables(hkl, absent, operations, limits):
-    """Where A, B and C of hkl[i] @ rotation are, and what phase their product gets.
+    """The positions of A, B and C of hkl[i] @ rotation, and the phase of their product.
 
     Returns
     -------
     place
-        (n, n_operations, 6) int32: in A, B and C, or -1 for absent reflections; then h, k, l.
+        (n, n_operations, 6) int32: positions in A, B and C, -1 if absent; then h, k, l.
     turn
-        As of :func:`direct_symmetry.locate`.
+        As for :func:`friedel.kernels.direct.symmetry.locate`.
     """
     rotations, translations, _ = operations
     _, limit_k, limit_l = limits
@@ -62,7 +62,7 @@ def locate_in_tables(hkl, absent, operations, limits):
 
 @compiled
 def _enter_exponential(ratio, m, first, scale):
-    """exp(-2 scale m first), and what makes it that of the next n, in two vectors."""
+    """exp(-2 scale m first), and its factor from one n to the next, in two vectors."""
     for lane in range(LANES):
         ratio[lane] = math.exp(-2.0 * scale[lane] * m * first)
         ratio[lane + LANES] = math.exp(-2.0 * scale[lane] * m)
@@ -101,7 +101,7 @@ def _fill_exponentials(table, n_m, first_m, n_n, first_n, scale, ratio):
 
 @compiled
 def _factors(i, o, a, b, c, place):
-    """A, B and C of one reflection and operation, real and imaginary parts apart."""
+    """A, B and C of one reflection and operation, as real and imaginary parts."""
     at_a, at_b = 2 * LANES * place[i, o, 0], 2 * LANES * place[i, o, 1]
     size = load(c, LANES * place[i, o, 2])
     return load(a, at_a), load(a, at_a + LANES), load(b, at_b), load(b, at_b + LANES), size
@@ -109,7 +109,7 @@ def _factors(i, o, a, b, c, place):
 
 @compiled
 def _sum_operations(i, a, b, c, place, turn, real, sums):
-    """Of one reflection: sum_ops exp(2 pi i h.t) A B C into a pair of vectors."""
+    """Store sum_ops exp(2 pi i h.t) A B C of one reflection in a pair of vectors."""
     re = im = fill(0.0)
     for o in range(place.shape[1]):
         t = turn[i, o]
@@ -126,7 +126,7 @@ def _sum_operations(i, a, b, c, place, turn, real, sums):
 
 @compiled
 def _fill(first, model, limits, a, b, c):
-    """Tables of a vector of atoms; returns how many there are."""
+    """Fill the tables of a vector of atoms; return the number of atoms."""
     limit_h, limit_k, limit_l = limits
     n_h, n_k, n_l = limit_h + 1, 2 * limit_k + 1, 2 * limit_l + 1
     n = min(LANES, len(model.kind) - first)
@@ -175,7 +175,7 @@ def sum_by_tables(place, turn, limits, real, with_inverse, model, f, out):
 
 @compiled
 def _enter_pull(pull, i, first, n, kind, w, f, with_inverse):
-    """W conj(f) of a vector of atoms, in two vectors."""
+    """Store w conj(f) of a vector of atoms in two vectors."""
     for j in range(n):
         value = w[i] * f[kind[first + j], i].conjugate()
         pull[j] = 2.0 * value.real if with_inverse else value.real
