@@ -1,4 +1,4 @@
-"""Direct summation: friedel and gemmi in one run, the error of each beside its time.
+"""Direct summation: time and error of friedel and gemmi in one run.
 
     python benchmarks/direct.py [--threads N] [CASE ...]
 

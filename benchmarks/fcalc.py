@@ -1,10 +1,10 @@
-"""Time, error and memory of F_calc: friedel beside its peers, at the error of each.
+"""Time, error and memory of F_calc: friedel compared with its peers, at the error of each.
 
     python benchmarks/fcalc.py [--plot FILE] [MODEL ...]
 
 MODEL is the name of a macromolecule in the folder of structures or of a synthetic crystal, such as
 "150,000 atoms"; by default all of them. The error of a peer is measured against direct summation
-and friedel is asked for that error. Both then calculate in turns, each in a process of its own;
+and friedel is asked for that error. Both then calculate alternately, each in its own process;
 of two calls in a turn the second counts.
 cctbx and TorchRef run with the interpreters that FRIEDEL_CCTBX_PYTHON and FRIEDEL_TORCHREF_PYTHON
 name, and are left out without.
@@ -90,13 +90,13 @@ class Comparison:
 
     @property
     def ratios_of_least(self):
-        """Of the least times by the clock."""
+        """Ratios of the shortest wall times, with one and two threads."""
         least = self.peer_clock.min()
         return float(least / self.clock.min()), float(least / self.two.min())
 
 
 def compare(name, model, d_min, hkl, sample, exact):
-    """The two programs in turns, so that both meet the same company on the machine."""
+    """The two programs alternately, so that other processes on the machine affect both alike."""
 
     def error_of(result):
         # Which reflections at exactly d_min are in the list is a matter of rounding

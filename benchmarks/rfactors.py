@@ -93,7 +93,7 @@ def run_friedel(task: Task, **options: object) -> Outcome:
 
 
 def read_structure(path: Path, hydrogens: bool):
-    """For the peers, as it is or with the hydrogens that friedel would add."""
+    """The structure for the peers, unchanged or with the hydrogens that friedel would add."""
     import gemmi
 
     structure = gemmi.read_structure(str(path))

@@ -1,4 +1,4 @@
-"""The smooth solvent mask beside the flat one: F_mask, R-factors and time, one thread.
+"""The smooth solvent mask compared with the flat one: F_mask, R-factors and time, one thread.
 
     python benchmarks/smooth_mask.py [--only NAME]
 

@@ -1,4 +1,4 @@
-"""The familiar door beyond the page: the same semantics and numbers as gemmi's objects."""
+"""The gemmi-compatible interface beyond the page: same behaviour and numbers as gemmi's."""
 
 import gemmi
 import numpy as np
@@ -195,9 +195,9 @@ def test_snapshot_is_for_the_engine(shared_data):
     engine = friedel.Calculator.from_model(
         structure, hkl=hkl, method="direct", table=IT92.snapshot(), unknown="X"
     )
-    door = compat.StructureFactorCalculatorX(structure.cell)
+    compatible = compat.StructureFactorCalculatorX(structure.cell)
     np.testing.assert_allclose(
-        engine.forward(), door.calculate_sf_from_model(structure[0], hkl), rtol=1e-12
+        engine.forward(), compatible.calculate_sf_from_model(structure[0], hkl), rtol=1e-12
     )
 
 
@@ -634,10 +634,10 @@ def test_scaling_parameters_are_gemmis(cell, name):
         ours.fit_parameters()
 
 
-# The door itself
+# The interface as a whole
 
 
-def test_every_name_of_the_door_resolves():
+def test_every_name_of_the_interface_resolves():
     assert compat.__all__ == sorted(set(compat.__all__))
     for name in compat.__all__:
         assert getattr(compat, name) is not None

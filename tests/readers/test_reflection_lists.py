@@ -1,4 +1,4 @@
-"""Reflection lists of small structures: told by content, read, and refused where they are bad."""
+"""Reflection lists of small structures: recognised by content, read, rejected if invalid."""
 
 import gzip
 

@@ -178,7 +178,7 @@ def test_energies_do_not_know_of_each_other(z, energies):
         np.testing.assert_allclose(np.transpose(together), alone, rtol=1e-9, atol=1e-12)
 
 
-# --- doors, shapes, errors ---
+# --- interfaces, shapes, errors ---
 
 
 @pytest.mark.parametrize("repaired", [False, True])

@@ -266,7 +266,7 @@ def test_extrapolation_is_told():
 
 
 def test_extrapolation_is_told_of_each_model():
-    """Of the second too, though Python by itself says the same words once for a line of code."""
+    """The warning is repeated for a second model, although Python shows a warning once per line."""
     crystal = friedel.Crystal((2.0, 2.1, 2.2, 90, 90, 90))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("default")

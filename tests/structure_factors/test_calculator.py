@@ -174,7 +174,7 @@ def test_the_same_bits_for_any_number_of_threads(threads):
 
 @pytest.mark.parametrize("method", ["fft", "direct"])
 def test_the_number_of_threads_may_change(method, monkeypatch):
-    """Nothing that is kept between calls holds the one that it was made with."""
+    """Objects kept between calls hold no reference to the calculator they were made with."""
     asked = []
 
     def in_stretches(work, n, threads, load=None):
