@@ -4,9 +4,9 @@
 
 FOLDER holds the models and data of `PAIRS`. In each pair 10 % of the reflections, drawn with a
 seed, are left out of every fit, besides the file's own free set. PYTHON is an interpreter that has
-cctbx; without it, as without gemmi, that peer is left out with a word. Every program fits the same
-reflections. Times include F_calc, mask and fit, one thread. Seeds 0 to 2 are those that settings of
-friedel were tuned with; quote others.
+cctbx; without it, as without gemmi, that peer is left out, with a message. Every program fits the
+same reflections. Times include F_calc, mask and fit, one thread. Settings of friedel were tuned
+with seeds 0 to 2; quote others.
 """
 
 import argparse

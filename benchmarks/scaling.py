@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--only NAME]
 
-Synthetic crystals, rtol 1e-4, one thread. First more and more atoms in a cell that grows with them,
-at one resolution; then the same atoms in the same cell at finer and finer resolution. The
+Synthetic crystals, rtol 1e-4, one thread. First the number of atoms and the cell increase at one
+resolution; then the same atoms in the same cell are calculated to higher resolution. The
 exponents are slopes of straight lines fitted to logarithms.
 """
 

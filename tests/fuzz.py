@@ -1,9 +1,9 @@
-"""Damaged copies of real files, in any number, through the readers and what comes after them.
+"""Damaged copies of real files are given to the readers and the calculations after them.
 
     python tests/fuzz.py [N_MUTATIONS] [FIRST_SEED]      # make fuzz: 20,000
 
-Whatever a file holds, the outcome is a result or a FriedelError. Each mutation is known by its
-seed; one that ends otherwise is printed with it, and its file is kept in fuzz-output/.
+Whatever a file contains, the outcome is a result or a FriedelError. The seed of a mutation that
+ends otherwise is printed, and its file is kept in fuzz-output/.
 """
 
 import math

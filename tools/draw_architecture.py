@@ -2,7 +2,7 @@
 
     python tools/draw_architecture.py
 
-The lines come from pyproject.toml; a box says the first sentence of its package's docstring.
+The lines come from pyproject.toml; a box contains the first sentence of its package's docstring.
 tests/test_tools.py checks that the stored picture is what this draws.
 """
 

@@ -43,7 +43,7 @@ def test_grids_that_are_left_out_could_not_win(name, rtol):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_plan_tells_its_error_and_leaves_little_of_what_is_allowed(name):
+def test_a_plan_predicts_its_error_and_uses_most_of_what_is_allowed(name):
     model = MODELS[name]()
     for rtol in (1e-2, 1e-4):
         plan = model.cheapest(rtol, FLOAT32)

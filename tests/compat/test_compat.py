@@ -23,7 +23,7 @@ SINGLE = 1e-6
 
 @pytest.fixture(autouse=True)
 def published_tables():
-    """Both programs' tables as published after each test."""
+    """The tables of both programs are reset to the published ones after each test."""
     gemmi.IT92_set_ignore_charge(False)
     keys = [(z, charge) for z in range(99) for charge in range(-2, 7)]
     entries = [gemmi.IT92_get_exact(gemmi.Element(z), charge) for z, charge in keys]

@@ -162,7 +162,7 @@ class TestCif:
             read_reflection_list(written(tmp_path, self.loop(tags, "1 0 0 ? ?")))
 
 
-def test_files_are_told_by_content(shared_data):
+def test_files_are_recognised_by_content(shared_data):
     models = shared_data / "models"
     assert "HKLF 4" in read_reflection_list(models / "epoxide.hkl").description
     assert "_refln_F_squared_meas" in read_reflection_list(models / "2242624.hkl").description

@@ -133,7 +133,7 @@ class TestSimulated:
         # of one crystal again: the fit leaves nothing over
         np.testing.assert_allclose(fit.f2_of_crystal, np.abs(fit.f_calc) ** 2, rtol=1e-5)
 
-    def test_inversion_twin_is_told_by_dispersion(self):
+    def test_inversion_twin_is_found_by_dispersion(self):
         model = model_p3()
         hkl = all_reflections(model[0], 0.9)
         f2 = 0.8 * intensities(model, hkl) + 0.2 * intensities(model, -hkl)

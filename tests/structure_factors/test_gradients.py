@@ -109,7 +109,7 @@ def test_the_fast_and_the_exact_way_agree(aniso, monkeypatch):
     atoms = some_atoms(20, aniso)
     values = np.random.default_rng(2).normal(size=SHAPE)
     fast = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
-    # Without room behind the rows no group can be handled the fast way
+    # Without unused points behind the rows no group can use the fast path
     monkeypatch.setattr(placement, "row_length", lambda nw, _: nw)
     exact = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
     scale = np.abs(exact).max(axis=0)
