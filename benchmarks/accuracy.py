@@ -1,4 +1,4 @@
-"""Error achieved over error asked for, on real structures.
+"""Ratio of achieved to requested error, on real structures.
 
     python benchmarks/accuracy.py [--only NAME]
 
@@ -25,7 +25,7 @@ from friedel.structure_factors.calculator import Calculator
 
 RTOLS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 LARGEST_AT_1_A = 5e6
-"""A^3; 5cvz is larger, and its grid at 1 A would take 23 GiB."""
+"""Å^3; 5cvz is larger, and its grid at 1 Å would take 23 GiB."""
 
 
 def resolutions(model, name):

@@ -1,4 +1,4 @@
-"""What the benchmarks share: models, the error measure, timing, peers in processes of their own."""
+"""Common parts of the benchmarks: models, error measure, timing, peers in their own processes."""
 
 import argparse
 import json
@@ -28,7 +28,7 @@ MACROMOLECULES = {
 }  # fmt: skip
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TORCHREF_NUM_THREADS"), "1")
 LONG = 0.2
-"""Seconds; it does not matter to such a call what the caches held."""
+"""Seconds; the state of the caches does not affect the time of a call longer than this."""
 SYNTHETIC = {
     "1,000 atoms": (1_000, (36, 46, 82), 2.0),
     "10,000 atoms": (10_000, (70, 90, 130), 1.8),
@@ -37,7 +37,7 @@ SYNTHETIC = {
 }
 """Number of atoms, a, b, c and d_min of crystals in P 21 21 21."""
 ATOMS_PER_A3 = 0.07
-"""In a protein molecule."""
+"""Density of atoms in a protein molecule, 1/Å^3."""
 SMALL_MOLECULES = ("1011031.cif", "2013551.cif", "2242624.cif", "4003024.cif", "epoxide.cif")
 
 
@@ -71,7 +71,7 @@ def models_folder():
 
 
 def load(name):
-    """A model as every peer can calculate it: without strict NCS, which gemmi's FFT leaves out."""
+    """A model that every peer can calculate: without strict NCS, which gemmi's FFT ignores."""
     return as_model(models_folder() / name, strict_ncs=False)
 
 
@@ -130,7 +130,7 @@ def seconds(work, repeats=7):
 
 
 class Peer:
-    """A peer's script in a process of its own, at work when it is told to: see peer.py.
+    """A peer's script in its own process, which calculates on request: see peer.py.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def run_cctbx(script, model, hkl, d_min, repeats, algorithm):
 
 
 def run_peer(script, *arguments, python=None):
-    """What a peer's script printed as JSON, or None when it cannot run here."""
+    """The JSON output of a peer's script, or None when it cannot run here."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out.npz"
         command = [python or sys.executable, str(HERE / script), *map(str, arguments), str(output)]

@@ -2,17 +2,17 @@
 
     python benchmarks/cost_constants.py [--only GROUP] [--quick]
 
-Behind each new value stand the old one and new / old. Groups: definition, tables, rows, fft,
-threads, as in GROUPS at the end of this file. It takes less than two minutes. Times of one thread
-are those of the processor, which other work hardly lengthens; threads must have the machine
-to themselves. --quick takes a few seconds and shows only that everything runs.
+Each new value is followed by the old one and the ratio new / old. Groups: definition, tables,
+rows, fft, threads, as in GROUPS at the end of this file. It takes less than two minutes. Times of
+one thread are processor times, which other processes hardly affect; threads need the machine
+for themselves. --quick takes a few seconds and shows only that everything runs.
 
 A prediction is a sum of constants times counts. The counts are found by asking the model itself,
-with one constant set to 1 and the others to 0; the constants are then those, none of them
-negative, that make the relative errors of all predictions in a group least. So what is measured
-is what predicts best, and no formula of a model stands here again. What a constant stands for
-shows only where its part of the time varies: each group says which of its calls do that. A 0 says
-that the times do not tell it from the constants beside it: keep the old value then.
+with one constant set to 1 and the others to 0; the constants are then the non-negative ones that
+minimise the relative errors of all predictions in a group. So the constants that predict best are
+found, and no formula of a model is repeated here. A constant is determined only where its part of
+the time varies: each group says which of its calls do that. A 0 says that the times do not
+distinguish it from the other constants: keep the old value then.
 """
 
 import argparse
@@ -240,12 +240,12 @@ def planned(crystal, atoms, d_min, share=1, **options):
 
 
 def fft():
-    """Few atoms in a large cell tell of the grid, many in a small one of the atoms. Lower cutoffs
-    and blurring make atoms reach farther, which tells what an atom costs from what its points cost.
-    The number of terms of the symmetry sum goes with that of the grid's points, whatever the
-    symmetry: one in eight reflections tells the two from one another. float64 is compared with
-    float32 at the same sampling. What a plan takes is the time in which a calculator of a small
-    structure is made.
+    """Few atoms in a large cell determine the cost of the grid, many in a small one that of atoms.
+    Lower cutoffs and blurring increase the radii, which separates the cost of an atom from that of
+    its points. The number of terms of the symmetry sum goes with that of the grid's points,
+    whatever the symmetry: one in eight reflections separates the two. float64 is compared with
+    float32 at the same sampling. The time of a plan is that of making a calculator of a small
+    structure.
     """
     cases, wide = [], []
     names = ("SECONDS_PER_CALL", "SECONDS_PER_GRID_POINT", "COST_ORTHOGONAL", "COST_MONOCLINIC",
@@ -356,7 +356,7 @@ GROUPS = {
 
 
 def text(value):
-    """As Python writes it, with two digits."""
+    """A number, tuple or dictionary as Python source, with two digits."""
     if isinstance(value, tuple):
         return f"({', '.join(map(text, value))})"
     if isinstance(value, dict):

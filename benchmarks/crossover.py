@@ -1,10 +1,11 @@
-"""Where the FFT becomes faster than direct summation: measured, and as `method="auto"` predicts.
+"""The size at which the FFT becomes faster than direct summation, measured and predicted.
 
     python benchmarks/crossover.py [--only NAME]
 
 In one crystal and at one resolution the time of direct summation grows with the number of atoms,
-that of the FFT hardly does. Atoms are drawn from a real structure, repeatedly if need be, and
-put anywhere; times are of one thread, once planned.
+that of the FFT hardly does. Atoms are drawn from a real structure, repeatedly if necessary,
+and get random positions; times are of one thread, without the plan. The prediction is that of
+`method="auto"`.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
-"""Direct summation: friedel and gemmi in one run, the error of each beside its time.
+"""Direct summation: time and error of friedel and gemmi in one run.
 
     python benchmarks/direct.py [--threads N] [CASE ...]
 
-Times are of one thread's processor, per (atom, image, reflection). gemmi's is measured on a sample
-of reflections, and so is cctbx's, which runs in a process of its own with the interpreter that
+Times are processor times of one thread, per (atom, image, reflection). Those of gemmi and cctbx are
+measured on a sample of reflections; cctbx runs in its own process with the interpreter that
 FRIEDEL_CCTBX_PYTHON names. Errors are max |dF| / rms |F| on that sample, against a sum with
 phases in extended precision and the same form factors; gemmi stores its own in single precision,
 and cctbx moves atoms close to a special position onto it.

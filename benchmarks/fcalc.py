@@ -1,19 +1,19 @@
-"""Time, error and memory of F_calc: friedel beside its peers, at the error of each.
+"""Time, error and memory of F_calc: friedel compared with its peers, at the error of each.
 
     python benchmarks/fcalc.py [--plot FILE] [MODEL ...]
 
 MODEL is the name of a macromolecule in the folder of structures or of a synthetic crystal, such as
 "150,000 atoms"; by default all of them. The error of a peer is measured against direct summation
-and friedel is asked for that error. Both then calculate in turns, each in a process of its own;
-of two calls in a turn the second counts.
+and friedel is asked for that error. Both then calculate alternately, each in its own process;
+of two calls in each repetition the second is timed.
 cctbx and TorchRef run with the interpreters that FRIEDEL_CCTBX_PYTHON and FRIEDEL_TORCHREF_PYTHON
-name, and are left out without.
+name, and are left out otherwise.
 
-Peers have one thread. Times with one thread are of the processor, which other work on the
-machine disturbs least; with two, and of the first call with its plan, the least by the clock. `x 1`
-and `x 2` are how many times faster friedel is with one and two threads: medians over turns of
-the ratio of times, the latter by the clock. `auto` is `x 1` with direct summation, where friedel
-left to itself would take it. MB are the most memory of each process.
+Peers use one thread. Times with one thread are processor times, which other processes on the
+machine affect least; those with two threads, and of the first call with its plan, are the shortest
+wall times. `x 1` and `x 2` are how many times faster friedel is with one and two threads: medians
+over repetitions of the ratio of times, for two threads of wall times. `auto` is `x 1` with direct
+summation, where `method="auto"` would use it. MB are the peak memory of each process.
 """
 
 import argparse
@@ -90,13 +90,13 @@ class Comparison:
 
     @property
     def ratios_of_least(self):
-        """Of the least times by the clock."""
+        """Ratios of the shortest wall times, with one and two threads."""
         least = self.peer_clock.min()
         return float(least / self.clock.min()), float(least / self.two.min())
 
 
 def compare(name, model, d_min, hkl, sample, exact):
-    """The two programs in turns, so that both meet the same company on the machine."""
+    """The two programs alternately, so that other processes on the machine affect both alike."""
 
     def error_of(result):
         # Which reflections at exactly d_min are in the list is a matter of rounding

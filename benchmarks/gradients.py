@@ -1,4 +1,4 @@
-"""Time of gradients beside that of structure factors, and beside those of cctbx and TorchRef.
+"""Time of gradients compared with that of structure factors, and with cctbx and TorchRef.
 
     python benchmarks/gradients.py [MODEL ...] [--only NAME]
 
@@ -9,9 +9,9 @@ automatically, with that of FRIEDEL_TORCHREF_PYTHON; either is left out where it
 friedel is asked for two errors, its default and the one that cctbx has. TorchRef reads PDB files
 only.
 
-Without models named, also an ensemble: mean and variance of F over 100 members of 5a3h at 2.0 A,
-beside 100 calls for the planned atoms (processor time, medians of turns), and how far memory goes
-beyond what it is before, in grids; on Linux.
+Without named models an ensemble is measured too: mean and variance of F over 100 members of 5a3h at
+2.0 Å, compared with 100 calls for the planned atoms (processor time, medians of repetitions), and
+the additional memory, in grids; on Linux.
 """
 
 import multiprocessing
@@ -32,7 +32,7 @@ from friedel.writers.gemmi_objects import find_gemmi_spacegroup
 
 NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")
 REPEATS = 5
-"""Of a peer."""
+"""Number of calls of a peer."""
 CALLS = 15
 LARGE = "150,000 atoms"
 MEMBERS, TURNS = 100, 5
@@ -73,7 +73,7 @@ def relative_rms(found, exact):
 
 
 def ours(model, hkl, w, rtol, method="fft"):
-    """Least time of F and of gradients, in turns, and the latter by the positions."""
+    """Least times of F and of gradients, run alternately, and the derivatives by positions."""
     calculator = Calculator.from_model(model, hkl=hkl, method=method, rtol=rtol, threads=1)
     calculator.forward(), calculator.adjoint(None, w)
     forward, adjoint = [], []
@@ -177,7 +177,7 @@ def main():
 
 
 def beside(peer, totals):
-    """How many times the peer's two together are friedel's, at either error."""
+    """Ratio of the peer's time of F and gradients to friedel's, at either error."""
     return "F + grad: {:.1f} x, {:.1f} x friedel's".format(*(sum(peer) / t for t in totals))
 
 

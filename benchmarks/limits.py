@@ -1,4 +1,4 @@
-"""What the time of F_calc consists of, beside what the machine's memory and arithmetic allow.
+"""The parts of the time of F_calc, compared with the limits of memory and arithmetic.
 
     python benchmarks/limits.py [--only NAME]
 
@@ -67,13 +67,13 @@ def parts_of_call(calculator):
 
 
 def bytes_per_second(size):
-    """Of a copy between two arrays of so many bytes, read and written."""
+    """Bandwidth of a copy between two arrays of `size` bytes, read and written."""
     source, target = (np.ones(size // 8) for _ in range(2))
     return 2 * size / median_seconds(lambda: np.copyto(target, source))
 
 
 def flops_per_second():
-    """Of a large batch of complex transforms in single precision, 5 n log2 n each."""
+    """Speed of many complex transforms in single precision, counted as 5 n log2 n each."""
     rows, n = BATCH
     batch = np.ones((rows, n), np.complex64)
     try:

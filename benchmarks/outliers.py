@@ -3,11 +3,10 @@
     python benchmarks/outliers.py FOLDER [--cctbx PYTHON] [--draws 4] [--only "l1, flat"]
         [--pair 1dur]
 
-Of a random 1 % of F_obs ten times the value is taken, or a thousandth, or zero (which friedel
-leaves out, and gemmi does not). Printed is how far, relative to the fit of the
-clean data, k_sol and B_sol move, how far the elements of B do, and the rms change of F_model:
-median and worst of the draws. Since friedel does not use zeros, "x 0" is also how far
-scales move for want of these reflections; less can no program be asked for.
+A random 1 % of F_obs is multiplied by 10, by 0.001 or by 0 (friedel does not use zeros, gemmi
+does). The output is the change of k_sol, B_sol and the elements of B relative to the fit of the
+clean data, and the rms change of F_model: median and largest of the draws. Since friedel does not
+use zeros, "x 0" is also the change caused by missing reflections, which no program can avoid.
 """
 
 import argparse
@@ -76,7 +75,7 @@ def main():
 
 
 def _moved(run, clean, task, factors):
-    """Of k_sol, B_sol, B (NaN where there are none) and F_model, between clean and spoilt data."""
+    """Changes of k_sol, B_sol, B (NaN if absent) and F_model, from clean to changed data."""
     data = replace(task.data, values=factors * task.data.values)
     found = run(replace(task, data=data))
     both = np.isfinite(found.f_model) & np.isfinite(clean.f_model)

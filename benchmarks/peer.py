@@ -1,4 +1,4 @@
-"""What every peer's process does: it answers each line on standard input with one of JSON.
+"""The loop of every peer's process: it answers each line on standard input with one of JSON.
 
     go       calculate once
     save     write hkl and F of the last calculation

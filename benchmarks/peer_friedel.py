@@ -1,4 +1,4 @@
-"""friedel beside its peers: peer_friedel.py ATOMS.npz D_MIN RTOL OUT.npz.
+"""friedel as one of the peers: peer_friedel.py ATOMS.npz D_MIN RTOL OUT.npz.
 
 `go` and `two` calculate with one and two threads, atoms having moved since the call before;
 `plan` makes a new plan, one thread, and calculates.

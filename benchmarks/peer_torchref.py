@@ -20,7 +20,7 @@ path, d_min, output = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 
 
 def pdb_text(atoms):
-    """Each atom in a residue of its own, so that no two are taken for alternates."""
+    """Each atom gets its own residue, so that no two are taken for alternates."""
     cell = gemmi.UnitCell(*atoms["cell"])
     a, b, c, alpha, beta, gamma = cell.parameters
     lines = [

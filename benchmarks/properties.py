@@ -1,4 +1,4 @@
-"""Properties of the elements: time of f' and f'' and of form factors, beside gemmi and xraydb.
+"""Properties of the elements: time of f' and f'' and of form factors, against gemmi and xraydb.
 
     python benchmarks/properties.py [--only NAME]
 

@@ -4,9 +4,9 @@
 
 FOLDER holds the models and data of `PAIRS`. In each pair 10 % of the reflections, drawn with a
 seed, are left out of every fit, besides the file's own free set. PYTHON is an interpreter that has
-cctbx; without it, as without gemmi, that peer is left out with a word. Every program fits the same
-reflections. Times include F_calc, mask and fit, one thread. Seeds 0 to 2 are those that settings of
-friedel were tuned with; quote others.
+cctbx; without it, as without gemmi, that peer is left out, with a message. Every program fits the
+same reflections. Times include F_calc, mask and fit, one thread. Settings of friedel were tuned
+with seeds 0 to 2; quote others.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def run_friedel(task: Task, **options: object) -> Outcome:
 
 
 def read_structure(path: Path, hydrogens: bool):
-    """For the peers, as it is or with the hydrogens that friedel would add."""
+    """The structure for the peers, unchanged or with the hydrogens that friedel would add."""
     import gemmi
 
     structure = gemmi.read_structure(str(path))

@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--only NAME]
 
-Synthetic crystals, rtol 1e-4, one thread. First more and more atoms in a cell that grows with them,
-at one resolution; then the same atoms in the same cell at finer and finer resolution. The
+Synthetic crystals, rtol 1e-4, one thread. First the number of atoms and the cell increase at one
+resolution; then the same atoms in the same cell are calculated to higher resolution. The
 exponents are slopes of straight lines fitted to logarithms.
 """
 
@@ -14,7 +14,7 @@ from friedel.structure_factors.calculator import Calculator
 
 ATOMS = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000)
 A3_PER_ATOM = 34.0
-"""Of the asymmetric unit, half of it solvent."""
+"""Volume of the asymmetric unit per atom, Å^3; half of it is solvent."""
 D_MIN = 2.5
 N_FIXED = 4_000
 RESOLUTIONS = (4.0, 3.2, 2.6, 2.1, 1.7, 1.35, 1.1, 0.9)
@@ -22,7 +22,7 @@ REPEATS = 5
 
 
 def crystal_of(n):
-    """n atoms in a cell 4:5:6 with room for them and their three mates."""
+    """n atoms in a cell with edges 4:5:6, in proportion to n, and three symmetry mates each."""
     scale = (4 * n * A3_PER_ATOM / (4 * 5 * 6)) ** (1 / 3)
     return synthetic(n, (4 * scale, 5 * scale, 6 * scale))
 

@@ -1,10 +1,10 @@
-"""The smooth solvent mask beside the flat one: F_mask, R-factors and time, one thread.
+"""The smooth solvent mask compared with the flat one: F_mask, R-factors and time, one thread.
 
     python benchmarks/smooth_mask.py [--only NAME]
 
 Data are as for the other benchmarks. Differences are rms of F_mask relative to those of the flat
-mask, by shell; those of the flat mask on a grid three times as fine say how well it knows itself.
-R-factors are those of the page's model and of the default one. Times are least ones of some
+mask, by shell; those of the flat mask on a grid three times as fine show its own error.
+R-factors are those of the flat solvent and of the default scales. Times are the shortest of some
 calls: of the flat F_mask, of the smooth one, and of its derivatives.
 """
 

@@ -2,8 +2,8 @@
 
     python benchmarks/solvent.py [--only NAME] [--cctbx PYTHON]
 
-Data are as for the other benchmarks. Least of some runs after a first one, in one process for
-friedel and gemmi, in one of its own for cctbx.
+Data are as for the other benchmarks. Times are the shortest of some runs after a first
+one, in one process for friedel and gemmi, in another for cctbx.
 """
 
 import gemmi

@@ -1,8 +1,8 @@
-"""The main job, start to end, on input that needs nothing fetched by hand.
+"""The main calculations from start to end, on input that is fetched automatically.
 
     python examples/demo.py [OUTPUT_FOLDER]
 
-A mineral whose structure stands beside this file; f' and f'' of selenium; and a peptide
+A mineral whose structure is in this folder; f' and f'' of selenium; and a peptide
 crystal (PDB 5e5z) with its measured amplitudes, from gemmi's source distribution, which pip gets.
 The other structures that structures.py gets or makes are left in the folder too.
 """

@@ -3,7 +3,7 @@
     python examples/refine_b_and_xyz.py MODEL DATA [--torch] [--shake 0.2] [--plot FILE.png]
                                         [--torchref (with --torch)]
 
-Coordinates are shaken by random shifts (rms in A along each axis) and every B becomes the mean;
+Coordinates are shaken by random shifts (rms in Å along each axis) and every B becomes the mean;
 L-BFGS takes both back, against low orders first. It stops early: without restraints more steps
 lower R_work below that of the deposited model, and fit noise, as R_free tells. Scales and solvent
 mask are found anew before each round, then held. With --torch the optimiser is PyTorch's, and
@@ -23,10 +23,10 @@ from tqdm import tqdm
 from friedel import FModel, as_model, as_reflections, targets
 
 ROUNDS = ((2.5, 4), (0.0, 5), (0.0, 5))
-"""Resolution limit of the target in A, and steps of the optimiser."""
+"""Resolution limit of the target in Å, and steps of the optimiser."""
 
 B_UNIT = 20.0
-"""B (A^2) that weighs as much as 1 A: variables of the optimiser should be alike."""
+"""Change of B (Å^2) scaled like a shift of 1 Å: variables should be of similar size."""
 B_RANGE = (2.0, 120.0)
 
 

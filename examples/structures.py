@@ -1,12 +1,11 @@
-"""Structures to try friedel on: real ones that pip can get, and data made for one of them.
+"""Structures for examples: measured ones that pip can get, and data simulated for one of them.
 
     python examples/structures.py [FOLDER]
 
-Models and data of PDB and COD entries come from gemmi's source distribution, which carries them
-for its tests; those in the folder that FRIEDEL_TEST_DATA names are taken from there. There are no
-data of 1orc, a protein, in it: 1orc.mtz is made here from the model, with hydrogens, solvent and
-errors, so that what a fit should find is known. Quartz and urea are those that stand beside this
-file. What is in the folder already is left as it is.
+Models and data of PDB and COD entries come from gemmi's source distribution, which includes them
+for its tests, or from the folder that FRIEDEL_TEST_DATA names. It has no data of 1orc, a protein:
+1orc.mtz is simulated here from the model, with hydrogens, solvent and errors, so that the true
+values are known. Quartz and urea are files of this folder. Existing files are not replaced.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The command, run inside the test's own process."""
+"""A function that runs the command inside the test's own process."""
 
 from pathlib import Path
 

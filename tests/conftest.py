@@ -1,4 +1,4 @@
-"""Where the tests find real structures: beside the checkout, in an environment variable, or pip."""
+"""Fixtures that find real structures: beside the checkout, by environment variable, or by pip."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader of the pages has: the folder that examples/structures.py fills."""
+    """The folder of a reader of the pages, which examples/structures.py fills."""
     folder = tmp_path_factory.mktemp("structures")
     command = [sys.executable, REPOSITORY / "examples" / "structures.py", folder]
     shared = _shared_folder()

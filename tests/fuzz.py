@@ -1,9 +1,9 @@
-"""Damaged copies of real files, in any number, through the readers and what comes after them.
+"""Damaged copies of real files are given to the readers and the calculations after them.
 
     python tests/fuzz.py [N_MUTATIONS] [FIRST_SEED]      # make fuzz: 20,000
 
-Whatever a file holds, the outcome is a result or a FriedelError. Each mutation is known by its
-seed; one that ends otherwise is printed with it, and its file is kept in fuzz-output/.
+Whatever a file contains, the outcome is a result or a FriedelError. The seed of a mutation that
+ends otherwise is printed, and its file is kept in fuzz-output/.
 """
 
 import math
@@ -33,7 +33,7 @@ NUMBERS = (
 WORDS = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e30, 1e-30, 3.0, 1e6, 0.5)
 DATA = ("5e5z.mtz", "2242624.hkl")
 N_REFLECTIONS = 10_000
-"""At most: fuzzing is about files, not about long sums."""
+"""Largest number of reflections calculated, so that fuzzing spends its time on files."""
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
@@ -80,7 +80,7 @@ def with_other_numbers(data: bytes, rng: random.Random) -> bytes:
 
 
 def calculate(path: Path) -> None:
-    """What a person does with a model."""
+    """Typical use of a model."""
     model = friedel.as_model(path, margin=10.0)
     a, b, c = sorted(model.crystal.cell[:3])
     few = max(
@@ -92,7 +92,7 @@ def calculate(path: Path) -> None:
 
 
 def compare(path: Path, model: Path) -> None:
-    """What a person does with data."""
+    """Typical use of data."""
     if path.suffix == ".mtz":
         data = friedel.as_reflections(path)
         friedel.FModel(model, data, solvent="flat", target="ls", d_min=3.0).fit().summary()
@@ -106,12 +106,12 @@ def originals(folder: Path) -> list[Path]:
 
 
 def contents_of(files: list[Path]) -> dict[Path, bytes]:
-    """What there is to damage, by path."""
+    """The files to damage, by path."""
     return {path: path.read_bytes() for path in files}
 
 
 def mutation(seed: int, files: dict[Path, bytes]) -> tuple[Path, bytes]:
-    """Which file a seed damages, and what it makes of it."""
+    """The file that a seed damages, and its damaged content."""
     rng = random.Random(seed)
     origin = rng.choice(list(files))
     change = with_other_numbers if rng.random() < 0.7 else damaged

@@ -25,7 +25,7 @@ def globule() -> Atoms:
 
 
 def observed(truth: ScaleParameters = TRUTH, noise: float = 0.0, **options) -> Reflections:
-    """What the globule would give, with a free set."""
+    """Simulated data of the globule, with a free set."""
     hkl = CRYSTAL.unique_reflections(2.0)
     rng = np.random.default_rng(4)
     blank = Reflections(CRYSTAL, hkl, np.ones(len(hkl)))

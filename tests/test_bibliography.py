@@ -1,4 +1,4 @@
-"""Every reference that a docstring or a table names stands in the one bibliography."""
+"""Every reference of a docstring or a table is in the bibliography."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the layout demands and a machine can check."""
+"""Rules of the layout that can be checked automatically."""
 
 import ast
 import re

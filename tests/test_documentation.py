@@ -1,4 +1,4 @@
-"""Pages and package tell of the same things."""
+"""Pages and package list the same names."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_every_command_shows_its_help_on_the_page():
 
 
 def test_pages_that_run_something_run_their_setup_first():
-    """IPython's own %%bash, without setup.py, hands out what it prints in pieces."""
+    """Without setup.py, IPython's own %%bash splits the output of a cell into several boxes."""
     for page in DOCS.glob("*.md"):
         text = page.read_text(encoding="utf-8")
         cells = re.findall(r"^```{code-cell}.*?^```$", text, re.DOTALL | re.MULTILINE)
@@ -41,7 +41,7 @@ def test_pages_that_are_notebooks_name_their_kernel():
 
 
 def test_every_page_is_in_a_table_of_contents():
-    """What is named there is a file, or a pattern that one matches."""
+    """Each entry is the name of a file, or a pattern that a file matches."""
     named = {"index"}
     for page in DOCS.glob("*.md"):
         for table in re.findall(r"```{toctree}(.*?)```", page.read_text("utf-8"), re.DOTALL):

@@ -1,4 +1,4 @@
-"""Notes are text, tell their kind and number, and in strict mode a guess is an error."""
+"""Notes are text with kind and number; in strict mode a guess is an error."""
 
 import copy
 import pickle

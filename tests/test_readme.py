@@ -1,4 +1,4 @@
-"""The ten recipes of the README, pasted and compared with the output printed there."""
+"""The ten examples of the README are run and compared with the output printed there."""
 
 import doctest
 import re
@@ -19,14 +19,14 @@ NUMBER = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
 
 @pytest.fixture
 def in_structures(structures, tmp_path, monkeypatch):
-    """The folder that the README names, as it is before any of its commands has run."""
+    """The folder that the README names, before any of its commands has run."""
     for path in structures.iterdir():
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
 
 
 def same(found: str, expected: str) -> bool:
-    """Alike but for what depends on the machine: 1 %, or two of the last digit; 10 % of errors.
+    """Equal except for machine dependence: 1 %, or two of the last digit; 10 % of errors.
 
     Errors, which are printed with exponents, are partly rounding of the Fourier transform.
     """
@@ -54,7 +54,7 @@ def commands() -> Iterator[tuple[list[str], str]]:
 
 
 def assert_contains(text: str, expected: str) -> None:
-    """The expected words in their order, without gaps but where there are three dots."""
+    """The text has the expected words in order, without gaps except at three dots."""
     words, place = text.split(), 0
     for run_of_words in re.split(r"^\s*\.\.\.$", expected, flags=re.MULTILINE):
         wanted = run_of_words.split()
@@ -77,7 +77,7 @@ def test_there_are_ten():
 
 @pytest.mark.usefixtures("in_structures")
 def test_commands(capsys):
-    """All run one after the other, as they stand."""
+    """All commands run one after the other, unchanged."""
     n = 0
     for arguments, output in commands():
         if arguments == ["warmup"]:  # minutes; tests/runtime has it

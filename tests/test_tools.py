@@ -58,7 +58,7 @@ class TestImportTables:
 
 
 class TestCostConstants:
-    """benchmarks/cost_constants.py measures every machine constant that there is."""
+    """benchmarks/cost_constants.py measures every machine constant of the cost models."""
 
     NAMES = re.compile(
         r"^((?:SECONDS|COST)_\w+|\w+_SECONDS|\w+_PER_THREAD|POINTS_PER_ATOM|SHARE_OF_REAL)"

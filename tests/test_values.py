@@ -1,4 +1,4 @@
-"""Values own their arrays: what the caller does to its own afterwards changes nothing."""
+"""Values own their arrays: later changes to the caller's arrays have no effect."""
 
 import dataclasses
 

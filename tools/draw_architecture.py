@@ -2,7 +2,7 @@
 
     python tools/draw_architecture.py
 
-The lines come from pyproject.toml; a box says the first sentence of its package's docstring.
+The lines come from pyproject.toml; a box contains the first sentence of its package's docstring.
 tests/test_tools.py checks that the stored picture is what this draws.
 """
 
@@ -59,8 +59,8 @@ def text(x, y, content, size=TEXT, more=""):
 def line_of_boxes(names, top, colour):
     """The boxes of one line, and their height."""
     width = (WIDTH - SIDE - GAP * len(names)) / len(names)
-    room = int((width - 2 * PADDING) / CHARACTER)
-    ideas = [textwrap.wrap(idea(name), room) for name in names]
+    n_characters = int((width - 2 * PADDING) / CHARACTER)
+    ideas = [textwrap.wrap(idea(name), n_characters) for name in names]
     height = 2 * PADDING + NAME + LEADING * max(map(len, ideas))
     parts = []
     for i, (name, lines) in enumerate(zip(names, ideas, strict=True)):

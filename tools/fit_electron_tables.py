@@ -1,4 +1,4 @@
-"""Fit Gaussians to the form factors that are none, for the engine, and print the errors.
+"""Fit Gaussians to tables of other formulas, for sums over atoms, and print the errors.
 
     python tools/fit_electron_tables.py
 
@@ -17,7 +17,7 @@ from friedel.scattering.formfactors.fitting import fit_gaussians
 DATA = Path(__file__).parents[1] / "src" / "friedel" / "data"
 
 N_TERMS = 9
-"""Each Gaussian more makes the error three times smaller; the density kernels take threes."""
+"""Number of Gaussians: each more divides the error by three; density kernels take groups of 3."""
 STOL = np.linspace(0.0, 6.0, 601)
 
 

@@ -1,4 +1,4 @@
-"""Write the electron form factors that abTEM's package carries as tables of this one.
+"""Write the electron form factors of abTEM's package as tables of this one.
 
     pip download --no-deps abtem && unzip abtem-*.whl
     python tools/import_electron_tables.py abtem/parametrizations/data
@@ -6,7 +6,7 @@
     python tools/import_tables.py
 
 Only the published coefficients are taken. Those of Lobato & Van Dyck and of table 4.3.2.3 are
-equal, number by number, to those that diffsims carries.
+equal, number by number, to those of diffsims.
 """
 
 import csv

@@ -2,10 +2,10 @@
 
     python tools/refit_gaussians.py
 
-A density made of fewer Gaussians costs less. For every entry of the tables and every band
-0 <= sin(theta)/lambda <= 1/(2 d_min) the sum of n Gaussians, without a constant, that has the
-smallest maximal relative error against the table's own curve is looked for; what is
-found is written to src/friedel/data/refits.csv with its error. Takes some twenty minutes.
+A density of fewer Gaussians takes less time. For every entry of the tables and every band
+0 <= sin(theta)/lambda <= 1/(2 d_min) the script searches for the sum of n Gaussians, without a
+constant, with the smallest maximal relative error against the table's own curve, and writes it
+to src/friedel/data/refits.csv with its error. It takes some twenty minutes.
 """
 
 import csv

@@ -43,7 +43,7 @@ def test_grids_that_are_left_out_could_not_win(name, rtol):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_plan_tells_its_error_and_leaves_little_of_what_is_allowed(name):
+def test_a_plan_predicts_its_error_and_uses_most_of_what_is_allowed(name):
     model = MODELS[name]()
     for rtol in (1e-2, 1e-4):
         plan = model.cheapest(rtol, FLOAT32)
@@ -70,7 +70,7 @@ def test_broad_atoms_at_high_resolution_have_a_plan():
 
 
 def test_a_sharp_atom_without_occupancy_gets_a_density():
-    """It counts for nothing in the plan's errors, but must be put on the grid all the same."""
+    """Such an atom does not change the predicted errors, but must be put on the grid."""
     rng = np.random.default_rng(0)
     b_iso, occ = np.full(400, 80.0), np.ones(400)
     b_iso[0] = occ[0] = 0.0

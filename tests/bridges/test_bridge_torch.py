@@ -136,7 +136,7 @@ def test_one_operator_of_a_compiled_function(calculator, backend, batch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("batch", [(), (2, 1)])
 def test_the_operator_is_registered_as_it_should_be(calculator, dtype, batch):
-    """PyTorch's own checks: its schema, its shapes without data, its derivative."""
+    """PyTorch's own checks pass: schema, shapes without data, derivative."""
     module = StructureFactors(calculator)
     xyz, b_iso, u_aniso, occ = some_parameters(*batch, dtype=dtype)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")

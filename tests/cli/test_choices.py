@@ -1,4 +1,4 @@
-"""What the command offers is what the modules have: choices, file formats, quick help."""
+"""The command's choices, file formats and help are those of the modules."""
 
 import inspect
 import subprocess

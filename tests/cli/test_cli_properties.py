@@ -132,7 +132,7 @@ class TestDispersionFigure:
         ("elements", "energy"),
         [
             ([], None),
-            (["C"], None),  # no edge in reach of a beamline
+            (["C"], None),  # no edge in the energy range of beamlines
             (["Se"], (9000.0, 8000.0)),
             (["Se"], (-1.0, 8000.0)),
             (["Es"], (8000.0, 9000.0)),

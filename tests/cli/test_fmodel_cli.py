@@ -1,4 +1,4 @@
-"""The command ``friedel fmodel``: its options reach the fit; what it refuses."""
+"""The command ``friedel fmodel``: its options are passed to the fit; invalid ones are errors."""
 
 import json
 

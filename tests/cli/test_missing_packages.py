@@ -1,4 +1,4 @@
-"""What a command says when an optional package is missing, and when it says so."""
+"""Errors of commands when an optional package is missing come before any work."""
 
 import importlib
 import re

@@ -59,7 +59,7 @@ def assert_alike(found, expected, tolerance):
 
 
 def test_every_option_is_in_the_table(sfcalc):
-    """And what the table says to use instead exists."""
+    """The options that the table gives for friedel exist."""
     docs = (Path(__file__).parents[2] / "docs" / "sfcalc.md").read_text(encoding="utf-8")
     options = set(re.findall(r"--[a-z][-a-z0-9]*", sfcalc("--help")))
     assert len(options) > 35
@@ -87,7 +87,7 @@ OPTIONS = {
     "wavelength": (["--wavelength=0.8"], ["--wavelength=0.8"]),
     "no wavelength": (["-w0"], ["-w0"]),
 }
-"""Options of sfcalc and of fcalc; f'' is in every F of friedel, in none of sfcalc --hkl."""
+"""Options of sfcalc and of fcalc; every F of friedel includes f'', no F of sfcalc --hkl does."""
 
 
 @pytest.mark.parametrize("case", OPTIONS)
@@ -124,9 +124,9 @@ def test_charges_unknown_atoms_and_isotropic(capsys, sfcalc, page_models, tmp_pa
 
 
 def test_small_molecules_to_a_resolution(capsys, sfcalc, page_models):
-    """Where the file tells a wavelength sfcalc takes it; to friedel it must be said.
+    """sfcalc uses the wavelength of the file; friedel uses it only on request.
 
-    sfcalc 0.7.5 lists l >= 0 only, and of this trigonal crystal misses reflections.
+    sfcalc 0.7.5 lists l >= 0 only, and misses reflections of this trigonal crystal.
     """
     model = page_models / "2013551.cif"
     expected = theirs(sfcalc("--dmin=0.9", "-w0", model))
@@ -136,7 +136,7 @@ def test_small_molecules_to_a_resolution(capsys, sfcalc, page_models):
 
 
 def test_macromolecule_to_a_resolution_by_fft(capsys, sfcalc, page_models, tmp_path):
-    """Both within their errors: gemmi's at rate 2.5 is below 1e-5, friedel's below rtol."""
+    """Both agree within their errors: gemmi's at rate 2.5 is below 1e-5, friedel's below rtol."""
     model, csv = page_models / "5e5z.pdb", tmp_path / "f.csv"
     expected = theirs(sfcalc("--dmin=2", "--rate=2.5", "--rcut=1e-7", model))
     run(capsys, "fcalc", model, "--dmin=2", "--method=fft", "--rtol=1e-5", "--to-csv", csv)
@@ -146,7 +146,7 @@ def test_macromolecule_to_a_resolution_by_fft(capsys, sfcalc, page_models, tmp_p
 
 
 def test_test_reports_the_same_error(capsys, sfcalc, page_models):
-    """With the same sampling the error is that of gemmi within a small factor."""
+    """The error with the same sampling is that of gemmi within a small factor."""
     model = page_models / "4oz7.pdb"
     sampling = ["--dmin=2.5", "--rate=1.5", "--blur=20", "--rcut=1e-4"]
     line = sfcalc(*sampling, "--test", model)
@@ -189,7 +189,7 @@ def test_compare_reports_what_sfcalc_reports(capsys, sfcalc, shared_data):
 
 
 def test_ciffp(capsys, sfcalc, shared_data):
-    """Of the file's f' and f'' sfcalc takes f': with f'' the CIF's own F are met more closely."""
+    """sfcalc takes f' of the file, without f'': with f'' the CIF's own F agree more closely."""
     model, data = (shared_data / "models" / f"2242624.{x}" for x in ("cif", "hkl"))
     text = sfcalc(f"--compare={data}", "--ciffp", model)
     _, out, _ = run(capsys, "fcalc", model, "--compare", data, "--ciffp")
@@ -225,7 +225,7 @@ def test_density_map(capsys, sfcalc, page_models, tmp_path):
 
 
 def test_scale_to_is_fmodel(capsys, sfcalc, shared_data, tmp_path):
-    """With flat solvent, by least squares: the amplitudes of both programs after their fits."""
+    """Amplitudes of both programs agree after a fit of flat solvent by least squares."""
     models, target = shared_data / "models", tmp_path / "theirs.mtz"
     data = f"{models / '1dur.mtz'}:FP:SIGFP"
     options = ["--dmin=2.5", "--rate=2.5", "--radii-set=refmac", f"--scale-to={data}"]

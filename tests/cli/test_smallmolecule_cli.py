@@ -40,7 +40,7 @@ def test_summary_of_two_files(capsys, models):
     assert "note" not in out
 
 
-def test_extinction_follows_the_file_unless_told(capsys, tmp_path, embedded):
+def test_extinction_follows_the_file_unless_options_differ(capsys, tmp_path, embedded):
     free = numbers(capsys, tmp_path, *embedded)
     assert free["extinction"]["value"] == pytest.approx(0.082, abs=2e-3)
     assert free["weights"] == [0.0, 0.1705]

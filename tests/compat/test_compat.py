@@ -1,4 +1,4 @@
-"""The familiar door beyond the page: the same semantics and numbers as gemmi's objects."""
+"""The gemmi-compatible interface beyond the page: same behaviour and numbers as gemmi's."""
 
 import gemmi
 import numpy as np
@@ -23,7 +23,7 @@ SINGLE = 1e-6
 
 @pytest.fixture(autouse=True)
 def published_tables():
-    """Both programs' tables as published after each test."""
+    """The tables of both programs are reset to the published ones after each test."""
     gemmi.IT92_set_ignore_charge(False)
     keys = [(z, charge) for z in range(99) for charge in range(-2, 7)]
     entries = [gemmi.IT92_get_exact(gemmi.Element(z), charge) for z, charge in keys]
@@ -195,9 +195,9 @@ def test_snapshot_is_for_the_engine(shared_data):
     engine = friedel.Calculator.from_model(
         structure, hkl=hkl, method="direct", table=IT92.snapshot(), unknown="X"
     )
-    door = compat.StructureFactorCalculatorX(structure.cell)
+    compatible = compat.StructureFactorCalculatorX(structure.cell)
     np.testing.assert_allclose(
-        engine.forward(), door.calculate_sf_from_model(structure[0], hkl), rtol=1e-12
+        engine.forward(), compatible.calculate_sf_from_model(structure[0], hkl), rtol=1e-12
     )
 
 
@@ -634,10 +634,10 @@ def test_scaling_parameters_are_gemmis(cell, name):
         ours.fit_parameters()
 
 
-# The door itself
+# The interface as a whole
 
 
-def test_every_name_of_the_door_resolves():
+def test_every_name_of_the_interface_resolves():
     assert compat.__all__ == sorted(set(compat.__all__))
     for name in compat.__all__:
         assert getattr(compat, name) is not None

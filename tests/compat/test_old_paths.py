@@ -1,4 +1,4 @@
-"""Module paths of version 0.1.0 hand out what they held."""
+"""Module paths of version 0.1.0 still give access to their names."""
 
 from importlib import import_module
 from pathlib import Path

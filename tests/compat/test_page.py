@@ -19,7 +19,7 @@ ADDRESS = re.compile(r"0x[0-9a-f]+|0x\.\.\.")
 
 CLOSED_FORM, THROUGH_FFT = 1e-5, 1e-4
 FFT_RESULTS = ("get_value(", "value_array", "print(")
-"""What an example calls that shows numbers which went through a grid."""
+"""Calls of examples whose numbers were calculated on a grid."""
 
 N_EXAMPLES = 107
 
@@ -93,7 +93,7 @@ def test_every_example_of_the_page(page: str) -> None:
             checker.tolerance = THROUGH_FFT if through_fft else CLOSED_FORM
 
     with warnings.catch_warnings():
-        # 5e5z has no room for solvent, and friedel says so
+        # 5e5z has no solvent region, and friedel warns of it
         warnings.simplefilter("ignore", FriedelWarning)
         results = Runner(checker, verbose=False).run(test, out=report.append)
     assert results.failed == 0, "".join(report)

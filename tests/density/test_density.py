@@ -132,7 +132,7 @@ def test_float32_and_float64_agree(crystal, aniso, cutoff):
 
 @pytest.mark.parametrize("corner", [0.02, 0.5, 0.97])
 def test_the_part_that_atoms_reach_is_the_whole_map(corner):
-    """Also where it extends over the end of the cell; beyond it there is the background only."""
+    """The part may extend over the end of the cell; outside it there is only the background."""
     crystal = Crystal((60, 70, 20, 90, 100, 90))
     rng = np.random.default_rng(5)
     frac = corner + rng.uniform(-0.05, 0.05, (30, 3))
@@ -178,7 +178,7 @@ def test_radii_are_interpolated_in_b():
 @pytest.mark.parametrize("crystal", [ORTHOGONAL, OBLIQUE], ids=["orthogonal", "oblique"])
 @pytest.mark.parametrize("aniso", [0.0, 0.2], ids=["iso", "aniso"])
 def test_terms_without_amplitude_change_nothing(crystal, aniso):
-    """Not even where atoms end: they stand in the place of the broadest term of a group."""
+    """Radii of atoms do not change either, although such terms are the broadest of a group."""
     atoms = some_atoms(8, aniso)
     a, b = np.array([[2.0, 3.0]] * 3), np.array([[9.0, 25.0]] * 3)
     padded = np.column_stack([a, np.zeros(3)]), np.column_stack([b, np.zeros(3)])

@@ -126,7 +126,7 @@ def test_every_space_group_in_every_setting(system, monkeypatch):
 
 
 def crystal_of(group, seed):
-    """A crystal with the operations of a group and a random cell that these leave as it is."""
+    """A crystal with the operations of a group and a random cell that they leave invariant."""
     operations = group.operations()
     rotations = np.array([op.rot for op in operations]) // 24
     translations = np.array([op.tran for op in operations])

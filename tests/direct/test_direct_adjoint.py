@@ -41,7 +41,7 @@ def all_derivatives(way, crystal, atoms, hkl, f, monkeypatch):
 
 
 def check(crystal, atoms, hkl, monkeypatch):
-    """All ways agree to rounding, 1e-12 of the largest derivative of each kind."""
+    """All methods agree to rounding, 1e-12 of the largest derivative of each kind."""
     f = (
         form_factors(crystal, atoms, hkl)
         + 1j * np.linspace(0.0, 0.5, len(atoms.scatterers))[:, None]
@@ -66,7 +66,7 @@ def test_all_ways_agree(name, aniso, monkeypatch):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_space_group(system, monkeypatch):
-    """In one setting each, with atoms at general and special positions."""
+    """Each group is tested in one setting, with atoms at general and special positions."""
     groups = {group.number: group for group in settings_by_system()[system]}
     for number, group in groups.items():
         crystal, atoms = crystal_of(group, number), some_atoms(5, seed=number)

@@ -1,4 +1,4 @@
-"""FittedModel never changes; FModel keeps the last one and hands out its attributes."""
+"""FittedModel never changes; FModel keeps the last one and gives access to its attributes."""
 
 import dataclasses
 import inspect

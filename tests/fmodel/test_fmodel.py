@@ -43,7 +43,7 @@ RADII = {"refmac": "Refmac", "cctbx": "Cctbx", "vdw": "VanDerWaals"}
 
 
 def assert_same(found: ScaleParameters, expected: ScaleParameters) -> None:
-    """But for rounding in sums, 1e-13, that iterations leave as it is."""
+    """Results agree to the rounding of sums, 1e-13, which iterations do not amplify."""
     assert found.k_overall == pytest.approx(expected.k_overall, rel=1e-9)
     assert found.k_sol == pytest.approx(expected.k_sol, rel=1e-9)
     assert found.b_sol == pytest.approx(expected.b_sol, rel=1e-9)
@@ -587,7 +587,7 @@ class TestRealData:
         # the demand on the default target; least squares move B_sol by half
         assert moved.k_sol == pytest.approx(scales.k_sol, rel=0.02)
         assert moved.b_sol == pytest.approx(scales.b_sol, rel=0.02)
-        # 0.2 A^2 of B are 2 % of F at 1.6 A
+        # 0.2 Å^2 of B are 2 % of F at 1.6 Å
         np.testing.assert_allclose(moved.b_overall, scales.b_overall, atol=0.2)
 
     """The default against gemmi's R-factors, on all reflections and on those left out."""

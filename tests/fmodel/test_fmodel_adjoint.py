@@ -28,9 +28,9 @@ FIXED = ["atoms alone", "flat", "layer and curves", "babinet"]
 MOVING = ["moving mask", "moving layer"]
 
 STEP = 1e-5
-"""Of central differences, relative: truncation and rounding are then both near 1e-10."""
+"""Relative step of central differences: truncation and rounding are both near 1e-10."""
 TOLERANCE = 1e-6
-"""Leaves room for parameters to which T is not sensitive."""
+"""Relative; it allows for parameters to which T is not sensitive."""
 
 
 def some_atoms() -> Atoms:
@@ -160,7 +160,7 @@ def test_where_a_factor_is_zero(model, name):
     [*product(["none", "flat", "smooth", "babinet"], [False]), ("flat", True), ("smooth", True)],
 )
 def test_of_a_fitted_model(solvent, smooth_mask):
-    """A target of F_model, downhill along the derivatives by coordinates."""
+    """A target of F_model decreases along its negative derivatives by coordinates."""
     crystal = Crystal.from_triplets(
         (20, 25, 30, 90, 90, 90), ["-x+1/2,-y,z+1/2", "x+1/2,-y+1/2,-z"]
     )

@@ -1,4 +1,4 @@
-"""What must hold for any structure: each law on random structures, by both methods."""
+"""Laws that hold for any structure, tested on random structures by both methods."""
 
 import numpy as np
 import pytest

@@ -52,7 +52,7 @@ def distances(crystal: Crystal, first: np.ndarray, second: np.ndarray) -> np.nda
 
 
 def scattered_atoms(name: str, b_iso: float = 15.0) -> Atoms:
-    """Carbon on special positions and some on general ones, all well apart."""
+    """Carbon on special positions and some on general ones, all far from one another."""
     crystal, rng = crystal_of(name), np.random.default_rng(5)
     places = [np.array(x) for x in SPECIAL.get(name, [])]
     n_special = len(places)

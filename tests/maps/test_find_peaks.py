@@ -62,7 +62,7 @@ def test_gaussians_are_found_where_they_are(cell):
 @pytest.mark.parametrize(("points", "place", "height"), [(4, 1e-3, 2e-3), (3, 4e-3, 1.5e-2)])
 @pytest.mark.parametrize("cell", SKEWED)
 def test_how_exact_peaks_are(cell, points, place, height):
-    """Of a point atom, whose coefficients are the largest possible to the limit of resolution."""
+    """The peak is that of a point atom, whose coefficients do not fall off with resolution."""
     crystal, d_min = Crystal(cell), 1.5
     hkl = crystal.unique_reflections(d_min)
     total = 2.0 * len(hkl) / crystal.volume
@@ -79,7 +79,7 @@ def test_how_exact_peaks_are(cell, points, place, height):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_peaks_are_at_the_atoms(name):
-    """Each once, on general and special positions, with its atom next to it."""
+    """Each peak, on general and special positions, is found once, with its atom."""
     crystal, atoms = crystal_of(name), scattered_atoms(name)
     f = friedel.fcalc((crystal, atoms), d_min=1.2, method="direct")
     grid = friedel.map_from_coefficients(f)
@@ -137,7 +137,7 @@ def test_how_many():
 
 
 def test_every_maximum_of_a_grid_is_at_a_peak():
-    """A map without structure, in a crystal with symmetry: nothing is lost, nothing is twice."""
+    """In a random map, in a crystal with symmetry, no peak is missed and none is listed twice."""
     crystal = crystal_of("P 31 2 1")
     hkl = crystal.unique_reflections(2.0)
     values = np.random.default_rng(6).normal(size=(len(hkl), 2)) @ np.array([1.0, 1j])

@@ -1,4 +1,4 @@
-"""Maps are the Fourier sums that they are said to be."""
+"""Maps are the Fourier sums of their definition."""
 
 from dataclasses import replace
 

@@ -31,7 +31,7 @@ def test_arrays_are_frozen_and_the_callers_are_not():
 
 
 def test_views_of_what_others_write_to_are_copied():
-    """Also read-only ones: what was planned for such atoms would hold for others unnoticed."""
+    """Read-only views are copied too: their values could change after a calculation was planned."""
     b_iso = np.array([10.0])
     atoms = Atoms.from_labels(["C"], [[0, 0, 0]])
     seen = atoms.replace(b_iso=np.broadcast_to(b_iso, (1,)))

@@ -195,6 +195,6 @@ def test_more_reflections_than_there_is_memory_for(monkeypatch):
 
 
 def test_a_cell_with_one_endless_axis():
-    """Found by fuzzing: its volume tells nothing of how many reflections there are."""
+    """Found by fuzzing: the volume of such a cell does not give the number of reflections."""
     with pytest.raises(friedel.ResolutionError, match="about 1e.09 reflections"):
         Crystal((5, 5, 1e10, 90, 90, 90)).unique_reflections(20.0)

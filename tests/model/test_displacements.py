@@ -18,7 +18,7 @@ FRAC = np.array([[0.11, 0.27, 0.38], [0.62, 0.05, 0.81], [0.31, 0.72, 0.55]])
 U_CIF = np.array([0.041, 0.022, 0.033, 0.009, -0.011, 0.006])
 """U11 U22 U33 U12 U13 U23 of the first atom, as in _atom_site_aniso_U."""
 U_ISO = 0.035
-"""Of the second; the third has the tensor of an isotropic atom."""
+"""U of the second atom, Å^2; the third has the tensor of an isotropic atom."""
 HKL = np.array([[h, k, l] for h in range(-4, 5) for k in range(-4, 5) for l in range(6)])
 INDICES = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
@@ -151,7 +151,7 @@ def test_through_files(both, tmp_path):
     path, structure = both
     structure.write_pdb(str(tmp_path / "x.pdb"))
     structure.make_mmcif_document().write_file(str(tmp_path / "x.cif"))
-    # half a unit of the last place: 5e-4 A, 5e-5 A^2 and 5e-3 A^2 of B, at |s| up to 1.2 1/A,
+    # half a unit of the last place: 5e-4 Å, 5e-5 Å^2 and 5e-3 Å^2 of B, at |s| up to 1.2 1/Å,
     # so that 2 pi s dx is 4e-3 and 2 pi^2 s^2 dU is 1.4e-3; three atoms, and F beside its rms
     assert relative(f_of(path), f_of(str(tmp_path / "x.pdb"))) < 0.02
     assert relative(f_of(path), f_of(str(tmp_path / "x.cif"))) < 0.02

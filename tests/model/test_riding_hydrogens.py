@@ -67,7 +67,7 @@ def placed(position, elements, bonds, **options) -> tuple[np.ndarray, np.ndarray
 
 
 def number_on_end(element: str, length: float, other: str, bond_angle: float) -> int:
-    """Of the first of three atoms in a row."""
+    """The number of hydrogens on the first of three atoms in a row."""
     bend = np.radians(180.0 - bond_angle)
     last = [1.4 * np.sin(bend), 0.0, length + 1.4 * np.cos(bend)]
     position = [[0, 0, 0], [0, 0, length], last]
@@ -76,7 +76,7 @@ def number_on_end(element: str, length: float, other: str, bond_angle: float) ->
 
 
 def number_between(element: str, first: tuple, second: tuple, **options) -> int:
-    """Of an atom between two others, each given as element and bond length, that have a third."""
+    """The number on an atom between two others, given as element and bond length."""
     half = np.radians(57.0)
     across = np.array([np.sin(half), 0.0, 0.0])
     along = np.array([0.0, np.cos(half), 0.0])
@@ -230,7 +230,7 @@ def wrong_numbers(structure: gemmi.Structure) -> dict[str, tuple[int, int]]:
 
 
 def split(residue: gemmi.Residue, letters: str, names: tuple[str, ...] = ()) -> None:
-    """Atoms of a residue, by default all, become two in two conformations 0.04 A apart."""
+    """Atoms of a residue, by default all, are split into two conformations 0.04 Å apart."""
     for atom in [atom.clone() for atom in residue]:
         if not names or atom.name in names:
             residue.remove_atom(atom.name, atom.altloc)

@@ -96,7 +96,7 @@ def test_indices_must_be_whole():
 
 
 def axis_and_normal(crystal, matrix):
-    """Angle between the axis of a two-fold law and the normal of the plane that it leaves."""
+    """Angle between the axis of a two-fold law and the normal of its invariant plane."""
 
     def kept(m):
         values, vectors = np.linalg.eig(m)

@@ -40,7 +40,7 @@ def test_calculation(cell, place, occ, b_iso, d_min, rtol, method):
         crystal = friedel.Crystal.from_triplets(cell, ["-x,-y,-z"])
         atoms = friedel.Atoms.from_labels(["S"], [place], occ, b_iso)
         with warnings.catch_warnings():
-            # numpy's word on overflow, as at B = 1e9 A^2, is no outcome
+            # numpy's warning of overflow, as at B = 1e9 Å^2, is not a failure
             warnings.simplefilter("ignore")
             f = friedel.fcalc((crystal, atoms), d_min=d_min, rtol=rtol, method=method)
     except friedel.FriedelError:

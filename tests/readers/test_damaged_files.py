@@ -12,7 +12,7 @@ gemmi = pytest.importorskip("gemmi")
 
 
 def outcome(capsys, *arguments):
-    """Exit code; nothing but lines that begin with the name stands on stderr of a failure."""
+    """Exit code; stderr of a failure has only lines that begin with the program's name."""
     code, _, err = run(capsys, *arguments)
     assert code in (0, 2)
     if code == 2:
@@ -61,7 +61,7 @@ def test_a_seeded_part_of_the_fuzz_suite(tmp_path, page_models):
 
 
 def test_text_that_is_not_utf8(capsys, tmp_path):
-    """Found by fuzzing: gemmi hands out text only when it is looked at, and raises then."""
+    """Found by fuzzing: gemmi decodes text only on access, and raises then."""
     path = tmp_path / "quartz.cif"
     for right, wrong in ((b"P 32 2 1", b"P \x912 2 1"), (b"1/3+z", b"1/\xa5+z")):
         path.write_bytes(QUARTZ.read_bytes().replace(right, wrong))
@@ -71,7 +71,7 @@ def test_text_that_is_not_utf8(capsys, tmp_path):
 
 
 def test_long_names(page_models):
-    """Found by fuzzing: gemmi's FlatStructure has no room for them."""
+    """Found by fuzzing: such values overflow fields of gemmi's FlatStructure."""
     structure = gemmi.read_structure(str(page_models / "5i55.cif"))
     before = friedel.fcalc(structure, hkl=[[1, 2, 3]]).values
     chain = structure[0][0]

@@ -224,7 +224,7 @@ def test_bad_data_files(tmp_path, content):
 
 
 def test_atoms_near_special_positions_are_reported(tmp_path):
-    text = QUARTZ.replace("Si 0.4697 0 ", "Si 0.4697 0.025 ")  # 0.2 A from its image
+    text = QUARTZ.replace("Si 0.4697 0 ", "Si 0.4697 0.025 ")  # 0.2 Å from its image
     on = as_model(write(tmp_path / "on.cif", QUARTZ))
     near = as_model(write(tmp_path / "near.cif", text))
     assert not any("only near" in note for note in on.notes)

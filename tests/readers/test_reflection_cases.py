@@ -1,4 +1,4 @@
-"""What data files say: cases that went wrong, and siblings of each kind."""
+"""Reflection files that were once read wrongly, and similar ones of each kind."""
 
 import gemmi
 import numpy as np

@@ -1,4 +1,4 @@
-"""Reflection lists of small structures: told by content, read, and refused where they are bad."""
+"""Reflection lists of small structures: recognised by content, read, rejected if invalid."""
 
 import gzip
 
@@ -162,7 +162,7 @@ class TestCif:
             read_reflection_list(written(tmp_path, self.loop(tags, "1 0 0 ? ?")))
 
 
-def test_files_are_told_by_content(shared_data):
+def test_files_are_recognised_by_content(shared_data):
     models = shared_data / "models"
     assert "HKLF 4" in read_reflection_list(models / "epoxide.hkl").description
     assert "_refln_F_squared_meas" in read_reflection_list(models / "2242624.hkl").description

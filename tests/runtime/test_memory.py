@@ -112,7 +112,7 @@ def test_a_thread_that_ends_gives_its_memory_back(kept):
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the process's size is unknown")
 def test_the_system_gets_the_memory_back():
-    """A large cell, whose density takes 100 MB: its calculator goes, and then what was kept."""
+    """A density takes 100 MB: the calculator is deleted, then the kept memory is freed."""
     code = """
 import gc, os, threading, numpy as np, friedel
 def size():

@@ -49,7 +49,7 @@ assert compiled()[1] == 0
 
 
 def test_nowhere_to_keep_compiled_code(tmp_path):
-    """No folder can be made beside the kernels nor at home, as files stand there, even by root."""
+    """Folders can be made neither beside the kernels nor at home, where files have their names."""
     shutil.copytree(PACKAGE, tmp_path / "friedel", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("friedel/kernels/__pycache__", "home", "scratch"):
         (tmp_path / name).write_text("") if name != "scratch" else (tmp_path / name).mkdir()

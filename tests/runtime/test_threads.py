@@ -1,4 +1,4 @@
-"""Work divided among threads: all of it ends, the first error is told, and cores are counted."""
+"""Work divided among threads: all of it ends, the first error is raised, cores are counted."""
 
 import os
 import subprocess

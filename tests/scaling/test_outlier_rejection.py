@@ -131,7 +131,7 @@ class TestFModel:
 
 
 class TestFixedParameters:
-    """What is fixed stays as it is given, whatever shapes are tried."""
+    """Fixed parameters keep their values, whatever scale models are tried."""
 
     @pytest.mark.parametrize("name", ["k_sol", "k_layer", "overall_curve", "solvent_curve"])
     @pytest.mark.parametrize("solvent", ["auto", "flat", "smooth"])

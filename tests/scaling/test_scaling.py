@@ -64,7 +64,7 @@ def synthetic(
 
 
 def check_normal_equations(problem: Problem, x: np.ndarray) -> None:
-    """Those of the derivatives by finite differences."""
+    """The normal equations are those of the derivatives by finite differences."""
     steps = 1e-6 * np.diag(np.maximum(np.abs(x), 1.0))
     numeric = np.array(
         [

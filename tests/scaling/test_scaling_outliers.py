@@ -86,7 +86,7 @@ def test_good_data_of_a_pseudo_translation_are_near():
 def test_good_data_of_an_anisotropic_crystal_are_near():
     hkl = CRYSTAL.unique_reflections(2.6)
     noise = np.random.default_rng(2).normal(size=len(hkl))
-    # B33 is 60 A^2 more than the others
+    # B33 is 60 Å^2 more than the others
     assert far(CRYSTAL, hkl, noise * np.exp(-15.0 * (hkl[:, 2] / 44.0) ** 2)) <= 1
 
 

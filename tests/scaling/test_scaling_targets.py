@@ -84,7 +84,7 @@ class TestLaws:
 class TestOutliers:
     @staticmethod
     def moved(data: ScalingData, name: str, spoilt: np.ndarray) -> float:
-        """Greatest relative change of k_overall, k_sol, b_sol and, in units of 10 A^2, of B."""
+        """Greatest relative change of k_overall, k_sol, b_sol and, in units of 10 Å^2, of B."""
         clean, dirty = (fit(d, target=name).parameters for d in (data, replace(data, f_obs=spoilt)))
         changes = [
             getattr(dirty, p) / getattr(clean, p) - 1 for p in ("k_overall", "k_sol", "b_sol")

@@ -178,7 +178,7 @@ def test_energies_do_not_know_of_each_other(z, energies):
         np.testing.assert_allclose(np.transpose(together), alone, rtol=1e-9, atol=1e-12)
 
 
-# --- doors, shapes, errors ---
+# --- interfaces, shapes, errors ---
 
 
 @pytest.mark.parametrize("repaired", [False, True])
@@ -227,7 +227,7 @@ def test_bad_energies_are_refused(source, bad):
         anomalous("Fe", energy=bad, source=source)
 
 
-def test_an_energy_outside_of_the_range_is_told_the_range():
+def test_an_energy_outside_of_the_range_gives_an_error_with_the_range():
     with pytest.raises(EnergyError, match=r"0\.5 eV; expected 1\.01 to 966267 eV for Fe"):
         anomalous("Fe", energy=0.5, source="chantler")
     with pytest.raises(EnergyError, match=r"12\.4 eV; .* from 100 to 1e\+06 eV"):
@@ -238,7 +238,7 @@ def test_an_energy_outside_of_the_range_is_told_the_range():
         cromer_liberman_all([8000.0, 9000.0])
 
 
-def test_an_element_without_values_is_told_the_range():
+def test_an_element_without_values_gives_an_error_with_the_range():
     for element in ("H", "D", "He", "Np", "X"):
         with pytest.raises(ElementError, match="Z = 3 to 92"):
             anomalous(element, energy=8000)

@@ -253,7 +253,7 @@ def test_tables_tell_what_they_are():
         assert str(len(found.labels)) in repr(found)
 
 
-def test_extrapolation_is_told():
+def test_extrapolation_is_reported():
     for name in ("it92", "wk95"):
         found = form_factor_table(name)
         with pytest.warns(friedel.FriedelWarning, match=f"{name} are fitted to {found.stol_max:g}"):
@@ -265,8 +265,8 @@ def test_extrapolation_is_told():
     scattering_factors(["C"], "neutron").warn_beyond(1e3)
 
 
-def test_extrapolation_is_told_of_each_model():
-    """Of the second too, though Python by itself says the same words once for a line of code."""
+def test_extrapolation_is_reported_for_each_model():
+    """The warning is repeated for a second model, although Python shows a warning once per line."""
     crystal = friedel.Crystal((2.0, 2.1, 2.2, 90, 90, 90))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("default")

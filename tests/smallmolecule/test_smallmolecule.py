@@ -80,7 +80,7 @@ class TestStated:
         )
         order = np.lexsort(fit.hkl.T)
         theirs = np.sqrt(table[:, 3])[np.lexsort(fit.crystal.to_asu(table[:, :3])[0].T)]
-        # x is given to 1e-3 of 3.5 A: half of that turns phases at 0.55 A by up to 0.02
+        # x is given to 1e-3 of 3.5 Å: half of that changes phases at 0.55 Å by up to 0.02
         ours = np.abs(fit.f_calc[order])
         assert np.abs(ours - theirs).sum() / theirs.sum() < 0.004
 
@@ -133,7 +133,7 @@ class TestSimulated:
         # of one crystal again: the fit leaves nothing over
         np.testing.assert_allclose(fit.f2_of_crystal, np.abs(fit.f_calc) ** 2, rtol=1e-5)
 
-    def test_inversion_twin_is_told_by_dispersion(self):
+    def test_inversion_twin_is_found_by_dispersion(self):
         model = model_p3()
         hkl = all_reflections(model[0], 0.9)
         f2 = 0.8 * intensities(model, hkl) + 0.2 * intensities(model, -hkl)

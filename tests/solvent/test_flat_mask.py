@@ -138,7 +138,7 @@ def random_atoms(n: int, seed: int, labels: str = "CNOS") -> Atoms:
 
 
 def brute_force_mask(crystal, atoms, shape, parameters):
-    """The mask as it is defined, point by point."""
+    """The mask by its definition, point by point."""
     protein = np.zeros(shape, bool)
     points = np.stack(np.meshgrid(*(np.arange(n) / n for n in shape), indexing="ij"), axis=-1)
     radius = parameters.radius(atoms)
@@ -297,7 +297,7 @@ def test_mask_has_the_symmetry_of_the_crystal(kind):
 
 
 def moved_masks(mask, crystal):
-    """The mask seen through each symmetry operation."""
+    """The mask transformed by each symmetry operation."""
     size = np.array(mask.shape)
     for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):
         on_grid = rotation * size[:, None] // size

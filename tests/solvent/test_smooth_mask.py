@@ -104,7 +104,7 @@ def test_an_atom_without_occupancy_has_a_derivative_by_it():
 
 
 def test_the_definition():
-    """Point by point, in a cell that is smaller than an atom's reach."""
+    """The mask is compared point by point, in a cell smaller than the radius of an atom."""
     crystal = Crystal.from_triplets((4.0, 3.5, 5.0, 90, 115, 90), ["-x,y+1/2,-z"])
     atoms = Atoms.from_labels(["C", "O"], [[0.1, 0.2, 0.3], [0.6, 0.9, 0.8]], [0.7, 1.0])
     parameters = MaskParameters(0.9, r_probe=0.9, r_shrink=0.0)
@@ -173,7 +173,7 @@ def test_atoms_that_count_for_nothing():
 
 @pytest.mark.parametrize("radii", ["refmac", "vdw", "cctbx"])
 def test_it_is_near_the_flat_mask(shared_data, radii):
-    """As near as the flat mask is to itself on a finer grid, in shells that solvent reaches."""
+    """F_mask differs no more than that of the flat mask on a finer grid, at low resolution."""
     from friedel.readers.models import as_model
     from friedel.reflections.reflections import Reflections
 

@@ -137,7 +137,7 @@ def test_resolution_beyond_the_table_is_said_once():
         Calculator.from_model((Crystal((5, 5, 5, 90, 90, 90)), atoms), hkl=[[25, 0, 0]])
 
 
-def test_fixed_sampling_is_honoured_and_its_error_is_told():
+def test_fixed_sampling_is_used_and_its_error_is_reported():
     atoms = some_atoms()
     exact = Calculator.from_model((CRYSTAL, atoms), d_min=2.0, method="direct").forward()
     for fixed in ({"rate": 1.5}, {"blur": 20.0}, {"cutoff": 1e-4}, {"rate": 1.2, "blur": 5.0}):
@@ -174,7 +174,7 @@ def test_the_same_bits_for_any_number_of_threads(threads):
 
 @pytest.mark.parametrize("method", ["fft", "direct"])
 def test_the_number_of_threads_may_change(method, monkeypatch):
-    """Nothing that is kept between calls holds the one that it was made with."""
+    """Objects kept between calls hold no reference to the calculator they were made with."""
     asked = []
 
     def in_stretches(work, n, threads, load=None):

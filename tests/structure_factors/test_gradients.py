@@ -63,7 +63,7 @@ CASE_NAMES = ["orthogonal", "oblique", "aniso", "needles", "atoms larger than th
 @pytest.mark.parametrize(("crystal", "aniso", "shape"), CASES, ids=CASE_NAMES)
 @pytest.mark.parametrize("cutoff", [1e-2, 1e-5])
 def test_gathering_is_the_derivative_of_sampling(crystal, aniso, shape, cutoff, monkeypatch):
-    """With the same truncated Gaussians, however coarsely they are truncated."""
+    """The truncated Gaussians are the same, however coarsely they are truncated."""
     atoms = some_atoms(aniso=aniso)
     values = np.random.default_rng(2).normal(size=shape)
     planned = reach.RadiusTable.for_atoms
@@ -109,7 +109,7 @@ def test_the_fast_and_the_exact_way_agree(aniso, monkeypatch):
     atoms = some_atoms(20, aniso)
     values = np.random.default_rng(2).normal(size=SHAPE)
     fast = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
-    # Without room behind the rows no group can be handled the fast way
+    # Without unused points behind the rows no group can use the fast path
     monkeypatch.setattr(placement, "row_length", lambda nw, _: nw)
     exact = gathered(OBLIQUE, atoms, values, cutoff=1e-14)
     scale = np.abs(exact).max(axis=0)
@@ -257,7 +257,7 @@ def test_f_prime_and_f_double_prime_are_derivatives_by_them():
 
 
 def test_derivatives_by_f_prime_are_as_exact_as_f():
-    """Those on a grid planned for form factors that fall off would be 20 times too coarse."""
+    """On a grid planned for form factors that fall off, errors would be 20 times larger."""
     atoms, rtol = some_atoms(200).replace(occ=np.ones(200)), 1e-3
     fft, exact = (
         Calculator.from_model((SCREW, atoms), d_min=1.5, method=method, rtol=rtol)

@@ -34,7 +34,7 @@ def test_a_sum_holds_while_atoms_only_move():
 
 
 def test_what_was_given_out_does_not_change():
-    """Not even when a later call takes another plan."""
+    """A later call with another plan does not change it either."""
     atoms, sharp = some_atoms(60.0), some_atoms(1.0)
     planned = grid_sum(atoms)
     first = planned.at(atoms)

@@ -62,7 +62,7 @@ def check_one_line(done: subprocess.CompletedProcess) -> None:
 
 @pytest.mark.parametrize("option", ["mtz", "cif", "hkl", "csv", "map", "json", "fcf", "png"])
 def test_full_disk(tmp_path, option, shared_data):
-    """Where there is room for little, and where the last byte has none.
+    """The disk is full early, and full at the last byte.
 
     Both names are of one length, because some files tell the command that wrote them.
     """
@@ -124,7 +124,7 @@ def test_a_reader_that_left_is_no_error_to_speak_of(command):
 
 
 def test_the_umask_of_the_process_is_left_alone(tmp_path, monkeypatch):
-    """Setting it, be it for a moment, is seen by files that other threads make."""
+    """Setting the umask, even briefly, would affect files that other threads make."""
 
     def set_umask(mask: int) -> int:
         raise AssertionError("the umask is the whole process's")

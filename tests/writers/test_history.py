@@ -57,7 +57,7 @@ def assert_told(lines: list[str], command: str, notes: list[dict]) -> None:
         assert f"note({note['kind']}):{note['text']}".replace(" ", "") in bare
 
 
-def test_fmodel_tells_notes_once_and_everywhere(capsys, tmp_path, pair):
+def test_fmodel_reports_notes_once_in_every_output(capsys, tmp_path, pair):
     files = {name: tmp_path / f"out.{name}" for name in ("mtz", "cif", "json")}
     options = ["--to-mtz", files["mtz"], "--to-cif", files["cif"], "--json", files["json"]]
     arguments = [*pair, "--solvent", "flat", "--dmin", "3", *map(str, options)]
@@ -78,7 +78,7 @@ def test_fmodel_tells_notes_once_and_everywhere(capsys, tmp_path, pair):
     assert_told(method_of(files["cif"], "_audit.creation_method"), command, notes)
 
 
-def test_fcalc_tells_them_too(capsys, tmp_path):
+def test_fcalc_reports_notes_in_every_output(capsys, tmp_path):
     mtz, cif = tmp_path / "f.mtz", tmp_path / "f.cif"
     arguments = [str(QUARTZ), "--dmin", "1.5", "--to-mtz", str(mtz), "--to-cif", str(cif)]
     code, _, err = run(capsys, "fcalc", *arguments)

@@ -1,4 +1,4 @@
-"""CSV and JSON: what is quoted, and what becomes of numbers and objects that JSON has not."""
+"""CSV and JSON: quoting, and how numbers and objects that JSON lacks are written."""
 
 import csv
 import json
