@@ -71,7 +71,7 @@ def command(
     columns = {}
     for label in wanted:
         having = [table for table in found if label in table.labels]
-        for table in having or found:  # where none has it, the first raises and says what it has
+        for table in having or found:  # if no table has it, the first raises and lists its entries
             columns[f"{label} {table.name}"] = table.f(label, stol**2)
     if plot:
         _plot(wanted, [table.name for table in found], stol_max, plot, overwrite)

@@ -36,7 +36,7 @@ COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
     "--source",
     among=F_PRIME,
     default=SOURCES[0],
-    text="Where the numbers come from; repaired: without the false resonances of the original.",
+    text="Source of the values; repaired: without the false resonances of the original.",
 )
 @FORMAT
 @click.option(
@@ -71,7 +71,7 @@ def command(
         raise ParameterError("give at least one energy (-e) or wavelength (-w)")
     energy = np.concatenate(values) if values else np.empty(0)
     symbols = [element_record(element).symbol for element in elements]
-    # All is calculated before anything is printed: a failure leaves no half table
+    # Calculate everything before printing: an error must not leave half a table
     factors = {symbol: anomalous(symbol, energy=energy, source=source) for symbol in symbols}
     if plot:
         _plot(symbols, energy, plot, overwrite)
@@ -94,14 +94,14 @@ def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) ->
     from friedel.plots.scattering import plot_dispersion
 
     limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None
-    if len(energy) == 1:  # one energy: its surroundings
+    if len(energy) == 1:  # a single energy: draw a range around it
         limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))
     plot_dispersion(symbols, path, energy=limits, overwrite=overwrite)
     click.echo(f"wrote {path}", err=True)
 
 
 def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:
-    """The values that a number or a range ``"low:high"`` stands for.
+    """The values given by a number or a range ``"low:high"``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``friedel warmup``: compile everything once."""
+"""``friedel warmup``: compile all kernels ahead of time."""
 
 import sys
 import time
@@ -6,11 +6,11 @@ import time
 import click
 
 
-@click.command("warmup", short_help="compile everything once, for later calls to be quick")
+@click.command("warmup", short_help="compile all kernels ahead of time")
 def command() -> None:
-    """Compile all kernels and keep them, so that no later call waits for the compiler.
+    """Compile all kernels ahead of time, so that no later call waits for the compiler.
 
-    It takes a minute or two the first time, and seconds when there is nothing left to do.
+    It takes a minute or two the first time, and seconds if all are compiled.
     """
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""The text of a fitted model, and the numbers that JSON holds."""
+"""The summary of a fitted model as text, and as a dictionary for JSON."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
 
 MOST_OUTLIERS = 10
-"""Listed in the summary; the rest is counted."""
+"""Number of outliers listed in the summary; further ones are only counted."""
 
 UNITS = {
     "xray": "electrons/A^3",
@@ -23,11 +23,11 @@ UNITS = {
     "mott-bethe": "A/A^3",
     "neutron": "fm/A^3",
 }
-"""Of k_sol, by what is scattered."""
+"""Unit of k_sol for each radiation."""
 
 
 def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
-    """R-factors, parameters, the table by shell, outliers, and the notes unless not wanted."""
+    """R-factors, parameters, the table by shell, outliers, and notes unless `notes` is false."""
     blocks = ["\n".join(_heading(model)), table_text(shell_table(model, n_shells))]
     outliers = model.outliers
     if outliers:
@@ -84,7 +84,7 @@ def _pairs_text(model: ScaledModel) -> str:
     if not n:
         return ""
     if math.isnan(correlation):
-        return f"{n} pairs; the model has no differences, for want of f''"
+        return f"{n} pairs; no Bijvoet differences: f'' not included (give the wavelength)"
     return f"{n} pairs, correlation of differences {correlation:.3f}"
 
 
@@ -120,7 +120,7 @@ def _mask(masked: MaskedSolvent) -> dict[str, Any]:
 
 
 def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> dict[str, Any]:
-    """Numbers and text that JSON can hold; what is not a number is null."""
+    """Numbers and text for JSON; NaN becomes None."""
     masked = model.masked
     numbers = {
         "version": friedel_version(),

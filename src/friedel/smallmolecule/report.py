@@ -6,7 +6,7 @@ from friedel.smallmolecule.statistics import IntensityStatistics
 
 
 def summary(fit: IntensityStatistics, *, notes: bool = True) -> str:
-    """R-factors and parameters, with what the CIF states beside them; notes unless not wanted."""
+    """R-factors and parameters beside the values of the CIF; notes unless `notes` is false."""
     title = f"{fit.name} against {fit.data}"
     blocks = ["\n".join([title, *(f"  {name:10s} {text}" for name, text in _lines(fit))])]
     if notes and fit.notes:
