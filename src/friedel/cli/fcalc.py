@@ -15,12 +15,11 @@ from friedel.cli.options import (
     TABLE,
     USE_CHARGE,
     choice,
-    echo_notes,
     parse_hkl,
     radiation,
     summary_line,
 )
-from friedel.cli.output import chosen_files, file_options
+from friedel.cli.output import chosen_files, echo, echo_notes, file_options
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label, parse_label
@@ -159,23 +158,23 @@ def command(
         **options,
     )
     seconds = time.perf_counter() - start
-    click.echo(summary_line(read), err=True)
-    click.echo(result.description.split("; ")[0], err=True)
+    echo(summary_line(read), err=True)
+    echo(result.description.split("; ")[0], err=True)
     echo_notes(note for note in result.notes if note not in read.notes)
     if test:
         from friedel.reflections.agreement import agreement
 
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
-        click.echo(f"{agreement(result, exact.values)}", err=True)
+        echo(f"{agreement(result, exact.values)}", err=True)
         direct_seconds = time.perf_counter() - start
-        click.echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
+        echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:
-        click.echo(expected.report(result))
+        echo(expected.report(result))
     done = Calculation(result, read, dmin or 0.0, sampling, options)
     for output, path in files:
         output.write(done, path, overwrite=overwrite)
-        click.echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
+        echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
     if not files and expected is None:
         print_table(result)
 

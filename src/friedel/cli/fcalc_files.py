@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import click
 import numpy as np
 
-from friedel.cli.output import Output, write_as
+from friedel.cli.output import Output, echo, write_as
 from friedel.model.model import Model
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
@@ -98,4 +97,4 @@ def print_table(result: Reflections) -> None:
     for (h, k, l), *values in zip(result.hkl, *columns, strict=True):
         pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
         lines.append(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, STRICT, choice, echo_notes, radiation
-from friedel.cli.output import Output, chosen_files, file_options, write_as
+from friedel.cli.options import HYDROGENS, STRICT, choice, radiation
+from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
 from friedel.fmodel.options import CHOICES
 from friedel.reflections.reflections import Reflections
@@ -172,10 +172,10 @@ def command(model: str, data: str, **options: Any) -> None:
         raise ParameterError(f"--write-mask needs a mask: --solvent {options['solvent']} has none")
     fitted = fmodel.fit(_full_start(fmodel, start), fixed)
     echo_notes(fitted.notes)
-    click.echo(fitted.summary(notes=False))
+    echo(fitted.summary(notes=False))
     for output, path in files:
         output.write(fitted, path, overwrite=overwrite)
-        click.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:

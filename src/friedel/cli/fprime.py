@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import F_PRIME, choice
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo
 from friedel.constants import HC
 from friedel.errors import ParameterError
 from friedel.scattering.dispersion import SOURCES
@@ -83,11 +83,11 @@ def command(
     if not rows:
         return
     if style == "table":
-        click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
+        echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
         for symbol, e, wavelength, f1, f2 in (row.values() for row in rows):
-            click.echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
+            echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
     else:
-        click.echo(PRINTED[style](rows))
+        echo(PRINTED[style](rows))
 
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
@@ -97,7 +97,7 @@ def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) ->
     if len(energy) == 1:  # a single energy: draw a range around it
         limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))
     plot_dispersion(symbols, path, energy=limits, overwrite=overwrite)
-    click.echo(f"wrote {path}", err=True)
+    echo(f"wrote {path}", err=True)
 
 
 def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:

@@ -4,7 +4,6 @@ Choices are read from the modules that define them, so that additions there appe
 commands. These modules import neither numba nor scipy nor gemmi, which keeps --help fast.
 """
 
-import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -75,14 +74,3 @@ def summary_line(model: Model) -> str:
     return (
         f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
     )
-
-
-def command_line() -> str:
-    """The running command as typed in a shell, for the history of files."""
-    return shlex.join(["friedel", *map(str, click.get_current_context().obj or ())])
-
-
-def echo_notes(notes: Iterable[str]) -> None:
-    """Print decisions made while reading to stderr, one line each."""
-    for note in notes:
-        click.echo(f"friedel: note: {note}", err=True)

@@ -1,20 +1,45 @@
-"""Output: files that a command writes, and tables for people and for programs."""
+"""Output: printed text, files that a command writes, tables for people and for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from friedel.cli.options import command_line
 from friedel.errors import OutputError
 from friedel.writers.formats import Format
 from friedel.writers.json_files import plain
 from friedel.writers.tables import csv_text
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line to stdout, or to stderr if `err`, with "A" for "Å" if the stream lacks it.
+
+    Streams whose encoding lacks Å are ASCII ones, as in the C locale, and some Windows code pages.
+    """
+    stream = sys.stderr if err else sys.stdout
+    try:
+        "Å".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.replace("Å", "A")
+    click.echo(text, err=err)
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Print decisions made while reading to stderr, one line each."""
+    for note in notes:
+        echo(f"friedel: note: {note}", err=True)
+
+
+def command_line() -> str:
+    """The running command as typed in a shell, for the history of files."""
+    return shlex.join(["friedel", *map(str, click.get_current_context().obj or ())])
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from friedel.cli.options import (
     TABLE,
     USE_CHARGE,
     choice,
-    echo_notes,
     radiation,
 )
-from friedel.cli.output import Output, chosen_files, file_options, write_as
+from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
 from friedel.writers.formats import FCF_LISTS, format_of
@@ -108,8 +107,8 @@ def command(model: str, data: str, **options: Any) -> None:
         **options,
     )
     echo_notes(fit.notes)
-    click.echo(fit.summary(notes=False))
+    echo(fit.summary(notes=False))
     for output, path in files:
         of_list = {"list_code": list_code} if output == FCF else {}
         output.write(fit, path, overwrite=overwrite, **of_list)
-        click.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)

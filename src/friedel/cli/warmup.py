@@ -5,6 +5,8 @@ import time
 
 import click
 
+from friedel.cli.output import echo
+
 
 @click.command("warmup", short_help="compile all kernels ahead of time")
 def command() -> None:
@@ -18,4 +20,4 @@ def command() -> None:
 
     start = time.perf_counter()
     run(lambda jobs: tqdm(jobs, desc="compiling", disable=not sys.stderr.isatty()))
-    click.echo(f"ready after {time.perf_counter() - start:.0f} s", err=True)
+    echo(f"ready after {time.perf_counter() - start:.0f} s", err=True)

@@ -56,7 +56,7 @@ def _heading(model: ScaledModel) -> list[str]:
     limits = sigma_a((0.5 * np.array(sigma_a.limits)) ** 2)
     lines = [
         ("crystal", f"{group}, {' '.join(f'{x:g}' for x in model.crystal.cell)}"),
-        ("data", f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} A"),
+        ("data", f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} Å"),
         ("R_work", f"{model.r_work:.4f}   {len(d) - n_free} reflections, {fitted}"),
     ]
     if model.r_free is not None:
@@ -64,7 +64,7 @@ def _heading(model: ScaledModel) -> list[str]:
         lines.append(("R_free", f"{model.r_free:.4f}   {left_out}"))
     lines += [
         ("k_overall", f"{scales.k_overall:.4g}{curve}"),
-        ("B_overall", f"{scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}"),
+        ("B_overall", f"{scales.b_iso:.2f} Å^2; 11 22 33 12 13 23: {b}"),
         ("solvent", _solvent_text(model)),
     ]
     if pairs := _pairs_text(model):
@@ -92,11 +92,11 @@ def _solvent_text(model: ScaledModel) -> str:
     masked = model.masked
     if model.solvent == "none":
         return "none"
-    scales, unit = model.scales, UNITS[model.source]
+    scales, unit = model.scales, UNITS[model.source].replace("A", "Å")
     if masked is None:
-        return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} A^2"
+        return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} Å^2"
     p = masked.parameters
-    origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} A"
+    origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} Å"
     origin += ", smooth" if masked.smooth else ""
     if masked.given is not None:
         origin = "mask as given"
@@ -110,7 +110,7 @@ def _solvent_text(model: ScaledModel) -> str:
             f"{len(scales.solvent_curve)} terms"
         )
     else:
-        text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} A^2"
+        text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} Å^2"
     layer = f", layer {scales.k_layer:.2f} as dense" if scales.k_layer else ""
     return f"{text}{layer}; {volume}"
 

@@ -105,7 +105,7 @@ def table_text(shells: list[Shell]) -> str:
         "CC": "cc", "FOM": "fom",
     }  # fmt: skip
     columns = {
-        "d range, A": [f"{s.d_max:.2f} - {s.d_min:5.2f}" for s in shells],
+        "d range, Å": [f"{s.d_max:.2f} - {s.d_min:5.2f}" for s in shells],
         "n": [f"{s.n}" for s in shells],
         "n_free": [f"{s.n_free}" for s in shells],
         "compl.": [f"{s.completeness:.1%}" for s in shells],

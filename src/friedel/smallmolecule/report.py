@@ -20,11 +20,11 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
     cell = " ".join(f"{x:g}" for x in fit.crystal.cell)
     merging, stated = fit.merging, fit.stated
     merged = f"{merging.n_measured} measured, {merging.n_unique} unique"
-    wavelength = "" if fit.wavelength is None else f", wavelength {fit.wavelength:g} A"
+    wavelength = "" if fit.wavelength is None else f", wavelength {fit.wavelength:g} Å"
     a, b = fit.weighting
     lines = [
         ("crystal", f"{group}, {cell}"),
-        ("data", f"{merged}, {d.max():.2f} - {d.min():.2f} A{wavelength}"),
+        ("data", f"{merged}, {d.max():.2f} - {d.min():.2f} Å{wavelength}"),
         ("R_int", _beside(_number(merging.r_int), stated.r_int)),
         ("R_sigma", _beside(_number(merging.r_sigma), stated.r_sigma)),
         ("R1", _beside(_number(fit.r1), stated.r1, f"{int(fit.observed.sum())} with F > 4 sigma")),
