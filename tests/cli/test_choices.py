@@ -139,7 +139,7 @@ def test_two_kinds_by_their_endings(capsys, tmp_path):
     [
         (["-o", "f.xyz"], "expected an ending among .mtz, "),
         (["-o", "f"], "expected an ending among .mtz, "),
-        (["-o", "f.mtz", "--to-mtz", "./f.mtz"], "named for two outputs"),
+        (["-o", "f.mtz", "--to-mtz", "./f.mtz"], "given for two outputs"),
         (["-o", "nowhere/f.mtz"], "no folder"),
     ],
 )

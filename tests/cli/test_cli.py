@@ -176,7 +176,7 @@ def test_existing_output_is_kept_before_any_work(capsys, tmp_path):
     target.write_text("mine")
     code, _, err = run(capsys, "fcalc", QUARTZ, "--dmin", "1", "--to-mtz", target)
     assert (code, target.read_text()) == (2, "mine")
-    assert "not overwritten" in err
+    assert "to replace it use" in err
     assert run(capsys, "fcalc", QUARTZ, "--dmin", "1", "--to-mtz", target, "--overwrite")[0] == 0
 
 

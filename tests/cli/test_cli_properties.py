@@ -3,15 +3,30 @@
 import csv
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
 
 import friedel
 from commands import QUARTZ, run
+from friedel.cli.output import echo
 from friedel.scattering.dispersion.edges import absorption_edges
 
 gemmi = pytest.importorskip("gemmi")
+
+
+@pytest.mark.parametrize("err", [False, True])
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [("utf-8", "1.5 Å\n"), ("cp1252", "1.5 Å\n"), ("ascii", "1.5 A\n"), ("cp1251", "1.5 A\n")],
+)
+def test_lengths_are_printed_in_any_encoding(monkeypatch, err, encoding, printed):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding, newline="\n")
+    monkeypatch.setattr(sys, "stderr" if err else "stdout", stream)
+    echo("1.5 Å", err=err)
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding) == printed
 
 
 class TestFprime:
@@ -68,7 +83,7 @@ class TestFormfactor:
         code, out, _ = run(capsys, *call)
         assert code == 0
         header, _, last = out.splitlines()
-        assert header.split() == ["stol[1/A]", "Fe", "it92", "Fe", "c4322"]
+        assert header.split() == ["stol[1/Å]", "Fe", "it92", "Fe", "c4322"]
         assert [float(x) for x in last.split()] == pytest.approx([stol, 9.3036, 0.99715], abs=1e-3)
 
     def test_formats(self, capsys):

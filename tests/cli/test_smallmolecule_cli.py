@@ -100,7 +100,7 @@ def test_files(capsys, tmp_path, embedded):
     before = mtz.read_bytes()
     code, out, err = run(capsys, "fmodel", *embedded, "--to-mtz", mtz)
     assert (code, out) == (2, "")
-    assert "not overwritten" in err
+    assert "to replace it use" in err
     assert mtz.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"out.mtz", "out.fcf"}
     code, _, err = run(capsys, "fmodel", *embedded, "--to-fcf", fcf, "--fcf-list", 6, "--overwrite")

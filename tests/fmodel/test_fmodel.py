@@ -114,7 +114,7 @@ class TestSynthetic:
         found = FModel((CRYSTAL, hydrogens), data, solvent="flat").fit()
         assert found.solvent_fraction == 1.0
         assert found.result.n_parameters == 4
-        assert any("no atom is in the mask" in note for note in found.notes)
+        assert any("no atoms contribute to the mask" in note for note in found.notes)
 
     def test_works_where_gemmi_is_absent(self):
         code = """if True:

@@ -224,7 +224,7 @@ def test_a_flat_mask_does_not_move(solvent):
     hkl = CRYSTAL.unique_reflections(2.0)
     data = Reflections(CRYSTAL, hkl, np.arange(1.0, 1.0 + len(hkl)))
     fitted = FModel((CRYSTAL, atoms), data, solvent=solvent).fit()
-    with pytest.raises(FriedelError, match="does not follow"):
+    with pytest.raises(FriedelError, match="needs smooth_mask=True"):
         fitted.with_moving_mask.forward()
 
 

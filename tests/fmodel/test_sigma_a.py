@@ -10,7 +10,7 @@ from friedel.fmodel.sigma_a import (
     figure_of_merit,
     mean_intensity,
     phase_statistics,
-    rice_surprise,
+    rice_negative_log_likelihood,
 )
 from friedel.model.crystal import Crystal
 
@@ -63,15 +63,17 @@ class TestEstimate:
                 moved = list(found.coefficients)
                 moved[i] += step
                 other = SigmaA(tuple(moved), found.limits, 500, 0.0)(stol2)
-                value = -rice_surprise(e_obs, e_model, none, other)[0].sum()
+                value = -rice_negative_log_likelihood(e_obs, e_model, none, other)[0].sum()
                 assert value < found.log_likelihood
 
     @pytest.mark.parametrize("kind", [True, False])
     def test_derivative(self, kind):
         e_obs, e_model = np.array([0.2, 1.0, 2.5]), np.array([0.4, 1.2, 2.0])
         centric, s, step = np.full(3, kind), np.array([0.3, 0.7, 0.95]), 1e-6
-        ahead, behind = (rice_surprise(e_obs, e_model, centric, s + d)[0] for d in (step, -step))
-        slope = rice_surprise(e_obs, e_model, centric, s)[1]
+        ahead, behind = (
+            rice_negative_log_likelihood(e_obs, e_model, centric, s + d)[0] for d in (step, -step)
+        )
+        slope = rice_negative_log_likelihood(e_obs, e_model, centric, s)[1]
         np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-5)
 
     def test_a_perfect_model_is_no_infinity(self):

@@ -436,5 +436,5 @@ def test_twin_laws_on_a_list_with_components():
     model = model_p3()
     hkl = model[0].unique_reflections(2.0)
     data = reflection_list(hkl, np.ones(len(hkl)), np.ones(len(hkl), int))
-    with pytest.raises(friedel.ParameterError, match="do not apply"):
+    with pytest.raises(friedel.ParameterError, match="do not give twin laws"):
         friedel.fit_intensities(model, data, twin_laws=["k,h,-l"])

@@ -1,4 +1,4 @@
-"""What the bridges share: parameters of any batch shape in, structure factors and gradients out."""
+"""Structure factors and gradients for batches of parameters, shared by all bridges."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from friedel.structure_factors.calculator import Calculator, Evaluation
 from friedel.structure_factors.ensemble import in_order
 
 TRAILING = {"xyz": (3,), "b_iso": (), "u_aniso": (6,), "occ": ()}
-"""Parameters that bridges take, with the shape that each atom has."""
+"""Parameters that bridges take, each with the shape of its values for one atom."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +20,9 @@ class Batch:
     Attributes
     ----------
     shape
-        Of the batch.
+        Shape of the batch.
     members
-        In the order of their flat index.
+        The evaluations, in the order of their flat index.
     """
 
     shape: tuple[int, ...]
@@ -32,12 +32,12 @@ class Batch:
     def from_parameters(
         cls, calculator: Calculator, parameters: Mapping[str, np.ndarray | None]
     ) -> "Batch":
-        """From arrays (..., n_atoms, trailing shape) whose batch shapes can be broadcast.
+        """Make a batch of arrays (..., n_atoms, trailing shape); batch shapes are broadcast.
 
         Raises
         ------
         AtomsError
-            For shapes that do not fit, or numbers that are not finite.
+            When shapes do not fit, or for numbers that are not finite.
         """
         n = len(calculator.atoms)
         given = {name: np.asarray(x) for name, x in parameters.items() if x is not None}
@@ -49,7 +49,7 @@ class Batch:
         try:
             shape = np.broadcast_shapes(*leading.values())
         except ValueError:
-            raise AtomsError(f"batch shapes do not fit together: {leading}") from None
+            raise AtomsError(f"batch shapes cannot be broadcast together: {leading}") from None
         if "xyz" in given:
             to_frac = calculator.crystal.fractionalization.T
             given["frac"] = given.pop("xyz").astype(np.float64) @ to_frac
@@ -83,7 +83,7 @@ def batch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def reduced(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The transpose of broadcasting from `shape`: the sum over what was repeated."""
+    """The transpose of broadcasting from `shape`: the sum over repeated entries."""
     added = gradient.ndim - len(shape)
     summed = gradient.sum(axis=tuple(range(added)))
     repeated = tuple(

@@ -6,8 +6,8 @@
     f_of = structure_factor_function(calculator)
     jax.grad(lambda xyz: ((abs(f_of(xyz)) - f_obs) ** 2).sum())(xyz)
 
-The engine is called back on the host, under `jit` as well. `vmap` hands it whole batches. There
-are reverse-mode derivatives of first order.
+JAX calls the engine back on the host, under `jit` as well, and `vmap` passes whole batches. Only
+first-order reverse-mode derivatives are defined.
 """
 
 from collections.abc import Callable
@@ -34,16 +34,16 @@ def structure_factor_function(
     Parameters
     ----------
     calculator
-        Planned for the model; what is not given as an array is taken from its atoms.
+        Calculator of the model; parameters not given as arrays are taken from its atoms.
     threads
         Members of a batch that are computed at the same time.
 
     Returns
     -------
     f(xyz=None, b_iso=None, u_aniso=None, occ=None)
-        Of (..., n_atoms, 3) Cartesian coordinates (A), (..., n_atoms) B (A^2), (..., n_atoms, 6)
-        Cartesian U (A^2) and (..., n_atoms) occupancies. Complex64, or complex128 where one
-        of them is float64.
+        The arguments are (..., n_atoms, 3) Cartesian coordinates (Å), (..., n_atoms) B (Å^2),
+        (..., n_atoms, 6) Cartesian U (Å^2) and (..., n_atoms) occupancies. The result is
+        complex64, or complex128 when one of them is float64.
     """
     n_hkl = len(calculator.hkl)
 
@@ -98,7 +98,7 @@ def structure_factor_function(
         xyz: Any = None, b_iso: Any = None, u_aniso: Any = None, occ: Any = None
     ) -> jax.Array:
         every = [None if x is None else jnp.asarray(x) for x in (xyz, b_iso, u_aniso, occ)]
-        # One rank of batch for all, so that axes that vmap adds in front meet each other
+        # All batch shapes get the same rank, so that axes that vmap adds in front line up
         ranks = [
             0 if x is None else len(batch_shape(name, x.shape))
             for name, x in zip(TRAILING, every, strict=True)
@@ -115,4 +115,4 @@ def structure_factor_function(
 
 
 structure_factors = structure_factor_function
-"""The name that 0.1.0 had."""
+"""Alias: the name of :func:`structure_factor_function` in version 0.1.0."""

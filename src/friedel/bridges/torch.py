@@ -6,7 +6,7 @@
     f = StructureFactors(calculator)(xyz, b_iso=b)      # (n,) complex
     ((f.abs() - f_obs) ** 2).sum().backward()           # xyz.grad, b.grad
 
-Everything runs on the CPU. Derivatives are first ones only: the backward pass cannot itself be
+Everything runs on the CPU. Only first derivatives are defined: the backward pass cannot itself be
 differentiated. Within ``torch.compile`` it is one operator, with ``fullgraph=True`` as well.
 """
 
@@ -28,12 +28,12 @@ except ImportError as error:
     raise MissingDependencyError.of("friedel.bridges.torch", "torch") from error
 
 _CALCULATORS: WeakValueDictionary[str, Calculator] = WeakValueDictionary()
-"""By name, since operators of PyTorch take tensors, numbers and text, but no other objects."""
+"""Calculators by name: PyTorch operators take tensors, numbers and text, but no other objects."""
 
 _NUMBERS = count()
 
 PARAMETERS = ", ".join(f"Tensor? {name}" for name in TRAILING)
-"""Those of :meth:`StructureFactors.forward`, in the language of operators."""
+"""Tensor arguments of :meth:`StructureFactors.forward`, as an operator schema writes them."""
 
 Tensors: TypeAlias = "tuple[torch.Tensor | None, ...]"
 
@@ -44,7 +44,7 @@ class StructureFactors(torch.nn.Module):
     Parameters
     ----------
     calculator
-        Planned for the model; what is not given as a tensor is taken from its atoms.
+        Calculator of the model; parameters not given as tensors are taken from its atoms.
     threads
         Members of a batch that are computed at the same time.
     """
@@ -56,12 +56,12 @@ class StructureFactors(torch.nn.Module):
 
     @property
     def calculator(self) -> Calculator:
-        """That of the structure factors, as given."""
+        """The calculator of the structure factors, as given."""
         return self._calculator
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._name = _named(self._calculator)  # a copy has a calculator of its own
+        self._name = _named(self._calculator)  # a copy has its own calculator
 
     def forward(
         self,
@@ -77,17 +77,17 @@ class StructureFactors(torch.nn.Module):
         Parameters
         ----------
         xyz
-            (..., n_atoms, 3) Cartesian coordinates, A.
+            (..., n_atoms, 3) Cartesian coordinates, Å.
         b_iso, occ
-            (..., n_atoms) B in A^2, and occupancies.
+            (..., n_atoms) B in Å^2, and occupancies.
         u_aniso
-            (..., n_atoms, 6) Cartesian U11, U22, U33, U12, U13, U23 in A^2; atoms whose six
+            (..., n_atoms, 6) Cartesian U11, U22, U33, U12, U13, U23 in Å^2; atoms whose six
             numbers are all zero are isotropic.
 
         Raises
         ------
         AtomsError
-            For shapes that do not fit, or numbers that are not finite.
+            When shapes do not fit, or for numbers that are not finite.
         """
         found: torch.Tensor = _forward(self._name, self.threads, xyz, b_iso, u_aniso, occ)
         return found
@@ -128,7 +128,7 @@ def _(name: str, threads: int, *parameters: torch.Tensor | None) -> torch.Tensor
 def _adjoint(
     name: str, threads: int, w: torch.Tensor, *parameters: torch.Tensor | None
 ) -> list[torch.Tensor]:
-    """Derivatives by those parameters that are given."""
+    """Derivatives by the parameters that are not None."""
     # PyTorch's gradient by a complex number is dT/dRe + i dT/dIm, which is w
     weights = w.detach().cpu().resolve_conj().numpy().astype(np.complex128)
     found = _batch(name, parameters).adjoint(weights, threads)
@@ -150,7 +150,7 @@ def _(
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
     ctx.name, ctx.threads, *parameters = inputs
-    ctx.calculator = _CALCULATORS[ctx.name]  # which may have no other owner left
+    ctx.calculator = _CALCULATORS[ctx.name]  # keeps it alive: there may be no other reference
     ctx.save_for_backward(*parameters)
 
 

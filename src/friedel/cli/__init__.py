@@ -1,4 +1,4 @@
-"""The command ``friedel``: arguments in, public functions called, exit codes out."""
+"""The command ``friedel``: parses arguments, calls public functions, returns exit codes."""
 
 from friedel.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Compile everything once: small jobs of each kind, so that no later one waits for a compiler."""
+"""Compile all kernels ahead of time, by small jobs of each kind."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ N_ATOMS = 60
 
 
 def steps() -> Iterator[Job]:
-    """Small jobs and what to call them; together they call every kernel in every way."""
+    """Small jobs with their names; together they call every kernel with every signature."""
     for name, (cell, triplets) in CELLS.items():
         crystal = Crystal.from_triplets(cell, triplets)
         for atoms, kind in ((_atoms(False), "isotropic"), (_atoms(True), "anisotropic")):
@@ -33,7 +33,7 @@ def steps() -> Iterator[Job]:
     for solvent in ("smooth", "flat", "babinet"):
         yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
     for search in (False, True):
-        name = "solvent that moves" + search * ", searched for"
+        name = "moving mask" + search * ", with search"
         yield name, _scaling((crystal, _atoms(False)), "flat", smooth_mask=True, search_mask=search)
 
 
@@ -46,7 +46,7 @@ def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
         Wraps the list of (name, job) and iterates over it, as ``tqdm`` does.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FriedelWarning)  # of data that are made up
+        warnings.simplefilter("ignore", FriedelWarning)  # warnings about the made-up data
         for _, job in progress(list(steps())):
             job()
 

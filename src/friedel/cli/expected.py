@@ -1,4 +1,4 @@
-"""``friedel fcalc --compare``: what another program calculated."""
+"""``friedel fcalc --compare``: comparison with another program's structure factors."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from friedel.reflections.reflections import Reflections, match
 
 @dataclass(frozen=True)
 class Expected:
-    """What another program calculated: F, and of pairs what f'' scatters."""
+    """Another program's structure factors: F, and for Friedel pairs the part due to f''."""
 
     values: Calculated
     anomalous: Calculated | None
@@ -32,7 +32,7 @@ class Expected:
         fcanom: str,
         phicanom: str,
     ) -> "Expected":
-        """From a file, to a resolution limit if there is one."""
+        """Read them from a file, to a resolution limit if given."""
         found = read_calculated(path, f_label, phi)
         if d_min is not None:
             found = found.select(crystal.d_spacing(found.hkl) >= d_min)
@@ -46,7 +46,7 @@ class Expected:
         return self.values.hkl
 
     def report(self, result: Reflections) -> str:
-        """Agreement of each part with what was calculated here."""
+        """Agreement of each part with `result`."""
         part = replace(result, values=result.mean) if isinstance(result, FriedelPairs) else result
         lines = [f"compared with {self.values.description}: {len(result)} reflections"]
         lines += [str(agreement(part, self.values.values))]

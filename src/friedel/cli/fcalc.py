@@ -15,12 +15,11 @@ from friedel.cli.options import (
     TABLE,
     USE_CHARGE,
     choice,
-    echo_notes,
     parse_hkl,
     radiation,
     summary_line,
 )
-from friedel.cli.output import chosen_files, file_options
+from friedel.cli.output import chosen_files, echo, echo_notes, file_options
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.model.elements import make_label, parse_label
@@ -29,21 +28,27 @@ from friedel.notes import Notes
 
 @click.command("fcalc", short_help="structure factors of a model")
 @click.argument("model", type=click.Path())
-@click.option("--dmin", type=float, metavar="NUM", help="All reflections to this resolution, A.")
+@click.option("--dmin", type=float, metavar="NUM", help="Calculate to this resolution, A.")
 @click.option(
     "--hkl", multiple=True, metavar="H,K,L", help="One reflection; can be given many times."
 )
 @radiation()
 @click.option(
-    "-w", "--wavelength", type=float, metavar="NUM", help="A; adds f' and f''; 0 for none."
+    "-w",
+    "--wavelength",
+    type=float,
+    metavar="NUM",
+    help="Wavelength, A; adds f' and f''; 0 for none.",
 )
-@click.option("-e", "--energy", type=float, metavar="NUM", help="eV; adds f' and f''.")
+@click.option(
+    "-e", "--energy", type=float, metavar="NUM", help="Photon energy, eV; adds f' and f''."
+)
 @choice(
     "--anomalous",
     among=F_PRIME,
-    text="Where f' and f'' come from; cl, Cromer-Liberman, unless given.",
+    text="Source of f' and f''; default: cl (Cromer-Liberman).",
 )
-@click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and what f'' scatters.")
+@click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and the part due to f''.")
 @click.option(
     "--cif-scattering",
     "--ciffp",
@@ -59,7 +64,7 @@ from friedel.notes import Notes
     metavar="NUM",
     help="Relative error allowed, rms in the worst of ten resolution shells.",
 )
-@choice("--method", among=METHODS, default=METHODS[0], text="How to sum.")
+@choice("--method", among=METHODS, default=METHODS[0], text="Method of summation.")
 @click.option("--rate", type=float, metavar="NUM", help="Oversampling of the grid; default: auto.")
 @click.option("--blur", type=float, metavar="NUM", help="B added on the grid, A^2; default: auto.")
 @click.option("--rcut", type=float, metavar="Y", help="Density at which atoms end; default: auto.")
@@ -82,14 +87,14 @@ from friedel.notes import Notes
 @click.option("--unknown", default="O", metavar="SYMBOL", help="Element to use for X.")
 @click.option("--noaniso", is_flag=True, help="Ignore anisotropic ADPs.")
 @click.option(
-    "--margin", type=float, metavar="NUM", help="A; a box wider by this if there is no cell."
+    "--margin", type=float, metavar="NUM", help="Margin of the box around atoms without a cell, A."
 )
 @HYDROGENS
 @click.option(
     "--compare",
     type=click.Path(),
     metavar="FILE",
-    help="Calculate the F that FILE has (MTZ, CIF) and report differences.",
+    help="Calculate the reflections of FILE (MTZ, CIF) and report differences.",
 )
 @click.option("--f", "f_label", metavar="LABEL", help="For --compare: FC, F_calc by default.")
 @click.option("--phi", metavar="LABEL", help="For --compare: PHIC, phase_calc by default.")
@@ -153,29 +158,29 @@ def command(
         **options,
     )
     seconds = time.perf_counter() - start
-    click.echo(summary_line(read), err=True)
-    click.echo(result.description.split("; ")[0], err=True)
+    echo(summary_line(read), err=True)
+    echo(result.description.split("; ")[0], err=True)
     echo_notes(note for note in result.notes if note not in read.notes)
     if test:
         from friedel.reflections.agreement import agreement
 
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
-        click.echo(f"{agreement(result, exact.values)}", err=True)
+        echo(f"{agreement(result, exact.values)}", err=True)
         direct_seconds = time.perf_counter() - start
-        click.echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
+        echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:
-        click.echo(expected.report(result))
+        echo(expected.report(result))
     done = Calculation(result, read, dmin or 0.0, sampling, options)
     for output, path in files:
         output.write(done, path, overwrite=overwrite)
-        click.echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
+        echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
     if not files and expected is None:
         print_table(result)
 
 
 def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Of the options given, what `fcalc` is to know of the atoms' scattering."""
+    """The options given that concern the scattering of atoms, as arguments of `fcalc`."""
     from friedel.scattering.formfactors import SOURCES, form_factor_table
 
     source, table = given["source"], given["table"]
@@ -183,7 +188,7 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         table = form_factor_table(table or SOURCES[source][0]).normalized()
     passed_on = ("source", "energy", "anomalous", "use_charge", "unknown")
     return {name: given[name] for name in passed_on} | {
-        "wavelength": given["wavelength"] or None,  # 0 asks for none, as in gemmi
+        "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
         "scattering": model if given["from_cif"] else None,
         "table": table,
         "form_factors": parse_choices(given["scatter_as"]),

@@ -1,36 +1,35 @@
-"""What ``friedel fcalc`` writes and prints."""
+"""Files and printed output of ``friedel fcalc``."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import click
 import numpy as np
 
-from friedel.cli.output import Output, write_as
+from friedel.cli.output import Output, echo, write_as
 from friedel.model.model import Model
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.writers.formats import Format, format_of, formats_of
 
 SECTION_RATE = 3.0
-"""Finer than what a transform needs: a picture is looked at."""
+"""Oversampling of a drawn density: finer than a transform needs, for a smooth picture."""
 
 
 @dataclass(frozen=True)
 class Calculation:
-    """What was calculated and how, for files of any kind.
+    """Calculated structure factors and their settings, for files of any kind.
 
     Attributes
     ----------
     result
-        F.
+        Structure factors.
     model, d_min
-        Of which, and to which resolution (A); 0 if there is no limit.
+        Model, and resolution limit (Å), 0 for none.
     sampling
         Rate, blur and cutoff as given.
     options
-        Of the atoms' scattering, as :func:`friedel.fcalc` takes them.
+        Options of the atoms' scattering, as :func:`friedel.fcalc` takes them.
     """
 
     result: Reflections
@@ -40,7 +39,7 @@ class Calculation:
     options: dict[str, Any]
 
     def density(self, **defaults: float) -> Any:
-        """The density on a grid; `defaults` hold for what the sampling leaves open."""
+        """The density on a grid; `defaults` apply where rate, blur or cutoff are not given."""
         from friedel import model_density
 
         given = {name: value for name, value in self.sampling.items() if value is not None}
@@ -79,14 +78,14 @@ OF_F = (
         "--to-hkl3", "Write F as SHELX HKLF 3.", partial(_write_f, format_of("to_hklf"), code=3)
     ),
 )
-"""Files of structure factors: every format that reflections have."""
+"""Output files of structure factors: every format that reflections can be written in."""
 
 OF_DENSITY = (
     Output.of_format(format_of("to_ccp4"), "the density", _write_map),
     Output("--plot-section", "Draw the density at c = 0.", _plot_section),
     Output("--plot-cost", "Draw error against time (slow).", _plot_cost),
 )
-"""Those that need a resolution limit."""
+"""Output files that need a resolution limit."""
 
 
 def print_table(result: Reflections) -> None:
@@ -98,4 +97,4 @@ def print_table(result: Reflections) -> None:
     for (h, k, l), *values in zip(result.hkl, *columns, strict=True):
         pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
         lines.append(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, STRICT, choice, echo_notes, radiation
-from friedel.cli.output import Output, chosen_files, file_options, write_as
+from friedel.cli.options import HYDROGENS, STRICT, choice, radiation
+from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
 from friedel.fmodel.options import CHOICES
 from friedel.reflections.reflections import Reflections
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _write(form: Format, fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
-    """In a format that a fitted model has itself, with all columns, or else its F_model alone."""
+    """Write all columns in a format of the fitted model's own, or F_model alone in another."""
     source = fitted if form.method in WHOLE else fitted.f_model
     write_as(form, source, path, overwrite=overwrite)
 
@@ -40,7 +40,7 @@ def _plot(name: str, fitted: "FittedModel", path: str, *, overwrite: bool) -> No
 
 
 WHOLE = ("to_mtz", "to_cif", "to_json")
-"""Formats that a fitted model has itself, for all that it knows."""
+"""Formats in which a fitted model writes all its columns or numbers."""
 
 MASK = Output("--write-mask", "Write the mask as a map.", _write_mask)
 OUTPUTS = (
@@ -56,10 +56,10 @@ OUTPUTS = (
     Output("--plot-map", "Draw a section of the maps.", partial(_plot, "plot_map")),
     MASK,
 )
-"""Files that can be written: every format that reflections have, numbers, figures, the mask."""
+"""Output files: every format of reflections, numbers, figures and the mask."""
 
 SCALES = {"ksolv": "k_sol", "bsolv": "b_sol", "kov": "k_overall", "baniso": "b_overall"}
-"""Parameters of the scale: their options, and their names in Python."""
+"""Names in Python of the parameters of the scale, by option."""
 
 
 def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any]:
@@ -67,7 +67,7 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
 
 
 class ForEitherKind(click.Command):
-    """Hands small structures with a reflection list over to their own command."""
+    """Command that passes small structures with a reflection list to their own command."""
 
     def make_context(
         self,
@@ -76,7 +76,7 @@ class ForEitherKind(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """The context of whichever command the arguments are for."""
+        """The context of the command for which the arguments are."""
         from friedel.cli import smallmolecule
 
         if smallmolecule.wants_small(args):
@@ -101,14 +101,14 @@ class ForEitherKind(click.Command):
 @click.option(
     "--keep-outliers",
     is_flag=True,
-    help="Fit also to reflections that a robust fit finds far from the model.",
+    help="Keep outliers of a robust fit in the last fit.",
 )
 @choice("--weights", among=CHOICES["weights"], default="none", text="Weights of the residuals.")
 @choice(
     "--solvent",
     among=CHOICES["solvent"],
     default="auto",
-    text="Bulk solvent; auto chooses by the likelihood of reflections left out.",
+    text="Bulk solvent; auto chooses by cross-validated likelihood.",
 )
 @choice(
     "--radii-set",
@@ -117,8 +117,8 @@ class ForEitherKind(click.Command):
     default="refmac",
     text="Atomic radii of the solvent mask.",
 )
-@_number("--r-probe", text="Added to the radii, A.")
-@_number("--r-shrink", text="How far the solvent grows back, A.")
+@_number("--r-probe", text="Probe radius added to the atomic radii, A.")
+@_number("--r-shrink", text="Shrinkage distance of the mask boundary, A.")
 @_number("--island-volume", text="Solvent pockets below this volume are filled, A^3.")
 @click.option("--search-mask", is_flag=True, help="Search r-probe and r-shrink.")
 @click.option("--smooth-mask", is_flag=True, help="Give the mask a smooth boundary.")
@@ -134,16 +134,21 @@ class ForEitherKind(click.Command):
     "--fix",
     multiple=True,
     type=click.Choice(list(SCALES)),
-    help="Keep this one as it starts; can be repeated.",
+    help="Hold this parameter at its starting value; can be repeated.",
 )
 @click.option(
-    "--rtol", type=float, default=1e-4, show_default=True, metavar="NUM", help="Error of F_calc."
+    "--rtol",
+    type=float,
+    default=1e-4,
+    show_default=True,
+    metavar="NUM",
+    help="Relative error of F_calc.",
 )
 @click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
 @HYDROGENS
-@_number("--wavelength", text="A; adds f' and f'', for data with F(+) and F(-).")
+@_number("--wavelength", text="Wavelength, A; adds f' and f'', for data with F(+) and F(-).")
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
-@click.option("--free-value", type=int, metavar="INT", help="Their value in the free set.")
+@click.option("--free-value", type=int, metavar="INT", help="Flag value of the free set.")
 @click.option("--block", metavar="NAME", help="Block of the mmCIF file with the data.")
 @click.option(
     "--data-set", metavar="NAME", help="Data set of the MTZ file, or wavelength_id/crystal_id."
@@ -168,29 +173,29 @@ def command(model: str, data: str, **options: Any) -> None:
     known = {name: value for name, value in options.items() if value is not None}
     fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
     if MASK in (output for output, _ in files) and fmodel.masked is None:
-        raise ParameterError(f"there is no mask to write with --solvent {options['solvent']}")
+        raise ParameterError(f"--write-mask needs a mask: --solvent {options['solvent']} has none")
     fitted = fmodel.fit(_full_start(fmodel, start), fixed)
     echo_notes(fitted.notes)
-    click.echo(fitted.summary(notes=False))
+    echo(fitted.summary(notes=False))
     for output, path in files:
         output.write(fitted, path, overwrite=overwrite)
-        click.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of FModel, those of the mask made one."""
+    """The options of FModel, those of the mask combined into one."""
     lengths = [options.pop(name, None) for name in ("r_probe", "r_shrink", "island_volume")]
     radii = MaskParameters.for_radii(options.pop("radii"), *lengths)
     return options | {"radii": radii}
 
 
 def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Parameters of the scale that were given, and names of those to keep.
+    """Parameters of the scale that were given, and names of those held fixed.
 
     Raises
     ------
     ParameterError
-        When one is to be kept that was not given.
+        When a parameter to hold fixed was not given.
     """
     given = {option: options.pop(option) for option in SCALES}
     start = {SCALES[option]: value for option, value in given.items() if value is not None}
@@ -204,7 +209,7 @@ def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]
 
 
 def _full_start(fmodel: "FModel", start: dict[str, Any]) -> "ScaleParameters | None":
-    """The start given, completed by a quick fit; None when nothing is given."""
+    """The starting values given, completed by a quick fit; None if none are given."""
     return fmodel.quick_start(**start) if start else None
 
 
@@ -226,7 +231,7 @@ def parse_tensor(text: str) -> tuple[float, ...]:
 
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:
-    """A bar on a terminal, nothing elsewhere."""
+    """Show a progress bar on a terminal; do nothing elsewhere."""
     from tqdm import tqdm
 
     bar: Iterable[Any] = tqdm(steps, desc="fit", leave=False, disable=not sys.stderr.isatty())

@@ -3,7 +3,7 @@
 import click
 import numpy as np
 
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo
 from friedel.errors import ParameterError
 from friedel.scattering.formfactors import SOURCES, TABLES
 
@@ -56,7 +56,7 @@ def command(
     from friedel.scattering.formfactors import form_factor_table
 
     if list_tables:
-        click.echo("\n\n".join(str(form_factor_table(name)) for name in TABLES))
+        echo("\n\n".join(str(form_factor_table(name)) for name in TABLES))
         return
     if not labels:
         raise ParameterError("give at least one atom or ion, such as Fe or Fe3+")
@@ -71,7 +71,7 @@ def command(
     columns = {}
     for label in wanted:
         having = [table for table in found if label in table.labels]
-        for table in having or found:  # where none has it, the first raises and says what it has
+        for table in having or found:  # if no table has it, the first raises and lists its entries
             columns[f"{label} {table.name}"] = table.f(label, stol**2)
     if plot:
         _plot(wanted, [table.name for table in found], stol_max, plot, overwrite)
@@ -82,12 +82,12 @@ def command(
     if style == "table":
         widths = [max(11, len(name)) for name in columns]
         header = [f"{name:>{w}}" for name, w in zip(columns, widths, strict=True)]
-        click.echo("  ".join(["stol[1/A]", *header]))
+        echo("  ".join(["stol[1/Å]", *header]))
         for x, values in zip(stol, np.column_stack(list(columns.values())), strict=True):
             cells = [f"{f:{w}.5f}" for f, w in zip(values, widths, strict=True)]
-            click.echo("  ".join([f"{x:9.3f}", *cells]))
+            echo("  ".join([f"{x:9.3f}", *cells]))
     else:
-        click.echo(PRINTED[style](rows))
+        echo(PRINTED[style](rows))
 
 
 def _plot(
@@ -96,4 +96,4 @@ def _plot(
     from friedel.plots.scattering import plot_form_factors
 
     plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)
-    click.echo(f"wrote {path}", err=True)
+    echo(f"wrote {path}", err=True)

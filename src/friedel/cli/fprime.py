@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import F_PRIME, choice
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo
 from friedel.constants import HC
 from friedel.errors import ParameterError
 from friedel.scattering.dispersion import SOURCES
@@ -36,7 +36,7 @@ COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
     "--source",
     among=F_PRIME,
     default=SOURCES[0],
-    text="Where the numbers come from; repaired: without the false resonances of the original.",
+    text="Source of the values; repaired: without the false resonances of the original.",
 )
 @FORMAT
 @click.option(
@@ -71,7 +71,7 @@ def command(
         raise ParameterError("give at least one energy (-e) or wavelength (-w)")
     energy = np.concatenate(values) if values else np.empty(0)
     symbols = [element_record(element).symbol for element in elements]
-    # All is calculated before anything is printed: a failure leaves no half table
+    # Calculate everything before printing: an error must not leave half a table
     factors = {symbol: anomalous(symbol, energy=energy, source=source) for symbol in symbols}
     if plot:
         _plot(symbols, energy, plot, overwrite)
@@ -83,25 +83,25 @@ def command(
     if not rows:
         return
     if style == "table":
-        click.echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
+        echo("Element\t E[eV]\tWavelength[A]\t   f'   \t  f\"")
         for symbol, e, wavelength, f1, f2 in (row.values() for row in rows):
-            click.echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
+            echo(f"{symbol}\t{e:#.6g}\t{wavelength:#.6g}\t{f1:8.5f}\t{f2:.5f}")
     else:
-        click.echo(PRINTED[style](rows))
+        echo(PRINTED[style](rows))
 
 
 def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) -> None:
     from friedel.plots.scattering import plot_dispersion
 
     limits = (float(energy.min()), float(energy.max())) if len(energy) > 1 else None
-    if len(energy) == 1:  # one energy: its surroundings
+    if len(energy) == 1:  # a single energy: draw a range around it
         limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))
     plot_dispersion(symbols, path, energy=limits, overwrite=overwrite)
-    click.echo(f"wrote {path}", err=True)
+    echo(f"wrote {path}", err=True)
 
 
 def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:
-    """The values that a number or a range ``"low:high"`` stands for.
+    """The values given by a number or a range ``"low:high"``.
 
     Raises
     ------

@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is called, so that the others cost nothing."""
+    """Imports a command only when it is called, which keeps start-up fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         friedel.main(args=arguments, prog_name="friedel", standalone_mode=False, obj=arguments)
-        sys.stdout.flush()  # here, as Python would only say at its end what it could not write
+        sys.stdout.flush()  # here, since Python reports failed writes only at exit
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.NoArgsIsHelpError as needed:
@@ -78,15 +78,15 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _drop_output() -> None:
-    """Let what is left of standard output go nowhere, or Python would try again at its end."""
-    with suppress(OSError, ValueError):  # not of a terminal's or a file's, as in tests
+    """Discard the rest of standard output, which Python would try to write again at exit."""
+    with suppress(OSError, ValueError):  # streams of tests have no descriptor
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
 
 
 def _fail(message: str) -> None:
-    with suppress(OSError):  # of a full disk that takes the messages too
+    with suppress(OSError):  # a full disk may refuse the message, too
         click.echo("friedel: " + " ".join(message.split()), err=True)
     sys.exit(2)
 

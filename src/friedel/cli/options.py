@@ -1,10 +1,9 @@
 """Options and small conversions that several commands share.
 
-What there is to choose from is read from the modules that know it, so that what they gain the
-commands gain. These modules import neither numba nor scipy nor gemmi: help comes at once.
+Choices are read from the modules that define them, so that additions there appear in the
+commands. These modules import neither numba nor scipy nor gemmi, which keeps --help fast.
 """
 
-import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,29 +15,27 @@ from friedel.model.model import Model
 from friedel.scattering.dispersion import SHORT_NAMES, SOURCES as ANOMALOUS
 from friedel.scattering.formfactors import SOURCES
 
-STRICT = click.option(
-    "--strict", is_flag=True, help="Guess nothing: what would be a note of a guess is an error."
-)
+STRICT = click.option("--strict", is_flag=True, help="Treat guesses as errors instead of notes.")
 
 RADIATION = tuple(SOURCES)
-"""What ``--for`` can be."""
+"""Choices of ``--for``."""
 
 F_PRIME = (*SHORT_NAMES, *ANOMALOUS)
-"""Where f' and f'' can come from."""
+"""Sources of f' and f''."""
 
 TABLE = click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
 USE_CHARGE = click.option(
     "--use-charge", is_flag=True, help="Form factors of ions where tabulated."
 )
 HYDROGENS = click.option(
-    "--hydrogens", is_flag=True, help="Add those of C-H and N-H groups that MODEL lacks."
+    "--hydrogens", is_flag=True, help="Add hydrogens of C-H and N-H groups that MODEL lacks."
 )
 
 
 def choice(
     *names: str, among: Iterable[str], default: str | None = None, text: str
 ) -> Callable[[Any], Any]:
-    """An option whose values are listed; the default is shown where there is one."""
+    """An option with listed values, and its default if there is one."""
     return click.option(
         *names, type=click.Choice(list(among)), default=default, show_default=True, help=text
     )
@@ -77,14 +74,3 @@ def summary_line(model: Model) -> str:
     return (
         f"{model.name}: {group}, cell {cell}; {len(atoms)} atoms ({content}), {aniso} anisotropic"
     )
-
-
-def command_line() -> str:
-    """The command that runs, as it would be typed, for files to tell."""
-    return shlex.join(["friedel", *map(str, click.get_current_context().obj or ())])
-
-
-def echo_notes(notes: Iterable[str]) -> None:
-    """What was decided while reading, one line each, on stderr."""
-    for note in notes:
-        click.echo(f"friedel: note: {note}", err=True)

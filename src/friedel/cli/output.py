@@ -1,20 +1,45 @@
-"""Output: files that a command writes, and tables for people and for programs."""
+"""Output: printed text, files that a command writes, tables for people and for programs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from friedel.cli.options import command_line
 from friedel.errors import OutputError
 from friedel.writers.formats import Format
 from friedel.writers.json_files import plain
 from friedel.writers.tables import csv_text
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line to stdout, or to stderr if `err`, with "A" for "Å" if the stream lacks it.
+
+    Streams whose encoding lacks Å are ASCII ones, as in the C locale, and some Windows code pages.
+    """
+    stream = sys.stderr if err else sys.stdout
+    try:
+        "Å".encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = text.replace("Å", "A")
+    click.echo(text, err=err)
+
+
+def echo_notes(notes: Iterable[str]) -> None:
+    """Print decisions made while reading to stderr, one line each."""
+    for note in notes:
+        echo(f"friedel: note: {note}", err=True)
+
+
+def command_line() -> str:
+    """The running command as typed in a shell, for the history of files."""
+    return shlex.join(["friedel", *map(str, click.get_current_context().obj or ())])
 
 
 @dataclass(frozen=True)
@@ -24,13 +49,13 @@ class Output:
     Parameters
     ----------
     option
-        That names the file: ``"--to-mtz"``.
+        Option that names the file: ``"--to-mtz"``.
     text
-        What it says in the help.
+        Text of the help.
     write
         Called with what the command has calculated, the path, and `overwrite` by name.
     endings
-        Of file names by which ``--output`` chooses this kind; none if it never does.
+        Endings of file names for which ``--output`` chooses this kind; empty if it never does.
     """
 
     option: str
@@ -40,7 +65,7 @@ class Output:
 
     @classmethod
     def of_format(cls, form: Format, content: str, write: Callable[..., object]) -> "Output":
-        """The file of one format, with some content, such as ``"F"``."""
+        """The output file of one format, for content such as ``"F"``."""
         return cls(form.option, f"Write {content} as {form.title}.", write, form.endings)
 
     @property
@@ -50,7 +75,7 @@ class Output:
 
 
 def write_as(form: Format, result: Any, path: str, **options: Any) -> None:
-    """Write a result in a format, with the command where the format keeps it."""
+    """Write a result in a format, with the command line if the format stores it."""
     told = {"command": command_line()} if form.has_history else {}
     getattr(result, form.method)(path, **options, **told)
 
@@ -64,7 +89,7 @@ def file_options(outputs: Sequence[Output]) -> Callable[[Any], Any]:
             multiple=True,
             type=click.Path(),
             metavar="FILE",
-            help=f"Write the kind of file that the ending tells ({endings}); can be repeated.",
+            help=f"Write a file of the kind given by its ending ({endings}); can be repeated.",
         ),
         *(
             click.option(output.option, type=click.Path(), metavar="FILE", help=output.text)
@@ -90,15 +115,15 @@ def chosen_files(outputs: Sequence[Output], given: dict[str, Any], *, overwrite:
     Parameters
     ----------
     given
-        Options by parameter; those of :func:`file_options` but ``overwrite`` are taken out.
+        Options by parameter; those of :func:`file_options` except ``overwrite`` are removed.
 
     Raises
     ------
     MissingDependencyError
         When there is a figure among them and matplotlib is not installed.
     OutputError
-        When one exists and `overwrite` is false, cannot be written, or has an ending that stands
-        for none of the outputs.
+        When one exists and `overwrite` is false, cannot be written, or has an ending of none
+        of the outputs.
     """
     files = [(_by_ending(outputs, path), path) for path in given.pop("output")]
     files += [(output, path) for output in outputs if (path := given.pop(output.parameter))]
@@ -107,7 +132,7 @@ def chosen_files(outputs: Sequence[Output], given: dict[str, Any], *, overwrite:
     paths = [Path(path).resolve() for _, path in files]
     for (_, path), place in zip(files, paths, strict=True):
         if paths.count(place) > 1:
-            raise OutputError(f"{path} is named for two outputs")
+            raise OutputError(f"{path} is given for two outputs")
     return files
 
 
@@ -145,19 +170,19 @@ Rows = Sequence[Mapping[str, object]]
 
 
 def as_csv(rows: Rows) -> str:
-    """Rows as comma-separated values under their names, without a last line end."""
+    """Rows as comma-separated values with a header line, without final newline."""
     names = list(rows[0])
     return csv_text(names, ([row[name] for name in names] for row in rows)).rstrip("\n")
 
 
 def as_json(rows: Rows) -> str:
-    """Rows as a JSON list of objects, one a line; numbers that are not finite become null."""
+    """Rows as a JSON list of objects, one per line; numbers that are not finite become null."""
     lines = [json.dumps(plain(row)) for row in rows]
     return "[\n" + ",\n".join(lines) + "\n]"
 
 
 PRINTED: dict[str, Callable[[Rows], str]] = {"csv": as_csv, "json": as_json}
-"""How rows are printed for programs; people are shown a table of each command's own."""
+"""Machine-readable formats of printed rows; the default is a table of each command's own."""
 
 FORMAT = click.option(
     "--format",
@@ -165,5 +190,5 @@ FORMAT = click.option(
     type=click.Choice(["table", *PRINTED]),
     default="table",
     show_default=True,
-    help="How to print.",
+    help="Format of the printed output.",
 )

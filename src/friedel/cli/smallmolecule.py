@@ -1,4 +1,4 @@
-"""``friedel fmodel small.cif small.hkl``: a small structure against its measured F^2."""
+"""``friedel fmodel small.cif small.hkl``: comparison of a small structure with measured F^2."""
 
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,9 @@ from friedel.cli.options import (
     TABLE,
     USE_CHARGE,
     choice,
-    echo_notes,
     radiation,
 )
-from friedel.cli.output import Output, chosen_files, file_options, write_as
+from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
 from friedel.writers.formats import FCF_LISTS, format_of
@@ -29,11 +28,11 @@ FCF, *OTHERS = (
     )
 )
 OUTPUTS = (*OTHERS, FCF)
-"""Files that can be written."""
+"""Output files."""
 
 
 def wants_small(arguments: list[str]) -> bool:
-    """Whether the first two files among the arguments are a small structure and its list."""
+    """Whether the first two files given are a small structure and its reflection list."""
     files = [path for text in arguments if (path := Path(text)).is_file()]
     if len(files) < 2:
         return False
@@ -46,9 +45,9 @@ def wants_small(arguments: list[str]) -> bool:
 @click.command("fmodel", short_help="a small structure against its F^2")
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
-@choice("--hklf", among=map(str, CODES), text="SHELX's format, where DATA does not tell.")
+@choice("--hklf", among=map(str, CODES), text="HKLF format of SHELX, if DATA does not name it.")
 @click.option(
-    "--exti/--no-exti", default=None, help="Refine extinction; default: where MODEL states it."
+    "--exti/--no-exti", default=None, help="Refine extinction; default: if MODEL states it."
 )
 @click.option(
     "--twin-law",
@@ -60,8 +59,10 @@ def wants_small(arguments: list[str]) -> bool:
 @click.option(
     "--weights", type=float, nargs=2, metavar="A B", help="SHELX's WGHT; default: as MODEL states."
 )
-@click.option("-w", "--wavelength", type=float, metavar="NUM", help="A; default: as MODEL states.")
-@choice("--anomalous", among=(*F_PRIME, "none"), default="cl", text="Where f' and f'' come from.")
+@click.option(
+    "-w", "--wavelength", type=float, metavar="NUM", help="Wavelength, A; default: as MODEL states."
+)
+@choice("--anomalous", among=(*F_PRIME, "none"), default="cl", text="Source of f' and f''.")
 @click.option("--scat-from-cif", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
 @radiation("xray", "electron", "neutron")
 @TABLE
@@ -81,12 +82,12 @@ def wants_small(arguments: list[str]) -> bool:
     "list_code",
     among=map(str, FCF_LISTS),
     default="4",
-    text="Which of SHELX's lists an FCF is.",
+    text="Number of SHELX's list that an FCF is.",
 )
 def command(model: str, data: str, **options: Any) -> None:
     """Compare the small structure MODEL with the F^2 in DATA, as SHELXL does.
 
-    DATA is a list as HKLF 3, 4 or 5, a CIF or FCF, or MODEL itself when it embeds its list.
+    DATA is a reflection list (HKLF 3, 4 or 5), CIF or FCF, or MODEL itself if it embeds its list.
     """
     from friedel.smallmolecule import fit_intensities
 
@@ -106,8 +107,8 @@ def command(model: str, data: str, **options: Any) -> None:
         **options,
     )
     echo_notes(fit.notes)
-    click.echo(fit.summary(notes=False))
+    echo(fit.summary(notes=False))
     for output, path in files:
         of_list = {"list_code": list_code} if output == FCF else {}
         output.write(fit, path, overwrite=overwrite, **of_list)
-        click.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)

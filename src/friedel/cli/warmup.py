@@ -1,16 +1,18 @@
-"""``friedel warmup``: compile everything once."""
+"""``friedel warmup``: compile all kernels ahead of time."""
 
 import sys
 import time
 
 import click
 
+from friedel.cli.output import echo
 
-@click.command("warmup", short_help="compile everything once, for later calls to be quick")
+
+@click.command("warmup", short_help="compile all kernels ahead of time")
 def command() -> None:
-    """Compile all kernels and keep them, so that no later call waits for the compiler.
+    """Compile all kernels ahead of time, so that no later call waits for the compiler.
 
-    It takes a minute or two the first time, and seconds when there is nothing left to do.
+    It takes a minute or two the first time, and seconds if all are compiled.
     """
     from tqdm import tqdm
 
@@ -18,4 +20,4 @@ def command() -> None:
 
     start = time.perf_counter()
     run(lambda jobs: tqdm(jobs, desc="compiling", disable=not sys.stderr.isatty()))
-    click.echo(f"ready after {time.perf_counter() - start:.0f} s", err=True)
+    echo(f"ready after {time.perf_counter() - start:.0f} s", err=True)

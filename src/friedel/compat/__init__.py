@@ -1,7 +1,7 @@
 """gemmi-compatible interface: gemmi's names for scattering, on this package's engine.
 
-``import friedel as gemmi`` runs the examples of gemmi's page on scattering. The modules here own
-no numerics, they only translate. Readers and models are gemmi's own, handed through.
+``import friedel as gemmi`` runs the examples of gemmi's page on scattering. The modules here
+compute nothing, they only translate arguments and results. Readers and models are gemmi's own.
 """
 
 from importlib import import_module

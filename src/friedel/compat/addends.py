@@ -15,7 +15,7 @@ from friedel.errors import ParameterError
 class Addends(PrintsAsGemmi):
     """One angle-independent number for each element, added to its form factor; 0 at first.
 
-    Elements may be given as Element, symbol or atomic number. D is not H here.
+    Elements may be given as Element, symbol or atomic number. D and H have separate addends.
     """
 
     def __init__(self) -> None:
@@ -103,5 +103,5 @@ class Addends(PrintsAsGemmi):
 
 @cache
 def _symbols_with_numbers() -> tuple[tuple[str, int], ...]:
-    """All symbols, D and X too, with their atomic numbers."""
+    """All symbols, including D and X, with their atomic numbers."""
     return tuple((row["symbol"], int(row["atomic_number"])) for row in table("elements"))

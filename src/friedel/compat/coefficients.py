@@ -1,8 +1,8 @@
 """Form-factor coefficients that can be changed: live views of tables that calculators here use.
 
-The engine takes immutable tables. Behind the familiar door, as in gemmi, coefficients
-are shared and changeable: who changes ``Element("Fe").it92`` changes what all calculators of this
-door use from then on. `LiveTable.snapshot` gives the current state to the engine.
+The engine takes immutable tables. In the gemmi-compatible interface, as in gemmi, coefficients
+are shared and changeable: a change of ``Element("Fe").it92`` applies to all calculators of this
+interface from then on. `LiveTable.snapshot` gives the current state to the engine.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ class FormFactorCoef(PrintsAsGemmi):
     Parameters
     ----------
     sum_
-        The form factor to begin with; zero if not given.
+        The initial form factor; zero if not given.
     """
 
     n_gaussians: ClassVar[int]
@@ -44,7 +44,7 @@ class FormFactorCoef(PrintsAsGemmi):
 
     @property
     def b(self) -> list[float]:
-        """Exponents of the Gaussians, A^2."""
+        """Exponents of the Gaussians, Å^2."""
         return list(self._sum.b[: self.n_gaussians])
 
     @property
@@ -78,11 +78,11 @@ class FormFactorCoef(PrintsAsGemmi):
         self._sum = GaussianSum((*a, *constant), (*b, *[0.0] * len(constant)))
 
     def calculate_sf(self, stol2: Any = 0.0) -> Any:
-        """The form factor at (sin theta / lambda)^2 in 1/A^2, a number or an array."""
+        """The form factor at (sin theta / lambda)^2 in 1/Å^2, a number or an array."""
         return _as_given(self._sum.f(stol2))
 
     def calculate_density_iso(self, r2: Any, B: float) -> Any:
-        """Density at squared distance `r2` (A^2), a number or an array, for isotropic B (A^2).
+        """Density at squared distance `r2` (Å^2), a number or an array, for isotropic B (Å^2).
 
         Raises
         ------
@@ -92,7 +92,7 @@ class FormFactorCoef(PrintsAsGemmi):
         return _as_given(self._sum.density_iso(r2, B))
 
     def precalculate_density_iso(self, B: float, addend: float = 0.0) -> "ExpSum":
-        """The density for isotropic B (A^2), with `addend` added to the constant."""
+        """The density for isotropic B (Å^2), with `addend` added to the constant."""
         return ExpSum(self._sum + addend, B)
 
 
@@ -109,7 +109,7 @@ class WK95Coef(FormFactorCoef):
 
 
 class C4322Coef(FormFactorCoef):
-    """Electron form factor: 5 Gaussians [ITC2011], A."""
+    """Electron form factor: 5 Gaussians [ITC2011], Å."""
 
     n_gaussians = 5
     has_constant = False
@@ -128,20 +128,20 @@ class ExpSum(PrintsAsGemmi):
         self._sum, self._b_iso = sum_, b_iso
 
     def calculate(self, r2: Any) -> Any:
-        """Density at squared distance `r2`, A^2."""
+        """Density at squared distance `r2`, Å^2."""
         return _as_given(self._sum.density_iso(r2, self._b_iso))
 
 
 class LiveTable:
-    """The changeable state of one published table: one object for each atom and ion.
+    """The changeable copy of one published table, with one object for each atom and ion.
 
-    X, the unknown element, has coefficients of its own, at first those of oxygen; D has hydrogen's
+    X, the unknown element, has its own coefficients, initially those of oxygen; D has hydrogen's
     where the table does not list it.
 
     Parameters
     ----------
     name
-        Of the table, such as ``"it92"``.
+        Name of the table, such as ``"it92"``.
     coef_class
         Class of the coefficient objects.
     ignore_charge
@@ -170,7 +170,7 @@ class LiveTable:
         return self._coefs.get(make_label(symbol, charge))
 
     def used(self, symbol: str, charge: int = 0) -> FormFactorCoef:
-        """What an atom scatters with: as the ion if that counts and is listed, else as neutral.
+        """Coefficients used for an atom: of the ion if listed and not ignored, else neutral.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class LiveTable:
         return FormFactorTable(self.name, MappingProxyType(entries), stol_max)
 
     def restore(self) -> None:
-        """Undo all changes; objects that were handed out stay live."""
+        """Undo all changes; objects obtained before stay connected."""
         self.ignore_charge = self._ignored_at_first
         for label, coef in self._coefs.items():
             coef._sum = self._published[label]
@@ -215,7 +215,7 @@ NEUTRON92 = LiveTable("neutron92", Neutron92)
 def IT92_get_exact(element: Any, charge: int) -> IT92Coef | None:
     """Coefficients of exactly this atom or ion, or None.
 
-    None is also the answer for ions as long as charges are ignored, as in gemmi.
+    It is also None for ions while charges are ignored, as in gemmi.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def IT92_get_exact(element: Any, charge: int) -> IT92Coef | None:
 
 
 def IT92_set_ignore_charge(value: bool) -> None:
-    """Whether the calculators here treat ions as neutral atoms; at first they do."""
+    """Whether the calculators here treat ions as neutral atoms; initially they do."""
     IT92.ignore_charge = bool(value)
 
 

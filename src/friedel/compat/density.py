@@ -21,10 +21,10 @@ from friedel.model.crystal import Crystal
 from friedel.scattering.formfactors import scattering_factors
 
 REFMAC_BLUR = U_TO_B / 1.1
-"""Refmac's blur is this times spacing^2, less the smallest B of the model."""
+"""Refmac's blur is this times spacing^2, minus the smallest B of the model."""
 
 _NO_CELL = Crystal((1.0, 1.0, 1.0, 90.0, 90.0, 90.0))
-"""Stands in where displacement parameters are asked for, which need no cell."""
+"""Placeholder crystal for reading displacement parameters, which need no cell."""
 
 
 class _DensityCalculator(PrintsAsGemmi):
@@ -33,11 +33,11 @@ class _DensityCalculator(PrintsAsGemmi):
     Attributes
     ----------
     d_min
-        Resolution limit, A; 0 for none.
+        Resolution limit, Å; 0 for none.
     rate
         Oversampling: the grid spacing is d_min / (2 rate).
     blur
-        B added to all atoms, A^2.
+        B added to all atoms, Å^2.
     cutoff
         Density at which atoms end.
     addends
@@ -62,7 +62,7 @@ class _DensityCalculator(PrintsAsGemmi):
         self.grid.setup_from(structure)
 
     def initialize_grid(self) -> None:
-        """Make the grid zero, of the size that `d_min` and `rate` ask for; without d_min, as it is.
+        """Set the grid to zero, sized by `d_min` and `rate`; without d_min the size is kept.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class _DensityCalculator(PrintsAsGemmi):
         self._add(atoms, np.array([[float(c)]]), np.zeros((1, 1)))
 
     def estimate_radius(self, atom: Any) -> float:
-        """Distance in A at which the density of an atom of full occupancy falls to `cutoff`."""
+        """Distance in Å at which the density of an atom of full occupancy falls to `cutoff`."""
         atoms = atoms_of_atom(_NO_CELL, atom)
         a, b = self._coefficients(atoms)
         check_widths(atoms, b, self.blur)
@@ -118,7 +118,7 @@ class _DensityCalculator(PrintsAsGemmi):
     def set_refmac_compatible_blur(self, model: Any, allow_negative: bool = False) -> None:
         """Set blur by Refmac's formula, from the grid spacing and the smallest B in the model.
 
-        Atoms of zero occupancy do not count; of a tensor the smallest eigenvalue does.
+        Atoms of zero occupancy are ignored; B of a tensor is by its smallest eigenvalue.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class _DensityCalculator(PrintsAsGemmi):
         self.blur = blur if allow_negative else max(blur, 0.0)
 
     def reciprocal_space_multiplier(self, inv_d2: Any) -> Any:
-        """exp(blur / (4 d^2)), which takes the blur out of F; `inv_d2` = 1/d^2 in 1/A^2."""
+        """exp(blur / (4 d^2)), which takes the blur out of F; `inv_d2` = 1/d^2 in 1/Å^2."""
         if np.ndim(inv_d2):
             return np.exp(0.25 * self.blur * np.asarray(inv_d2))
         return math.exp(0.25 * self.blur * inv_d2)
@@ -158,7 +158,7 @@ class _DensityCalculator(PrintsAsGemmi):
         return -MOTT_BETHE / stol2 * float(self.reciprocal_space_multiplier(4.0 * stol2))
 
     def _spacing(self) -> float:
-        """Spacing in A that is asked for, or 0 for none."""
+        """Requested grid spacing in Å, or 0 for none."""
         if not (math.isfinite(self.d_min) and self.d_min >= 0 and math.isfinite(self.rate)):
             raise ParameterError(f"got d_min = {self.d_min!r}, expected A, or 0 for none")
         if not self.rate > 0:
@@ -188,18 +188,18 @@ class _DensityCalculator(PrintsAsGemmi):
 
 
 class DensityCalculatorX(_DensityCalculator):
-    """Electron density [ITC1992], electrons/A^3; see :class:`_DensityCalculator`."""
+    """Electron density [ITC1992], electrons/Å^3; see :class:`_DensityCalculator`."""
 
     _live, _source = IT92, "xray"
 
 
 class DensityCalculatorE(_DensityCalculator):
-    """Density whose transform is electron scattering [ITC2011], A/A^3."""
+    """Density whose transform is electron scattering [ITC2011], Å/Å^3."""
 
     _live, _source = C4322, "electron"
 
 
 class DensityCalculatorN(_DensityCalculator):
-    """Density of nuclei as neutrons see them [Sears1992], fm/A^3."""
+    """Neutron scattering-length density [Sears1992], fm/Å^3."""
 
     _live, _source = NEUTRON92, "neutron"

@@ -51,7 +51,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         Returns
         -------
         complex, or (n,) complex128
-            Electrons, A or fm, as the radiation is.
+            In electrons (X-rays), Å (electrons) or fm (neutrons).
 
         Raises
         ------
@@ -63,7 +63,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
     def calculate_sf_from_small_structure(self, small: Any, hkl: Any) -> Any:
         """F of a ``gemmi.SmallStructure``, as :meth:`calculate_sf_from_model`.
 
-        Occupancies count as they are: on special positions they must be crystallographic.
+        Occupancies are used unchanged: on special positions they must be crystallographic.
         """
         return self._sum(atoms_of_small_structure(small), hkl)
 
@@ -73,7 +73,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         Parameters
         ----------
         only_h
-            Only hydrogen (and deuterium) counts.
+            Sum over hydrogen (and deuterium) only.
         """
         atoms = atoms_of_model(self._crystal, model)
         z = np.array([float(element_record(symbol).atomic_number) for symbol in atoms.symbols])
@@ -86,7 +86,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         Raises
         ------
         ParameterError
-            Before any calculation.
+            When no structure factor was calculated before.
         """
         if self._stol2 is None:
             raise ParameterError("mott_bethe_factor() needs d: calculate a structure factor first")

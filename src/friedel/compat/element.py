@@ -1,4 +1,4 @@
-"""Elements as objects: what the periodic table and the form-factor tables know of each."""
+"""Elements as objects, with data of the periodic table and of the form-factor tables."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from friedel.data import table
 from friedel.model.elements import element_record
 
 DEUTERIUM_ORDINAL = 119
-"""Stands for D where elements are numbered and D is not H, as in gemmi."""
+"""Number used for D where it must differ from H, as in gemmi."""
 
 _METAL_RANGES = ((3, 4), (11, 13), (19, 32), (37, 51), (55, 84), (87, 116))
 
@@ -55,17 +55,17 @@ class Element:
 
     @property
     def symbol(self) -> str:
-        """Such as ``"Fe"``."""
+        """Symbol, such as ``"Fe"``."""
         return self._record.symbol
 
     @property
     def name(self) -> str:
-        """The symbol, which is what gemmi calls the name; for the word see `full_name`."""
+        """The symbol, which gemmi calls the name; the English name is `full_name`."""
         return self._record.symbol
 
     @property
     def full_name(self) -> str:
-        """Such as ``"Iron"``."""
+        """English name, such as ``"Iron"``."""
         return self._record.name
 
     @property
@@ -80,14 +80,14 @@ class Element:
 
     @property
     def vdw_r(self) -> float:
-        """Van der Waals radius, A."""
+        """Van der Waals radius, Å."""
         return float(next(r["vdw"] for r in table("solvent_radii") if r["symbol"] == self.symbol))
 
     @property
     def covalent_r(self) -> float | None:
-        """Covalent radius [Cordero2008], A; None beyond Cm and for X.
+        """Covalent radius [Cordero2008], Å; None beyond Cm and for X.
 
-        gemmi 0.7 has those of Lu and Hf interchanged, and values of other origin beyond Cm.
+        gemmi 0.7 has the radii of Lu and Hf interchanged, and values of other origin beyond Cm.
         """
         symbol = "H" if self.symbol == "D" else self.symbol
         rows = table("covalent_radii")
@@ -95,17 +95,17 @@ class Element:
 
     @property
     def is_hydrogen(self) -> bool:
-        """H or D."""
+        """Whether the element is H or D."""
         return self.atomic_number == 1
 
     @property
     def is_metal(self) -> bool:
-        """Metals, with the metalloids Ge, Sb and Po, as in gemmi."""
+        """Whether the element is a metal, counting Ge, Sb and Po, as in gemmi."""
         return any(first <= self.atomic_number <= last for first, last in _METAL_RANGES)
 
     @property
     def it92(self) -> IT92Coef | None:
-        """X-ray form factor of the neutral atom, shared by all who ask; None where absent."""
+        """X-ray form factor of the neutral atom, one shared object; None where absent."""
         return IT92.exact(self.symbol)  # type: ignore[return-value]
 
     @property

@@ -73,17 +73,17 @@ class FloatGrid(Grid):
         return self.array.size
 
     def setup_from(self, source: Any, spacing: float = 0.0) -> None:
-        """Take cell and symmetry from a structure or crystal; with `spacing` (A) also the size."""
+        """Take cell and symmetry from a structure or crystal; set the size if `spacing` (Å) > 0."""
         self._crystal = as_crystal(source)
         if spacing > 0:
             self.set_size_from_spacing(spacing)
 
     def set_size(self, nu: int, nv: int, nw: int) -> None:
-        """Make the grid this size, with zeros."""
+        """Resize the grid and set it to zero."""
         self.array = np.zeros((nu, nv, nw), np.float32)
 
     def set_size_from_spacing(self, spacing: float) -> None:
-        """Make the grid symmetric, FFT-friendly, with planes at most `spacing` apart, zero."""
+        """Set a symmetric, FFT-friendly size with planes at most `spacing` (Å) apart, and zeros."""
         self.set_size(*grid_shape(self.crystal, spacing))
 
     def fill(self, value: float) -> None:

@@ -41,19 +41,19 @@ class SolventMasker(PrintsAsGemmi):
     choice
         Set of radii.
     constant_r
-        Radius of all atoms for ``AtomicRadiiSet.Constant``, A. With other sets it is added to
+        Radius of all atoms for ``AtomicRadiiSet.Constant``, Å. With other sets it is added to
         their radii, as in gemmi.
 
     Attributes
     ----------
     atomic_radii_set, constant_r
-        As given.
+        The set of radii and `constant_r` as given.
     rprobe, rshrink
-        Added to the radii, and how far the solvent grows back, A.
+        Probe radius added to the radii, and shrinkage distance of the mask's boundary, Å.
     island_min_volume
-        Pockets of solvent of at most this volume (A^3) are no solvent.
+        Solvent pockets of at most this volume (Å^3) are filled.
     ignore_hydrogen, ignore_zero_occupancy_atoms
-        Whether such atoms keep no solvent out.
+        Whether the mask ignores these atoms.
     """
 
     ignore_hydrogen: bool
@@ -65,7 +65,7 @@ class SolventMasker(PrintsAsGemmi):
         self.set_radii(choice, constant_r)
 
     def set_radii(self, choice: Any, constant_r: float = 0.0) -> None:
-        """Take a set of radii, with the probe, shrinkage and island volume that belong to it.
+        """Choose a set of radii, with its probe, shrinkage and island volume.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class SolventMasker(PrintsAsGemmi):
         Parameters
         ----------
         grid
-            With cell, symmetry and size.
+            Grid with cell, symmetry and size.
         model
             ``gemmi.Model``.
 

@@ -33,7 +33,7 @@ def atoms_of_model(crystal: Crystal, model: Any) -> Atoms:
 
 
 def atoms_of_small_structure(small: Any) -> Atoms:
-    """The atoms of a ``gemmi.SmallStructure`` with their occupancies as they are.
+    """The atoms of a ``gemmi.SmallStructure`` with unchanged occupancies.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Functions of version 0.1.0 that are methods of :class:`AtomsOnGrid`, or gone, now."""
+"""Functions of version 0.1.0 that have become methods of :class:`AtomsOnGrid` or were removed."""
 
 import numpy as np
 

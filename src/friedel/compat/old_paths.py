@@ -1,6 +1,6 @@
-"""Module paths of version 0.1.0: each goes on handing out the names that it held.
+"""Module paths of version 0.1.0: each still gives the names that it held.
 
-Python asks the finder here only for modules that it finds nowhere else.
+Python calls the finder here only for modules that no other finder has found.
 """
 
 import sys
@@ -129,7 +129,7 @@ MOVED = {
     "friedel.wilson": ("friedel.accuracy.wilson",),
     "friedel.workspace": ("friedel.runtime.memory",),
 }
-"""Old path, and the modules that now hold its names; the first that has a name hands it out."""
+"""Modules that now hold the names of an old path, searched in order for a name."""
 
 RENAMED = {
     ("friedel.direct.blocks", "Model"): "WeightedAtoms",
@@ -139,8 +139,9 @@ RENAMED = {
     ("friedel.gridsum", "PlannedSum"): "GridSum",
     ("friedel.gridsum", "check_room"): "check_memory_for",
     ("friedel.mask", "Operation"): "MatrixAndShift",
+    ("friedel.sigmaa", "rice_surprise"): "rice_negative_log_likelihood",
 }
-"""Old path and a name there, and the name that what it meant has now."""
+"""New names of renamed objects, by old path and old name."""
 
 
 def held_by(modules: Sequence[str], name: str, path: str) -> Any:
@@ -177,7 +178,7 @@ class OldPaths:
         return ModuleSpec(fullname, self, is_package=fullname in PACKAGES)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Leave it to Python to make an empty module."""
+        """Return None: Python then makes an empty module."""
         del spec
         return None
 
@@ -192,6 +193,6 @@ PACKAGES = {path for path in MOVED if any(other.startswith(path + ".") for other
 
 
 def install() -> None:
-    """Have Python ask for old paths, after all other places."""
+    """Register the finder of old paths after all others."""
     if not any(isinstance(finder, OldPaths) for finder in sys.meta_path):
         sys.meta_path.append(OldPaths())

@@ -1,8 +1,8 @@
-"""How the objects of the familiar door print."""
+"""Printed form of objects of the gemmi-compatible interface."""
 
 
 class PrintsAsGemmi:
-    """Objects that print as gemmi's of the same name."""
+    """Base class of objects that print as gemmi's class of the same name."""
 
     # Doctests and notebooks written for gemmi compare this text
     def __repr__(self) -> str:

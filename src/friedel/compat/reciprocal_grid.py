@@ -48,7 +48,7 @@ class ReciprocalGrid:
         return nu, nv, nw
 
     def get_value(self, h: int, k: int, l: int) -> complex:
-        """F(hkl); zero beyond what the grid holds is an error.
+        """F(hkl); indices outside of the grid are an error.
 
         Raises
         ------
@@ -93,9 +93,9 @@ class ReciprocalGrid:
         Parameters
         ----------
         dmin
-            A; 0 for all that the grid holds.
+            Resolution limit, Å; 0 for all reflections of the grid.
         unblur
-            B (A^2) that was added to the atoms and is taken away again.
+            B (Å^2) that was added to the atoms, whose effect on F is removed.
         with_000, with_sys_abs
             Include F(000), include systematically absent reflections.
         mott_bethe
@@ -112,7 +112,7 @@ class ReciprocalGrid:
 
 
 class ComplexAsuData:
-    """Structure factors in the asymmetric unit, with gemmi's interface, values changeable."""
+    """Structure factors in the asymmetric unit with gemmi's interface and changeable values."""
 
     def __init__(self, reflections: Reflections) -> None:
         self.crystal = reflections.crystal
@@ -130,15 +130,15 @@ class ComplexAsuData:
         return ComplexAsuData(self.to_reflections())
 
     def to_reflections(self) -> Reflections:
-        """The same as frozen Reflections."""
+        """The same values as immutable Reflections."""
         return Reflections(self.crystal, self.miller_array, self.value_array.copy(), label="FC")
 
     def make_1_d2_array(self) -> np.ndarray:
-        """(n,) 1/d^2, 1/A^2."""
+        """(n,) 1/d^2, 1/Å^2."""
         return 4.0 * self.crystal.stol2(self.miller_array)
 
     def make_d_array(self) -> np.ndarray:
-        """(n,) d, A."""
+        """(n,) d, Å."""
         return self.crystal.d_spacing(self.miller_array)
 
 
@@ -178,7 +178,7 @@ def asu_data_from_grid(
     with_sys_abs: bool,
     mott_bethe: bool,
 ) -> ComplexAsuData:
-    """What :meth:`ReciprocalGrid.prepare_asu_data` returns."""
+    """Result of :meth:`ReciprocalGrid.prepare_asu_data`."""
     crystal = grid.crystal
     if crystal is None:
         raise CellError("the grid has no unit cell: make it with a crystal")

@@ -28,11 +28,11 @@ class Scaling(PrintsAsGemmi):
     Attributes
     ----------
     use_solvent
-        Whether the mask counts; to be set before :meth:`prepare_points`.
+        Whether to use the mask; set it before :meth:`prepare_points`.
     fix_k_sol, fix_b_sol
-        Whether these are kept in the fit.
+        Whether the fit keeps these constant.
     k_overall, k_sol, b_sol
-        As in F_total = k_overall exp(-s B s / 4) (F_calc + k_sol exp(-b_sol stol2) F_mask).
+        Parameters in F_total = k_overall exp(-s B s / 4) (F_calc + k_sol exp(-b_sol stol2) F_mask).
     """
 
     def __init__(self, cell: Any, spacegroup: Any) -> None:
@@ -48,7 +48,7 @@ class Scaling(PrintsAsGemmi):
 
     @property
     def b_overall(self) -> Any:
-        """Overall B, Cartesian, A^2: a ``gemmi.SMat33d``; six numbers are accepted."""
+        """Overall B, Cartesian, Å^2: a ``gemmi.SMat33d``; six numbers are accepted."""
         return gemmi.SMat33d(*self._b_overall)
 
     @b_overall.setter
@@ -62,7 +62,7 @@ class Scaling(PrintsAsGemmi):
     def parameters(self) -> list[float]:
         """k_overall; k_sol and b_sol if solvent is used; then the free components of B.
 
-        The latter are those of B* (in exp(-hkl B* hkl / 4)) along gemmi's symmetry constraints.
+        The latter are those of B*, in exp(-hkl B* hkl / 4), along gemmi's symmetry constraints.
         """
         basis = _b_star_basis(self._crystal.primitive_operations[0])
         components = basis @ _to_star(self._crystal.fractionalization, self._b_overall)
@@ -84,7 +84,7 @@ class Scaling(PrintsAsGemmi):
         self._b_overall = tuple(float(x) for x in cartesian)
 
     def prepare_points(self, calc: Any, obs: Any, mask: Any = None) -> None:
-        """Take the data to fit to: reflections that calc and obs (and mask) have in common.
+        """Set the data of the fit: reflections that calc and obs (and mask) have in common.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Scaling(PrintsAsGemmi):
         Raises
         ------
         ReflectionsError
-            When calc and mask differ, or nothing is common.
+            When the reflections of calc and mask differ, or calc and obs have none in common.
         """
         observed = as_reflections(obs)
         i, j = match(observed.hkl, calc.miller_array)
@@ -121,7 +121,7 @@ class Scaling(PrintsAsGemmi):
         self._adopt(engine.fit_anisotropic_b(self._points(), self._state()))
 
     def fit_parameters(self) -> float:
-        """Fit all parameters by least squares, from where they are.
+        """Fit all parameters by least squares, from their present values.
 
         Returns
         -------
@@ -204,7 +204,7 @@ def _complex_values(asu_data: Any) -> np.ndarray:
 
 
 def _to_star(axes: np.ndarray, tensor: tuple[float, ...]) -> np.ndarray:
-    """(6,) of M T M^T: to the basis of the cell, or back with the inverse matrix."""
+    """(6,) elements of M T M^T: to the basis of the cell, or back with the inverse matrix."""
     return rotate_tensors(np.array([tensor]), axes)[0]
 
 

@@ -1,4 +1,4 @@
-"""Elements in any form in which people give them."""
+"""Symbols of elements given as symbol, number or object."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""FModel: a model and its data, with solvent and scales fitted."""
+"""FModel: fits bulk solvent and scales of a model to observed amplitudes."""
 
 from friedel.runtime.old_names import names_of
 

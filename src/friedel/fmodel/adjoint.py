@@ -1,7 +1,7 @@
-"""F_model as a function of atoms and scales, and its adjoint; the mask stays, or follows the atoms.
+"""F_model as a function of atoms and scales, and its adjoint, with a fixed or a moving mask.
 
-A flat mask changes by whole grid points, and has no derivative: it is held, and whoever moves
-atoms far renews it now and then. A smooth one moves with the atoms.
+A mask with sharp boundary changes by whole grid points and has no derivative: it is held fixed,
+and should be recalculated after large shifts of atoms. A smooth mask moves with the atoms.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -25,15 +25,15 @@ class ScaleGradients:
     Attributes
     ----------
     k_overall, k_sol, b_sol, k_layer
-        Numbers; zero for those of a solvent or layer that is not there.
+        Derivatives by these numbers; zero without solvent or layer.
     b_overall
-        (6,) by B11, B22, B33, B12, B13, B23, Cartesian, each independent of the others. Off
-        the diagonal by the one stored number, which stands in both places of the tensor. Along
-        the tensors that the symmetry allows: ``symmetric_tensors(crystal) @ b_overall``.
+        (6,) derivatives by Cartesian B11, B22, B33, B12, B13, B23, each independent of the others;
+        off the diagonal by the stored number, which is both elements of the symmetric tensor.
+        Derivatives along symmetry-allowed tensors are ``symmetric_tensors(crystal) @ b_overall``.
     overall_curve, solvent_curve
-        By each coefficient of the curves.
+        Derivatives by each coefficient of the curves.
     twin_fraction
-        Of a twin; zero without.
+        Derivative by the twin fraction; zero without twinning.
     """
 
     k_overall: float
@@ -56,25 +56,25 @@ class FModelGradients:
 
 @dataclass(frozen=True, eq=False)
 class FixedMaskModel:
-    """F_model of atoms and scales that may change, with a mask that does not.
+    """F_model as a function of atoms and scales, with a fixed mask.
 
     Parameters
     ----------
     calculator
-        Of F_calc; its reflections are those of F_model.
+        Calculator of F_calc; its reflections are those of F_model.
     scales
-        Of F_model.
+        Scales of F_model.
     f_mask, f_layer
-        (n,) complex transforms of mask and layer, None where there are none.
+        (n,) complex transforms of mask and layer; None without them.
     babinet
-        Whether -F_calc stands for F_mask, and so follows the atoms.
+        Whether F_mask is -F_calc, which follows the atoms.
     scaled_at
-        (n, 3) reflections whose scales these have, when they are twin mates of those.
+        (n, 3) reflections at which to evaluate the scales, for a calculator of twin mates.
 
     Raises
     ------
     ReflectionsError
-        When F_mask or F_layer are not of the calculator's reflections.
+        When F_mask or F_layer differ in length from the calculator's reflections.
     """
 
     calculator: Calculator
@@ -138,7 +138,7 @@ class FixedMaskModel:
         return self.scales.k_overall * self.scales.k_sol * per_k * per_k_sol * w
 
     def _curves(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) overall and solvent scale over k_overall and k_sol, which may be zero."""
+        """(n,) overall and solvent scale, divided by k_overall and k_sol (which may be zero)."""
         crystal, scales = self.calculator.crystal, self.scales
         overall = replace(scales, k_overall=1.0).overall_scale(crystal, self._scaled_at)
         return overall, replace(scales, k_sol=1.0).solvent_scale(self._stol2)
@@ -153,7 +153,7 @@ class FixedMaskModel:
         return calculator.stol2 if at is None else calculator.crystal.stol2(at)
 
     def _solvent_parts(self, f_calc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) F_mask and F_layer, zero where there are none."""
+        """(n,) F_mask and F_layer; zero without them."""
         nothing = np.zeros_like(f_calc)
         f_mask = -f_calc if self.babinet else self.f_mask
         if f_mask is None:
@@ -169,16 +169,16 @@ class FixedMaskModel:
 
 @dataclass(frozen=True, eq=False)
 class MovingMaskModel:
-    """F_model of atoms and scales that may change, with a smooth mask that follows the atoms.
+    """F_model as a function of atoms and scales, with a smooth mask that follows the atoms.
 
     Parameters
     ----------
     calculator, scales, scaled_at
         As for :class:`FixedMaskModel`.
     mask
-        Of the solvent.
+        Mask of the solvent.
     nearer
-        Of the solvent with the layer next to the atoms, None without layer.
+        Mask of the solvent including the layer next to the atoms; None without layer.
     """
 
     calculator: Calculator
@@ -188,7 +188,7 @@ class MovingMaskModel:
     scaled_at: np.ndarray | None = None
 
     def at(self, atoms: Atoms | None = None) -> "MovingMaskOfAtoms":
-        """F_model and derivatives at some atoms, whose masks are made once; by default its own."""
+        """F_model and derivatives for some atoms (default: its own), whose masks are made once."""
         return MovingMaskOfAtoms(self, self.calculator.atoms if atoms is None else atoms)
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
@@ -198,7 +198,7 @@ class MovingMaskModel:
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
     ) -> FModelGradients:
-        """As :meth:`FixedMaskModel.adjoint`, with what the mask adds to derivatives by atoms."""
+        """As :meth:`FixedMaskModel.adjoint`, including the mask's part of derivatives by atoms."""
         return self.at(atoms).adjoint(w, anomalous=anomalous)
 
 
@@ -215,7 +215,7 @@ class MovingMaskOfAtoms:
 
     @cached_property
     def fixed(self) -> FixedMaskModel:
-        """The same with the mask held as it is for these atoms."""
+        """The model with the mask fixed at that of these atoms."""
         f_masks = [mask.forward() for mask in self._masks]
         f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
         model = self.model
@@ -224,7 +224,7 @@ class MovingMaskOfAtoms:
         )
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> FModelGradients:
-        """Derivatives, as of :meth:`MovingMaskModel.adjoint`."""
+        """Derivatives as given by :meth:`MovingMaskModel.adjoint`."""
         found = self.fixed.adjoint(self.atoms, w, anomalous=anomalous)
         # The solvent is (1 - k_layer) F_mask + k_layer F_nearer
         k_layer = 0.0 if self.model.nearer is None else self.model.scales.k_layer
@@ -248,7 +248,7 @@ class TwinnedModel:
     Parameters
     ----------
     first, other
-        F_model of n reflections in the first domain, and of the m mates in the other.
+        F_model of n reflections in the first domain, and of their m mates in the other.
     exist
         (n,) bool: which reflections have a mate.
     """
@@ -258,7 +258,7 @@ class TwinnedModel:
     exist: np.ndarray
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
-        """(n,) roots of the mean abs(F_model)^2 of the two domains."""
+        """(n,) square roots of the weighted mean abs(F_model)^2 of the two domains."""
         return self._parts(atoms)[0]
 
     def adjoint(
@@ -275,7 +275,7 @@ class TwinnedModel:
             When w are complex.
         """
         if np.iscomplexobj(w):
-            raise ParameterError("dT/dF of a twin is by its amplitudes: got complex numbers")
+            raise ParameterError("got complex w, expected real dT/dF by the amplitudes of a twin")
         w = checked_weights(w, len(self.exist)).real
         amplitudes, f_first, f_other = self._parts(atoms)
         fraction = self.first.scales.twin_fraction
@@ -303,7 +303,7 @@ _Some = TypeVar("_Some", Gradients, ScaleGradients)
 
 
 def _sum(first: _Some, second: _Some) -> _Some:
-    """Derivatives by the same parameters along two ways."""
+    """Sum of two sets of derivatives by the same parameters."""
     summed: dict[str, Any] = {}
     for name in (field.name for field in fields(first) if field.name != "crystal"):
         one, other = getattr(first, name), getattr(second, name)

@@ -9,7 +9,7 @@ from friedel.reflections.bijvoet import one_of_each
 
 
 def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What :meth:`friedel.FittedModel.to_mtz` writes: hkl (n, 3), of Friedel mates one; columns."""
+    """One hkl (n, 3) per Friedel pair, and columns, for :meth:`friedel.FittedModel.to_mtz`."""
     observed = dataclasses.replace(model.f_obs, label="FP")
     columns = observed.columns() | model.f_calc.columns()
     if model.masked is not None and model.f_mask is not None:
@@ -21,7 +21,7 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     chosen, partner = one_of_each(hkl)
     if not (partner >= 0).any():
         return hkl, columns
-    # mates alone are written as their partners, which have the opposite phase
+    # unpaired mates are written as their partners, which have the opposite phase
     _, _, is_mate = model.crystal.to_asu(hkl[chosen])
     sign = np.where(is_mate, -1, 1)
     measured = {"F": observed.values}

@@ -1,4 +1,4 @@
-"""What :class:`friedel.FModel` fits, one after the other: mask, twin law, shape of the scale."""
+"""The fits of :class:`friedel.FModel`: first mask, then twin law, then shape of the scale."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class FitSettings:
     Attributes
     ----------
     twin_laws
-        Laws by name, of which the best is taken; empty for no twin.
+        Twin laws by name, of which the best is chosen; empty for no twin.
     """
 
     source: str
@@ -38,18 +38,18 @@ class FitSettings:
 
 @dataclass(frozen=True, eq=False)
 class FModelFit:
-    """The outcome.
+    """The result of a fit.
 
     Attributes
     ----------
     unscaled
-        The model that the scales belong to, with the mask that was found.
+        The model to which the scales apply, with the mask that was found.
     scaling
-        The scales, how well they fit, how many numbers were fitted, and notes.
+        The scales, the value of the target, the number of parameters, and notes.
     rejected
-        (n,) bool: what was not fitted to for being far from the model.
+        (n,) bool: outliers rejected in the last fit.
     shape
-        What was fitted besides k_overall and B.
+        Parameters fitted besides k_overall and B.
     twin
         The other domain; None without twinning.
     """
@@ -68,7 +68,7 @@ def fit_fmodel(
     start: ScaleParameters | None = None,
     fixed: Collection[str] = (),
 ) -> FModelFit:
-    """Fit scales, and whatever else is asked for, to the reflections that are not left out.
+    """Fit scales, and mask and twin law if requested, to all reflections outside of the free set.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def fit_fmodel(
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
     about_twin = () if twin is None else twin.notes
     notes = *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
-    # r_probe and r_shrink were fitted, unless there turns out to be no solvent
+    # r_probe and r_shrink count as fitted unless the chosen shape has no solvent
     n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
     rejected = chosen.copy()
     rejected[chosen] = ~near
@@ -109,10 +109,10 @@ def _choose_and_reject(
     weights: np.ndarray | None,
     options: dict[str, Any],
 ) -> tuple[Shape, ScalingFit, np.ndarray, tuple[Note, ...]]:
-    """The shape, the fit of it to what is near the model, (n,) bool what that is, and notes.
+    """The chosen shape, its fit to all but outliers, (n,) bool: not outliers, and notes.
 
-    Outliers of a flat solvent have no part in the choice; those of the chosen scale are the
-    ones that count.
+    The choice leaves out the outliers of a flat-solvent fit; the last fit leaves out those of the
+    chosen scale.
     """
 
     def part(near: np.ndarray) -> tuple[ScalingData, dict[str, Any]]:

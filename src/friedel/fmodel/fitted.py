@@ -1,4 +1,4 @@
-"""FittedModel: what a fit came to, as numbers, text and files; it never changes."""
+"""FittedModel: the immutable result of a fit, as numbers, text and files."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ from friedel.scaling import ScaleParameters
 class FittedModel(ScaledModel):
     """A model fitted to its data: scales, F_model, R-factors, phases, text and files.
 
-    :meth:`friedel.FModel.fit` makes it. It is immutable, and so are its arrays; another fit makes
-    another one. Statistics are calculated when they are first asked for, and kept.
+    :meth:`friedel.FModel.fit` makes it. It and its arrays are immutable; another fit returns a
+    new one. Statistics are calculated on first use, and kept.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class FittedModel(ScaledModel):
         Parameters
         ----------
         n_shells
-            How many; fewer when there would be less than 20 reflections in each.
+            Number of shells; fewer if each would have less than 20 reflections.
 
         Raises
         ------
@@ -74,19 +74,19 @@ class FittedModel(ScaledModel):
         n_shells
             See :meth:`table`.
         notes
-            Whether the notes are part of it.
+            Whether to include the notes.
         """
         return report.summary(self, n_shells, notes=notes)
 
     def to_dict(self, n_shells: int = 10, *, command: str | None = None) -> dict[str, Any]:
-        """The result as numbers and text that JSON can hold; what is not a number is None.
+        """The result as numbers and text for JSON; NaN becomes None.
 
         Parameters
         ----------
         n_shells
             See :meth:`table`.
         command
-            The command line that made the result, to be told with the version.
+            The command line that made the result, stored with the version.
         """
         return report.as_dict(self, n_shells, command)
 
@@ -111,9 +111,9 @@ class FittedModel(ScaledModel):
 
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
         FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. Of Friedel mates
-        one is written in these, and both in F(+), SIGF(+), F(-), SIGF(-). HISTORY tells the
-        version, the notes and the command line `command`, where there was one.
+        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. These
+        columns have one row per Friedel pair; F(+), SIGF(+), F(-), SIGF(-) have both mates. HISTORY
+        holds the version, the notes and the command line `command`, if given.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class FittedModel(ScaledModel):
     ) -> None:
         """Write a structure-factor mmCIF: the columns of :meth:`to_mtz` that mmCIF has names for.
 
-        ``_audit.creation_method`` tells what HISTORY tells in an MTZ file.
+        ``_audit.creation_method`` holds what HISTORY holds in an MTZ file.
 
         Raises
         ------
@@ -146,6 +146,6 @@ class FittedModel(ScaledModel):
 def fitted_model(
     setup: Setup, start: ScaleParameters | None = None, fixed: Collection[str] = ()
 ) -> FittedModel:
-    """The outcome of a fit; arguments and errors are those of :meth:`friedel.FModel.fit`."""
+    """The result of a fit; arguments and errors are those of :meth:`friedel.FModel.fit`."""
     outcome = fit_fmodel(setup.components, setup.observed, setup.settings, start, fixed)
     return FittedModel(replace(setup, components=outcome.unscaled), outcome)

@@ -1,4 +1,4 @@
-"""Where fits of a flat solvent start, by what is scattered, and the best of several fits."""
+"""Starting values of flat-solvent fits for each radiation, and the best of several fits."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -18,15 +18,15 @@ SOLVENT_DENSITIES = {
     "mott-bethe": (0.05, 0.20),
     "neutron": (-0.056, 0.30, 0.64),
 }
-"""Where k_sol starts, the best fit counting. Water has 0.10 A/A^3 for electrons; for neutrons
-the outer values are those of light and heavy water, fm/A^3."""
+"""Starting values of k_sol, of which the best fit is kept. Water has 0.10 Å/Å^3 for electrons;
+the outer values for neutrons are those of light and heavy water, fm/Å^3."""
 
 BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
-"""Density of solvent over that of protein, and the B (A^2) that smears it out [Moews1975]."""
+"""Density of solvent divided by that of protein, and B (Å^2) of its boundary [Moews1975]."""
 
 
 def usual_starts(data: ScalingData, source: str, fixed: Collection[str]) -> list[ScaleParameters]:
-    """Average solvents of a source, or ``"babinet"``; k_overall and B from a straight line."""
+    """Starts for usual solvents of a source, or ``"babinet"``; k_overall and B by a linear fit."""
     if source == "babinet":
         averages = [BABINET_START]
     else:
@@ -37,7 +37,7 @@ def usual_starts(data: ScalingData, source: str, fixed: Collection[str]) -> list
 
 
 def quick_start(data: ScalingData, solvent: str, given: dict[str, Any]) -> ScaleParameters:
-    """Parameters that are `given`, averages for others; k_overall and B from a straight line.
+    """Given parameters, averages for others; k_overall and B from a straight line.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def quick_start(data: ScalingData, solvent: str, given: dict[str, Any]) -> Scale
         When k_overall is not positive.
     """
     if given.get("k_overall", 1.0) <= 0:
-        raise ParameterError(f"k_overall starts at {given['k_overall']:g}, expected more than 0")
+        raise ParameterError(f"got k_overall = {given['k_overall']:g}, expected more than 0")
     average = BABINET_START if solvent == "babinet" else ScaleParameters()
     return scaling.fit_isotropic_b(data, replace(average, **given), fixed=given)
 
@@ -66,14 +66,14 @@ def mask_that_fits(
     options: dict[str, Any],
     progress: Callable[[Sequence[Any]], Any],
 ) -> MaskedSolvent:
-    """The mask near one whose flat solvent fits best.
+    """The mask of the best flat-solvent fit, searched from a starting mask.
 
     Parameters
     ----------
     chosen
         (m,) bool: which reflections of the solvent are those of `data`.
     near
-        Where each fit starts.
+        Scales at which each fit starts.
     """
     data = replace(data, f_layer=None)
 

@@ -1,4 +1,4 @@
-"""FModel: a model and its data; solvent and scales fitted, R-factors, map coefficients."""
+"""FModel: fit of solvent and scales to data, R-factors, map coefficients."""
 
 from collections.abc import Callable, Collection, Sequence
 from os import PathLike
@@ -33,11 +33,11 @@ class FModel(ModelAndData):
 
     F_model = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), fitted
     to F_obs by :func:`friedel.scaling.fit` [Jiang1994] [Fokine2002] [Afonine2013]. Where
-    reflections left out of the fit say that it predicts them better, both scales have smooth
-    curves as further factors, and the solvent a layer near the atoms with a density of its own.
+    it predicts reflections left out of the fit better, both scales are multiplied by smooth
+    curves, and the solvent has a layer near the atoms with its own density.
 
     :meth:`fit` returns a :class:`friedel.FittedModel`, which never changes. FModel keeps the last
-    one, and hands out its attributes: `fmodel.r_work` is `fmodel.fitted.r_work`.
+    one, and gives its attributes: `fmodel.r_work` is `fmodel.fitted.r_work`.
 
     Parameters
     ----------
@@ -50,24 +50,24 @@ class FModel(ModelAndData):
         ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
     solvent
         ``"flat"`` for a mask of constant density, ``"smooth"`` to add curves and a layer as far
-        as leave-out likelihood supports them, ``"babinet"``, ``"none"`` for atoms alone;
-        ``"auto"`` chooses among none, flat and smooth by leave-out likelihood.
+        as cross-validated likelihood supports them, ``"babinet"``, ``"none"`` for atoms alone;
+        ``"auto"`` chooses among none, flat and smooth by cross-validated likelihood.
     target
-        What the fit minimises: ``"l1"``, nearest to the R-factor and least moved by outliers,
-        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Reflections
-        far from the fit by any but ``"ls"`` are left out of a last one, see `reject_outliers`.
+        What the fit minimises: ``"l1"``, closest to the R-factor and least affected by outliers,
+        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Outliers
+        of a fit by any other than ``"ls"`` are left out of a last fit, see `reject_outliers`.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.
     d_min
-        A; reflections beyond are left out. By default all are used.
+        High-resolution limit, Å. By default all reflections are used.
     rtol, method
         Accuracy of F_calc and how to calculate it; see :class:`friedel.Calculator`.
     use_free
-        Whether to leave the data's free set out of the fit, so that R_free is honest. With
-        False all reflections are fitted to and there is no R_free.
+        Whether to leave the data's free set out of the fit, so that R_free is
+        independent. With False the fit is to all reflections and R_free is None.
     weights
-        ``"sigma"`` to divide residuals by the sigmas of the data, ``"none"`` to treat all alike.
+        ``"sigma"`` to divide residuals by the sigmas of the data, ``"none"`` for equal weights.
     sigma_cutoff
         Only reflections with F / sigma above this are used.
     search_mask
@@ -76,24 +76,25 @@ class FModel(ModelAndData):
         Grid (or path of a CCP4 map) with 1 in the solvent and 0 elsewhere, instead of a mask
         calculated from the model.
     smooth_mask
-        Whether the mask's boundary is smooth, so that :meth:`adjoint` goes through it too. Of
-        the mask's parameters `island_min_volume` does not count then.
+        Whether the mask's boundary is smooth, so that :meth:`adjoint` includes its
+        derivatives. The parameter `island_min_volume` of the mask is then ignored.
     d_mask
-        Spacing of the mask's grid, A; by default half of the resolution, 0.6 at most.
+        Spacing of the mask's grid, Å; by default half of the resolution, 0.6 at most.
     twin
         Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
         one that fits best of those that the lattice allows.
     wavelength
-        A; adds f' and f'' of every element, which tell F(h) from F(-h) where the data do.
+        Wavelength, Å; adds f' and f'' of every element, by which F(h) and F(-h) of the data differ.
     free_label, free_value, block, data_set
-        The free set, and the part of the data's file to take; see :func:`friedel.as_reflections`.
+        Column and value of the free set, and the part of the file that holds the data; see
+        :func:`friedel.as_reflections`.
     reject_outliers
-        Whether the last fit, by a target other than ``"ls"``, is without the reflections that are
-        more than six robust standard deviations from the model, 2 % at most. They stay in all
-        R-factors; :attr:`rejected` tells which they are.
+        Whether the last fit, by a target other than ``"ls"``, leaves out the reflections more than
+        six robust standard deviations from the model, at most 2 %. They count in all R-factors;
+        :attr:`rejected` marks them.
     hydrogens
         Whether to add the hydrogens of C-H and N-H groups that the model lacks, at the distance
-        that `source` sees; see :func:`friedel.as_model`.
+        that `source` measures; see :func:`friedel.as_model`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     strict
@@ -110,17 +111,17 @@ class FModel(ModelAndData):
     Raises
     ------
     TypeError
-        For a keyword argument that there is not.
+        For an unknown keyword argument.
     CellError, SymmetryError
         When the cells differ by more than 2 %, or the operations differ.
     ReflectionsError
-        When the data are no amplitudes, or none of them can be used.
+        When the data are not amplitudes, or none of them can be used.
     ParameterError
-        For options that are unknown, or of a mask that is given or not there.
+        For unknown options, or options of a calculated mask with a given mask or without one.
     GuessError
         For a guess, when `strict` is true.
     FriedelError
-        Of other kinds, for input that cannot be read.
+        When a file or object cannot be read; a subclass says why.
 
     Examples
     --------
@@ -228,18 +229,18 @@ class FModel(ModelAndData):
     def fit(self, start: ScaleParameters | None = None, fixed: Collection[str] = ()) -> FittedModel:
         """Fit the scales and the solvent to F_obs.
 
-        A mask that was searched for is where the next search starts.
+        A search of the mask starts at the result of the last search.
 
         Parameters
         ----------
         start, fixed
-            Where to start, and which parameters stay there; see :func:`friedel.scaling.fit`.
+            Starting values, and names of parameters held at them; see :func:`friedel.scaling.fit`.
             By default usual solvents and :func:`friedel.scaling.fit_isotropic_b`.
 
         Returns
         -------
         FittedModel
-            It stays as it is when the fit is repeated.
+            An immutable result; a repeated fit returns a new one.
 
         Raises
         ------
@@ -252,12 +253,12 @@ class FModel(ModelAndData):
 
     @property
     def fitted(self) -> FittedModel:
-        """What the last :meth:`fit` came to; the attributes below are its own.
+        """The result of the last :meth:`fit`; the attributes below are taken from it.
 
         Raises
         ------
         FriedelError
-            When there was no fit.
+            When :meth:`fit` was not called.
         """
         if self._fitted is None:
             raise FriedelError("the scales are not fitted yet: call fit() first")
@@ -265,7 +266,7 @@ class FModel(ModelAndData):
 
     @property
     def rejected(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the last fit left out for being far from the model.
+        """(n,) bool: which of `f_obs` the last fit left out as outliers.
 
         See `reject_outliers`; none before :meth:`fit`.
         """
@@ -273,24 +274,24 @@ class FModel(ModelAndData):
 
     @property
     def twin_law(self) -> str | None:
-        """The law of twinning fitted with, None without."""
+        """The twin law of the fit; None without twinning."""
         return None if self._fitted is None else self._fitted.twin_law
 
     @property
     def has_solvent(self) -> bool:
-        """Whether the fit included solvent; before a fit, whether there is any."""
+        """Whether the fit included solvent; before a fit, whether it can."""
         if self._fitted is None:
             return self._setup.components.has_solvent
         return self._fitted.has_solvent
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What was decided on the user's behalf, and what looks doubtful."""
+        """Decisions made for the user, and doubtful results."""
         return self._setup.notes if self._fitted is None else self._fitted.notes
 
     @property
     def result(self) -> ScalingFit:
-        """The outcome of the fit, see :attr:`FittedModel.result`."""
+        """The result of the fit, see :attr:`FittedModel.result`."""
         return self.fitted.result
 
     @property
@@ -305,12 +306,12 @@ class FModel(ModelAndData):
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """(n,) what F_obs is compared with; see :attr:`FittedModel.amplitudes`."""
+        """(n,) amplitudes to compare with F_obs; see :attr:`FittedModel.amplitudes`."""
         return self.fitted.amplitudes
 
     @property
     def with_fixed_mask(self) -> FixedMaskModel:
-        """F_model as a function of atoms and scales, the mask held as it is."""
+        """F_model as a function of atoms and scales, with a fixed mask."""
         return self.fitted.with_fixed_mask
 
     @property
@@ -335,7 +336,7 @@ class FModel(ModelAndData):
 
     @property
     def outliers(self) -> list[Outlier]:
-        """Reflections far from the model, the farthest first."""
+        """Outliers, the largest residual first."""
         return self.fitted.outliers
 
     @property
@@ -385,11 +386,11 @@ class FModel(ModelAndData):
 
 
 def as_fitted(model: FModel | FittedModel) -> FittedModel:
-    """The fitted model itself, or what the last fit of an FModel came to.
+    """The fitted model itself, or the result of the last fit of an FModel.
 
     Raises
     ------
     FriedelError
-        When there was no fit.
+        When it was not fitted.
     """
     return model.fitted if isinstance(model, FModel) else model

@@ -1,4 +1,4 @@
-"""What a model scatters before any scale: F_calc of its atoms and F_mask of its solvent."""
+"""Structure factors of a model before scaling: F_calc of its atoms and F_mask of its solvent."""
 
 from copy import copy
 from dataclasses import replace
@@ -32,9 +32,9 @@ class UnscaledModel:
     options
         How F_calc is calculated.
     masked
-        The solvent of a mask, or None.
+        The masked solvent, or None.
     babinet
-        Whether the solvent is the complement of the model.
+        Whether solvent is by Babinet's principle: F_mask = -F_calc.
     """
 
     def __init__(
@@ -57,30 +57,30 @@ class UnscaledModel:
 
     @cached_property
     def f_calc(self) -> np.ndarray:
-        """(n,) complex, of the atoms."""
+        """(n,) complex F_calc of the atoms."""
         return self.calculator.forward()
 
     @property
     def f_mask(self) -> np.ndarray | None:
-        """(n,) complex, what k_sol multiplies; None without solvent."""
+        """(n,) complex structure factors that k_sol multiplies; None without solvent."""
         if self.babinet:
             return -self.f_calc
         return None if self.masked is None else self.masked.f_mask
 
     @property
     def has_solvent(self) -> bool:
-        """Whether there is anything that k_sol multiplies."""
+        """Whether F_mask is not None."""
         f_mask = self.f_mask
         return f_mask is not None and bool(f_mask.any())
 
     def with_mask(self, masked: MaskedSolvent) -> "UnscaledModel":
-        """The same with the solvent of another mask."""
+        """The same model with another masked solvent."""
         other = copy(self)
         other.masked = masked
         return other
 
     def scaling_data(self, f_obs: np.ndarray, chosen: np.ndarray) -> ScalingData:
-        """What scales are fitted to: the reflections `chosen` (n,) of `f_obs` (n,)."""
+        """Data for the fit of scales: the reflections `chosen` (n,) of `f_obs` (n,)."""
         part: Any = slice(None) if chosen.all() else chosen
         f_layer = None if self.masked is None else self.masked.f_layer
         f_mask = self.f_mask
@@ -94,25 +94,25 @@ class UnscaledModel:
         )
 
     def twin_domain(self, law: TwinLaw) -> TwinDomain:
-        """What the other domain adds: F of the mates, zero for reflections without a mate."""
+        """The other domain: F of the mates, zero for reflections without a mate."""
         hkl, exist = law.mates(self.crystal, self.hkl)
         if not exist.any():
             raise ParameterError(
-                f"no reflection of one domain meets one of the other by {law.name}"
+                f"no reflections of the two domains overlap by the twin law {law.name}"
             )
         f_calc = _spread(self._calculator_at(hkl).forward(), exist)
         notes: list[Note] = []
         if not exist.all():
             n, of = int((~exist).sum()), len(exist)
             text = (
-                f"{n} of {of} reflections have no mate by the twin law {law.name}: they are of the "
-                "first domain alone"
+                f"{n} of {of} reflections have no mate by the twin law {law.name}: only the "
+                "first domain contributes to them"
             )
             notes.append(Note(text, "warning", n))
         if not law.keeps_equivalents(self.crystal):
             text = (
                 f"the twin law {law.name} takes equivalent reflections to different ones: F_obs "
-                "that were merged with the symmetry of one domain are means of different ones"
+                "merged by the symmetry of one domain are means of unequal values"
             )
             notes.append(Note(text, "warning"))
         if self.babinet:

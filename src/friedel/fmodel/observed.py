@@ -1,4 +1,4 @@
-"""What of the observed data can be used with a model: cell, resolution, values, free set."""
+"""Checks and selection of the observed data for a model: cell, resolution, values, free set."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from friedel.notes import Note
 from friedel.reflections.reflections import Reflections
 
 SMALL_FREE_SET = 200
-"""Fewer free reflections give only a rough R_free."""
+"""Number of free reflections below which a note says that R_free is rough."""
 
 NOTED_CELL_DIFFERENCE = 1e-3
-"""A larger relative difference between the cells of model and data is worth a note."""
+"""Relative difference between the cells of model and data above which there is a note."""
 
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """Observed amplitudes, and what each of them is used for.
+    """Observed amplitudes, and the use of each.
 
     Attributes
     ----------
     f_obs
         Amplitudes (n,), in the unit cell of the model.
     usable, free
-        (n,) bool: can be used at all; is left out of the fit.
+        (n,) bool: can be used in fit and R-factors; is left out of the fit.
     weights
-        (n,) of the residuals, or None for 1.
+        (n,) weights of the residuals, or None for 1.
     notes
-        What was left out, and what looks doubtful.
+        Reflections left out, and doubtful data.
     """
 
     f_obs: Reflections
@@ -42,12 +42,12 @@ class Observed:
 
     @property
     def work(self) -> np.ndarray:
-        """(n,) bool: what is fitted to, but for outliers of the fit."""
+        """(n,) bool: reflections of the fit, including its outliers."""
         return self.usable & ~self.free
 
     @property
     def left_out(self) -> np.ndarray:
-        """(n,) bool: what could be fitted to, but is in the free set."""
+        """(n,) bool: usable reflections of the free set."""
         return self.usable & self.free
 
 
@@ -89,7 +89,7 @@ def amplitudes_of(
     Raises
     ------
     ReflectionsError
-        For complex values.
+        When the values are complex.
     """
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if not isinstance(data, Reflections) or chosen:
@@ -104,12 +104,12 @@ def amplitudes_of(
 
 
 def compare_crystals(model: Crystal, data: Crystal) -> tuple[Note, ...]:
-    """Notes on small differences.
+    """Notes on small differences between cells and symmetry.
 
     Raises
     ------
     CellError, SymmetryError
-        For those that are not small.
+        When the cells or the symmetry operations differ too much.
     """
     cells = ["(" + ", ".join(f"{x:g}" for x in crystal.cell) + ")" for crystal in (model, data)]
     if not model.is_similar(data):
@@ -126,12 +126,12 @@ def compare_crystals(model: Crystal, data: Crystal) -> tuple[Note, ...]:
 
 
 def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
-    """The reflections with d >= `d_min` (A); all when it is None.
+    """The reflections with d >= `d_min` (Å); all when it is None.
 
     Raises
     ------
     ResolutionError
-        When there are none.
+        When no reflections remain.
     """
     if d_min is None:
         return data
@@ -148,7 +148,7 @@ def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
 def usable_reflections(
     data: Reflections, sigma_cutoff: float = 0.0
 ) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """(n,) bool: to be fitted to or counted in R; and notes on how many are not, and why.
+    """(n,) bool: reflections to use in fit and R-factors; notes on the others, with reasons.
 
     Parameters
     ----------
@@ -158,10 +158,10 @@ def usable_reflections(
     Raises
     ------
     ReflectionsError
-        When none can be used, or a cutoff is asked for data without sigmas.
+        When none can be used, or `sigma_cutoff` is given for data without sigmas.
     """
     if sigma_cutoff > 0 and data.sigmas is None:
-        raise ReflectionsError(f"a cutoff of F/sigma needs sigmas; {data.label} has none")
+        raise ReflectionsError(f"sigma_cutoff needs sigmas; {data.label} has none")
     sigmas = np.ones(len(data)) if data.sigmas is None else data.sigmas
     # one reason each, the first that applies
     reasons = {
@@ -184,7 +184,7 @@ def usable_reflections(
 
 
 def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
-    """(n,) 1/sigma relative to its median, so that residuals keep their unit.
+    """(n,) weights 1/sigma divided by their median, so that residuals keep their unit.
 
     Raises
     ------
@@ -200,13 +200,13 @@ def sigma_weights(data: Reflections, usable: np.ndarray) -> np.ndarray:
 def free_set(
     data: Reflections, usable: np.ndarray, use_free: bool
 ) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """(n,) bool: left out of the fit; and notes."""
+    """(n,) bool: reflections left out of the fit; and notes."""
     nothing = np.zeros(len(data), bool)
     if data.free is None:
         text = "no free set: R_work is of all reflections and there is no R_free"
         return nothing, (Note(text, "warning"),)
     if not use_free:
-        text = "the free set is fitted to as well, as was asked: there is no R_free"
+        text = "the free set is included in the fit (use_free=False): there is no R_free"
         return nothing, (Note(text, "default"),)
     free = data.free.astype(bool)
     n_free, n_work = int((usable & free).sum()), int((usable & ~free).sum())

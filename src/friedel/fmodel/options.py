@@ -1,4 +1,4 @@
-"""The options of :class:`friedel.FModel`: what there is to choose from, and what goes together."""
+"""Choices for the options of :class:`friedel.FModel`, and checks of their combinations."""
 
 from collections.abc import Collection
 from typing import Any
@@ -19,7 +19,7 @@ CHOICES: dict[str, Collection[str]] = {
 
 
 def check_choices(**chosen: str) -> None:
-    """Raise ParameterError for what is not among :data:`CHOICES`."""
+    """Raise ParameterError for values that are not among :data:`CHOICES`."""
     for name, value in chosen.items():
         if value not in CHOICES[name]:
             known = ", ".join(CHOICES[name])
@@ -27,9 +27,9 @@ def check_choices(**chosen: str) -> None:
 
 
 def check_mask_options(solvent: str, solvent_mask: Any, **asked: bool) -> None:
-    """Raise ParameterError for options that need a mask of the model where there is none."""
+    """Raise ParameterError for options of the model's mask where no such mask is calculated."""
     for name in (name for name, is_asked in asked.items() if is_asked):
         if solvent in UNMASKED:
-            raise ParameterError(f"{name} needs a mask, and solvent {solvent!r} has none")
+            raise ParameterError(f"{name} needs a mask: solvent {solvent!r} has none")
         if solvent_mask is not None:
-            raise ParameterError(f"{name} needs a mask of the model, and a mask is given")
+            raise ParameterError(f"{name} needs a mask of the model, but a mask is given")

@@ -1,4 +1,4 @@
-"""The text of a fitted model, and the numbers that JSON holds."""
+"""The summary of a fitted model as text, and as a dictionary for JSON."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
 
 MOST_OUTLIERS = 10
-"""Listed in the summary; the rest is counted."""
+"""Number of outliers listed in the summary; further ones are only counted."""
 
 UNITS = {
     "xray": "electrons/A^3",
@@ -23,11 +23,11 @@ UNITS = {
     "mott-bethe": "A/A^3",
     "neutron": "fm/A^3",
 }
-"""Of k_sol, by what is scattered."""
+"""Unit of k_sol for each radiation."""
 
 
 def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
-    """R-factors, parameters, the table by shell, outliers, and the notes unless not wanted."""
+    """R-factors, parameters, the table by shell, outliers, and notes unless `notes` is false."""
     blocks = ["\n".join(_heading(model)), table_text(shell_table(model, n_shells))]
     outliers = model.outliers
     if outliers:
@@ -58,7 +58,7 @@ def _heading(model: ScaledModel) -> list[str]:
     limits = sigma_a((0.5 * np.array(sigma_a.limits)) ** 2)
     lines = [
         ("crystal", f"{group}, {' '.join(f'{x:g}' for x in model.crystal.cell)}"),
-        ("data", f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} A"),
+        ("data", f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} Å"),
         ("R_work", f"{model.r_work:.4f}   {len(d) - n_free} reflections, {fitted}"),
     ]
     if model.r_free is not None:
@@ -66,7 +66,7 @@ def _heading(model: ScaledModel) -> list[str]:
         lines.append(("R_free", f"{model.r_free:.4f}   {left_out}"))
     lines += [
         ("k_overall", f"{scales.k_overall:.4g}{curve}"),
-        ("B_overall", f"{scales.b_iso:.2f} A^2; 11 22 33 12 13 23: {b}"),
+        ("B_overall", f"{scales.b_iso:.2f} Å^2; 11 22 33 12 13 23: {b}"),
         ("solvent", _solvent_text(model)),
     ]
     if pairs := _pairs_text(model):
@@ -86,7 +86,7 @@ def _pairs_text(model: ScaledModel) -> str:
     if not n:
         return ""
     if math.isnan(correlation):
-        return f"{n} pairs; the model has no differences, for want of f''"
+        return f"{n} pairs; no Bijvoet differences: f'' not included (give the wavelength)"
     return f"{n} pairs, correlation of differences {correlation:.3f}"
 
 
@@ -94,11 +94,11 @@ def _solvent_text(model: ScaledModel) -> str:
     masked = model.masked
     if model.solvent == "none":
         return "none"
-    scales, unit = model.scales, UNITS[model.source]
+    scales, unit = model.scales, UNITS[model.source].replace("A", "Å")
     if masked is None:
-        return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} A^2"
+        return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} Å^2"
     p = masked.parameters
-    origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} A"
+    origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} Å"
     origin += ", smooth" if masked.smooth else ""
     if masked.given is not None:
         origin = "mask as given"
@@ -112,7 +112,7 @@ def _solvent_text(model: ScaledModel) -> str:
             f"{len(scales.solvent_curve)} terms"
         )
     else:
-        text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} A^2"
+        text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} Å^2"
     layer = f", layer {scales.k_layer:.2f} as dense" if scales.k_layer else ""
     return f"{text}{layer}; {volume}"
 
@@ -122,7 +122,7 @@ def _mask(masked: MaskedSolvent) -> dict[str, Any]:
 
 
 def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> dict[str, Any]:
-    """Numbers and text that JSON can hold; what is not a number is null."""
+    """Numbers and text for JSON; NaN becomes None."""
     masked = model.masked
     numbers = {
         "version": friedel_version(),

@@ -1,4 +1,4 @@
-"""A model on the scale of its data: F_model, gradients, R-factors, phases; no text, no files."""
+"""A model on the scale of its data: F_model, gradients, R-factors and phases."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,22 +17,22 @@ from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 
 DENSEST_SOLVENT = 0.6
-"""electrons/A^3; concentrated salts reach about 0.45. More is worth a note."""
+"""k_sol above which there is a note (electrons/Å^3); concentrated salts reach about 0.45."""
 
 COARSE_D_MAX = 8.0
-"""Spacing, A. Without reflections of larger spacing nothing tells solvent from overall scale."""
+"""Spacing (Å): without larger ones the solvent cannot be told from the overall scale."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScaledModel(ModelAndData):
-    """The numbers of :class:`friedel.FittedModel`, each calculated when it is first asked for.
+    """The numbers of :class:`friedel.FittedModel`, each calculated on first use.
 
     Parameters
     ----------
     _setup
         Model and data, with the mask that was found.
     _outcome
-        The fit.
+        The result of the fit.
     """
 
     _setup: Setup
@@ -40,22 +40,22 @@ class ScaledModel(ModelAndData):
 
     @property
     def result(self) -> ScalingFit:
-        """The outcome of the fit: value of the target, number of parameters, convergence."""
+        """The result of the fit: value of the target, number of parameters, convergence."""
         return self._outcome.scaling
 
     @property
     def scales(self) -> ScaleParameters:
-        """The fitted k_overall, b_overall, k_sol, b_sol; k_sol is 0 where there is no solvent."""
+        """The fitted k_overall, b_overall, k_sol, b_sol; k_sol is 0 without solvent."""
         return self.result.parameters
 
     @property
     def rejected(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the last fit left out for being far from the model."""
+        """(n,) bool: which of `f_obs` the last fit left out as outliers."""
         return read_only(self._outcome.rejected)
 
     @property
     def twin_law(self) -> str | None:
-        """The law of twinning fitted with, None without."""
+        """The twin law of the fit; None without twinning."""
         return None if self._outcome.twin is None else self._outcome.twin.law
 
     @cached_property
@@ -67,16 +67,16 @@ class ScaledModel(ModelAndData):
     def f_model(self) -> Reflections:
         """F_model at all reflections of `f_obs`, complex, on the scale of F_obs.
 
-        Of a twin, it is that of the first domain.
+        For a twin it is F_model of the first domain.
         """
         f_calc = self._setup.components.f_calc
         return self._reflections("FMODEL", self.with_fixed_mask.scaled(f_calc))
 
     @property
     def with_fixed_mask(self) -> FixedMaskModel:
-        """F_model as a function of atoms and scales, the mask held as it is.
+        """F_model as a function of atoms and scales, with a fixed mask.
 
-        Of a twin, it is that of the first domain alone, as `f_model`.
+        For a twin it is F_model of the first domain alone, like `f_model`.
         """
         masked = self.masked if self.has_solvent else None
         f_mask = None if masked is None else masked.f_mask
@@ -88,15 +88,15 @@ class ScaledModel(ModelAndData):
     def with_moving_mask(self) -> MovingMaskModel:
         """F_model as a function of atoms and scales, with a smooth mask that follows the atoms.
 
-        Of a twin, it is that of the first domain alone, as `f_model`.
+        For a twin it is F_model of the first domain alone, like `f_model`.
 
         Raises
         ------
         FriedelError
-            When no smooth mask was asked for.
+            When `smooth_mask` was not set.
         """
         if self.masked is None or not self.masked.smooth:
-            raise FriedelError("the mask does not follow atoms: it was not asked for a smooth one")
+            raise FriedelError("a moving mask needs smooth_mask=True")
         mask, nearer = self.masked.moving
         layer = nearer if self.scales.k_layer else None
         return MovingMaskModel(self._setup.components.calculator, self.scales, mask, layer)
@@ -106,15 +106,15 @@ class ScaledModel(ModelAndData):
     ) -> FModelGradients:
         """Derivatives of a target by atoms and scales, from those by `f_model`, complex.
 
-        Of a twin w are those by `amplitudes`, real.
+        For a twin, w are real derivatives by `amplitudes`.
 
-        A smooth mask moves with the atoms, any other stays as it is. See
+        A smooth mask moves with the atoms, any other is fixed. See
         :meth:`friedel.fmodel.adjoint.FixedMaskModel.adjoint`.
 
         Raises
         ------
         ParameterError
-            For complex w of a twin, whose amplitudes are not those of `f_model`.
+            When w are complex for a twin, whose amplitudes are not those of `f_model`.
         """
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
         model = self.with_moving_mask if moves else self.with_fixed_mask
@@ -126,7 +126,7 @@ class ScaledModel(ModelAndData):
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """(n,) what F_obs is compared with: of F_model, of a twin those of both domains."""
+        """(n,) amplitudes to compare with F_obs: abs(F_model), or of both domains of a twin."""
         return self._statistics.amplitudes
 
     @cached_property
@@ -154,7 +154,7 @@ class ScaledModel(ModelAndData):
 
     @property
     def outliers(self) -> list[Outlier]:
-        """Reflections far from the model, the farthest first; of all that are used."""
+        """Outliers among all reflections used, the largest residual first."""
         return list(self._statistics.outliers)
 
     @property
@@ -165,21 +165,21 @@ class ScaledModel(ModelAndData):
     def map_coefficients(self) -> tuple[Reflections, Reflections]:
         """Coefficients of the 2mFo-DFc and of the mFo-DFc map.
 
-        On the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for acentric and
-        m F_obs for centric reflections, and m F_obs - D F_model for both [Read1986]. NaN
-        where F_obs cannot be used.
+        Both are on the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for
+        acentric and m F_obs for centric reflections, and m F_obs - D F_model for both
+        [Read1986]. They are NaN where F_obs cannot be used.
 
         Returns
         -------
         fwt, delfwt
-            Complex.
+            Complex coefficients.
         """
         fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
         return fwt, delfwt
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:
-        """What was decided on the user's behalf, and what looks doubtful."""
+        """Decisions made for the user, and doubtful results."""
         notes = Notes()
         notes.extend([*self._setup.notes, *self.result.notes])
         scales, converged = self.scales, self.result.converged
@@ -188,14 +188,16 @@ class ScaledModel(ModelAndData):
         if self.solvent_fraction == 0.0:
             notes.add("the solvent mask is empty: there is no solvent in the cell", "warning", 0)
         if self.solvent_fraction == 1.0:
-            notes.add("no atom is in the mask: all of the cell counts as solvent", "warning", 1)
+            notes.add(
+                "no atoms contribute to the mask; whole cell treated as solvent", "warning", 1
+            )
         d_max = float(self.f_obs.d_spacing[self.usable].max())
         flat = not scales.solvent_curve and self.solvent != "babinet"
         too_dense = self.source == "xray" and scales.k_sol > DENSEST_SOLVENT
         if self.has_solvent and flat and too_dense:
             text = (
                 f"k_sol = {scales.k_sol:.2f} electrons/A^3 is denser than any solvent "
-                "(water 0.33); it makes up for something else at low resolution"
+                "(water 0.33); it is probably compensating for another error at low resolution"
             )
             notes.add(text, "warning", scales.k_sol)
         if self.has_solvent and d_max < COARSE_D_MAX:

@@ -1,4 +1,4 @@
-"""A model and its data before any fit: what FModel and FittedModel have in common."""
+"""A model and its data before a fit: attributes that FModel and FittedModel share."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,22 +19,22 @@ from friedel.solvent.masked_solvent import MaskedSolvent
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a fit starts from.
+    """Input of a fit.
 
     Attributes
     ----------
     name
-        Of the model.
+        Name of the model.
     observed
-        The data, and what each reflection is used for.
+        The data, and the use of each reflection.
     components
         F_calc of the atoms and F_mask of the solvent.
     settings
-        How to fit.
+        Settings of the fit.
     use_free
         Whether the free set is left out of the fit.
     notes
-        What was decided while reading and preparing.
+        Decisions made while reading and preparing.
     """
 
     name: str
@@ -72,12 +72,12 @@ class ModelAndData:
 
     @property
     def solvent(self) -> str:
-        """The kind of solvent that was asked for."""
+        """The option `solvent` as given."""
         return self._setup.settings.solvent
 
     @property
     def target(self) -> str:
-        """What the fit minimises."""
+        """The target that the fit minimises."""
         return self._setup.settings.target
 
     @property
@@ -92,9 +92,9 @@ class ModelAndData:
 
     @property
     def usable(self) -> np.ndarray:
-        """(n,) bool: which of `f_obs` the R-factors are of.
+        """(n,) bool: which of `f_obs` count in the R-factors.
 
-        The fit is of those that are neither in `free` nor in `rejected`.
+        The fit uses those that are neither in `free` nor in `rejected`.
         """
         return read_only(self._setup.observed.usable)
 
@@ -122,8 +122,8 @@ class ModelAndData:
     def f_mask(self) -> Reflections | None:
         """Structure factors that k_sol multiplies; None without solvent.
 
-        Of the mask, 1 in the solvent and 0 elsewhere; for Babinet's solvent, of the atoms with
-        the sign changed.
+        They are those of the mask, 1 in the solvent and 0 elsewhere, or -F_calc for Babinet's
+        solvent.
         """
         f_mask = self._setup.components.f_mask
         return None if f_mask is None else self._reflections("FMASK", f_mask)
@@ -135,7 +135,7 @@ class ModelAndData:
         )
 
     def quick_start(self, **given: Any) -> ScaleParameters:
-        """A start for a fit: some parameters given, k_overall and B from a straight line.
+        """Starting values for a fit: some parameters given, k_overall and B from a straight line.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class ModelAndData:
 
 
 def read_only(values: np.ndarray) -> np.ndarray:
-    """A view through which the values cannot be changed."""
+    """A read-only view of the values."""
     view = np.asarray(values).view()
     view.flags.writeable = False
     return view

@@ -13,11 +13,12 @@ from friedel.reflections.agreement import r_factor
 class Shell:
     """One resolution shell of :meth:`friedel.FittedModel.table`.
 
-    Limits in A; numbers of reflections used, and of those in the free set; the fraction
-    used of the unique reflections possible; R-factors, NaN where there are no reflections;
+    The fields are limits in Å; numbers of reflections used, and of those in the free set;
+    completeness, the fraction used of all unique reflections; R-factors, NaN without reflections;
     means of the overall scale (anisotropy included) and of k_sol exp(-B_sol stol2), the
-    scale of F_mask relative to F_calc; mean amplitudes. F_calc, of the atoms alone, is not on
-    the scale of the others. Correlation of F_obs with |F_model|, and mean figure of merit.
+    scale of F_mask relative to F_calc; mean amplitudes, of which
+    F_calc of the atoms alone is not on the scale of the others; correlation of F_obs with
+    |F_model|; and mean figure of merit.
     """
 
     d_max: float
@@ -42,7 +43,7 @@ def shell_table(model: ScaledModel, n_shells: int) -> list[Shell]:
     Parameters
     ----------
     n_shells
-        How many; fewer when there would be less than 20 reflections in each.
+        Number of shells; fewer if each would have less than 20 reflections.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def table_text(shells: list[Shell]) -> str:
         "CC": "cc", "FOM": "fom",
     }  # fmt: skip
     columns = {
-        "d range, A": [f"{s.d_max:.2f} - {s.d_min:5.2f}" for s in shells],
+        "d range, Å": [f"{s.d_max:.2f} - {s.d_min:5.2f}" for s in shells],
         "n": [f"{s.n}" for s in shells],
         "n_free": [f"{s.n_free}" for s in shells],
         "compl.": [f"{s.completeness:.1%}" for s in shells],

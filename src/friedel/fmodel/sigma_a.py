@@ -1,4 +1,4 @@
-"""sigma_A: how well phases of a model can be trusted, and map coefficients that follow from it.
+"""sigma_A: the reliability of a model's phases, and map coefficients that follow from it.
 
 sigma_A(d) is the correlation of the normalised structure factors of model and crystal. Given it,
 the distribution of F_obs around F_model is known (Rice's for acentric, a folded normal one for
@@ -21,16 +21,16 @@ from friedel.reflections.mean_intensity import (
 )
 
 MOST_TERMS = 6
-"""As many as resolve a dip at low resolution, the solvent's, from the fall at high."""
+"""Largest number of coefficients: enough to resolve the solvent's dip at low resolution."""
 
 LEAST_VARIANCE = 1e-6
-"""Of 1 - sigma_A^2, so that a perfect model does not divide by zero."""
+"""Lower limit of 1 - sigma_A^2, which avoids a division by zero for a perfect model."""
 
 STARTS = (-2.0, 0.0, 1.0, 2.0, 4.0, 8.0)
-"""Logits of constant sigma_A, from 0.12 to 0.9997, of which the likeliest starts the fit."""
+"""Logits of constant sigma_A (0.12 to 0.9997); the fit starts from the likeliest."""
 
 LEAST_FREE = 50
-"""Smaller free sets cannot tell sigma_A."""
+"""Number of free reflections below which sigma_A is estimated from all reflections."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class SigmaA:
     Attributes
     ----------
     coefficients
-        Of Chebyshev polynomials of 1/d for the logit of sigma_A.
+        Coefficients of Chebyshev polynomials in 1/d for the logit of sigma_A.
     limits
-        Least and greatest 1/d, 1/A; beyond, sigma_A is constant.
+        Least and greatest 1/d, 1/Å; beyond, sigma_A is constant.
     n_reflections
-        How many it was estimated from.
+        Number of reflections that it was estimated from.
     log_likelihood
-        Of these, in nats.
+        Log-likelihood of these, in nats.
     """
 
     coefficients: tuple[float, ...]
@@ -55,19 +55,19 @@ class SigmaA:
     log_likelihood: float
 
     def __call__(self, stol2: np.ndarray) -> np.ndarray:
-        """(n,) sigma_A, between 0 and 1, at `stol2` (1/A^2)."""
+        """(n,) sigma_A, between 0 and 1, at `stol2` (1/Å^2)."""
         terms = resolution_terms(np.asarray(stol2), self.limits, len(self.coefficients))
         return _sigmoid(terms @ np.array(self.coefficients))
 
 
 @dataclass(frozen=True, eq=False)
 class PhaseStatistics:
-    """What sigma_A says of each reflection.
+    """Figure of merit and D of each reflection, which follow from sigma_A.
 
     Attributes
     ----------
     sigma_a
-        The curve.
+        sigma_A as a function of resolution.
     fom
         (n,) figure of merit: the mean cosine of the phase error.
     d
@@ -80,7 +80,7 @@ class PhaseStatistics:
 
 
 def free_or_all(free: np.ndarray) -> np.ndarray:
-    """(n,) bool: what to estimate sigma_A from, the free set unless it is too small."""
+    """(n,) bool: reflections to estimate sigma_A from, the free set unless it is too small."""
     return free if free.sum() >= LEAST_FREE else np.ones(len(free), bool)
 
 
@@ -96,12 +96,12 @@ def phase_statistics(
     Parameters
     ----------
     hkl
-        (n, 3), not absent.
+        (n, 3) indices, none systematically absent.
     f_obs, f_model
         (n,) amplitudes on one scale, F_obs > 0.
     estimate_from
-        (n,) bool: the reflections to estimate sigma_A from. The free set, where there is one,
-        for a model fitted to the others agrees with them too well.
+        (n,) bool: the reflections to estimate sigma_A from. It should be the free set if
+        there is one: a model agrees too well with reflections that it was fitted to.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def map_coefficients(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Complex 2 m F_obs - D F_model (m F_obs for centric reflections), and m F_obs - D F_model.
 
-    With the phases of `f_model` [Read1986].
+    Their phases are those of `f_model` [Read1986].
     """
     m_f_obs, d_f_model = statistics.fom * f_obs, statistics.d * np.abs(f_model)
     unit = np.exp(1j * np.angle(f_model))
@@ -149,7 +149,7 @@ def estimate(
     stol2: np.ndarray,
     limits: tuple[float, float],
 ) -> SigmaA:
-    """sigma_A of most likelihood, given normalised amplitudes (n,).
+    """Maximum-likelihood sigma_A, given normalised amplitudes (n,).
 
     The number of coefficients grows with the number of reflections.
     """
@@ -158,25 +158,25 @@ def estimate(
     n_terms = int(np.clip(len(e_obs) // REFLECTIONS_PER_TERM, 1, MOST_TERMS))
     terms = resolution_terms(stol2, limits, n_terms)
 
-    def surprise(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+    def negative_log_likelihood(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         s = _sigmoid(terms @ coefficients)
-        value, slope = rice_surprise(e_obs, e_model, centric, s)
+        value, slope = rice_negative_log_likelihood(e_obs, e_model, centric, s)
         # the mean, so that the minimiser's limits mean the same for any number of reflections
         return float(value.mean()), (slope * s * (1.0 - s)) @ terms / len(e_obs)
 
     constants = [np.eye(1, n_terms)[0] * logit for logit in STARTS]
-    start = min(constants, key=lambda coefficients: surprise(coefficients)[0])
-    found = scipy.optimize.minimize(surprise, start, jac=True, method="BFGS")
+    start = min(constants, key=lambda coefficients: negative_log_likelihood(coefficients)[0])
+    found = scipy.optimize.minimize(negative_log_likelihood, start, jac=True, method="BFGS")
     coefficients = tuple(float(c) for c in found.x)
     return SigmaA(coefficients, limits, len(e_obs), -float(found.fun) * len(e_obs))
 
 
-def rice_surprise(
+def rice_negative_log_likelihood(
     e_obs: np.ndarray, e_model: np.ndarray, centric: np.ndarray, sigma_a: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """-log p(E_obs | E_model) and its derivative by sigma_A, (n,) each [Read1990].
 
-    Without terms of E_obs alone.
+    Terms of E_obs alone are left out.
     """
     variance = np.maximum(1.0 - sigma_a**2, LEAST_VARIANCE)
     value, by_expected, by_variance = amplitude_likelihood(
@@ -194,5 +194,5 @@ def figure_of_merit(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # 1 - sigma_A stays above rounding: a perfect model, as in tests, is no infinity
+    # 1 - sigma_A stays above rounding: a perfect model, as in tests, gives no infinity
     return 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 14.0)))

@@ -1,4 +1,4 @@
-"""What follows from observed amplitudes and F_model: R-factors, outliers, phases, maps."""
+"""R-factors, outliers, phases and maps from observed amplitudes and F_model."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +12,16 @@ from friedel.scaling import Outlier, find_outliers, r_factor
 
 @dataclass(frozen=True, eq=False)
 class ModelStatistics:
-    """Observed amplitudes beside those of a scaled model.
+    """Comparison of observed amplitudes with those of a scaled model.
 
     Parameters
     ----------
     observed
         The n reflections.
     f_model
-        (n,) complex, on the scale of F_obs; of a twin, that of the first domain.
+        (n,) complex, on the scale of F_obs; for a twin, of the first domain.
     amplitudes
-        (n,) what F_obs is compared with: of a twin, those of both domains.
+        (n,) amplitudes to compare with F_obs; for a twin, of both domains together.
     """
 
     observed: Observed
@@ -34,7 +34,7 @@ class ModelStatistics:
 
     @property
     def _f_obs_of_domain(self) -> np.ndarray:
-        """(n,) F_obs; of a twin the share of the first domain, as the model divides it."""
+        """(n,) F_obs; for a twin the first domain's part, in the model's proportion."""
         first = np.abs(self.f_model)
         share = np.divide(
             first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0
@@ -48,7 +48,7 @@ class ModelStatistics:
 
     @property
     def r_work(self) -> float:
-        """R-factor of the reflections that are not left out; outliers of the fit count."""
+        """R-factor of the reflections outside of the free set, including outliers."""
         return self._r_factor(self.observed.work)
 
     @property
@@ -62,7 +62,7 @@ class ModelStatistics:
 
     @cached_property
     def outliers(self) -> list[Outlier]:
-        """Reflections far from the model, the farthest first."""
+        """Outliers, the largest residual first."""
         used, f_obs = self.observed.usable, self.observed.f_obs
         return find_outliers(
             f_obs.crystal, f_obs.hkl[used], self._values[used], self.amplitudes[used]

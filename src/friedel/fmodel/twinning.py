@@ -1,4 +1,4 @@
-"""The other domain of a twin: which reflections fall on which, and what they scatter."""
+"""The other domain of a twin: overlapping reflections and their structure factors."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,24 +13,24 @@ from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 
 FIRST_FRACTION = 0.2
-"""Where the fit of a twin fraction starts."""
+"""Starting value of a twin fraction in the fit."""
 
 TwinArrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
-"""F_calc, F_mask and F_layer of twin mates; the latter two where there are such."""
+"""F_calc, F_mask and F_layer of twin mates; the latter two are None without solvent or layer."""
 
 
 @dataclass(frozen=True, eq=False)
 class TwinDomain:
-    """Structure factors of the other domain at the reflections that fall on those of the first.
+    """Structure factors of the other domain at reflections that overlap with the first's.
 
     Parameters
     ----------
     law
-        Such as ``"-h,-k,l"``.
+        Twin law, such as ``"-h,-k,l"``.
     arrays
-        Of the mates of all reflections; zero for reflections that have none.
+        Structure factors of the mates of all reflections; zero for reflections without mate.
     notes
-        What is worth knowing of the law.
+        Warnings about the law.
     """
 
     law: str
@@ -38,19 +38,19 @@ class TwinDomain:
     notes: tuple[Note, ...] = ()
 
     def select(self, chosen: np.ndarray) -> TwinArrays:
-        """Those of some reflections."""
+        """Structure factors of some reflections."""
         c, m, y = self.arrays
         return c[chosen], None if m is None else m[chosen], None if y is None else y[chosen]
 
     def amplitudes(
         self, f_model: np.ndarray, crystal: Crystal, hkl: np.ndarray, scales: ScaleParameters
     ) -> np.ndarray:
-        """(n,) of the twin: roots of the mean intensity of the two domains.
+        """(n,) amplitudes of the twin: square roots of the mean intensity of both domains.
 
         Parameters
         ----------
         f_model
-            (n,) of the first domain, on the scale of F_obs.
+            (n,) F_model of the first domain, on the scale of F_obs.
         hkl
             (n, 3) reflections of the first domain.
         """
@@ -64,7 +64,7 @@ def laws_to_try(crystal: Crystal, twin: str | None) -> dict[str, TwinLaw]:
     """Laws by name for the option `twin` of :class:`friedel.FModel`; none for None."""
     if twin is None:
         return {}
-    from friedel.readers.twin_laws import find_twin_laws  # gemmi is needed for this alone
+    from friedel.readers.twin_laws import find_twin_laws  # only this needs gemmi
 
     return find_twin_laws(crystal, twin)
 
@@ -83,11 +83,11 @@ def best_twin(
     data, untwinned
         Reflections to fit to, and the fit to them without twinning.
     domains
-        One for each law, at least one.
+        One domain for each law, at least one.
     chosen
         (m,) bool: which reflections of the domains are those of `data`.
     options
-        Of :func:`friedel.scaling.fit`.
+        Options of :func:`friedel.scaling.fit`.
     """
     start = untwinned.parameters
     if "twin_fraction" not in options["fixed"]:

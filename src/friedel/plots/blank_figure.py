@@ -1,4 +1,4 @@
-"""Blank figures: matplotlib's, without pyplot, and shown by notebooks."""
+"""Blank matplotlib figures, made without pyplot, that notebooks show."""
 
 from functools import cache
 from io import BytesIO
@@ -8,7 +8,7 @@ SCREEN_DPI = 110
 
 
 def blank_figure(size: tuple[float, float]) -> Any:
-    """A figure of its own, not pyplot's: it needs no display and leaves no state behind.
+    """A figure made without pyplot: it needs no display and leaves no global state.
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ N_WILSON_SHELLS = 30
 LEVELS, DIFFERENCE_LEVELS = (1.0, 2.0, 3.0), (-3.0, 3.0)
 """Contours of map sections, in standard deviations of the map."""
 NEAR_SECTION = 1.0
-"""How far (A) atoms may be from a section that they are drawn in."""
+"""Largest distance (Å) from a section of the atoms drawn in it."""
 N_SECTION = 160
-"""Points along each side of a section."""
+"""Number of grid points along each side of a section."""
 
 MOST_LABELS = 5
-"""Outliers that are named in a plot."""
+"""Number of outliers labelled with their indices in a plot."""
 
 
 def plot_wilson(
@@ -32,8 +32,8 @@ def plot_wilson(
 ) -> Any:
     """Wilson plot: logarithms of the mean intensity of F_obs, F_model and F_calc.
 
-    F_calc is put on the scale of the others by k_overall, without its B and curve, so that what
-    solvent and B do to the model can be seen.
+    F_calc is multiplied by k_overall alone, without B and the resolution curve, so that the effects
+    of solvent and B on the model can be seen.
 
     Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
@@ -74,7 +74,7 @@ def plot_outliers(
 ) -> Any:
     """F_obs against F_model, and residuals in robust standard deviations against resolution.
 
-    Reflections that are far from the model, see :attr:`FModel.outliers`, are marked.
+    Outliers (:attr:`FModel.outliers`) are marked.
 
     Parameters, result and errors are those of :func:`friedel.plot_fmodel`.
     """
@@ -130,11 +130,11 @@ def plot_map(
     Parameters
     ----------
     fmodel
-        Fitted.
+        A fitted model.
     centre
-        Cartesian, A; by default that of the atom nearest to the middle of all.
+        Cartesian coordinates, Å; by default those of the atom nearest to the mean position.
     width
-        Of the section, A.
+        Width of the section, Å.
     path, overwrite
         As for :func:`friedel.plot_fmodel`, and so are the errors.
     """

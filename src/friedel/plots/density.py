@@ -1,4 +1,4 @@
-"""Figures of what is calculated from a model: sections of its density, error against time."""
+"""Figures of calculations from a model: sections of its density, error against time."""
 
 import time
 from os import PathLike
@@ -26,7 +26,7 @@ from friedel.structure_factors.calculator import Calculator
 AXES = ("a", "b", "c")
 RTOLS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 N_EXACT = 1500
-"""Reflections at which the error is measured: its worst shell is known to some per cent."""
+"""Number of reflections at which the error is measured: enough for a few per cent in each shell."""
 N_CALLS = 7
 
 
@@ -48,11 +48,11 @@ def plot_section(
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     axis
-        ``"a"``, ``"b"`` or ``"c"``: the one that the section cuts.
+        ``"a"``, ``"b"`` or ``"c"``: the axis that the section cuts.
     position
-        Where, as a fraction of the axis; the nearest plane of the grid is drawn.
+        Position along the axis, as a fraction of it; the nearest plane of the grid is drawn.
     unit
-        Of the density.
+        Unit of the density.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def plot_section(
     Raises
     ------
     ParameterError
-        For another axis, or a position that is no number.
+        For another axis, or a position that is not a number.
     CellError
         When the grid has no unit cell.
     MissingDependencyError
@@ -106,9 +106,9 @@ def plot_cost(
     threads: int | None = None,
     overwrite: bool = False,
 ) -> Any:
-    """Error against time of one call: asked for and achieved by FFT, and direct summation.
+    """Error against time of one call: requested and achieved error by FFT, and direct summation.
 
-    It takes some seconds: everything in it is measured.
+    This takes some seconds: errors and times are measured, not estimated.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def plot_cost(
     Raises
     ------
     FriedelError
-        Of the kind that fits, for input that cannot be used.
+        When the input cannot be used; see :func:`friedel.fcalc`.
     MissingDependencyError
         When matplotlib is not installed.
     OutputError
@@ -169,7 +169,7 @@ def plot_cost(
 
 
 def _timed(calculator: Calculator) -> tuple[np.ndarray, float]:
-    """F, and the least wall time of some calls after the first one, which may compile."""
+    """F, and the shortest wall time (s) of several calls after a first one, which may compile."""
     f, times = calculator.forward(), []
     for _ in range(N_CALLS):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Figures for what a person would rather look at; matplotlib is imported only when called."""
+"""Figures of a fitted model against resolution; matplotlib is imported only when one is drawn."""
 
 from os import PathLike
 from typing import Any
@@ -34,11 +34,11 @@ def plot_fmodel(
     Parameters
     ----------
     fmodel
-        Fitted.
+        A fitted model.
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     n_shells
-        Resolution shells; by default up to 20, so that there is no more noise than need be.
+        Number of resolution shells; by default at most 20, fewer for few reflections.
 
     Returns
     -------
@@ -71,14 +71,14 @@ def plot_fmodel(
 
 
 def _suitable_number_of_shells(fitted: FittedModel) -> int:
-    """Each with 50 reflections and 40 free ones, where that leaves five shells."""
+    """Number of shells with 50 reflections and 40 free ones each, if that allows five shells."""
     n_free = int((fitted.free & fitted.usable).sum())
     enough = min(int(fitted.usable.sum()) // 50, n_free // 40 if n_free else 20)
     return int(np.clip(enough, 5, 20))
 
 
 def title(fitted: FittedModel) -> str:
-    """Name and R-factors."""
+    """Name and R-factors of the model, as the title of a figure."""
     free = "" if fitted.r_free is None else f", $R_{{free}}$ = {fitted.r_free:.4f}"
     return f"{fitted.name.replace('$', '')}: $R_{{work}}$ = {fitted.r_work:.4f}{free}"
 
@@ -95,7 +95,7 @@ def _draw_r_factors(axes: Any, fitted: FittedModel, shells: list[Shell]) -> None
 
 
 def _draw_correlations(axes: Any, shells: list[Shell]) -> None:
-    """Of F_obs with F_model."""
+    """Draw the correlation of F_obs with F_model against resolution."""
     x = _middles(shells)
     axes.plot(x, [s.cc for s in shells], "^:", color=PURPLE, ms=3, lw=1, label="CC")
     axes.set_ylabel(r"correlation of $F_{obs}$ and $F_{model}$", color=PURPLE)
@@ -116,7 +116,7 @@ def _draw_amplitudes(axes: Any, shells: list[Shell]) -> None:
 
 
 def _draw_scales(axes: Any, fitted: FittedModel, shells: list[Shell]) -> None:
-    """The overall scale, relative to s = 0, with its spread over directions; that of the mask."""
+    """Draw the overall scale relative to s = 0, its range over directions, and the mask's scale."""
     stol2 = 0.25 * np.linspace(0.0, 1.0 / shells[-1].d_min ** 2, 200)
     scales = fitted.scales
     lowest, _, highest = np.linalg.eigvalsh(np.array(scales.b_overall)[VOIGT])

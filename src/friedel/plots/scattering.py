@@ -25,13 +25,13 @@ from friedel.scattering.formfactors import FormFactorTable, form_factor_table
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#A6761D", "#E7298A", "0.3", "0.6")
 DASHES = ("-", "--", ":", "-.")
 EDGE_RANGE = (3000.0, 50000.0)
-"""eV, in which beamlines work: the default figure shows the highest edge there."""
+"""Energy range of beamlines (eV): the default figure shows the highest edge in it."""
 N_POINTS = 1500
 MAX_ELEMENTS = 4
 ION_STOL_MIN = 0.05
-"""1/A, below which the Coulomb field of an ion would leave nothing else to see."""
+"""Least sin(theta)/lambda drawn for ions (1/Å): f diverges at 0 by their Coulomb field."""
 DYNAMIC_RANGE = 0.03
-"""Smallest to largest f from which on the axis is logarithmic."""
+"""Ratio of smallest to largest f below which the axis is logarithmic."""
 
 UNITS = {"xray": "electrons", "electron": r"$\rm\AA$", "neutron": "fm", "": ""}
 RADIATION = {"xray": "X-rays", "electron": "electrons", "neutron": "neutrons", "": ""}
@@ -49,7 +49,7 @@ def plot_dispersion(
     Parameters
     ----------
     elements
-        One to four.
+        One to four elements.
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     energy
@@ -65,7 +65,7 @@ def plot_dispersion(
     ElementError, EnergyError
         When no source knows the elements or the energies.
     ParameterError
-        For no or more than four elements, or an empty range.
+        For no elements, for more than four, or an empty range.
     MissingDependencyError
         When matplotlib is not installed.
     OutputError
@@ -107,7 +107,7 @@ def plot_form_factors(
     tables
         Names of tables, or tables.
     stol_max
-        End of the axis, 1/A; by default the largest range of the tables, 2 at most.
+        End of the axis, 1/Å; by default the largest range of the tables, 2 at most.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def _draw_form_factors(
     for j, table in enumerate(tables):
         for i, label in enumerate(labels):
             if label in table.labels:
-                # A colour for each label; where there is one only, for each table
+                # One colour per label; if there is only one label, one colour per table
                 colour = COLOURS[(i if len(labels) > 1 else j) % len(COLOURS)]
                 _draw_form_factor(panel, table, label, stol, colour, DASHES[j % len(DASHES)])
     drawn = np.concatenate([line.get_ydata() for line in panel.lines])
@@ -258,7 +258,7 @@ def _add_wavelengths(axes: Any) -> None:
     from friedel.constants import HC
 
     def convert(x: np.ndarray) -> np.ndarray:
-        # matplotlib asks for values at and beyond 0, too
+        # matplotlib evaluates this at 0 and below, too
         return HC / 1000.0 / np.maximum(x, 1e-9)
 
     upper = axes.secondary_xaxis("top", functions=(convert, convert))

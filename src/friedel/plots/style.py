@@ -1,4 +1,4 @@
-"""What all figures share: colours, a blank figure, resolution axes, saving."""
+"""Colours, blank figures, resolution axes and saving, shared by all figures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from friedel.errors import MissingDependencyError, OutputError
 from friedel.plots.blank_figure import blank_figure
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#7B3294"
-"""Told apart by people with any colour vision, and in print."""
+"""Colours that can be distinguished with any colour vision, and in print."""
 
 STYLE = {
     "font.size": 9,
@@ -26,12 +26,12 @@ TICKS_D = (
     (50, 20, 10, 7, 5, 4, 3, 2.5, 2, 1.5, 1.2, 1, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3),
     (6, 3.5, 2.7, 2.3, 2.2, 2.1, 1.9, 1.8, 1.7, 1.6, 1.4, 1.3, 1.1, 0.9, 0.65, 0.55, 0.45, 0.35),
 )
-"""Spacings (A) to write along a resolution axis: those preferred, and those to fill gaps."""
+"""Spacings (Å) to write along a resolution axis: preferred ones, and ones to fill gaps."""
 
 
 @contextmanager
 def new_figure(size: tuple[float, float]) -> Iterator[Any]:
-    """A figure (size in inches) of its own, not pyplot's: needs no display, leaves no state.
+    """A figure (size in inches) made without pyplot: it needs no display and leaves no state.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def legend_above(*several: Any) -> None:
 
 
 def label_resolution(axes: Any, d_max: float, d_min: float) -> None:
-    """Ticks at round spacings d (A), not too close to each other, along an axis of 1/d^2."""
+    """Ticks at round spacings d (Å), not too close to each other, along an axis of 1/d^2."""
     end = d_min**-2
     ticks: list[float] = []
     for d in (d for some in TICKS_D for d in some):
@@ -108,7 +108,7 @@ def label_resolution(axes: Any, d_max: float, d_min: float) -> None:
 
 
 def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
-    """Write a figure.
+    """Write a figure to a file.
 
     Raises
     ------

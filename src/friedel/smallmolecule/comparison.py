@@ -34,10 +34,10 @@ from friedel.smallmolecule.twinning import (
 from friedel.structure_factors.fcalc import fcalc
 
 DEFAULT_WEIGHTS = (0.0, 0.0)
-"""a and b where nobody says: 1 / sigma^2."""
+"""SHELX weighting parameters a and b by default: weights 1 / sigma^2."""
 
 CELL_TOLERANCE = 0.02
-"""Relative difference between the cells of model and list beyond which they do not belong."""
+"""Largest relative difference allowed between the cells of model and reflection list."""
 
 
 def fit_intensities(
@@ -68,28 +68,28 @@ def fit_intensities(
         Path of a list of reflections (HKLF 3, 4, 5, CIF, FCF, or a CIF that embeds one), or a
         `ReflectionList`.
     wavelength
-        A; by default that which the model's CIF states. Without any there are no f' and f''.
+        Wavelength, Å; by default that of the model's CIF. Without one f' and f'' are left out.
     anomalous
         Source of f' and f'', ``"cl"`` or ``"chantler"``; None for none.
     scattering
         ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`.
     extinction
-        True to refine SHELX's x, False for none, a number to hold it there. By default it is
+        True to refine SHELX's x, False to leave it out, a number to hold x there. By default it is
         refined where the CIF states one, unless the list is SHELXL's and without it already.
     twin_laws
-        One for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
-        A list as HKLF 5 has its domains itself.
+        One law for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
+        HKLF 5 data name their domains and take no laws.
     weights
-        a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, which is 1/sigma^2.
+        a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, that is 1/sigma^2.
     friedel_mates
         Merge F^2(h) with F^2(-h) in groups without inversion, too.
     d_min
-        Use reflections to this resolution only, A.
+        Use reflections to this resolution only, Å.
     n_parameters
         Parameters of the whole refinement, for the goodness of fit; by default those of the
         CIF, or else those fitted here.
     hklf
-        3, 4 or 5 where the list does not tell.
+        HKLF format, 3, 4 or 5, if the file does not name it.
     strict
         Whether a guess that would be a note is an error instead.
     source, **options
@@ -104,7 +104,7 @@ def fit_intensities(
     GuessError
         For a guess, when `strict` is true.
     FriedelError
-        Of the kind that fits, for input that cannot be used.
+        When the input cannot be used; the class says what is wrong.
     """
     notes = Notes(strict=strict)
     read = as_model(model)
@@ -174,13 +174,13 @@ def _structure_factors(
     scattering: Any,
     options: dict[str, Any],
 ) -> tuple[Reflections, tuple[Note, ...]]:
-    """F_calc of all that contributes, with f' and f'' where they are known; a note where not."""
+    """F_calc of all contributing reflections, with f' and f'' if known, else a note."""
     notes: tuple[Note, ...] = ()
     if scattering is not None:
         is_own = isinstance(scattering, str) and scattering == "cif"
         options["scattering"] = origin if is_own else scattering
     elif source == "xray" and wavelength is None:
-        text = "no wavelength is known: there are no f' and f''"
+        text = "no wavelength is known: f' and f'' are not included"
         notes = (Note(text, "guess", give="give the wavelength"),)
     elif source == "xray" and anomalous is not None:
         options.update(wavelength=wavelength, anomalous=anomalous)
@@ -192,7 +192,7 @@ def _structure_factors(
 def _parameters(
     model: IntensityModel, fitted: FittedIntensities, observed: Observations, n_parameters: int
 ) -> tuple[Parameter, Parameter, tuple[Parameter, ...]]:
-    """k, x and the fractions but the first, with uncertainties that the goodness of fit scales."""
+    """k, x and all fractions but the first, with uncertainties scaled by the goodness of fit."""
     freedom = len(observed.f2) - n_parameters
     residual = float(fitted.weights @ (observed.f2 - fitted.f2_model) ** 2)
     variance = residual / freedom if freedom > 0 else np.nan
@@ -217,7 +217,9 @@ def _doubts(
         text = f"the fit did not converge in {fitted.n_cycles} cycles"
         found.append(Note(text, "warning", fitted.n_cycles))
     if x.su and x.value < 1e-9:
-        found.append(Note("x of the extinction refines to 0: there is none", "fit", 0))
+        found.append(
+            Note("extinction parameter x refined to 0: extinction is negligible", "fit", 0)
+        )
     if any(f.value < -3 * f.su or f.value > 1 + 3 * f.su for f in fractions):
         text = "a twin fraction lies outside of 0 to 1: the twin law is doubtful"
         found.append(Note(text, "warning"))
@@ -249,7 +251,7 @@ def _usable(
     far = np.zeros(len(data), bool)
     if d_min is not None:
         far = crystal.d_spacing(data.hkl) < checked_d_min(d_min) * (1.0 - 1e-9)
-    if data.component is not None:  # what becomes of the last line becomes of all
+    if data.component is not None:  # a group is kept or dropped with its last line
         last = data.component > 0
         owner = np.concatenate([[0], np.cumsum(last)[:-1]])
         bad, far = bad[last][owner], far[last][owner]
@@ -271,15 +273,15 @@ def _usable(
 def _observations(
     crystal: Crystal, data: ReflectionList, laws: Sequence[np.ndarray], friedel_mates: bool
 ) -> tuple[Observations, MergingStatistics, tuple[Note, ...]]:
-    """What is fitted to: merged unless that would mix what differs; statistics; notes."""
+    """Observations to fit, merged unless twinning makes equivalents differ; statistics; notes."""
     if data.component is not None:
         if laws:
-            raise ParameterError("the list has twin components itself: twin laws do not apply")
+            raise ParameterError("HKLF 5 data have twin components: do not give twin laws")
         observed = twinned_by_list(data.hkl, data.f2, data.sigmas, data.component)
         statistics = MergingStatistics(
             len(observed.f2), len(observed.f2), 0, None, r_sigma(observed.f2, observed.sigmas)
         )
-        return observed, statistics, (Note("a list as HKLF 5 is not merged", "default"),)
+        return observed, statistics, (Note("HKLF 5 data are not merged", "default"),)
     merged = merge_equivalents(crystal, data.hkl, data.f2, data.sigmas, friedel_mates=friedel_mates)
     if not len(merged.f2):
         raise ReflectionsError(f"all reflections of {data.description} are absent by symmetry")
@@ -289,14 +291,14 @@ def _observations(
     if all(keeps_equivalents(crystal, law) for law in laws):
         return twinned_by_laws(merged.hkl, merged.f2, merged.sigmas, laws), merged.statistics, notes
     observed = twinned_by_laws(data.hkl, data.f2, data.sigmas, laws)
-    text = "a twin law mixes what is equivalent in one domain: the list is not merged"
+    text = "a twin law makes equivalent reflections differ: the data are not merged"
     return observed, replace(merged.statistics, n_unique=len(data)), (Note(text, "default"),)
 
 
 def _extinction(
     wanted: bool | float | None, stated: StatedRefinement, corrected: bool
 ) -> tuple[bool, float]:
-    """Whether x is refined, and where it is held when it is not."""
+    """Whether x is refined, and the value at which it is held if not."""
     if wanted is None:
         return stated.extinction is not None and not corrected, 0.0
     if isinstance(wanted, bool):

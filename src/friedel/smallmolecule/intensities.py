@@ -8,11 +8,11 @@ from scipy.optimize import least_squares
 from friedel.errors import ParameterError
 
 MAX_CYCLES = 100
-"""Of fits with weights held; each takes a few steps."""
+"""Largest number of cycles; each is a fit of a few steps with fixed weights."""
 DISTINCT = 1e-6
-"""Relative rms difference of two domains' |F|^2 below which they are the same."""
+"""Relative rms difference of two domains' |F|^2 below which they are treated as equal."""
 CONVERGED = 1e-9
-"""Relative change of F^2 from one to the next that ends them."""
+"""Relative change of F^2 between cycles below which the fit has converged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class IntensityModel:
     domains
         (n_domains, n) |F_calc|^2.
     extinction_per_x
-        (n,) e = 0.001 lambda^3 / sin(2 theta), A^3.
+        (n,) e = 0.001 lambda^3 / sin(2 theta), Å^3.
     refines_extinction
         Whether x is a parameter.
     """
@@ -38,7 +38,7 @@ class IntensityModel:
 
     @property
     def n_parameters(self) -> int:
-        """k^2, x where it is refined, and all fractions but the first."""
+        """Number of parameters: k^2, x if it is refined, and all fractions but the first."""
         return len(self.domains) + int(self.refines_extinction)
 
     def split(self, parameters: np.ndarray) -> tuple[float, float, np.ndarray]:
@@ -54,7 +54,7 @@ class IntensityModel:
         return self.correction(parameters) * (fractions @ self.domains)
 
     def correction(self, parameters: np.ndarray) -> np.ndarray:
-        """(n,) k^2 / sqrt(1 + x e T): what of T is left in the data."""
+        """(n,) k^2 / sqrt(1 + x e T): factor from T to F^2 in the data."""
         scale, x, fractions = self.split(parameters)
         return scale / np.sqrt(self._dimming(x, fractions @ self.domains))
 
@@ -71,7 +71,7 @@ class IntensityModel:
         return np.column_stack(columns)
 
     def _dimming(self, x: float, total: np.ndarray) -> np.ndarray:
-        # fractions on their way may make a negative sum, of which there is no root
+        # fractions during the fit may make a negative sum, which has no root
         return np.maximum(1.0 + x * self.extinction_per_x * total, 1e-3)
 
 
@@ -89,12 +89,12 @@ class FittedIntensities:
 
 
 def extinction_per_x(stol2: np.ndarray, wavelength: float) -> np.ndarray:
-    """(n,) 0.001 lambda^3 / sin(2 theta), A^3, at stol2 (1/A^2).
+    """(n,) 0.001 lambda^3 / sin(2 theta), Å^3, at stol2 (1/Å^2).
 
     Raises
     ------
     ParameterError
-        When the wavelength (A) cannot reach one of the reflections.
+        When the wavelength (Å) cannot reach one of the reflections.
     """
     sin2 = stol2 * wavelength**2
     if not (wavelength > 0 and (sin2 < 1.0).all()):
@@ -115,9 +115,9 @@ def shelx_weights(
 ) -> np.ndarray:
     """(n,) 1 / (sigma^2 + (a P)^2 + b P) with P = (max(F^2, 0) + 2 F^2_model) / 3.
 
-    SHELXL divides F^2 and sigma by k^2 and the loss by extinction before. Here they are as
-    measured, with weights such that each w (F^2 - F^2_model)^2 is the same: only b, which is no
-    relative number, takes the correction.
+    SHELXL first divides F^2 and sigma by k^2 and the extinction factor. Here they are as
+    measured, and the weights give the same w (F^2 - F^2_model)^2: only b, which is not
+    dimensionless, takes the correction.
     """
     p = (np.maximum(f2, 0.0) + 2.0 * f2_model) / 3.0
     return 1.0 / (sigmas**2 + (a * p) ** 2 + b * correction * p)
@@ -130,21 +130,21 @@ def fit_scales(
     weights: tuple[float, float],
     extinction: float = 0.0,
 ) -> FittedIntensities:
-    """Least squares with weights held in each cycle and made anew from the fit, until it stands.
+    """Least squares with weights fixed in each cycle and updated after it, until convergence.
 
     Parameters
     ----------
     f2, sigmas
         (n,) measured F^2.
     weights
-        a and b of :func:`shelx_weights`.
+        Parameters a and b of :func:`shelx_weights`.
     extinction
-        Start of x.
+        Starting value of x.
 
     Raises
     ------
     ParameterError
-        When the model scatters nothing into these reflections, or two domains the same.
+        When all calculated F^2 are 0, or those of two domains are the same.
     """
     _check_distinct(model.domains)
     n_domains = len(model.domains)
@@ -157,7 +157,7 @@ def fit_scales(
         parameters[1], lower[1] = max(extinction, 1e-6), 0.0
     f2_model = model.calculate(parameters)
     if not (f2_model @ f2_model > 0 and f2 @ f2_model > 0):
-        raise ParameterError("the model scatters nothing into these reflections")
+        raise ParameterError("the calculated F^2 of all these reflections are 0")
     parameters[0] = f2 @ f2_model / (f2_model @ f2_model)
     f2_model, cycle, converged = parameters[0] * f2_model, 0, False
 

@@ -7,7 +7,7 @@ import numpy as np
 from friedel.model.crystal import Crystal
 
 STRONG = 3.0
-"""F^2 above so many sigma weigh F^2 / sigma^2 in a mean, others as if they were so strong."""
+"""Least F^2 / sigma for weights F^2 / sigma^2 in a mean; weaker ones are weighted as if at it."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class MergingStatistics:
     n_measured, n_unique, n_absent
         Reflections used, those left after merging, and absent ones (left out before).
     r_int
-        sum |F^2 - <F^2>| / sum F^2 where several were measured; None where none were.
+        sum |F^2 - <F^2>| / sum F^2 over reflections measured more than once; None without such.
     r_sigma
-        sum sigma(F^2) / sum F^2 of the merged ones.
+        sum sigma(F^2) / sum F^2 of the merged reflections.
     """
 
     n_measured: int
@@ -49,10 +49,10 @@ def merge_equivalents(
     *,
     friedel_mates: bool = False,
 ) -> Merged:
-    """Means of equivalent reflections with SHELXL's weights; absent ones are left out.
+    """Means of equivalent reflections with SHELXL's weights, without systematically absent ones.
 
-    The uncertainty of a mean is that of its members, 1 / sqrt(sum 1/sigma^2), or that of their
-    spread, sum |F^2 - mean| / (n sqrt(n - 1)), whichever is larger.
+    The uncertainty of a mean follows from its members' sigmas, 1 / sqrt(sum 1/sigma^2), or from
+    their spread, sum |F^2 - mean| / (n sqrt(n - 1)), whichever is larger.
 
     Parameters
     ----------
@@ -97,5 +97,5 @@ def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> n
     folded, _, friedel = crystal.to_asu(hkl)
     if friedel_mates:
         return folded
-    # of centric reflections -h is an equivalent of h by rotation
+    # for centric reflections -h is an equivalent of h by rotation
     return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)

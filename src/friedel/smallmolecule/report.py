@@ -6,7 +6,7 @@ from friedel.smallmolecule.statistics import IntensityStatistics
 
 
 def summary(fit: IntensityStatistics, *, notes: bool = True) -> str:
-    """R-factors and parameters, with what the CIF states beside them; notes unless not wanted."""
+    """R-factors and parameters beside the values of the CIF; notes unless `notes` is false."""
     title = f"{fit.name} against {fit.data}"
     blocks = ["\n".join([title, *(f"  {name:10s} {text}" for name, text in _lines(fit))])]
     if notes and fit.notes:
@@ -20,11 +20,11 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
     cell = " ".join(f"{x:g}" for x in fit.crystal.cell)
     merging, stated = fit.merging, fit.stated
     merged = f"{merging.n_measured} measured, {merging.n_unique} unique"
-    wavelength = "" if fit.wavelength is None else f", wavelength {fit.wavelength:g} A"
+    wavelength = "" if fit.wavelength is None else f", wavelength {fit.wavelength:g} Å"
     a, b = fit.weighting
     lines = [
         ("crystal", f"{group}, {cell}"),
-        ("data", f"{merged}, {d.max():.2f} - {d.min():.2f} A{wavelength}"),
+        ("data", f"{merged}, {d.max():.2f} - {d.min():.2f} Å{wavelength}"),
         ("R_int", _beside(_number(merging.r_int), stated.r_int)),
         ("R_sigma", _beside(_number(merging.r_sigma), stated.r_sigma)),
         ("R1", _beside(_number(fit.r1), stated.r1, f"{int(fit.observed.sum())} with F > 4 sigma")),

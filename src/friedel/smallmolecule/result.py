@@ -1,4 +1,4 @@
-"""What the comparison of a small structure with its F^2 came to, as text and files."""
+"""IntensityFit: the result of comparing a small structure with its F^2, as text and files."""
 
 from dataclasses import dataclass
 from html import escape
@@ -35,22 +35,22 @@ class IntensityFit(IntensityStatistics):
         return folded(head, self.summary())
 
     def summary(self, *, notes: bool = True) -> str:
-        """R-factors and parameters, what the CIF states beside them, notes.
+        """R-factors and parameters beside the values of the CIF, and notes.
 
         Parameters
         ----------
         notes
-            Whether the notes are part of it.
+            Whether to include the notes.
         """
         return summary(self, notes=notes)
 
     def to_dict(self, *, command: str | None = None) -> dict[str, Any]:
-        """Numbers and text that JSON can hold; what is not known is None.
+        """Numbers and text for JSON; unknown values are None.
 
         Parameters
         ----------
         command
-            The command line that made the result, to be told with the version.
+            The command line that made the result, stored with the version.
         """
         numbers = {
             "version": friedel_version(),
@@ -96,7 +96,7 @@ class IntensityFit(IntensityStatistics):
     def to_mtz(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
     ) -> None:
-        """Write :meth:`columns` as MTZ; HISTORY tells version, notes and the command line.
+        """Write :meth:`columns` as MTZ; HISTORY holds version, notes and the command line.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class IntensityFit(IntensityStatistics):
             4: F^2 calculated and measured over k^2 and without extinction, of all twin domains
             together. 6: F^2 measured as of one domain, and F_calc with its phase.
         command
-            The command line that made it, to be told with version and notes.
+            The command line that made it, written with version and notes.
 
         Raises
         ------

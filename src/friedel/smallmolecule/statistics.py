@@ -13,18 +13,18 @@ from friedel.reflections.reflections import match
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
 
 OBSERVED = 2.0
-"""F^2 above so many sigma count as observed: F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
+"""Least F^2 / sigma(F^2) of observed reflections; F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A value and its standard uncertainty, 0 where it was not refined."""
+    """A value and its standard uncertainty, which is 0 if it was not refined."""
 
     value: float
     su: float
 
     def __str__(self) -> str:
-        """As crystallographers write it: 0.0823(17)."""
+        """Value and uncertainty as in CIF: 0.0823(17)."""
         if not (self.su > 0 and math.isfinite(self.su)):
             return f"{self.value:.4g}"
         digits = max(0, math.ceil(math.log10(1.95 / self.su)))  # 2 to 19 in the brackets
@@ -33,18 +33,19 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class IntensityStatistics:
-    """The numbers of :class:`friedel.IntensityFit`: what was fitted, and R-factors.
+    """The numbers of :class:`friedel.IntensityFit`: fitted parameters and R-factors.
 
     Attributes
     ----------
     crystal, name, data, source, calculated, wavelength
-        Of the model; what was read; how F_calc was calculated; A or None.
+        Crystal and name of the model; description of the data; radiation; method of F_calc;
+        wavelength in Å, or None.
     hkl, f2, sigmas
         (n, 3), (n,), (n,) unique reflections and F^2 on the scale of the data.
     f2_model, weights
         (n,) fitted F^2, on the scale of the data, and weights of their differences.
     correction
-        (n,) k^2 times what extinction leaves. SHELXL divides the measured F^2 by it, and
+        (n,) k^2 times the extinction factor. SHELXL divides the measured F^2 by it, and
         the R-factors refer to that.
     f_calc
         (n,) complex structure factors of `hkl` on their own scale, of a single crystal.
@@ -53,13 +54,13 @@ class IntensityStatistics:
     scale
         k: F_obs is about k abs(F_calc).
     extinction
-        SHELX's x, or None.
+        SHELX's x; None if not used.
     twin_fractions
-        Of the second and further domains.
+        Fractions of the second and further domains.
     n_parameters, n_fitted
-        Of the whole refinement, for the goodness of fit, and fitted here.
+        Number of parameters of the whole refinement, for the goodness of fit; number fitted here.
     merging, stated, notes
-        Statistics; what the CIF states; what was decided.
+        Statistics of merging; values of the CIF; decisions and doubts.
     """
 
     crystal: Crystal
@@ -92,17 +93,17 @@ class IntensityStatistics:
 
     @cached_property
     def f_obs(self) -> np.ndarray:
-        """(n,) measured F over k and without extinction, 0 where F^2 is negative."""
+        """(n,) measured F, divided by k and corrected for extinction; 0 where F^2 is negative."""
         return np.sqrt(np.maximum(self.f2, 0.0) / self.correction)
 
     @cached_property
     def f_model(self) -> np.ndarray:
-        """(n,) abs(F) of the fit to compare `f_obs` with: that of all twin domains together."""
+        """(n,) abs(F) of the fit to compare with `f_obs`, all twin domains together."""
         return np.sqrt(np.maximum(self.f2_model, 0.0) / self.correction)
 
     @property
     def r1(self) -> float:
-        """Sum of differences of F / sum of F, of those with F > 4 sigma(F)."""
+        """Sum of abs(F_obs - F_model) / sum of F_obs, over reflections with F > 4 sigma(F)."""
         return self._r1(self.observed)
 
     @property
@@ -117,12 +118,12 @@ class IntensityStatistics:
 
     @property
     def wr2(self) -> float:
-        """Root of sum w (F^2 - F^2_model)^2 / sum w F^4, of all reflections."""
+        """Root of sum w (F^2 - F^2_model)^2 / sum w F^4, over all reflections."""
         return math.sqrt(self._weighted_residual / float(self.weights @ self.f2**2))
 
     @property
     def goodness_of_fit(self) -> float:
-        """Root of sum w (F^2 - F^2_model)^2 / (n - n_parameters); NaN without freedom."""
+        """Root of sum w (F^2 - F^2_model)^2 / (n - n_parameters); NaN unless n > n_parameters."""
         freedom = len(self.f2) - self.n_parameters
         return math.sqrt(self._weighted_residual / freedom) if freedom > 0 else math.nan
 
@@ -148,7 +149,7 @@ class IntensityStatistics:
     def columns(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Unique hkl and columns for an MTZ file, on the scale of F_calc, Friedel mates averaged.
 
-        FP, SIGFP are those of :attr:`f2_of_crystal`; FWT = 2FP - FC and DELFWT = FP - FC.
+        FP and SIGFP follow from :attr:`f2_of_crystal`; FWT = 2FP - FC and DELFWT = FP - FC.
         """
         known = np.isfinite(self._to_crystal)
         merged = merge_equivalents(

@@ -1,4 +1,4 @@
-"""Which reflections of which twin domains make up each measured F^2."""
+"""The reflections of the twin domains that add up to each measured F^2."""
 
 import re
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ TwinLaw = str | Sequence[float] | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Measured F^2, each with the reflections of domains that fall on one another.
+    """Measured F^2, each with the overlapping reflections of the domains.
 
     Attributes
     ----------
     hkl, f2, sigmas
-        (n, 3), (n,), (n,): indices in the first domain that contributes (for a list as HKLF 5
-        in that of its last line), value, standard uncertainty.
+        (n, 3), (n,), (n,): indices in the first contributing domain (for HKLF 5 data
+        in the domain of its last line), value, standard uncertainty.
     contributing
         (m, 3) reflections that contribute.
     owner, domain
-        (m,) the observation to which they contribute, and the domain from which they come.
+        (m,) index of the observation to which each contributes, and of its domain.
     n_domains
         Number of domains.
     """
@@ -39,7 +39,7 @@ class Observations:
     n_domains: int
 
     def intensities(self, squared_amplitudes: np.ndarray) -> np.ndarray:
-        """(n_domains, n) |F|^2 of each domain for each observation from those (m,) of all."""
+        """(n_domains, n) |F|^2 by domain and observation, from |F|^2 (m,) of all contributing."""
         table = np.zeros((self.n_domains, len(self.f2)))
         np.add.at(table, (self.domain, self.owner), squared_amplitudes)
         return table
@@ -51,12 +51,12 @@ def parse_twin_law(law: TwinLaw) -> np.ndarray:
     Parameters
     ----------
     law
-        ``"k,h,-l"``, or nine numbers by rows as in SHELX's TWIN instruction, as text or not.
+        ``"k,h,-l"``, or nine numbers by rows as in SHELX's TWIN instruction, as text or sequence.
 
     Raises
     ------
     ParameterError
-        When it is neither, or the matrix does not keep the volume.
+        When it is neither, or the determinant of the matrix is not 1 or -1.
     """
     message = f"got twin law {law!r}, expected three parts as in 'k,h,-l' or nine numbers"
     if isinstance(law, str) and re.search("[hkl]", law, re.IGNORECASE):
@@ -71,7 +71,9 @@ def parse_twin_law(law: TwinLaw) -> np.ndarray:
         except (TypeError, ValueError):
             raise ParameterError(message) from None
     if not np.isfinite(matrix).all() or abs(abs(np.linalg.det(matrix)) - 1.0) > 0.01:
-        raise ParameterError(f"twin law {law!r} changes the volume of the cell")
+        raise ParameterError(
+            f"twin law {law!r} changes the volume of the cell, expected determinant 1 or -1"
+        )
     return matrix
 
 
@@ -79,7 +81,7 @@ def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:
     """Whether equivalent reflections stay equivalent in the other domain: R g R^-1 in the group."""
     rotations, _ = crystal.primitive_operations
     inverse = np.linalg.inv(law)
-    # h is a column here, and an operation turns it by its transpose
+    # h is a column here, and an operation acts on it by its transpose
     turned = np.array([law @ g.T @ inverse for g in rotations])
     distances = np.abs(turned[:, None] - rotations.transpose(0, 2, 1)[None]).max(axis=(2, 3))
     return bool((distances.min(axis=1) < 0.01).all())
@@ -88,19 +90,19 @@ def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:
 def twinned_by_laws(
     hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, laws: Sequence[np.ndarray]
 ) -> Observations:
-    """Observations to which every domain contributes one reflection: none or merohedral twins.
+    """Observations to which every domain contributes one reflection: no twin, or a merohedral one.
 
     Raises
     ------
     ParameterError
-        When a law makes indices that are no integers.
+        When a law gives indices that are not integers.
     """
     parts = [hkl]
     for law in laws:
         turned = hkl @ law.T
         if np.abs(turned - np.rint(turned)).max(initial=0.0) > 0.1:
             raise ParameterError(
-                "a twin law makes indices that are no integers: such twins need a list as HKLF 5"
+                "the twin law gives non-integral indices (non-merohedral twin): use HKLF 5 data"
             )
         parts.append(np.rint(turned).astype(np.int32))
     n, n_domains = len(hkl), len(parts)
@@ -118,14 +120,14 @@ def twinned_by_laws(
 def twinned_by_list(
     hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, component: np.ndarray
 ) -> Observations:
-    """Observations of a list as HKLF 5: lines with negative components belong to the next.
+    """Observations of HKLF 5 data: a line with negative component belongs to the next line.
 
     Raises
     ------
     FileFormatError
         When lines of one observation differ in F^2.
     ReflectionsError
-        When a component in between has no reflections.
+        When a component below the highest has no reflections.
     """
     last = component > 0
     owner = np.concatenate([[0], np.cumsum(last)[:-1]])
@@ -134,7 +136,7 @@ def twinned_by_list(
         i = int(np.flatnonzero(differing)[0])
         indices = " ".join(str(x) for x in hkl[i])
         raise FileFormatError(
-            f"{indices} has F^2 {f2[i]:g} and shares it with a reflection that has "
+            f"{indices} has F^2 {f2[i]:g} and overlaps with a reflection of F^2 "
             f"{f2[last][owner][i]:g}, expected the same"
         )
     domain = np.abs(component) - 1
