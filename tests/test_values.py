@@ -226,3 +226,13 @@ def test_values_are_numbers(values):
     except FriedelError:
         return
     np.testing.assert_array_equal(data.values[1:], [1.0, 2.0])  # None is a missing value, NaN
+
+
+def test_results_cannot_be_changed(shared_data):
+    paths = [shared_data / "models" / f"epoxide.{ending}" for ending in ("cif", "hkl")]
+    small = friedel.fit_intensities(*map(str, paths))
+    fitted = FModel((CRYSTAL, globule()), observed(noise=0.05)).fit()
+    f = friedel.fcalc((CRYSTAL, globule()), d_min=2.0)
+    for array in (small.f2, small.weights, fitted.f_obs.values, fitted.f_model.values, f.values):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0

@@ -21,6 +21,7 @@ def fast_size(at_least: float, multiple_of: int = 1) -> int:
 
 @cache
 def _fast_size(size: int, multiple_of: int) -> int:
+    # scipy.fft.next_fast_len finds the same sizes, but its import takes longer than a small model
     while True:
         rest = size
         for prime in (2, 3, 5):

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from friedel.model.arrays import frozen_copy
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 from friedel.readers.stated_refinement import StatedRefinement
@@ -85,6 +86,10 @@ class IntensityStatistics:
     merging: MergingStatistics
     stated: StatedRefinement
     notes: tuple[Note, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("hkl", "f2", "sigmas", "f2_model", "correction", "weights", "f_calc"):
+            object.__setattr__(self, name, frozen_copy(getattr(self, name), name=name))
 
     @cached_property
     def observed(self) -> np.ndarray:

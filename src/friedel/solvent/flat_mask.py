@@ -88,11 +88,11 @@ def solvent_mask(
     keep = np.ones(len(runs[1]), bool)
     if parameters.island_min_volume > 0:
         limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
-        keep = in_large_islands(*runs, shape, limit)
+        keep = in_large_islands(runs, shape, limit)
     solvent = np.zeros_like(protein)
     ball = ball_rows(form, extent, grow)
     ball = ball[np.lexsort(ball[:, 2:].T)]
-    grow_runs(*runs, keep, ball, shape[2], solvent)
+    grow_runs(runs, keep, ball, shape[2], solvent)
     mask = np.empty(shape, np.float32)
     _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
     return mask
@@ -121,7 +121,7 @@ def _protein(
         return bits
     runs, everything = find_runs(bits, nw, True), np.zeros_like(bits)
     for matrix, shift in of_grid:
-        map_runs(*runs, matrix, shift, nw, everything)
+        map_runs(runs, matrix, shift, nw, everything)
     return everything
 
 

@@ -1,12 +1,12 @@
 """Spheres on a periodic grid, and the region between them as runs of points along w.
 
 A region is held as bits, (nu, nv, n_words) uint64 whose bit w is the point (u, v, w), or by rows:
-row u * nv + v consists of the points (u, v, 0..nw-1), and `row_start` (n_rows + 1,) has the index
-of the first run of each row in `first` and `last`, the first and last point of each run. A run
-ends at the end of its row even if it continues at the start.
+row u * nv + v consists of the points (u, v, 0..nw-1), and its runs are listed in :class:`Runs`. A
+run ends at the end of its row even if it continues at the start.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,18 @@ BIT_OF_PRODUCT = np.zeros(64, np.int64)
 for _bit in range(64):
     BIT_OF_PRODUCT[((1 << _bit) * int(DE_BRUIJN) % 2**64) >> 58] = _bit
 """Index of a single bit, by the six highest bits of its product with De Bruijn's number."""
+
+
+class Runs(NamedTuple):
+    """The runs of points of a region, row by row.
+
+    `row_start` (n_rows + 1,) has the index of the first run of each row, `first` and `last`
+    (n_runs,) the first and last point of each run.
+    """
+
+    row_start: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -86,12 +98,13 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
 
 
 @njit(cache=True, nogil=True)
-def map_runs(row_start, first, last, matrix, shift, nw, bits):
+def map_runs(runs, matrix, shift, nw, bits):
     """Set the images of runs under an operation that maps rows to rows.
 
     In grid steps the operation is p -> matrix p + shift, with matrix[0, 2] = matrix[1, 2] = 0 and
     matrix[2, 2] = 1 or -1.
     """
+    row_start, first, last = runs
     nu, nv, _ = bits.shape
     for u in range(nu):
         for v in range(nv):
@@ -142,7 +155,7 @@ def _inside(k, nw):
 
 @njit(cache=True, nogil=True)
 def find_runs(bits, nw, value):
-    """The runs of points whose bit is `value`: `row_start`, `first`, `last`."""
+    """The runs of points whose bit is `value`."""
     nu, nv, n_words = bits.shape
     flip = NONE if value else ALL
     row_start = np.zeros(nu * nv + 1, np.int64)
@@ -171,7 +184,7 @@ def find_runs(bits, nw, value):
                 changes &= changes - ONE
         if is_open:
             last[run] = nw - 1
-    return row_start, first, last
+    return Runs(row_start, first, last)
 
 
 @njit(cache=True, nogil=True)
@@ -183,12 +196,13 @@ def _touch(first, last, nw, i, j):
 
 
 @njit(cache=True, nogil=True)
-def in_large_islands(row_start, first, last, shape, limit):
+def in_large_islands(runs, shape, limit):
     """(n_runs,) bool: runs of islands with more than `limit` points, connected also at corners.
 
     The search of an island ends at the limit, or at a run that is known to belong to a large
     island: most runs need only one neighbour.
     """
+    row_start, first, last = runs
     nu, nv, nw = shape
     n_runs = len(first)
     large, seen = np.zeros(n_runs, np.bool_), np.zeros(n_runs, np.bool_)
@@ -227,11 +241,12 @@ def in_large_islands(row_start, first, last, shape, limit):
 
 
 @njit(cache=True, nogil=True)
-def grow_runs(row_start, first, last, keep, ball, nw, bits):
+def grow_runs(runs, keep, ball, nw, bits):
     """Set the points within a ball of any point of the kept runs.
 
     A row is grown once for all consecutive rows of the ball that have the same length.
     """
+    row_start, first, last = runs
     nu, nv, n_words = bits.shape
     grown = np.zeros((1, 1, n_words), np.uint64)
     for u in range(nu):
