@@ -55,7 +55,7 @@ class LTest:
     Attributes
     ----------
     mean_abs_l
-        <|L|>: 0.5 without twinning, 0.375 with two equal domains.
+        <abs(L)>: 0.5 without twinning, 0.375 with two equal domains.
     mean_l2
         <L^2>: 0.333 without twinning, 0.2 with two equal domains.
     twin_fraction
@@ -64,7 +64,7 @@ class LTest:
         Number of pairs.
     strong_share
         Fraction of the reflections used that are above three sigmas, 1 without sigmas. Below
-        0.85 noise increases <|L|> and <L^2>.
+        0.85 noise increases <abs(L)> and <L^2>.
     """
 
     mean_abs_l: float
@@ -89,9 +89,9 @@ class HTest:
     law
         Name of the law.
     mean_abs_h, mean_h2
-        <|H|> and <H^2>: 0.5 and 0.333 without twinning, 0 with two equal domains.
+        <abs(H)> and <H^2>: 0.5 and 0.333 without twinning, 0 with two equal domains.
     twin_fraction
-        Twin fraction from `mean_abs_h`: (1 - 2 <|H|>) / 2.
+        Twin fraction from `mean_abs_h`: (1 - 2 <abs(H)>) / 2.
     twin_fraction_from_h2
         Twin fraction from `mean_h2`: (1 - sqrt(3 <H^2>)) / 2.
     n_pairs
