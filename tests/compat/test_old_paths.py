@@ -17,8 +17,6 @@ GONE = {
     # parts of functions, with arguments that there are no longer
     "with_scattering", "style", "doubts", "html", "table", "write_json", "density_map",
     "warn_beyond",
-    # parts of the sum by FFT that are methods now
-    "gather", "of_any_kernel", "plane_loads", "sample_patch",
     # names inside of scaling and smallmolecule that meant something else elsewhere
     "Evaluation", "fit",
 }  # fmt: skip
