@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from friedel.html import html_table
+from friedel.model.arrays import frozen
 from friedel.model.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class Peaks:
         for name in ("frac", "height", "sigma", "atom", "label", "distance"):
             value = getattr(self, name)
             if value is not None:
-                array = np.array(value)
-                array.setflags(write=False)
-                object.__setattr__(self, name, array)
+                object.__setattr__(self, name, frozen(np.array(value)))
 
     def __len__(self) -> int:
         return len(self.frac)

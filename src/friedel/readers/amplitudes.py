@@ -382,14 +382,20 @@ def _with_sigmas(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means with weights 1 / sigma^2; where a sigma is zero, plain means without one."""
     if (sigmas > 0).all():
-        return weighted_means(groups, values, sigmas, sigmas**-2.0)
+        means = weighted_means(groups, values, sigmas, sigmas**-2.0)
+        # Single measurements are not changed, to the last bit
+        once = groups.counts == 1
+        return (
+            np.where(once, groups.total(values), means.values),
+            np.where(once, groups.total(sigmas), means.sigmas),
+        )
     some = np.where(sigmas > 0, sigmas, np.inf)
     without = groups.total((sigmas > 0).astype(float)) == 0
     weights = np.where(without[groups.member_of], 1.0, some**-2.0)
-    means = groups.total(weights * values) / groups.total(weights)
+    mean = groups.total(weights * values) / groups.total(weights)
     with np.errstate(divide="ignore"):
         merged = 1.0 / np.sqrt(groups.total(some**-2.0))
-    return means, np.where(without, 0.0, merged)
+    return mean, np.where(without, 0.0, merged)
 
 
 def _absent_notes(absent: np.ndarray, origin: np.ndarray) -> tuple[Note, ...]:

@@ -47,10 +47,18 @@ def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> n
     return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)
 
 
+class Means(NamedTuple):
+    """Weighted means (m,), their uncertainties (m,), and sum |x - mean| of each (m,)."""
+
+    values: np.ndarray
+    sigmas: np.ndarray
+    deviations: np.ndarray
+
+
 def weighted_means(
     groups: Groups, values: np.ndarray, sigmas: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted means (m,) and their uncertainties (m,).
+) -> Means:
+    """Weighted means of equivalent reflections.
 
     The uncertainty of a mean is the larger of that from the sigmas, 1 / sqrt(sum 1/sigma^2), and
     that from the spread, sum |x - mean| / (n sqrt(n - 1)).
@@ -64,9 +72,4 @@ def weighted_means(
     deviations = groups.total(np.abs(values - means[groups.member_of]))
     spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
     merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
-    # Single measurements are not changed, to the last bit
-    once = groups.counts == 1
-    return (
-        np.where(once, groups.total(values), means),
-        np.where(once, groups.total(sigmas), merged),
-    )
+    return Means(means, merged, deviations)

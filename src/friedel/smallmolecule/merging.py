@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.model.crystal import Crystal
+from friedel.reflections.merging import (
+    grouped,
+    representatives as representatives,  # held here in 0.1.0
+    weighted_means,
+)
 
 STRONG = 3.0
 """Least F^2 / sigma for weights F^2 / sigma^2 in a mean; weaker ones are weighted as if at it."""
@@ -51,8 +56,7 @@ def merge_equivalents(
 ) -> Merged:
     """Means of equivalent reflections with SHELXL's weights, without systematically absent ones.
 
-    The uncertainty of a mean follows from its members' sigmas, 1 / sqrt(sum 1/sigma^2), or from
-    their spread, sum |F^2 - mean| / (n sqrt(n - 1)), whichever is larger.
+    Uncertainties are those of :func:`friedel.reflections.merging.weighted_means`.
 
     Parameters
     ----------
@@ -62,40 +66,22 @@ def merge_equivalents(
         Merge F^2(h) with F^2(-h) where the group has no inversion, too.
     """
     present = ~crystal.is_absent(hkl) & hkl.any(axis=1)
-    keys = representatives(crystal, hkl[present], friedel_mates)
-    unique, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    group = group.ravel()
+    groups = grouped(crystal, hkl[present], friedel_mates=friedel_mates)
     f2, sigmas = f2[present], sigmas[present]
-
-    def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(group, values, minlength=len(unique))
-
     weights = np.maximum(f2 / sigmas, STRONG) / sigmas
-    means = total(weights * f2) / total(weights)
-    deviations = total(np.abs(f2 - means[group]))
-    spread = deviations / (counts * np.sqrt(np.maximum(counts - 1, 1)))
-    merged_sigmas = np.maximum(1.0 / np.sqrt(total(1.0 / sigmas**2)), spread)
-    several = counts > 1
-    measured = total(f2)[several].sum()
+    means = weighted_means(groups, f2, sigmas, weights)
+    several = groups.counts > 1
+    measured = groups.total(f2)[several].sum()
     statistics = MergingStatistics(
         n_measured=len(f2),
-        n_unique=len(unique),
+        n_unique=len(groups.hkl),
         n_absent=int((~present).sum()),
-        r_int=float(deviations[several].sum() / measured) if several.any() else None,
-        r_sigma=r_sigma(means, merged_sigmas),
+        r_int=float(means.deviations[several].sum() / measured) if several.any() else None,
+        r_sigma=r_sigma(means.values, means.sigmas),
     )
-    return Merged(unique, means, merged_sigmas, statistics)
+    return Merged(groups.hkl, means.values, means.sigmas, statistics)
 
 
 def r_sigma(f2: np.ndarray, sigmas: np.ndarray) -> float:
     """Sum of sigma(F^2) / sum of F^2."""
     return float(sigmas.sum() / f2.sum()) if f2.sum() > 0 else float("nan")
-
-
-def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> np.ndarray:
-    """(n, 3) one of the equivalents of each reflection, the same for all of them."""
-    folded, _, friedel = crystal.to_asu(hkl)
-    if friedel_mates:
-        return folded
-    # for centric reflections -h is an equivalent of h by rotation
-    return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)
