@@ -91,6 +91,8 @@ def test_a_data_set_and_a_block_can_be_chosen(cases):
     path = cases / "c12_two_wavelengths.cif"
     other = as_reflections(path, data_set="2/1")
     assert not np.allclose(as_reflections(path).values[:9], other.values[:9])
+    named = as_reflections(f"{path}:F_meas_au,F_meas_sigma_au", data_set="2/1")
+    np.testing.assert_array_equal(named.values, other.values)
     with pytest.raises(FileFormatError, match="no data set 7"):
         as_reflections(path, data_set="7")
     with pytest.raises(FileFormatError, match="no block nothing"):

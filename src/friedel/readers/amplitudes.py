@@ -93,15 +93,14 @@ def as_reflections(
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
         with decoded(path):
-            tables = read_tables(Path(path))
-            table, notes = _chosen_table(tables, labels, block, data_set)
-            return _from_table(table, labels, wanted, notes)
+            tables = _in_block(read_tables(Path(path)), block)
+            return _from_first(tables, labels, wanted)
     if isinstance(data, gemmi.Mtz):
-        return _from_table(mtz_table(data, "gemmi.Mtz"), (), wanted)
+        return _from_first([mtz_table(data, "gemmi.Mtz")], (), wanted)
     if free_label is not None or free_value is not None:
         raise ParameterError("R-free flags can be chosen in files and gemmi.Mtz only")
     if isinstance(data, gemmi.ValueSigmaAsuData | gemmi.FloatAsuData):
-        return _from_table(_asu_table(data), ("F",), wanted._replace(crystal=crystal_of(data)))
+        return _from_first([_asu_table(data)], ("F",), wanted._replace(crystal=crystal_of(data)))
     raise FileFormatError(
         f"cannot take reflections from {type(data).__name__}: expected a path such as "
         "'data.mtz' or 'data.mtz:FP,SIGFP', gemmi.Mtz, gemmi AsuData or friedel.Reflections"
@@ -150,37 +149,46 @@ def read_tables(path: Path) -> list[ReflectionTable]:
         return [mtz_table(gemmi.read_mtz_file(fspath(path)), path.name)]
 
 
-def _chosen_table(
-    tables: Sequence[ReflectionTable],
-    labels: tuple[str, ...],
-    block: str | None,
-    data_set: str | None,
-) -> tuple[ReflectionTable, tuple[Note, ...]]:
-    """The requested block, or the first that has the columns."""
-    if block is not None:
-        named = [t for t in tables if t.name.endswith(f"block {block}")]
-        if not named and len(tables) == 1 and _block_name(tables[0]) == block:
-            named = list(tables)
-        if not named:
-            known = ", ".join(_block_name(t) for t in tables)
-            raise FileFormatError(f"{tables[0].name}: no block {block}; there are {known}")
-        return named[0], ()
+def _in_block(tables: Sequence[ReflectionTable], block: str | None) -> Sequence[ReflectionTable]:
+    """The table of the requested block; all tables if none is requested."""
+    if block is None:
+        return tables
+    named = [table for table in tables if _block_name(table) == block]
+    if not named:
+        known = ", ".join(_block_name(table) for table in tables)
+        raise FileFormatError(f"{tables[0].name}: no block {block}; there are {known}")
+    return named
+
+
+def _from_first(
+    tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: _Wanted
+) -> Reflections:
+    """The reflections of the first table that has the columns."""
     errors = []
     for i, table in enumerate(tables):
         try:
-            if labels:
-                named_columns(table, labels, data_set)
-            else:
-                usual_columns(table, None if table.group is not None else data_set)
+            observed, notes = _columns(table, labels, wanted.data_set)
         except FileFormatError as error:
             errors.append(error)
             continue
-        if len(tables) == 1:
-            return table, ()
-        others = ", ".join(_block_name(t) for j, t in enumerate(tables) if j != i)
-        text = f"block {_block_name(table)} is used; there are also {others}"
-        return table, (Note(text, "guess", len(tables) - 1, give="name it with block"),)
+        if len(tables) > 1:
+            others = ", ".join(_block_name(t) for j, t in enumerate(tables) if j != i)
+            text = f"block {_block_name(table)} is used; there are also {others}"
+            about = Note(text, "guess", len(tables) - 1, give="name it with block")
+            notes = (about, *notes)
+        apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
+        return _from_columns(table, observed, wanted, notes, apart)
     raise errors[0]
+
+
+def _columns(
+    table: ReflectionTable, labels: tuple[str, ...], data_set: str | None
+) -> tuple[Observed, tuple[Note, ...]]:
+    """The columns of the observed data; where rows tell data sets apart, those of any."""
+    of_columns = None if table.group is not None else data_set
+    if labels:
+        return named_columns(table, labels, of_columns)
+    return usual_columns(table, of_columns)
 
 
 def _block_name(table: ReflectionTable) -> str:
@@ -214,22 +222,19 @@ def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
     return as_strided(data.value_array, strides=(record, 4), writeable=False)
 
 
-def _from_table(
+def _from_columns(
     table: ReflectionTable,
-    labels: tuple[str, ...],
+    observed: Observed,
     wanted: _Wanted,
-    notes: tuple[Note, ...] = (),
+    notes: tuple[Note, ...],
+    apart: bool,
 ) -> Reflections:
-    data_set = None if table.group is not None else wanted.data_set
-    observed, about = (
-        named_columns(table, labels, data_set) if labels else usual_columns(table, data_set)
-    )
+    """The reflections in the given columns; with `apart` F(-) is kept at -hkl."""
     crystal, about_crystal = _crystal(table, observed.value, wanted.crystal)
     rows, about_rows = _used_rows(table, wanted.data_set)
     free_set = free_set_of(table, rows, wanted.free_label, wanted.free_value)
-    notes = (*table.notes, *notes, *about, *about_crystal, *about_rows)
+    notes = (*table.notes, *notes, *about_crystal, *about_rows)
     flagged = np.ones(len(table.hkl), bool) if free_set is None else free_set.flagged
-    apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
     measured = _measurements(table, observed, rows & flagged)
     unflagged = int((rows & ~flagged & np.isfinite(observed.value.values)).sum())
     if unflagged:
