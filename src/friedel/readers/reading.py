@@ -1,8 +1,11 @@
-"""Conversion of the exceptions of gemmi's readers to FileFormatError."""
+"""Files as text, and the exceptions of gemmi's readers as FileFormatError."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
+from pathlib import Path
 
 from friedel.errors import FileFormatError, FriedelError
 
@@ -43,3 +46,22 @@ def decoded(path: str | PathLike[str]) -> Iterator[None]:
         yield
     except UnicodeDecodeError:
         raise FileFormatError(f"{fspath(path)} has text that is not UTF-8") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, decompressed if it is gzipped.
+
+    Raises
+    ------
+    FileFormatError
+        When it is missing or cannot be read.
+    """
+    if not path.exists():
+        raise FileFormatError(f"no such file: {fspath(path)}")
+    try:
+        data = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            data = gzip.decompress(data)
+        return data.decode("latin-1")
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None

@@ -1,11 +1,9 @@
 """Lists of measured F^2 or F of small structures: SHELX, CIF and FCF, recognised by content."""
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
 import gemmi
@@ -14,7 +12,7 @@ import numpy as np
 from friedel.errors import FileFormatError
 from friedel.notes import Note
 from friedel.readers.hklf import parse_hklf, squared
-from friedel.readers.reading import reading
+from friedel.readers.reading import read_text, reading
 
 INDEX_PREFIXES = ("_refln_", "_refln.", "_diffrn_refln_", "_diffrn_refln.")
 
@@ -87,25 +85,6 @@ def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> 
     if looks_like_cif(text):
         return _from_cif(text, name, hklf)
     return _from_hklf(text, name, hklf)
-
-
-def read_text(path: Path) -> str:
-    """The text of a file, decompressed if it is gzipped.
-
-    Raises
-    ------
-    FileFormatError
-        When it is missing or cannot be read.
-    """
-    if not path.exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
-        data = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            data = gzip.decompress(data)
-        return data.decode("latin-1")
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None
 
 
 def looks_like_cif(text: str) -> bool:

@@ -1,6 +1,5 @@
 """Reflection lists of CNS, scalepack, XDS and SHELX as tables of typed columns."""
 
-import gzip
 import re
 from collections.abc import Mapping
 from os import fspath
@@ -11,6 +10,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.readers.hklf import parse_hklf
+from friedel.readers.reading import read_text
 from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
 
 CNS_KINDS = (
@@ -38,12 +38,9 @@ def text_table(path: Path) -> ReflectionTable | None:
     FileFormatError
         When a line cannot be read.
     """
-    raw = path.read_bytes()
-    if path.suffix.lower() == ".gz":
-        raw = gzip.decompress(raw)
-    if raw[:4] == b"MTZ " or b"\0" in raw[:1024]:
+    text = read_text(path)
+    if text.startswith("MTZ ") or "\0" in text[:1024]:
         return None
-    text = raw.decode("utf-8", errors="replace")
     head = "\n".join(text.splitlines()[:LINES_LOOKED_AT])
     if head.startswith("!FORMAT=XDS_ASCII"):
         return _xds(path)
