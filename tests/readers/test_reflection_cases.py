@@ -307,3 +307,17 @@ def test_the_command_takes_a_block_and_a_data_set(capsys, cases):
     code, _, err = run(capsys, "fmodel", model, data, "--solvent", "none", "--strict")
     assert code == 2
     assert "name the columns" in err
+
+
+def test_comments_in_a_cns_list(tmp_path):
+    """In braces, over several lines too, and from ! to the end of a line."""
+    rows = [
+        f"INDE {h} {k} {l} FOBS= {f:.1f} SIGMA= 0.5 {'! a remark' if i == 3 else ''}"
+        for i, ((h, k, l), f) in enumerate(zip(HKL.tolist(), F, strict=True))
+    ]
+    rows[1] = "{ INDE 0 0 2 FOBS= 9.9\n  in a remark }\n" + rows[1]
+    path = tmp_path / "a.hkl"
+    path.write_text("NREFlection= 1\n" + "\n".join(rows) + "\n")
+    data = as_reflections(path, crystal=CRYSTAL)
+    assert len(data) == N
+    np.testing.assert_allclose(np.sort(data.values), F)

@@ -62,7 +62,7 @@ def _columns(named: Mapping[str, tuple[Kind, np.ndarray, str | None]]) -> tuple[
 
 def _cns(text: str, name: str) -> ReflectionTable:
     """``INDEx h k l NAME= value ...``, a reflection on one line or several."""
-    body = re.sub(r"\{.*?\}|!.*", " ", text, flags=re.S if "{" in text else 0)
+    body = re.sub(r"\{[^}]*\}|![^\n]*", " ", text)  # comments
     hkl: list[list[int]] = []
     found: dict[str, dict[int, float]] = {}
     pattern = r"INDE\w*\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(.*?)(?=INDE|\Z)"
