@@ -25,6 +25,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases(shared_data: Path) -> Path:
+    """The folder with small inputs that were once read wrongly."""
+    folder = shared_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("no cases beside the shared data")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a reader of the pages, which examples/structures.py fills."""
     folder = tmp_path_factory.mktemp("structures")

@@ -111,7 +111,7 @@ def test_charges_unknown_atoms_and_isotropic(capsys, sfcalc, page_models, tmp_pa
     ions = tmp_path / "ions.cif"
     ions.write_text(QUARTZ.read_text().replace("Si1 Si 0", "Si1 Si4+ 0"))
     unknown = tmp_path / "unknown.cif"
-    unknown.write_text(QUARTZ.read_text().replace("O1  O ", "O1 X "))
+    unknown.write_text(QUARTZ.read_text().replace("O1  O ", "X1 X "))
     for model, *options in (
         (ions,),
         (ions, "--use-charge"),

@@ -16,7 +16,7 @@ HELD = dict(
 GONE = {
     # parts of functions, with arguments that there are no longer
     "with_scattering", "style", "doubts", "html", "table", "write_json", "density_map",
-    "warn_beyond",
+    "warn_beyond", "in_a_box",
     # names inside of scaling and smallmolecule that meant something else elsewhere
     "Evaluation", "fit",
 }  # fmt: skip

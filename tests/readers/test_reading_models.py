@@ -126,7 +126,6 @@ BAD_MODELS = {
     "zerocell.pdb": PDB.replace("20.000   21.000", " 0.000    0.000"),
     "badgroup.pdb": PDB.replace("P 21 21 21", "P 99 99 99"),
     "nan.pdb": PDB.replace("  11.104", "     nan"),
-    "negative.pdb": PDB.replace(" 12.00  ", "-12.00  "),
     "misfit.pdb": PDB.replace("P 21 21 21", "P 4 3 2   "),
     "noatoms.cif": "data_x\n_cell_length_a 5\n",
     "nogroup.cif": QUARTZ.replace("'P 32 2 1'", "'Q 1'"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from friedel.cli.fcalc_files import OF_DENSITY, OF_F, Calculation, print_table
 from friedel.cli.options import (
+    BLOCK,
     F_PRIME,
     HYDROGENS,
     STRICT,
@@ -90,6 +91,7 @@ from friedel.notes import Notes
     "--margin", type=float, metavar="NUM", help="Margin of the box around atoms without a cell, A."
 )
 @HYDROGENS
+@BLOCK
 @click.option(
     "--compare",
     type=click.Path(),
@@ -128,9 +130,8 @@ def command(
     for output, _ in files:
         if output in OF_DENSITY and dmin is None:
             raise ParameterError(f"{output.option} needs --dmin")
-    read = as_model(
-        model, margin=given["margin"], hydrogens=given["hydrogens"], source=given["source"]
-    )
+    reading = {name: given[name] for name in ("margin", "hydrogens", "source", "block")}
+    read = as_model(model, **reading)
     if given["strict"]:
         Notes(strict=True).extend(read.notes)
     echo_notes(read.notes)
@@ -181,6 +182,7 @@ def command(
 
 def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options given that concern the scattering of atoms, as arguments of `fcalc`."""
+    from friedel.readers.atom_types import read_atom_types
     from friedel.scattering.formfactors import SOURCES, form_factor_table
 
     source, table = given["source"], given["table"]
@@ -189,7 +191,7 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
     passed_on = ("source", "energy", "anomalous", "use_charge", "unknown")
     return {name: given[name] for name in passed_on} | {
         "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
-        "scattering": model if given["from_cif"] else None,
+        "scattering": read_atom_types(model, given["block"]) if given["from_cif"] else None,
         "table": table,
         "form_factors": parse_choices(given["scatter_as"]),
     }

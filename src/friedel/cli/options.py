@@ -41,6 +41,9 @@ def choice(
     )
 
 
+BLOCK = click.option("--block", metavar="NAME", help="Block of the CIF with the model.")
+
+
 def radiation(*among: str) -> Callable[[Any], Any]:
     """The option ``--for``; by default with all kinds of radiation."""
     text = "Radiation."

@@ -65,7 +65,12 @@ MOVED = {
     "friedel.io.data": ("friedel.readers.amplitudes",),
     "friedel.io.exports": ("friedel.writers.text",),
     "friedel.io.fcf": ("friedel.writers.fcf",),
-    "friedel.io.gemmi_objects": ("friedel.readers.gemmi_models",),
+    "friedel.io.gemmi_objects": (
+        "friedel.readers.gemmi_models",
+        "friedel.readers.symmetry",
+        "friedel.readers.model_decisions",
+        "friedel.readers.model_files",
+    ),
     "friedel.io.hklf": ("friedel.readers.hklf",),
     "friedel.io.hydrogens": ("friedel.readers.added_hydrogens",),
     "friedel.io.maps": ("friedel.readers.maps",),

@@ -11,7 +11,7 @@ from friedel.compat.printing import PrintsAsGemmi
 from friedel.errors import ParameterError, ReflectionsError
 from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 from friedel.readers.amplitudes import as_reflections
-from friedel.readers.gemmi_models import crystal_from_gemmi
+from friedel.readers.symmetry import crystal_from_gemmi
 from friedel.reflections.reflections import match
 
 

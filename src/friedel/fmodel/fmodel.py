@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from friedel.density.grid import Grid
-from friedel.errors import FriedelError, MissingCellError
+from friedel.errors import FriedelError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
@@ -174,12 +174,9 @@ class FModel(ModelAndData):
             "data_set": data_set,
             "friedel_pairs": wavelength is not None,
         }
-        try:
-            found = read_for_calculation(model, reading, calculation)
-        except MissingCellError:
-            of_data = amplitudes_of(data, **which).crystal
-            found = read_for_calculation(model, reading, calculation, of_data)
-        read, calculation, about_model = found
+        read, calculation, about_model = read_for_calculation(
+            model, reading, calculation, lambda: amplitudes_of(data, **which).crystal
+        )
         notes.extend(about_model)
         crystal, atoms = read.crystal, read.atoms
         observed = observed_for(

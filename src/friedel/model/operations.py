@@ -22,6 +22,8 @@ Operation = tuple[Rotation, tuple[int, int, int]]
 def parse_triplet(text: str) -> Operation:
     """Rotation and translation (24ths) of a symmetry triplet such as ``"-y,x-y,z+1/3"``.
 
+    A translation may be a decimal of two digits or more, such as 0.333.
+
     Raises
     ------
     SymmetryError
@@ -49,7 +51,7 @@ def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int
             row["xyz".index(body)] += sign
         else:
             try:
-                shift += sign * Fraction(body)
+                shift += sign * _fraction(body)
             except (ValueError, ZeroDivisionError):
                 raise SymmetryError(
                     f"cannot read {term!r} in symmetry operation {text!r}"
@@ -58,6 +60,14 @@ def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int
     if in_24ths.denominator != 1:
         raise SymmetryError(f"translation {shift} in {text!r} is not a multiple of 1/24")
     return (row[0], row[1], row[2]), int(in_24ths) % TRANSLATION_DENOMINATOR
+
+
+def _fraction(text: str) -> Fraction:
+    """The number; of a decimal that is rounded or cut off, as 0.667, the multiple of 1/24."""
+    exact = Fraction(text)
+    digits = len(text.partition(".")[2])
+    nearest = Fraction(round(exact * TRANSLATION_DENOMINATOR), TRANSLATION_DENOMINATOR)
+    return nearest if digits >= 2 and abs(nearest - exact) < Fraction(1, 10**digits) else exact
 
 
 def complete_group(operations: Iterable[Operation]) -> list[Operation]:

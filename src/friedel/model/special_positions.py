@@ -15,29 +15,53 @@ ON_SPECIAL_POSITION = 0.02
 
 
 def with_crystallographic_occupancies(
-    crystal: Crystal, atoms: Atoms
+    crystal: Crystal,
+    atoms: Atoms,
+    stated_orders: np.ndarray | None = None,
+    suppressed: np.ndarray | None = None,
 ) -> tuple[Atoms, tuple[Note, ...]]:
     """Atoms on special positions with their occupancy divided by the order of the site.
 
     Small-molecule files give chemical occupancies, but the sum over all operations counts an
     atom on a special position several times.
+
+    Parameters
+    ----------
+    stated_orders
+        (n,) order of each site as the file states it, 0 where it states none. It is trusted more
+        than the distances between symmetry mates.
+    suppressed
+        (n,) bool, atoms that the file takes as on general positions, whatever their distances
+        (SHELX's PART -n).
     """
     distances = _distances_to_images(crystal, atoms.frac)
     same = distances < SPECIAL_POSITION_TOLERANCE
-    order = same.sum(axis=1)
-    special = int((order > 1).sum())
-    if not special:
-        return atoms, ()
-    text = f"atoms on special positions ({special}): occupancy is divided by the site's order"
-    notes = [Note(text, "default", special)]
-    near = int((same & (distances > ON_SPECIAL_POSITION)).any(axis=1).sum())
-    if near:
+    by_distance = same.sum(axis=1)
+    told = np.zeros(len(atoms), bool)
+    order = by_distance.copy()
+    if suppressed is not None:
+        order[suppressed], told = 1, told | suppressed
+    if stated_orders is not None:
+        is_stated = stated_orders > 0
+        order[is_stated], told = stated_orders[is_stated], told | is_stated
+    notes = []
+    if differing := int((told & (order != by_distance)).sum()):
+        text = (
+            f"sites whose symmetry the file states otherwise than distances do ({differing}): "
+            "the file is followed"
+        )
+        notes.append(Note(text, "file", differing))
+    if special := int((order > 1).sum()):
+        text = f"atoms on special positions ({special}): occupancy is divided by the site's order"
+        notes.append(Note(text, "default", special))
+    is_near = (same & (distances > ON_SPECIAL_POSITION)).any(axis=1)
+    if near := int((is_near & ~told).sum()):
         text = (
             f"atoms that lie only near a special position ({near}): "
             "treated as on it, with their symmetry images as the same atom"
         )
         notes.append(Note(text, "guess", near, give="give coordinates on the position, or off it"))
-    return atoms.replace(occ=atoms.occ / order), tuple(notes)
+    return (atoms.replace(occ=atoms.occ / order) if special else atoms), tuple(notes)
 
 
 def site_symmetry_order(crystal: Crystal, frac: np.ndarray) -> np.ndarray:

@@ -19,10 +19,11 @@ from friedel.notes import Note
 from friedel.readers.cif_tables import cif_tables
 from friedel.readers.column_choice import Observed, named_columns, usual_columns
 from friedel.readers.free_flags import FreeSet, free_set_of
-from friedel.readers.gemmi_models import crystal_from_gemmi, crystal_of
+from friedel.readers.gemmi_models import crystal_of
 from friedel.readers.mtz_tables import mtz_table
 from friedel.readers.reading import decoded, reading
 from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.symmetry import crystal_from_gemmi
 from friedel.readers.text_tables import text_table
 from friedel.reflections.french_wilson import amplitudes_from_intensities
 from friedel.reflections.merging import Groups, grouped, weighted_means

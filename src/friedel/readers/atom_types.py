@@ -10,7 +10,7 @@ import numpy as np
 
 from friedel.errors import ElementError, FileFormatError
 from friedel.model.elements import make_label, parse_label
-from friedel.readers.reading import decoded, reading
+from friedel.readers.cif_items import block_of_model, read_cif
 
 CROMER_MANN = tuple(f"scat_Cromer_Mann_{x}{i}" for x in "ab" for i in range(1, 5))
 
@@ -55,13 +55,15 @@ class AtomTypes:
         return found
 
 
-def read_atom_types(source: Any) -> AtomTypes:
+def read_atom_types(source: Any, block: str | None = None) -> AtomTypes:
     """The atom types of a CIF file, of its block, or of a small structure read by gemmi.
 
     Parameters
     ----------
     source
         Path, ``gemmi.cif.Block``, or ``gemmi.SmallStructure``, which has dispersion only.
+    block
+        Name of the block in a file; by default that of its model.
 
     Raises
     ------
@@ -81,11 +83,12 @@ def read_atom_types(source: Any) -> AtomTypes:
             f"no atom types in {type(source).__name__}: expected the path of a CIF or a "
             "gemmi.SmallStructure"
         )
-    with reading(source, "CIF"):
-        document = gemmi.cif.read(fspath(source))
-    blocks = [b for b in document if b.find_values("_atom_site_fract_x")] or list(document)
-    with decoded(source):
-        return _collected(_rows(blocks[0]) if blocks else [], fspath(source))
+    document = read_cif(source)
+    try:
+        rows = _rows(block_of_model(document, source, block)[0].block)
+    except FileFormatError:  # a library of types has no atoms
+        rows = _rows(document[0]) if len(document) else []
+    return _collected(rows, fspath(source))
 
 
 def _dispersion_of(real: float, imaginary: float) -> dict[str, Any]:

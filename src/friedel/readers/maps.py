@@ -8,8 +8,8 @@ import numpy as np
 
 from friedel.density.grid import Grid
 from friedel.errors import FileFormatError
-from friedel.readers.gemmi_models import crystal_from_gemmi
 from friedel.readers.reading import reading
+from friedel.readers.symmetry import crystal_from_gemmi
 
 
 def read_map(path: str | PathLike[str]) -> Grid:

@@ -3,19 +3,24 @@
 For arrays gemmi is not imported, so that the calculations run without it.
 """
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from friedel.errors import AtomsError, FileFormatError, ParameterError
+from friedel.errors import AtomsError, ParameterError
 from friedel.model.atoms import Atoms, expand_strict_ncs
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
-from friedel.model.special_positions import with_crystallographic_occupancies
 from friedel.notes import Note
-from friedel.readers.reading import decoded
+from friedel.readers.model_decisions import (
+    FallBack,
+    ReadingOptions,
+    checked_atoms,
+    decided_model,
+)
+from friedel.readers.reading import reading
+from friedel.readers.stated_model import StatedModel
 
 
 def as_model(
@@ -25,7 +30,8 @@ def as_model(
     margin: float | None = None,
     hydrogens: bool = False,
     source: str = "xray",
-    crystal: Crystal | None = None,
+    crystal: FallBack = None,
+    block: str | None = None,
 ) -> Model:
     """A :class:`Model` from a file, a gemmi object or a pair (crystal, atoms).
 
@@ -50,7 +56,11 @@ def as_model(
         Radiation, which determines the distances of added hydrogens: ``"xray"``
         [Sheldrick2015], ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
     crystal
-        Cell and symmetry for a macromolecule whose file or structure states no cell.
+        Cell and symmetry for a source that states no cell or no symmetry, or a function that
+        gives them, which is called only then.
+    block
+        Name of the CIF block to use; by default the first that has atoms, of those that have a
+        reflection list as well if there are any.
 
     Returns
     -------
@@ -69,13 +79,16 @@ def as_model(
         When hydrogens are to be added to anything but the file or structure of a macromolecule,
         or for an unknown source; for `margin` or `strict_ncs` where they do not apply.
     """
-    to_see = source if hydrogens else None
+    options = ReadingOptions(strict_ncs, margin, crystal)
+    added = source if hydrogens else None
     if isinstance(model, str | PathLike):
-        return _from_file(Path(model), strict_ncs, margin, to_see, crystal)
+        return _from_file(Path(model), options, added, block)
+    if block is not None:
+        raise ParameterError(f"block applies to a CIF file; got {type(model).__name__}")
     if type(model).__module__.split(".")[0] == "gemmi":
-        return _from_gemmi(model, strict_ncs, margin, to_see, crystal)
+        return _from_gemmi(model, options, added)
     if hydrogens:
-        raise _no_hydrogens(model)
+        raise _no_hydrogens(type(model).__name__)
     if isinstance(model, Model):
         if margin is not None or not strict_ncs:
             raise ParameterError(
@@ -120,49 +133,68 @@ def _not_a_model(model: Any) -> AtomsError:
     )
 
 
-def _no_hydrogens(model: Any) -> ParameterError:
+def _no_hydrogens(what: str) -> ParameterError:
     return ParameterError(
-        f"hydrogens can be added to the file or gemmi.Structure of a macromolecule; got "
-        f"{type(model).__name__}"
+        f"hydrogens can be added to the file or gemmi.Structure of a macromolecule; got {what}"
     )
 
 
-def _from_file(
-    path: Path,
-    strict_ncs: bool,
-    margin: float | None,
-    hydrogens: str | None,
-    crystal: Crystal | None,
-) -> Model:
+def _from_file(path: Path, options: ReadingOptions, added: str | None, block: str | None) -> Model:
+    from friedel.readers.model_files import read_model
+
+    read, notes = read_model(path, block)
+    with reading(path, "a model"):
+        stated = _stated(read, path.name, added)
+    return decided_model(replace(stated, notes=(*notes, *stated.notes)), options)
+
+
+def _from_gemmi(source: Any, options: ReadingOptions, added: str | None) -> Model:
     import gemmi
 
-    from friedel.readers.gemmi_models import read_model
+    from friedel.readers.macromolecules import read_structure_object
+    from friedel.readers.small_structures import stated_of_small
 
-    read = read_model(path)
-    with decoded(path):
-        model = _from_gemmi(read, strict_ncs, margin, hydrogens, crystal)
-    atoms, notes = model.atoms, model.notes
-    if isinstance(read, gemmi.SmallStructure):
-        atoms, note = with_crystallographic_occupancies(model.crystal, atoms)
-        notes += note + _disorder_note(read)
-    return Model(model.crystal, atoms, path.name, notes)
+    if isinstance(source, gemmi.Structure):
+        return decided_model(_stated(read_structure_object(source), source.name, added), options)
+    if isinstance(source, gemmi.SmallStructure):
+        if added:
+            raise _no_hydrogens("SmallStructure")
+        return decided_model(stated_of_small(source), options)
+    raise _not_a_model(source)
 
 
-def _disorder_note(small: Any) -> tuple[Note, ...]:
-    groups = [site.disorder_group for site in small.sites if site.disorder_group]
-    if not groups:
-        return ()
-    names = ", ".join(str(group) for group in sorted(set(groups)))
-    text = (
-        f"disordered atoms ({len(groups)}, in groups {names}) are all used, with their occupancies"
+def _stated(read: Any, name: str, added: str | None) -> StatedModel:
+    """What a structure or the block of a small structure states, with hydrogens if asked for."""
+    from friedel.readers.cif_items import Items
+    from friedel.readers.macromolecules import stated_of_structure
+    from friedel.readers.small_structures import stated_of_block
+
+    if isinstance(read, Items):
+        if added:
+            raise _no_hydrogens("a small structure")
+        return stated_of_block(read, name)
+    if not added:
+        return stated_of_structure(read)
+    from friedel.readers.added_hydrogens import with_riding_hydrogens
+
+    structure, n_added, n_kept = with_riding_hydrogens(read.structure, added)
+    return stated_of_structure(
+        replace(read, structure=structure), (_hydrogens_note(n_added, n_kept),)
     )
-    return (Note(text, "default", len(groups)),)
+
+
+def _hydrogens_note(n_added: int, n_kept: int) -> Note:
+    if n_added:
+        kept = f" (residues that have hydrogens already: {n_kept})" if n_kept else ""
+        return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)
+    why = "C and N have hydrogens already" if n_kept else "no group with known geometry is found"
+    return Note(f"no hydrogens are added: {why}", "default", 0)
 
 
 def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     crystal = as_crystal(first)
     if isinstance(second, Atoms):
-        return _checked(crystal, second, "model")
+        return Model(crystal, second, "model", checked_atoms(second, "model"))
     import gemmi
 
     from friedel.readers.gemmi_models import atoms_from_gemmi_model, strict_ncs_of
@@ -175,99 +207,4 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     )
     if strict_ncs:
         atoms = expand_strict_ncs(crystal, atoms, strict_ncs_of(first))
-    return _checked(crystal, atoms, "model")
-
-
-def _from_gemmi(
-    source: Any,
-    strict_ncs: bool,
-    margin: float | None,
-    hydrogens: str | None,
-    crystal: Crystal | None,
-) -> Model:
-    import gemmi
-
-    from friedel.readers.gemmi_models import atoms_from_small
-
-    if isinstance(source, gemmi.Structure):
-        return _from_structure(source, strict_ncs, margin, hydrogens, crystal)
-    if isinstance(source, gemmi.SmallStructure):
-        if hydrogens:
-            raise _no_hydrogens(source)
-        return _checked(as_crystal(source), atoms_from_small(source), source.name)
-    raise _not_a_model(source)
-
-
-def _from_structure(
-    structure: Any,
-    strict_ncs: bool,
-    margin: float | None,
-    hydrogens: str | None,
-    given: Crystal | None,
-) -> Model:
-    from friedel.readers.gemmi_models import (
-        atoms_from_gemmi_model,
-        in_a_box,
-        in_crystal,
-        strict_ncs_of,
-    )
-
-    notes: list[Note] = []
-    if len(structure) == 0 or structure[0].count_atom_sites() == 0:
-        raise FileFormatError(f"{structure.name or 'the structure'} has no atoms")
-    if margin is not None and not structure.cell.is_crystal():
-        structure = in_a_box(structure, margin)
-        sides = " x ".join(f"{x:.2f}" for x in structure.cell.parameters[:3])
-        notes.append(
-            Note(f"there is no unit cell: a cell of {sides} A in P 1 is used", "default", margin)
-        )
-    if given is not None and not structure.cell.is_crystal():
-        structure = in_crystal(structure, given)
-        text = "the model states no unit cell: cell and symmetry of the data are used"
-        notes.append(Note(text, "guess", give="give the unit cell in the file"))
-        crystal = given
-    else:
-        crystal = as_crystal(structure)
-    if not structure.spacegroup_hm.strip():
-        text = "no space group is given: P 1 is used"
-        notes.append(Note(text, "guess", give="give the space group in the file"))
-    if len(structure) > 1:
-        text = f"the first of {len(structure)} models is used"
-        notes.append(Note(text, "guess", len(structure), give="give a file with one model"))
-    if hydrogens:
-        from friedel.readers.added_hydrogens import with_riding_hydrogens
-
-        structure, n_added, n_kept = with_riding_hydrogens(structure, hydrogens)
-        notes.append(_hydrogens_note(n_added, n_kept))
-    atoms = atoms_from_gemmi_model(crystal, structure[0], structure.cell)
-    operators = strict_ncs_of(structure)
-    if strict_ncs and len(operators):
-        atoms = expand_strict_ncs(crystal, atoms, operators)
-        text = f"{len(operators)} strict NCS operators are applied: {len(atoms)} atoms"
-        notes.append(Note(text, "file", len(operators)))
-    return _checked(crystal, atoms, structure.name, tuple(notes))
-
-
-def _hydrogens_note(n_added: int, n_kept: int) -> Note:
-    if n_added:
-        kept = f" (residues that have hydrogens already: {n_kept})" if n_kept else ""
-        return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)
-    why = "C and N have hydrogens already" if n_kept else "no group with known geometry is found"
-    return Note(f"no hydrogens are added: {why}", "default", 0)
-
-
-def _checked(crystal: Crystal, atoms: Atoms, name: str, notes: tuple[Note, ...] = ()) -> Model:
-    if len(atoms) == 0:
-        raise AtomsError(f"{name or 'the model'} has no atoms")
-    negative = (atoms.b_iso < 0) & ~atoms.is_aniso
-    if negative.any():
-        first = int(np.flatnonzero(negative)[0])
-        raise AtomsError(
-            f"atom {first + 1} and {int(negative.sum()) - 1} others have a negative B "
-            f"({atoms.b_iso[first]:g} A^2), expected B >= 0"
-        )
-    indefinite = int((atoms.b_eigenvalues[:, 0] < 0).sum())
-    if indefinite:
-        text = f"ADPs that are not positive definite ({indefinite}) are used as given"
-        notes += (Note(text, "warning", indefinite),)
-    return Model(crystal, atoms, name, notes)
+    return Model(crystal, atoms, "model", checked_atoms(atoms, "model"))

@@ -49,7 +49,7 @@ def decoded(path: str | PathLike[str]) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, decompressed if it is gzipped.
+    """The text of a file, decompressed if it is gzipped: UTF-8, or else Latin-1.
 
     Raises
     ------
@@ -62,6 +62,9 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
         if path.suffix.lower() == ".gz":
             data = gzip.decompress(data)
-        return data.decode("latin-1")
     except (OSError, EOFError, zlib.error) as error:
         raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

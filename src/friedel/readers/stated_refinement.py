@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import gemmi
 import numpy as np
+
+from friedel.errors import FileFormatError
+from friedel.readers.cif_items import block_of_model, read_cif
 
 
 @dataclass(frozen=True)
@@ -61,24 +64,24 @@ _NUMBERS = {
 }
 
 
-def read_refinement(source: Any) -> StatedRefinement:
+def read_refinement(source: Any, block: str | None = None) -> StatedRefinement:
     """Refinement stated in the CIF of a model; all None if the source is not a CIF.
 
     Parameters
     ----------
     source
         Path of a CIF, ``gemmi.cif.Block`` or ``gemmi.SmallStructure`` (wavelength only).
+    block
+        Name of the block in a file; by default that of its model.
     """
     if isinstance(source, gemmi.SmallStructure):
         return StatedRefinement(wavelength=source.wavelength or None)
     if isinstance(source, str | PathLike):
         try:
-            document = gemmi.cif.read(fspath(source))
-        # gemmi's reader raises various exceptions: a file that is not a CIF states nothing
-        except Exception:
+            items, _ = block_of_model(read_cif(source), source, block)
+        except FileFormatError:  # a file that is not a CIF with atoms states nothing
             return StatedRefinement()
-        blocks = [block for block in document if block.find_values("_atom_site_fract_x")]
-        return read_refinement(blocks[0]) if blocks else StatedRefinement()
+        return read_refinement(items.block)
     if not isinstance(source, gemmi.cif.Block):
         return StatedRefinement()
     found: dict[str, Any] = {}

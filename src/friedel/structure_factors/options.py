@@ -43,6 +43,7 @@ class ReadingKeywords(TypedDict, total=False):
     strict_ncs: bool
     margin: float | None
     hydrogens: bool
+    block: str | None
 
 
 class Keywords(CalculationKeywords, ReadingKeywords, total=False):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from friedel.errors import FileFormatError, ParameterError
-from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note
+from friedel.readers.model_decisions import FallBack
 from friedel.readers.models import as_model
 from friedel.scattering.formfactors import GaussianSum
 from friedel.structure_factors.options import CalculationOptions, ReadingKeywords
@@ -16,7 +16,7 @@ def read_for_calculation(
     model: Any,
     reading: ReadingKeywords,
     options: CalculationOptions,
-    crystal: Crystal | None = None,
+    crystal: FallBack = None,
 ) -> tuple[Model, CalculationOptions, list[Note]]:
     """The model, options with the numerical scattering of its atoms, and notes.
 
@@ -30,7 +30,7 @@ def read_for_calculation(
         The options of the call. In those returned, `wavelength`, `energy`, `anomalous` and
         `scattering` are replaced by `addends` and `form_factors`.
     crystal
-        Cell and symmetry for a model that states none.
+        Cell and symmetry for a model that states none; see :func:`friedel.as_model`.
 
     Raises
     ------
@@ -42,7 +42,9 @@ def read_for_calculation(
     numbers: dict[str, Any] = {}
     if options.scattering is not None:
         is_own = isinstance(options.scattering, str) and options.scattering == "cif"
-        given, note = cif_scattering(model if is_own else options.scattering, read, options.source)
+        origin = model if is_own else options.scattering
+        block = reading.get("block") if is_own else None
+        given, note = cif_scattering(origin, read, options.source, block)
         notes.append(note)
         numbers["form_factors"] = {**given.pop("form_factors"), **(options.form_factors or {})}
         numbers |= given
@@ -89,8 +91,17 @@ def addends_of(
     }
 
 
-def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any], Note]:
+def cif_scattering(
+    origin: Any, read: Model, source: str, block: str | None = None
+) -> tuple[dict[str, Any], Note]:
     """Form factors and addends of the atoms of a model from a CIF, and a note on them.
+
+    Parameters
+    ----------
+    origin
+        What :func:`friedel.readers.atom_types.read_atom_types` takes, or the types themselves.
+    block
+        Name of the block of a file.
 
     Raises
     ------
@@ -105,7 +116,7 @@ def cif_scattering(origin: Any, read: Model, source: str) -> tuple[dict[str, Any
         raise ParameterError(
             f"a CIF has scattering data for X-rays and neutrons only; got source={source!r}"
         )
-    types = read_atom_types(origin)
+    types = origin if isinstance(origin, AtomTypes) else read_atom_types(origin, block)
     labels = read.atoms.scatterers
 
     def pick(known: Mapping[str, Any]) -> dict[str, Any]:

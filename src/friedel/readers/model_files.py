@@ -1,0 +1,48 @@
+"""Files of models, recognised by their content: PDB, mmCIF, small-molecule CIF, mmJSON."""
+
+import re
+from os import fspath
+from pathlib import Path
+
+import gemmi
+
+from friedel.errors import FileFormatError, ParameterError
+from friedel.notes import Note
+from friedel.readers.cif_items import CARTESIAN, Items, block_of_model, read_cif
+from friedel.readers.macromolecules import (
+    ReadStructure,
+    read_mmcif,
+    read_pdb,
+    read_structure_object,
+)
+from friedel.readers.reading import read_text, reading
+
+CIF_BLOCK = re.compile(r"^\s*(?:#.*\s+)*data_", re.IGNORECASE)
+
+
+def read_model(
+    path: Path, block: str | None = None
+) -> tuple[ReadStructure | Items, tuple[Note, ...]]:
+    """The structure in a file, or the block of a small structure, and notes on its choice.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is missing, unreadable or has no atoms.
+    ParameterError
+        When a block is named that is not there.
+    """
+    text = read_text(path)
+    if CIF_BLOCK.match(text):
+        items, notes = block_of_model(read_cif(path), path, block)
+        if items.has_value(CARTESIAN):
+            with reading(path, "a model"):
+                return read_mmcif(items, path.name), notes
+        return items, notes
+    if block is not None:
+        raise ParameterError(f"{path.name} is not a CIF and has no blocks; got block {block!r}")
+    with reading(path, "a model"):
+        if text.lstrip().startswith("{"):
+            return read_structure_object(gemmi.read_structure(fspath(path))), ()
+        return read_pdb(text, path.name), ()
+    raise FileFormatError(f"cannot read {fspath(path)} as a model")
