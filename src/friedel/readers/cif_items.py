@@ -32,7 +32,17 @@ def read_cif(path: str | PathLike[str]) -> gemmi.cif.Document:
     FileFormatError
         When it is missing or not a CIF.
     """
-    text = read_text(Path(path))
+    return parse_cif(read_text(Path(path)), path)
+
+
+def parse_cif(text: str, path: str | PathLike[str]) -> gemmi.cif.Document:
+    """The blocks of the text of a CIF.
+
+    Raises
+    ------
+    FileFormatError
+        When it is not a CIF; the message names the path.
+    """
     with reading(path, "a CIF"):
         return gemmi.cif.read_string(text)
 
@@ -99,7 +109,9 @@ class Items:
 
     def has_value(self, name: str) -> bool:
         """Whether any value of the item is stated."""
-        return any(value for value in self.texts(name))
+        if name not in self._tags:
+            return False
+        return any(not gemmi.cif.is_null(x) for x in self.block.find_values(self._tags[name]))
 
     def has_atoms(self) -> bool:
         """Whether the block has coordinates of atoms, not only a template for them."""

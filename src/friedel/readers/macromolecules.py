@@ -1,7 +1,8 @@
 """Macromolecular models in PDB and mmCIF files, and gemmi.Structure objects, as they state them."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import gemmi
@@ -12,12 +13,11 @@ from friedel.model.elements import make_label
 from friedel.notes import Note
 from friedel.readers.cif_items import Items
 from friedel.readers.cif_symmetry import cell_of_block, symmetry_of_block
+from friedel.readers.pdb_records import PdbRecords
 from friedel.readers.scale_records import scale_of_cell
 from friedel.readers.stated_model import Cell, StatedModel, StatedSymmetry
 
-ATOM_RECORD = re.compile(r"^(?:ATOM  |HETATM)(.*)$", re.MULTILINE)
-END_RECORD = re.compile(r"^END[ \t\r]*$", re.MULTILINE)
-SCALE_RECORD = re.compile(r"^SCALE([123]) {4}(.{10})(.{10})(.{10}) {5}(.{10})", re.MULTILINE)
+ATOM_IDENTITY = re.compile(r"^(?:ATOM  |HETATM).{6}(.{15})", re.MULTILINE)
 RECORD_IN_72_COLUMNS = re.compile(
     r"^((?:ATOM  |HETATM|ANISOU|CRYST1|SCALE\d|MTRIX\d).{66}).*$", re.MULTILINE
 )
@@ -42,12 +42,15 @@ class ReadStructure:
         (3, 4) the SCALE records, or None.
     notes
         What the reader left out or chose.
+    has_tensors
+        False if the file is known to have no anisotropic atoms.
     """
 
     structure: gemmi.Structure
     symmetry: StatedSymmetry
     scale: np.ndarray | None = None
-    notes: tuple[Note, ...] = field(default=())
+    notes: tuple[Note, ...] = ()
+    has_tensors: bool = True
 
 
 def read_pdb(text: str, name: str) -> ReadStructure:
@@ -59,22 +62,22 @@ def read_pdb(text: str, name: str) -> ReadStructure:
         When it has no atoms.
     """
     notes: list[Note] = []
-    atom_rows = ATOM_RECORD.findall(text)
-    if not atom_rows:
+    records = PdbRecords(text)
+    atoms = records.named("ATOM  ", "HETATM")
+    if not len(atoms):
         raise FileFormatError(f"{name} has no atoms: no ATOM or HETATM records")
-    blank_elements = any(not row[70:72].strip() for row in atom_rows)
-    if numbered := sum(row[70:74].strip().isdigit() for row in atom_rows):
+    blank_elements = bool((records.columns(atoms, 77, 78) == ord(" ")).all(axis=1).any())
+    ends = records.named("END\n", "END\r", "END ")
+    if len(ends) and ends[0] < atoms[-1]:
+        text = _joined_after_end(records, ends, notes)
+        records = PdbRecords(text)
+        atoms = records.named("ATOM  ", "HETATM")
+    scale_lines = records.named("SCALE")
+    scale = _scale(records.lines(scale_lines), notes)
+    if len(scale_lines):  # gemmi would take them as the definition of the cell
+        text = records.without(scale_lines)
+    if numbered := int(_are_numbers(records.columns(atoms, 77, 80)).sum()):
         text, blank_elements = _without_line_numbers(text, numbered, notes), True
-    text = _joined_after_end(text, notes)
-    rows = {row[1]: row.groups()[1:] for row in SCALE_RECORD.finditer(text)}
-    scale = None
-    if len(rows) == 3:
-        try:
-            scale = np.array([rows[i] for i in "123"], float)
-        except ValueError:
-            notes.append(Note("the SCALE records hold no numbers and are not used", "warning"))
-        # gemmi would take them as the definition of the cell
-        text = re.sub(r"^SCALE[123].*\n?", "", text, flags=re.MULTILINE)
     structure = gemmi.read_pdb_string(text)
     structure.merge_chain_parts()
     structure.name = name
@@ -82,9 +85,8 @@ def read_pdb(text: str, name: str) -> ReadStructure:
         _set_elements_of_polymers(structure, notes)
     if RESIDUAL_B.search("\n".join(structure.raw_remarks)):
         notes.append(_residual_b())
-    return ReadStructure(
-        structure, StatedSymmetry(symbol=structure.spacegroup_hm.strip()), scale, tuple(notes)
-    )
+    symmetry = StatedSymmetry(symbol=structure.spacegroup_hm.strip())
+    return ReadStructure(structure, symmetry, scale, tuple(notes), "\nANISOU" in text)
 
 
 def _without_line_numbers(text: str, n_rows: int, notes: list[Note]) -> str:
@@ -97,24 +99,39 @@ def _without_line_numbers(text: str, n_rows: int, notes: list[Note]) -> str:
     return RECORD_IN_72_COLUMNS.sub(r"\1", text)
 
 
-def _joined_after_end(text: str, notes: list[Note]) -> str:
+def _are_numbers(columns: np.ndarray) -> np.ndarray:
+    """(n,) bool: fields that hold digits and blanks only, and at least one digit."""
+    is_digit = (columns >= ord("0")) & (columns <= ord("9"))
+    return (is_digit | (columns == ord(" "))).all(axis=1) & is_digit.any(axis=1)
+
+
+def _scale(lines: Iterable[str], notes: list[Note]) -> np.ndarray | None:
+    """(3, 4) the numbers of the SCALE records, or None if they are not three rows of numbers."""
+    rows = {line[5]: line[10:55] for line in lines if len(line) >= 45}
+    if not {"1", "2", "3"} <= rows.keys():
+        return None
+    fields = (slice(0, 10), slice(10, 20), slice(20, 30), slice(35, 45))
+    try:
+        return np.array([[float(rows[i][field]) for field in fields] for i in "123"])
+    except ValueError:
+        notes.append(Note("the SCALE records hold no numbers and are not used", "warning"))
+        return None
+
+
+def _joined_after_end(records: PdbRecords, ends: np.ndarray, notes: list[Note]) -> str:
     """The text without END records that other atoms follow, or without the frames that do."""
-    first = END_RECORD.search(text)
-    if first is None or ATOM_RECORD.search(text, first.end()) is None:
-        return text
-    before = {row[6:21] for row in ATOM_RECORD.findall(text[: first.start()])}
-    after = [row[6:21] for row in ATOM_RECORD.findall(text[first.end() :])]
-    if before.isdisjoint(after):
-        notes.append(
-            Note(f"{len(after)} atoms after an END record are used", "default", len(after))
-        )
-        return END_RECORD.sub("", text)
+    first_part, rest = records.split_after(int(ends[0]))
+    before, after = (ATOM_IDENTITY.findall(part) for part in (first_part, rest))
+    if set(before).isdisjoint(after):
+        said = f"{len(after)} atoms after an END record are used"
+        notes.append(Note(said, "default", len(after)))
+        return records.without(ends)
     said = (
         f"the {len(after)} atoms after the first END record are not used: they repeat atoms "
         "before it, as frames do"
     )
     notes.append(Note(said, "guess", len(after), give="give a file with one frame"))
-    return text[: first.end()]
+    return first_part
 
 
 def _set_elements_of_polymers(structure: gemmi.Structure, notes: list[Note]) -> None:
@@ -152,7 +169,8 @@ def read_mmcif(items: Items, name: str) -> ReadStructure:
     scale = scale_of_cell(structure.cell)
     structure.cell = gemmi.UnitCell(*structure.cell.parameters)
     notes = (_residual_b(),) if RESIDUAL_B.search(items.text("_refine_details")) else ()
-    return ReadStructure(structure, symmetry_of_block(items), scale, notes)
+    has_tensors = items.starting_with("_atom_site_anisotrop_u")
+    return ReadStructure(structure, symmetry_of_block(items), scale, notes, has_tensors)
 
 
 def read_structure_object(structure: gemmi.Structure) -> ReadStructure:
@@ -187,7 +205,7 @@ def stated_of_structure(read: ReadStructure, added: tuple[Note, ...] = ()) -> St
         cell=cell,
         # The group of a placeholder for the cell is a placeholder, too
         symmetry=read.symmetry if cell is not None else StatedSymmetry(),
-        **arrays_of_model(structure[0]),
+        **arrays_of_model(structure[0], has_tensors=read.has_tensors),
         scale=read.scale,
         ncs=operators_of_structure(structure),
         notes=(*notes, *added),
@@ -200,7 +218,7 @@ def stated_cell(cell: gemmi.UnitCell) -> Cell | None:
     return None if min(edges) <= 0 or max(edges) <= 1.0 else cell.parameters
 
 
-def arrays_of_model(model: gemmi.Model) -> dict[str, Any]:
+def arrays_of_model(model: gemmi.Model, *, has_tensors: bool = True) -> dict[str, Any]:
     """The fields of :class:`StatedModel` that describe the atoms of a model, all of them."""
     flat = _flat(model)
     charges = np.asarray(flat.charge, np.int64)
@@ -218,7 +236,7 @@ def arrays_of_model(model: gemmi.Model) -> dict[str, Any]:
         "occ": np.asarray(flat.occ, np.float64),
         "b_iso": np.asarray(flat.b_iso, np.float64),
         "cartesian": True,
-        "u_aniso": _tensors_of_model(model, len(flat.pos)),
+        "u_aniso": _tensors_of_model(model, len(flat.pos)) if has_tensors else None,
     }
 
 

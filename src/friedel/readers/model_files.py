@@ -8,7 +8,7 @@ import gemmi
 
 from friedel.errors import FileFormatError, ParameterError
 from friedel.notes import Note
-from friedel.readers.cif_items import CARTESIAN, Items, block_of_model, read_cif
+from friedel.readers.cif_items import CARTESIAN, Items, block_of_model, parse_cif
 from friedel.readers.macromolecules import (
     ReadStructure,
     read_mmcif,
@@ -34,7 +34,7 @@ def read_model(
     """
     text = read_text(path)
     if CIF_BLOCK.match(text):
-        items, notes = block_of_model(read_cif(path), path, block)
+        items, notes = block_of_model(parse_cif(text, path), path, block)
         if items.has_value(CARTESIAN):
             with reading(path, "a model"):
                 return read_mmcif(items, path.name), notes
