@@ -583,3 +583,24 @@ def test_a_model_without_a_group_takes_that_of_the_data(cases, tmp_path):
     without = str(cases / "mx" / "c08_nosg.cif")
     with pytest.raises(FileFormatError, match="states no space group"):
         friedel.FModel(str(model), without, solvent="none")
+
+
+def test_the_radiation_that_the_file_states(capsys, cases, tmp_path):
+    """A CIF of neutron diffraction with its list inside is all that the command needs."""
+    path = cases / "sm" / "35_probe_neutron.cif"
+    fit = friedel.fit_intensities(str(path), str(path))
+    assert fit.source == "neutron"
+    assert fit.r1 < 1e-4  # F^2 has six digits
+    assert said(fit.notes, ("states its radiation: neutron",))
+    code, out, err = run(capsys, "fmodel", path)
+    assert code == 0
+    assert "R1         0.0000" in out
+    assert "states its radiation" in err
+    expected = friedel.fcalc(str(path), d_min=1.0, source="neutron").values
+    np.testing.assert_array_equal(friedel.fcalc(str(path), d_min=1.0).values, expected)
+    for argument, radiation in ((None, "neutron"), ("xray", "xray")):
+        options = [] if argument is None else ["--for", argument]
+        _, _, err = run(capsys, "fcalc", path, "--dmin", 2, *options)
+        assert f"{radiation} F of" in err
+    text = path.read_text().replace("_diffrn_radiation_probe neutron", "")
+    assert model_of(tmp_path, text).source is None

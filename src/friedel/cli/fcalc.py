@@ -12,6 +12,7 @@ from friedel.cli.options import (
     BLOCK,
     F_PRIME,
     HYDROGENS,
+    RADIATION,
     STRICT,
     TABLE,
     USE_CHARGE,
@@ -120,6 +121,7 @@ def command(
     """
     from friedel import fcalc
     from friedel.readers.models import as_model
+    from friedel.structure_factors.scattering_options import decided_source
 
     files = chosen_files([*OF_F, *OF_DENSITY], given, overwrite=overwrite)
     columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
@@ -130,8 +132,10 @@ def command(
     for output, _ in files:
         if output in OF_DENSITY and dmin is None:
             raise ParameterError(f"{output.option} needs --dmin")
-    reading = {name: given[name] for name in ("margin", "hydrogens", "source", "block")}
-    read = as_model(model, **reading)
+    reading = {name: given[name] for name in ("margin", "hydrogens", "block")}
+    read = as_model(model, source=given["source"] or RADIATION[0], **reading)
+    given["source"], about_source = decided_source(given["source"], read)
+    read = replace(read, notes=(*read.notes, *about_source))
     if given["strict"]:
         Notes(strict=True).extend(read.notes)
     echo_notes(read.notes)

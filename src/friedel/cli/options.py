@@ -46,8 +46,8 @@ BLOCK = click.option("--block", metavar="NAME", help="Block of the CIF with the 
 
 def radiation(*among: str) -> Callable[[Any], Any]:
     """The option ``--for``; by default with all kinds of radiation."""
-    text = "Radiation."
-    return choice("--for", "source", among=among or RADIATION, default=RADIATION[0], text=text)
+    text = "Radiation; default: as the CIF of a small structure states, or xray."
+    return choice("--for", "source", among=among or RADIATION, text=text)
 
 
 def parse_hkl(text: str) -> tuple[int, int, int]:

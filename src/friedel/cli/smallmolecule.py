@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from friedel.cli.options import (
+    BLOCK,
     F_PRIME,
     STRICT,
     TABLE,
@@ -32,19 +33,22 @@ OUTPUTS = (*OTHERS, FCF)
 
 
 def wants_small(arguments: list[str]) -> bool:
-    """Whether the first two files given are a small structure and its reflection list."""
+    """Whether the files given are a small structure and its reflection list, or a CIF with both."""
     files = [path for text in arguments if (path := Path(text)).is_file()]
-    if len(files) < 2:
+    if not files:
         return False
     from friedel.readers.reflection_lists import is_reflection_list, is_small_structure
 
     structures = [i for i, path in enumerate(files) if is_small_structure(path)]
-    return bool(structures) and any(map(is_reflection_list, files[structures[0] + 1 :]))
+    if not structures:
+        return False
+    others = files[structures[0] + 1 :]
+    return len(files) == 1 or any(map(is_reflection_list, others))
 
 
 @click.command("fmodel", short_help="a small structure against its F^2")
 @click.argument("model", type=click.Path())
-@click.argument("data", type=click.Path())
+@click.argument("data", type=click.Path(), required=False)
 @choice("--hklf", among=map(str, CODES), text="HKLF format of SHELX, if DATA does not name it.")
 @click.option(
     "--exti/--no-exti", default=None, help="Refine extinction; default: if MODEL states it."
@@ -75,6 +79,7 @@ def wants_small(arguments: list[str]) -> bool:
     type=click.IntRange(min=1),
     help="Parameters of the refinement, for GooF; default: as MODEL states.",
 )
+@BLOCK
 @STRICT
 @file_options(OUTPUTS)
 @choice(
@@ -84,10 +89,10 @@ def wants_small(arguments: list[str]) -> bool:
     default="4",
     text="Number of SHELX's list that an FCF is.",
 )
-def command(model: str, data: str, **options: Any) -> None:
+def command(model: str, data: str | None, **options: Any) -> None:
     """Compare the small structure MODEL with the F^2 in DATA, as SHELXL does.
 
-    DATA is a reflection list (HKLF 3, 4 or 5), CIF or FCF, or MODEL itself if it embeds its list.
+    DATA is a reflection list (HKLF 3, 4 or 5), CIF or FCF; by default the list in MODEL itself.
     """
     from friedel.smallmolecule import fit_intensities
 
@@ -95,12 +100,12 @@ def command(model: str, data: str, **options: Any) -> None:
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     hklf, anomalous = options.pop("hklf"), options.pop("anomalous")
     if options.pop("from_cif"):
-        if options["source"] != "xray":
+        if options["source"] not in (None, "xray"):
             raise ParameterError("--scat-from-cif is for X-rays")
         options["scattering"] = "cif"
     fit = fit_intensities(
         model,
-        data,
+        data or model,
         extinction=options.pop("exti"),
         hklf=int(hklf) if hklf else None,
         anomalous=None if anomalous == "none" else anomalous,

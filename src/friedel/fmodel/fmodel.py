@@ -47,7 +47,7 @@ class FModel(ModelAndData):
         Path, with columns as in ``"data.mtz:FP,SIGFP"`` or without, gemmi object or
         `Reflections`; see :func:`friedel.as_reflections`.
     source
-        ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
+        ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``; by default X-rays.
     solvent
         ``"flat"`` for a mask of constant density, ``"smooth"`` to add curves and a layer as far
         as cross-validated likelihood supports them, ``"babinet"``, ``"none"`` for atoms alone;
@@ -134,7 +134,7 @@ class FModel(ModelAndData):
         model: Any,
         data: Any,
         *,
-        source: str = "xray",
+        source: str | None = None,
         solvent: str = "auto",
         target: str = "l1",
         radii: str | MaskParameters = "refmac",
@@ -160,6 +160,7 @@ class FModel(ModelAndData):
         strict: bool = False,
         **options: Any,
     ) -> None:
+        source = source or "xray"
         check_choices(source=source, solvent=solvent, target=target, weights=weights)
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
         notes = Notes(strict=strict)

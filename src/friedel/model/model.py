@@ -9,9 +9,13 @@ from friedel.notes import Note
 
 @dataclass(frozen=True)
 class Model:
-    """A crystal and its atoms, with notes of the decisions made while reading them."""
+    """A crystal and its atoms, with notes of the decisions made while reading them.
+
+    `source` is the radiation of the experiment if the file of a small structure states it.
+    """
 
     crystal: Crystal
     atoms: Atoms
     name: str = "model"
     notes: tuple[Note, ...] = ()
+    source: str | None = None

@@ -62,7 +62,7 @@ def decided_model(stated: StatedModel, options: ReadingOptions) -> Model:
         crystal, atoms = _on_their_sites(crystal, atoms, stated, notes)
     atoms = _with_strict_ncs(crystal, atoms, ncs if frame is None else frame.operators(ncs), notes)
     _doubtful_values(atoms, notes)
-    return Model(crystal, atoms, stated.name, notes.records())
+    return Model(crystal, atoms, stated.name, notes.records(), stated.source)
 
 
 def _crystal(

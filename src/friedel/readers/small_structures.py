@@ -20,6 +20,9 @@ DIAGONAL = COMPONENTS[:3]
 SITE = "_atom_site_"
 ANISO = "_atom_site_aniso_"
 
+PROBES = {"x-ray": "xray", "neutron": "neutron", "electron": "electron"}
+"""The radiation by the CIF dictionary's name."""
+
 UNUSUAL = {
     "_cell_modulation_dimension": "modulated",
     "_cell_wave_vector": "modulated",
@@ -64,6 +67,7 @@ def stated_of_block(items: Items, name: str) -> StatedModel:
         disorder_groups=None if groups is None else np.array(groups),
         formula=formula_of_text(items.text("_chemical_formula_sum")),
         formula_units=items.number("_cell_formula_units_z"),
+        source=PROBES.get(items.text("_diffrn_radiation_probe").lower()),
         atom_types=tuple(t for t in items.texts("_atom_type_symbol") if t),
         notes=(*notes, *about_tensors),
     )

@@ -80,6 +80,8 @@ class StatedModel:
         Number of formula units in the cell, Z, or None.
     atom_types
         The symbols of the file's table of atom types.
+    source
+        The radiation of the experiment, as friedel calls it, or None.
     notes
         What the reader left out or chose.
     """
@@ -103,6 +105,7 @@ class StatedModel:
     formula: Mapping[str, float] = field(default_factory=dict)
     formula_units: float | None = None
     atom_types: tuple[str, ...] = ()
+    source: str | None = None
     notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:

@@ -32,6 +32,7 @@ from friedel.smallmolecule.twinning import (
     twinned_by_list,
 )
 from friedel.structure_factors.fcalc import fcalc
+from friedel.structure_factors.scattering_options import decided_source
 
 DEFAULT_WEIGHTS = (0.0, 0.0)
 """SHELX weighting parameters a and b by default: weights 1 / sigma^2."""
@@ -54,7 +55,8 @@ def fit_intensities(
     d_min: float | None = None,
     n_parameters: int | None = None,
     hklf: int | None = None,
-    source: str = "xray",
+    source: str | None = None,
+    block: str | None = None,
     strict: bool = False,
     **options: Any,
 ) -> IntensityFit:
@@ -90,10 +92,13 @@ def fit_intensities(
         CIF, or else those fitted here.
     hklf
         HKLF format, 3, 4 or 5, if the file does not name it.
+    block
+        Name of the block of the model in its CIF; by default the first with atoms and reflections.
     strict
         Whether a guess that would be a note is an error instead.
     source, **options
-        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`.
+        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`. The radiation is by
+        default that which the model's CIF states, or X-rays.
 
     Returns
     -------
@@ -107,9 +112,11 @@ def fit_intensities(
         When the input cannot be used; the class says what is wrong.
     """
     notes = Notes(strict=strict)
-    read = as_model(model)
+    read = as_model(model, block=block)
     notes.extend(read.notes)
-    stated = read_refinement(model)
+    source, about_source = decided_source(source, read)
+    notes.extend(about_source)
+    stated = read_refinement(model, block)
     if not isinstance(data, ReflectionList):
         data = read_reflection_list(data, hklf)
     notes.extend(data.notes)

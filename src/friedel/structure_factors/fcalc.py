@@ -41,7 +41,8 @@ def fcalc(
         Options, of which keyword arguments replace some; by default the default options.
     source
         ``"xray"`` (F in electrons), ``"electron"`` (Å), ``"neutron"`` (fm) or ``"mott-bethe"``
-        (electron scattering from X-ray form factors, Å).
+        (electron scattering from X-ray form factors, Å). By default what the CIF of a small
+        structure states (`_diffrn_radiation_probe`), or X-rays.
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster one.
     rtol
@@ -92,7 +93,7 @@ def fcalc(
         hkl = np.concatenate([hkl, -hkl])
     calculator = Calculator.of(read, d_min=d_min, hkl=hkl, options=numbers)
     notes.extend(calculator.factors.notes)
-    records, how = notes.records(), f"{options.source} F of {read.name}, {calculator.describe()}"
+    records, how = notes.records(), f"{numbers.source} F of {read.name}, {calculator.describe()}"
     description = "; ".join([how, *records])
     wanted, f = calculator.hkl, calculator.forward()
     if friedel_pairs:

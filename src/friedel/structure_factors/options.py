@@ -18,7 +18,7 @@ from friedel.scattering.formfactors.scattering import CustomFormFactor
 class CalculationKeywords(TypedDict, total=False):
     """The fields of :class:`CalculationOptions` as keyword arguments."""
 
-    source: str
+    source: str | None
     table: str | FormFactorTable | None
     use_charge: bool
     unknown: str
@@ -58,6 +58,7 @@ class CalculationOptions:
     ----------
     source, table, use_charge, unknown, form_factors, addends
         Radiation and form factors; see :func:`friedel.scattering.formfactors.scattering_factors`.
+        By default the radiation is that which the CIF of a small structure states, or X-rays.
     wavelength, energy
         Å or eV: f' and f'' of every element are added, as `addends`.
     anomalous
@@ -82,7 +83,7 @@ class CalculationOptions:
         For a value that is not among the choices, or values that contradict one another.
     """
 
-    source: str = "xray"
+    source: str | None = None
     table: str | FormFactorTable | None = None
     use_charge: bool = False
     unknown: str = "O"
@@ -129,6 +130,11 @@ class CalculationOptions:
             if given is not None:
                 object.__setattr__(self, name, MappingProxyType(dict(given)))
 
+    @property
+    def radiation(self) -> str:
+        """`source`, or X-rays where neither the user nor the file has decided."""
+        return self.source or "xray"
+
     @cached_property
     def fixed(self) -> Fixed:
         """The choices that were made about the sampling."""
@@ -155,7 +161,7 @@ class CalculationOptions:
         """
         return scattering_factors(
             tuple(scatterers),
-            self.source,
+            self.radiation,
             table=self.table,
             use_charge=self.use_charge,
             unknown=self.unknown,

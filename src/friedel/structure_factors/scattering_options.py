@@ -27,8 +27,8 @@ def read_for_calculation(
     reading
         Keyword arguments of :func:`friedel.as_model`.
     options
-        The options of the call. In those returned, `wavelength`, `energy`, `anomalous` and
-        `scattering` are replaced by `addends` and `form_factors`.
+        The options of the call. In those returned `source` is decided, and `wavelength`, `energy`,
+        `anomalous` and `scattering` are replaced by `addends` and `form_factors`.
     crystal
         Cell and symmetry for a model that states none; see :func:`friedel.as_model`.
 
@@ -37,14 +37,16 @@ def read_for_calculation(
     FriedelError
         For input that cannot be used, as the subclass that describes the problem.
     """
-    read = as_model(model, source=options.source, crystal=crystal, **reading)
-    notes = list(read.notes)
+    read = as_model(model, source=options.radiation, crystal=crystal, **reading)
+    source, about_source = decided_source(options.source, read)
+    options = options.replace(source=source)
+    notes = [*read.notes, *about_source]
     numbers: dict[str, Any] = {}
     if options.scattering is not None:
         is_own = isinstance(options.scattering, str) and options.scattering == "cif"
         origin = model if is_own else options.scattering
         block = reading.get("block") if is_own else None
-        given, note = cif_scattering(origin, read, options.source, block)
+        given, note = cif_scattering(origin, read, options.radiation, block)
         notes.append(note)
         numbers["form_factors"] = {**given.pop("form_factors"), **(options.form_factors or {})}
         numbers |= given
@@ -52,7 +54,7 @@ def read_for_calculation(
         if options.addends is not None:
             raise ParameterError("f' and f'' come from addends or from a wavelength, not from both")
         numbers["addends"] = addends_of(
-            options.source,
+            options.radiation,
             read.atoms.symbols,
             options.wavelength,
             options.energy,
@@ -60,6 +62,14 @@ def read_for_calculation(
         )
     plain = {"wavelength": None, "energy": None, "anomalous": None, "scattering": None}
     return read, options.replace(**plain, **numbers), notes
+
+
+def decided_source(asked: str | None, read: Model) -> tuple[str, tuple[Note, ...]]:
+    """The radiation asked for, or else that which the file states, or else X-rays; and a note."""
+    source = asked or read.source or "xray"
+    if asked is not None or source == "xray":
+        return source, ()
+    return source, (Note(f"the file states its radiation: {source} scattering is used", "file"),)
 
 
 def addends_of(
