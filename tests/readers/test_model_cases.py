@@ -465,7 +465,7 @@ O1 {} {} {}
 def test_formula_times_z_tells_the_origin(tmp_path, origin):
     """MgAl2O4, with the positions of Wyckoff sites 8a, 16d and 32e for either origin."""
     u = 0.2624
-    shift = 0.0 if origin == 2 else -0.125
+    shift = 0.0 if origin == 2 else 0.125
     sites = [x + shift for x in (0.125,) * 3 + (0.5,) * 3 + (u,) * 3]
     text = SPINEL.format("", *sites)
     model = model_of(tmp_path, text)
@@ -604,3 +604,15 @@ def test_the_radiation_that_the_file_states(capsys, cases, tmp_path):
         assert f"{radiation} F of" in err
     text = path.read_text().replace("_diffrn_radiation_probe neutron", "")
     assert model_of(tmp_path, text).source is None
+
+
+def test_content_that_contradicts_the_formula(tmp_path):
+    formula = "_chemical_formula_sum 'Fe N{} O'\n_cell_formula_units_Z 4"
+    assert model_of(tmp_path, cif(more=formula.format(0.7))).notes == ()
+    notes = model_of(tmp_path, cif(more=formula.format(3))).notes
+    assert said(notes, ("have 72% of the mass that formula times Z gives",))
+    cell = gemmi.UnitCell(5.1, 6.2, 7.3, 90, 95, 90)
+    mass = 4 * (55.847 + 15.999 + 0.7 * 14.007) / 0.6022 / cell.volume
+    assert model_of(tmp_path, cif(more=f"_exptl_crystal_density_diffrn {mass:.3f}")).notes == ()
+    notes = model_of(tmp_path, cif(more=f"_exptl_crystal_density_diffrn {2 * mass:.3f}")).notes
+    assert said(notes, ("have 50% of the mass that the density gives",))

@@ -18,15 +18,13 @@ from friedel.errors import (
 from friedel.model.atoms import Atoms, expand_strict_ncs
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
-from friedel.model.special_positions import site_symmetry_order, with_crystallographic_occupancies
+from friedel.model.special_positions import with_crystallographic_occupancies
 from friedel.model.tensors import rotate_tensors
 from friedel.notes import Note, Notes
+from friedel.readers.cell_content import about_content, decided_origin
 from friedel.readers.elements_of_sites import decide_elements
 from friedel.readers.scale_records import Frame, frame_of_scale
 from friedel.readers.stated_model import StatedModel, some_of
-
-FORMULA_TOLERANCE = 0.02
-"""Largest relative deviation of the number of atoms in the cell from formula times Z."""
 
 FallBack = Crystal | Callable[[], Crystal | None] | None
 """Cell and symmetry for a model that states none, or a function that finds them if needed."""
@@ -138,11 +136,12 @@ def _on_their_sites(
     crystal: Crystal, atoms: Atoms, stated: StatedModel, notes: Notes
 ) -> tuple[Crystal, Atoms]:
     """The crystal with its origin decided, and the atoms with crystallographic occupancies."""
-    crystal, about_origin = _origin_by_formula(crystal, atoms, stated)
+    crystal, about_origin = decided_origin(crystal, atoms, stated)
     atoms, about_sites = with_crystallographic_occupancies(
         crystal, atoms, stated.site_orders, _suppressed_symmetry(stated)
     )
     notes.extend([*about_origin, *about_sites, *_about_disorder(stated)])
+    notes.extend(about_content(crystal, atoms, stated))
     return crystal, atoms
 
 
@@ -204,34 +203,6 @@ def _about_disorder(stated: StatedModel) -> tuple[Note, ...]:
         f"disordered atoms ({len(groups)}, in groups {names}) are all used, with their occupancies"
     )
     return (Note(text, "default", len(groups)),)
-
-
-def _origin_by_formula(
-    crystal: Crystal, atoms: Atoms, stated: StatedModel
-) -> tuple[Crystal, tuple[Note, ...]]:
-    """The crystal with the origin that gives formula times Z atoms, where the symbol leaves two."""
-    from friedel.readers.symmetry import origins_of_symbol
-
-    others = origins_of_symbol(crystal, stated.symmetry)
-    if not others:
-        return crystal, ()
-    names = " or ".join(other.name for other in others)
-    expected = sum(stated.formula.values()) * (stated.formula_units or 0.0)
-    is_hydrogen = atoms.is_hydrogen
-
-    def deviation(other: Crystal) -> float:
-        order = site_symmetry_order(other, atoms.frac)
-        count = float((atoms.occ / order).sum()) * other.n_operations
-        return abs(count - expected) / expected
-
-    if expected and not (("H" in stated.formula) and not is_hydrogen.any()):
-        agreeing = [other for other in others if deviation(other) < FORMULA_TOLERANCE]
-        if len(agreeing) == 1:
-            text = f"the number of atoms in formula times Z tells the origin: {agreeing[0].name}"
-            return agreeing[0], (Note(text, "default"),)
-    text = f"the symbol {stated.symmetry.symbol} does not tell the origin: {crystal.name} is taken"
-    give = f"give {names} as the symbol, or the operations"
-    return crystal, (Note(text, "guess", give=give),)
 
 
 def _doubtful_values(atoms: Atoms, notes: Notes) -> None:

@@ -67,6 +67,7 @@ def stated_of_block(items: Items, name: str) -> StatedModel:
         disorder_groups=None if groups is None else np.array(groups),
         formula=formula_of_text(items.text("_chemical_formula_sum")),
         formula_units=items.number("_cell_formula_units_z"),
+        density=items.number("_exptl_crystal_density_diffrn"),
         source=PROBES.get(items.text("_diffrn_radiation_probe").lower()),
         atom_types=tuple(t for t in items.texts("_atom_type_symbol") if t),
         notes=(*notes, *about_tensors),

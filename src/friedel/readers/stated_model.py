@@ -78,6 +78,8 @@ class StatedModel:
         Number of atoms of each element in a formula unit; empty if none is stated.
     formula_units
         Number of formula units in the cell, Z, or None.
+    density
+        Density calculated from the content of the cell, g/cm^3, or None.
     atom_types
         The symbols of the file's table of atom types.
     source
@@ -104,6 +106,7 @@ class StatedModel:
     disorder_groups: np.ndarray | None = None
     formula: Mapping[str, float] = field(default_factory=dict)
     formula_units: float | None = None
+    density: float | None = None
     atom_types: tuple[str, ...] = ()
     source: str | None = None
     notes: tuple[Note, ...] = ()
