@@ -1,5 +1,7 @@
 """The mass in the cell, by its atoms and as stated: a check, and what tells the origin."""
 
+from collections import defaultdict
+
 import numpy as np
 
 from friedel.errors import ElementError
@@ -14,33 +16,54 @@ DALTONS_PER_DENSITY = 0.60221408
 """Mass in daltons of 1 Å^3 at 1 g/cm^3."""
 
 LARGEST_DEVIATION = 0.1
-"""Relative deviation of masses above which they contradict each other: hydrogens, which models
-often lack, are 4 to 8 % of organic molecules."""
+"""Relative deviation of the mass above which atoms contradict what is stated: hydrogens, which
+models often lack, are 4 to 8 % of organic molecules and do not count beside a formula."""
+
+HYDROGENS = ("H", "D")
 
 
-def stated_mass(crystal: Crystal, stated: StatedModel) -> float | None:
-    """Mass of the cell's content by formula times Z, or by the density, daltons."""
-    if stated.formula and stated.formula_units:
-        try:
-            weights = {symbol: element_record(symbol).weight for symbol in stated.formula}
-        except ElementError:
-            return None
-        return stated.formula_units * sum(n * weights[s] for s, n in stated.formula.items())
+def deviation(crystal: Crystal, atoms: Atoms, stated: StatedModel) -> float | None:
+    """How far the atoms are from the stated content, relative to its mass; None if none is stated.
+
+    By formula times Z: the differences of the mass of each element but hydrogen, added up; or else
+    by the density: the difference of all mass.
+
+    Parameters
+    ----------
+    atoms
+        Atoms with crystallographic occupancies.
+    """
+    masses = _masses(crystal, atoms)
+    try:
+        expected = {
+            symbol: n * (stated.formula_units or 0.0) * element_record(symbol).weight
+            for symbol, n in stated.formula.items()
+        }
+    except ElementError:
+        return None
+    heavy = {symbol for symbol in (*expected, *masses) if symbol not in HYDROGENS}
+    total = sum(expected.get(symbol, 0.0) for symbol in heavy)
+    if total > 0:
+        return sum(abs(masses.get(s, 0.0) - expected.get(s, 0.0)) for s in heavy) / total
     if stated.density:
-        return stated.density * crystal.volume * DALTONS_PER_DENSITY
+        total = stated.density * crystal.volume * DALTONS_PER_DENSITY
+        return abs(sum(masses.values()) - total) / total
     return None
 
 
-def mass_of_atoms(crystal: Crystal, atoms: Atoms) -> float:
-    """Mass of all atoms of the cell with their crystallographic occupancies, daltons."""
-    weights = np.array([element_record(symbol).weight for symbol in atoms.symbols])
-    return float(atoms.occ @ weights[atoms.kind]) * crystal.n_operations
+def _masses(crystal: Crystal, atoms: Atoms) -> dict[str, float]:
+    """Mass of the cell's content by element, daltons."""
+    counts = crystal.n_operations * np.bincount(atoms.kind, atoms.occ, len(atoms.scatterers))
+    masses: dict[str, float] = defaultdict(float)
+    for symbol, count in zip(atoms.symbols, counts, strict=True):
+        masses[symbol] += float(count) * element_record(symbol).weight
+    return dict(masses)
 
 
 def decided_origin(
     crystal: Crystal, atoms: Atoms, stated: StatedModel
 ) -> tuple[Crystal, tuple[Note, ...]]:
-    """The crystal with the origin that gives the stated mass, where the symbol leaves it open.
+    """The crystal with the origin that gives the stated content, if the symbol leaves it open.
 
     Parameters
     ----------
@@ -52,41 +75,39 @@ def decided_origin(
     others = origins_of_symbol(crystal, stated.symmetry)
     if not others:
         return crystal, ()
-    expected = stated_mass(crystal, stated)
-    if expected:
-        agreeing = [
-            other
-            for other in others
-            if abs(_mass_at_sites(other, atoms) - expected) < LARGEST_DEVIATION * expected
-        ]
-        if len(agreeing) == 1:
-            text = f"the mass of the cell's content tells the origin: {agreeing[0].name}"
-            return agreeing[0], (Note(text, "default"),)
+    found = [deviation(other, _at_sites(other, atoms), stated) for other in others]
+    agreeing = [
+        other
+        for other, how_far in zip(others, found, strict=True)
+        if how_far is not None and how_far < LARGEST_DEVIATION
+    ]
+    if len(agreeing) == 1:
+        text = f"the content of the cell tells the origin: {agreeing[0].name}"
+        return agreeing[0], (Note(text, "default"),)
     names = " or ".join(other.name for other in others)
     text = f"the symbol {stated.symmetry.symbol} does not tell the origin: {crystal.name} is taken"
     give = f"give {names} as the symbol, or the operations"
     return crystal, (Note(text, "guess", give=give),)
 
 
-def _mass_at_sites(crystal: Crystal, atoms: Atoms) -> float:
-    order = site_symmetry_order(crystal, atoms.frac)
-    return mass_of_atoms(crystal, atoms.replace(occ=atoms.occ / order))
+def _at_sites(crystal: Crystal, atoms: Atoms) -> Atoms:
+    return atoms.replace(occ=atoms.occ / site_symmetry_order(crystal, atoms.frac))
 
 
 def about_content(crystal: Crystal, atoms: Atoms, stated: StatedModel) -> tuple[Note, ...]:
-    """A warning when the atoms do not have the stated mass, or nothing.
+    """A warning when the atoms do not have the stated content, or nothing.
 
     Parameters
     ----------
     atoms
         Atoms with crystallographic occupancies.
     """
-    expected, found = stated_mass(crystal, stated), mass_of_atoms(crystal, atoms)
-    if not expected or abs(found - expected) < LARGEST_DEVIATION * expected:
+    how_far = deviation(crystal, atoms, stated)
+    if how_far is None or how_far < LARGEST_DEVIATION:
         return ()
-    by = "formula times Z" if stated.formula and stated.formula_units else "the density"
+    by = "formula times Z" if stated.formula and stated.formula_units else "the stated density"
     text = (
-        f"the atoms of the cell have {found / expected:.0%} of the mass that {by} gives: atoms, "
+        f"the content of the cell differs from {by} by {how_far:.0%} of its mass: atoms, "
         "occupancies or symmetry may be wrong"
     )
-    return (Note(text, "warning", found / expected),)
+    return (Note(text, "warning", how_far),)
