@@ -195,7 +195,8 @@ def test_spellings_tell_the_origin():
 
     assert find_group("F d -3 m S").ext == "1"
     assert find_group("F d -3 m Z").ext == "2"
-    assert find_group("F d -3 m", setting="2").ext == "2"
+    assert find_group("F d -3 m", setting="1").ext == "1"
+    assert find_group("F d -3 m").ext == "2"
     assert find_group("R 3 m", setting="r").ext == "R"
     assert find_group("Q 1") is None
     assert find_group("D2^40") is None

@@ -65,6 +65,8 @@ def _asu_basis(space_group: gemmi.SpaceGroup) -> np.ndarray | None:
 def find_group(text: str, cell: Any = None, setting: str = "") -> gemmi.SpaceGroup | None:
     """The space group of a symbol or number in any usual spelling; None if it is not known.
 
+    Of two origins that the symbol leaves open the second is taken, as most structures use it.
+
     ``P 21/c``, ``P2(1)/c``, ``P 2_1/c``, ``P 1-``, ``F d -3 m Z``, ``R 3 m :H``, ``Hall: -P 1``,
     ``C2h^5`` and ``48:1`` are all understood.
 
@@ -90,10 +92,15 @@ def find_group(text: str, cell: Any = None, setting: str = "") -> gemmi.SpaceGro
         plain = _symbol_of_number(int(plain))
     candidates = [f"{plain}:{code.upper()}"] if code else []
     for candidate in (*candidates, plain, text):
-        found = gemmi.find_spacegroup_by_name(candidate, *angles) if candidate else None
+        found = _by_name(candidate, angles) if candidate else None
         if found is not None:
             return found
     return None
+
+
+def _by_name(name: str, angles: tuple[float, float]) -> gemmi.SpaceGroup | None:
+    """The group of a name in gemmi's spelling; of two origins the second, at an inversion."""
+    return gemmi.find_spacegroup_by_name(name, *angles, prefer="2")
 
 
 def _symbol_of_number(number: int) -> str:
