@@ -60,6 +60,8 @@ _ONE_LINE_INTERFACE = {
     "plot_dispersion": "friedel.plots.scattering",
     "plot_fmodel": "friedel.plots.fmodel",
     "plot_form_factors": "friedel.plots.scattering",
+    "plot_bijvoet_pairs": "friedel.plots.intensities",
+    "plot_intensities": "friedel.plots.intensities",
     "plot_map": "friedel.plots.data",
     "plot_outliers": "friedel.plots.data",
     "plot_wilson": "friedel.plots.data",

@@ -52,6 +52,10 @@ from friedel.plots.density import (
 from friedel.plots.fmodel import (
     plot_fmodel as plot_fmodel,
 )
+from friedel.plots.intensities import (
+    plot_bijvoet_pairs as plot_bijvoet_pairs,
+    plot_intensities as plot_intensities,
+)
 from friedel.plots.scattering import (
     plot_dispersion as plot_dispersion,
     plot_form_factors as plot_form_factors,

@@ -185,3 +185,33 @@ def test_dauphine_twin_of_quartz_in_every_format(capsys, tmp_path, hklf):
     assert found["scale"]["value"] == pytest.approx(3.0, rel=1e-3)
     assert found["r1"] < 1e-3
     assert found["data"].startswith(f"twin.hkl (HKLF {hklf}")
+
+
+def test_options_for_small_structures_are_a_group_of_the_help(capsys):
+    code, out, _ = run(capsys, "fmodel", "--help")
+    assert code == 0
+    common, _, small = out.partition("Options for small structures")
+    for option in ("--exti / --no-exti", "--twin-law LAW", "--hklf", "--weights A B", "--to-fcf"):
+        assert option in small
+        assert option not in common
+    # what both kinds have in the same words is listed once
+    for option in ("--dmin", "--overwrite", "--strict"):
+        assert option in common
+        assert option not in small
+
+
+def test_difference_density_and_figures(capsys, tmp_path, models):
+    pytest.importorskip("matplotlib")
+    pair = [models / "2242624.cif", models / "2242624.hkl"]
+    figure = tmp_path / "fit.png"
+    code, out, err = run(capsys, "fmodel", *pair, "--plot", figure)
+    assert code == 0, err
+    assert figure.stat().st_size > 5000
+    assert "the CIF states 0.757" in out
+    assert any(line.split()[-2:-1] == ["N2"] for line in out.splitlines())
+    found = numbers(capsys, tmp_path, *pair)
+    assert found["difference_density"]["maximum"] == pytest.approx(0.757, rel=0.02)
+    assert found["absolute_structure"] is None
+    code, out, err = run(capsys, "fmodel", *pair, "--plot-bijvoet", tmp_path / "pairs.png")
+    assert code == 2
+    assert "no Bijvoet pairs" in err.splitlines()[-1]

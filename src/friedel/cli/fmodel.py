@@ -83,6 +83,13 @@ class ForEitherKind(click.Command):
             return smallmolecule.command.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of both kinds, those for small structures in a group of their own."""
+        from friedel.cli import smallmolecule
+
+        super().format_options(ctx, formatter)
+        smallmolecule.write_help(formatter, ctx)
+
 
 @click.command(
     "fmodel", cls=ForEitherKind, short_help="solvent, scaling to F_obs, R-factors, map coefficients"
@@ -160,8 +167,8 @@ def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
 
     DATA is an MTZ file or structure-factor mmCIF; columns may follow, as in data.mtz:FP,SIGFP or
-    "data.mtz:F(+),SIGF(+),F(-),SIGF(-)". For small structures, small.cif with small.hkl, there
-    are other options: add --help to them.
+    "data.mtz:F(+),SIGF(+),F(-),SIGF(-)". For small structures, small.cif with small.hkl, the
+    options are those at the end; add --help to the files to see them alone.
     """
     from friedel import FModel
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
 from friedel.writers.formats import FCF_LISTS, format_of
 
+if TYPE_CHECKING:
+    from friedel import IntensityFit
+
 FCF, *OTHERS = (
     Output.of_format(format_of(method), content, partial(write_as, format_of(method)))
     for method, content in (
@@ -28,7 +31,24 @@ FCF, *OTHERS = (
         ("to_json", "all numbers"),
     )
 )
-OUTPUTS = (*OTHERS, FCF)
+
+
+def _plot(name: str, fit: "IntensityFit", path: str, *, overwrite: bool) -> None:
+    import friedel
+
+    getattr(friedel, name)(fit, path, overwrite=overwrite)
+
+
+OUTPUTS = (
+    *OTHERS,
+    FCF,
+    Output(
+        "--plot",
+        "Draw F_o^2 and F_c^2, residuals, R1 by resolution and intensity (png, pdf).",
+        partial(_plot, "plot_intensities"),
+    ),
+    Output("--plot-bijvoet", "Draw the Bijvoet pairs.", partial(_plot, "plot_bijvoet_pairs")),
+)
 """Output files."""
 
 
@@ -44,6 +64,14 @@ def wants_small(arguments: list[str]) -> bool:
         return False
     others = files[structures[0] + 1 :]
     return len(files) == 1 or any(map(is_reflection_list, others))
+
+
+def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
+    """Write the options that `friedel fmodel` has for small structures, but not otherwise."""
+    known = {record for x in context.command.params if (record := x.get_help_record(context))}
+    records = [record for x in command.params if (record := x.get_help_record(context))]
+    with formatter.section("Options for small structures, of MODEL.cif with a list of F^2"):
+        formatter.write_dl([record for record in records if record not in known])
 
 
 @click.command("fmodel", short_help="a small structure against its F^2")

@@ -34,6 +34,10 @@ class StatedRefinement:
         a and b of SHELX's weights.
     extinction
         x of SHELX's extinction formula.
+    flack, flack_su
+        Flack parameter and its standard uncertainty.
+    density_max, density_min, density_rms
+        Extremes and root mean square of the final difference density, e/Å^3.
     """
 
     wavelength: float | None = None
@@ -48,6 +52,11 @@ class StatedRefinement:
     n_reflections: int | None = None
     weights: tuple[float, float] | None = None
     extinction: float | None = None
+    flack: float | None = None
+    flack_su: float | None = None
+    density_max: float | None = None
+    density_min: float | None = None
+    density_rms: float | None = None
 
 
 _NUMBERS = {
@@ -61,6 +70,9 @@ _NUMBERS = {
     "n_parameters": ("_refine_ls_number_parameters",),
     "n_observed": ("_reflns_number_gt", "_reflns_number_observed"),
     "n_reflections": ("_refine_ls_number_reflns", "_reflns_number_total"),
+    "density_max": ("_refine_diff_density_max",),
+    "density_min": ("_refine_diff_density_min",),
+    "density_rms": ("_refine_diff_density_rms",),
 }
 
 
@@ -90,10 +102,13 @@ def read_refinement(source: Any, block: str | None = None) -> StatedRefinement:
         known = next((value for value in values if value is not None), None)
         is_count = name.startswith("n_")
         found[name] = round(known) if is_count and known is not None else known
+    flack, flack_su = _with_uncertainty(_text(source, "_refine_ls_abs_structure_Flack"))
     return StatedRefinement(
         **found,
         weights=parse_weights(_text(source, "_refine_ls_weighting_details")),
         extinction=_extinction(source),
+        flack=flack,
+        flack_su=flack_su,
     )
 
 
@@ -107,6 +122,19 @@ def _number(block: gemmi.cif.Block, tag: str) -> float | None:
     column = block.find_values(tag)
     value = gemmi.cif.as_number(column[0]) if column else np.nan
     return float(value) if np.isfinite(value) else None
+
+
+def _with_uncertainty(text: str) -> tuple[float | None, float | None]:
+    """Value and standard uncertainty of a number such as ``0.02(3)``, ``1.5(1.2)`` or ``0.1``."""
+    found = re.fullmatch(r"([+-]?\d*\.?(\d*))(?:\(([\d.]+)\))?", text.strip())
+    try:
+        value = float(found[1]) if found else None
+        if found is None or found[3] is None:
+            return value, None
+        su = float(found[3]) if "." in found[3] else int(found[3]) * 10.0 ** -len(found[2])
+    except ValueError:  # as of a lone point, which stands for a value that does not apply
+        return None, None
+    return value, su
 
 
 def _extinction(block: gemmi.cif.Block) -> float | None:

@@ -10,10 +10,17 @@ from friedel.errors import CellError, ParameterError, ReflectionsError
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.model import Model
 from friedel.notes import Note, Notes
+from friedel.readers.atom_labels import labels_of_atoms
 from friedel.readers.models import as_model
 from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
 from friedel.readers.stated_refinement import StatedRefinement, read_refinement
 from friedel.reflections.reflections import Reflections
+from friedel.smallmolecule.absolute_structure import (
+    AbsoluteStructure,
+    absolute_structure,
+    fitted_inversion,
+    has_bijvoet_pairs,
+)
 from friedel.smallmolecule.intensities import (
     FittedIntensities,
     IntensityModel,
@@ -21,11 +28,12 @@ from friedel.smallmolecule.intensities import (
     fit_scales,
 )
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
+from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.result import IntensityFit
-from friedel.smallmolecule.statistics import Parameter
 from friedel.smallmolecule.twinning import (
     Observations,
     TwinLaw,
+    is_inversion,
     keeps_equivalents,
     parse_twin_law,
     twinned_by_laws,
@@ -126,7 +134,7 @@ def fit_intensities(
     laws = [parse_twin_law(law) for law in twin_laws]
     observed, statistics, about_merging = _observations(read.crystal, used, laws, friedel_mates)
     notes.extend([*about_usable, *about_merging])
-    calculated, without = _structure_factors(
+    calculated, of_mates, without = _structure_factors(
         read, model, observed, source, wavelength, anomalous, scattering, options
     )
     notes.extend([*without, *calculated.notes])
@@ -144,7 +152,12 @@ def fit_intensities(
     )
     n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
     scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
-    notes.extend(_doubts(fitted, x, fractions))
+    absolute = _absolute_structure(
+        read.crystal, data, observed, laws, intensity_model, fitted, of_mates, chosen, n_parameters
+    )
+    notes.extend(_doubts(fitted, x, fractions, absolute))
+    # the contribution of f0 + f', which obeys Friedel's law
+    f_real = 0.5 * (calculated.values + of_mates.conj())
     return IntensityFit(
         crystal=read.crystal,
         name=read.name,
@@ -159,6 +172,10 @@ def fit_intensities(
         correction=fitted.correction,
         weights=fitted.weights,
         f_calc=_of_first_contribution(observed, calculated.values),
+        f_real=_of_first_contribution(observed, f_real),
+        atoms=read.atoms,
+        labels=labels_of_atoms(model, read.crystal, read.atoms.frac),
+        absolute_structure=absolute,
         weighting=chosen,
         scale=scale,
         extinction=x if refines or held else None,
@@ -180,8 +197,8 @@ def _structure_factors(
     anomalous: str | None,
     scattering: Any,
     options: dict[str, Any],
-) -> tuple[Reflections, tuple[Note, ...]]:
-    """F_calc of all contributing reflections, with f' and f'' if known, else a note."""
+) -> tuple[Reflections, np.ndarray, tuple[Note, ...]]:
+    """F_calc of all contributing reflections and F(-h), with f' and f'' if known, else a note."""
     notes: tuple[Note, ...] = ()
     if scattering is not None:
         is_own = isinstance(scattering, str) and scattering == "cif"
@@ -193,7 +210,45 @@ def _structure_factors(
         options.update(wavelength=wavelength, anomalous=anomalous)
     # the notes of the model have been taken already
     read, hkl = replace(read, notes=()), observed.contributing
-    return fcalc(read, hkl=hkl, method="direct", source=source, **options), notes
+    calculated, mates = (
+        fcalc(read, hkl=h, method="direct", source=source, **options) for h in (hkl, -hkl)
+    )
+    return calculated, mates.values, notes
+
+
+def _absolute_structure(
+    crystal: Crystal,
+    data: ReflectionList,
+    observed: Observations,
+    laws: Sequence[np.ndarray],
+    model: IntensityModel,
+    fitted: FittedIntensities,
+    of_mates: np.ndarray,
+    weights: tuple[float, float],
+    n_parameters: int,
+) -> AbsoluteStructure | None:
+    """Flack parameter; None without f'' or Bijvoet pairs, and for data whose twins are listed."""
+    if data.component is not None:
+        return None
+    inversions = [is_inversion(crystal, law) for law in laws]
+    _, _, fractions = model.split(fitted.parameters)
+    if any(inversions):
+        if len(laws) > 1:  # x of several domains has no meaning of its own
+            return None
+        total, inverted = model.domains
+    else:
+        total = fractions @ model.domains
+        inverted = fractions @ observed.intensities(np.abs(of_mates) ** 2)
+    if not has_bijvoet_pairs(crystal, observed.hkl, total, inverted):
+        return None
+    if any(inversions):
+        by_fit = _parameters(model, fitted, observed, n_parameters)[2][0]
+    else:
+        by_fit = fitted_inversion(
+            model, fitted, inverted, observed.f2, observed.sigmas, weights, n_parameters
+        )
+    f2, sigmas = observed.f2 / fitted.correction, observed.sigmas / fitted.correction
+    return absolute_structure(observed.hkl, f2, sigmas, total, inverted, by_fit)
 
 
 def _parameters(
@@ -217,7 +272,10 @@ def _parameters(
 
 
 def _doubts(
-    fitted: FittedIntensities, x: Parameter, fractions: tuple[Parameter, ...]
+    fitted: FittedIntensities,
+    x: Parameter,
+    fractions: tuple[Parameter, ...],
+    absolute: AbsoluteStructure | None,
 ) -> tuple[Note, ...]:
     found = []
     if not fitted.converged:
@@ -230,6 +288,10 @@ def _doubts(
     if any(f.value < -3 * f.su or f.value > 1 + 3 * f.su for f in fractions):
         text = "a twin fraction lies outside of 0 to 1: the twin law is doubtful"
         found.append(Note(text, "warning"))
+    flack = absolute.best if absolute is not None else None
+    if flack is not None and flack.value - 3 * flack.su > 0.5:
+        text = f"Flack parameter {flack}: the inverted structure fits the data better"
+        found.append(Note(text, "warning", flack.value))
     return tuple(found)
 
 

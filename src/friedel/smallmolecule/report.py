@@ -2,13 +2,24 @@
 
 from typing import Any
 
+from friedel.maps.peak_table import Peaks
+from friedel.smallmolecule.difference_density import DifferenceDensity
+from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.statistics import IntensityStatistics
 
+N_PEAKS, N_HOLES = 5, 2
+"""Number of peaks and holes of the difference map that a summary lists."""
 
-def summary(fit: IntensityStatistics, *, notes: bool = True) -> str:
+UNITS = {"xray": "e/Å^3", "electron": "1/Å^2", "mott-bethe": "1/Å^2", "neutron": "fm/Å^3"}
+"""Units of the density, for each radiation."""
+
+
+def summary(fit: IntensityStatistics, difference: DifferenceDensity, *, notes: bool = True) -> str:
     """R-factors and parameters beside the values of the CIF; notes unless `notes` is false."""
     title = f"{fit.name} against {fit.data}"
-    blocks = ["\n".join([title, *(f"  {name:10s} {text}" for name, text in _lines(fit))])]
+    lines = [*_lines(fit), *_density_lines(fit, difference), ("F_calc", fit.calculated)]
+    blocks = ["\n".join([title, *(f"  {name:10s} {text}" for name, text in lines)])]
+    blocks.append("\n".join(_peak_lines(difference)))
     if notes and fit.notes:
         blocks.append("\n".join(f"  note: {note}" for note in fit.notes))
     return "\n\n".join(blocks)
@@ -46,7 +57,57 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
         (f"twin {i}", f"{fraction} of the crystal")
         for i, fraction in enumerate(fit.twin_fractions, 2)
     ]
-    return [*lines, ("F_calc", fit.calculated)]
+    return [*lines, *_flack_lines(fit)]
+
+
+def _flack_lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
+    """Flack's x by fit and by quotients, Hooft's y, beside the value of the CIF."""
+    absolute, stated = fit.absolute_structure, fit.stated
+    said = ""
+    if stated.flack is not None:
+        said = f"the CIF states {Parameter(stated.flack, stated.flack_su or 0.0)}"
+    if absolute is None:
+        return [("Flack x", f"{'none':12s} {said}")] if said else []
+    selected, n = int(absolute.selected.sum()), len(absolute.hkl)
+    found = [
+        ("Flack x", absolute.by_fit, "by fit"),
+        ("Flack x", absolute.by_quotients, f"by {selected} of {n} quotients (Parsons)"),
+        ("Hooft y", absolute.by_differences, f"by differences of {n} pairs"),
+    ]
+    lines = []
+    for name, value, how in found:
+        if value is not None:
+            more = f"{how}; {said}" if said and name == "Flack x" else how
+            lines.append((name, f"{value!s:12s} {more}"))
+    return lines
+
+
+def _density_lines(
+    fit: IntensityStatistics, difference: DifferenceDensity
+) -> list[tuple[str, str]]:
+    """Extremes and rms of the difference density."""
+    unit, stated = f"{UNITS[fit.source]} in F_o - F_c", fit.stated
+    return [
+        ("peak", _beside(f"{difference.maximum:.3f}", stated.density_max, unit)),
+        ("hole", _beside(f"{difference.minimum:.3f}", stated.density_min, unit)),
+        ("rms", _beside(f"{difference.rms:.3f}", stated.density_rms, unit)),
+    ]
+
+
+def _peak_lines(difference: DifferenceDensity) -> list[str]:
+    """A table of the highest peaks and deepest holes, with the nearest atom of each."""
+    lines = ["  peaks of F_o - F_c   sigma        x        y        z  nearest atom, Å"]
+    for peaks, n in ((difference.peaks, N_PEAKS), (difference.holes, N_HOLES)):
+        lines += [_peak_line(peaks, i) for i in range(min(n, len(peaks)))]
+    return lines
+
+
+def _peak_line(peaks: Peaks, i: int) -> str:
+    position = " ".join(f"{x:8.4f}" for x in peaks.frac[i].round(4) + 0.0)
+    atom = ""
+    if peaks.label is not None and peaks.distance is not None:
+        atom = f"{peaks.label[i]:6s} {peaks.distance[i]:.2f}"
+    return f"  {peaks.height[i]:18.3f} {peaks.sigma[i]:7.1f} {position}  {atom}".rstrip()
 
 
 def _number(value: float | None) -> str:

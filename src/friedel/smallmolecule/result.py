@@ -1,6 +1,7 @@
 """IntensityFit: the result of comparing a small structure with its F^2, as text and files."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from os import PathLike
 from typing import Any
@@ -9,6 +10,11 @@ import numpy as np
 
 from friedel.html import folded
 from friedel.notes import friedel_version
+from friedel.smallmolecule.difference_density import (
+    DifferenceDensity,
+    difference_coefficients,
+    difference_density,
+)
 from friedel.smallmolecule.report import summary
 from friedel.smallmolecule.statistics import IntensityStatistics, Parameter as Parameter
 from friedel.writers.json_files import plain, write_json
@@ -34,15 +40,31 @@ class IntensityFit(IntensityStatistics):
         )
         return folded(head, self.summary())
 
+    @cached_property
+    def difference(self) -> DifferenceDensity:
+        """Map of F_o - F_c as SHELXL makes it: coefficients, extremes, peaks and holes.
+
+        The formula is that of
+        :func:`friedel.smallmolecule.difference_density.difference_coefficients`. Twinned data
+        are taken as :attr:`f2_of_crystal`.
+        """
+        f2, sigmas = self.f2 / self.correction, self.sigmas / self.correction
+        if self.twin_fractions:
+            f2, sigmas = self.f2_of_crystal, self.sigmas * self._to_crystal
+        coefficients = difference_coefficients(
+            self.crystal, self.hkl, f2, sigmas, self.f_calc, self.f_real
+        )
+        return difference_density(coefficients, self.atoms, self.labels)
+
     def summary(self, *, notes: bool = True) -> str:
-        """R-factors and parameters beside the values of the CIF, and notes.
+        """R-factors, parameters and peaks beside the values of the CIF, and notes.
 
         Parameters
         ----------
         notes
             Whether to include the notes.
         """
-        return summary(self, notes=notes)
+        return summary(self, self.difference, notes=notes)
 
     def to_dict(self, *, command: str | None = None) -> dict[str, Any]:
         """Numbers and text for JSON; unknown values are None.
@@ -71,6 +93,8 @@ class IntensityFit(IntensityStatistics):
             "extinction": self.extinction,
             "twin_fractions": self.twin_fractions,
             "weights": self.weighting,
+            "absolute_structure": self.absolute_structure and self.absolute_structure.to_dict(),
+            "difference_density": self.difference.to_dict(),
             "merging": self.merging,
             "stated": self.stated,
             "notes": self.notes,

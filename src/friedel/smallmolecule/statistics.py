@@ -7,29 +7,17 @@ from functools import cached_property
 import numpy as np
 
 from friedel.model.arrays import frozen_copy
+from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 from friedel.readers.stated_refinement import StatedRefinement
 from friedel.reflections.reflections import match
+from friedel.smallmolecule.absolute_structure import AbsoluteStructure
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
+from friedel.smallmolecule.parameter import Parameter as Parameter  # held here in 0.1.0
 
 OBSERVED = 2.0
 """Least F^2 / sigma(F^2) of observed reflections; F > 4 sigma(F), as sigma(F) = sigma(F^2) / 2F."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A value and its standard uncertainty, which is 0 if it was not refined."""
-
-    value: float
-    su: float
-
-    def __str__(self) -> str:
-        """Value and uncertainty as in CIF: 0.0823(17)."""
-        if not (self.su > 0 and math.isfinite(self.su)):
-            return f"{self.value:.4g}"
-        digits = max(0, math.ceil(math.log10(1.95 / self.su)))  # 2 to 19 in the brackets
-        return f"{self.value:.{digits}f}({round(self.su * 10**digits)})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +48,12 @@ class IntensityStatistics:
         Fractions of the second and further domains.
     n_parameters, n_fitted
         Number of parameters of the whole refinement, for the goodness of fit; number fitted here.
+    f_real
+        (n,) complex structure factors of `hkl` without f''.
+    atoms, labels
+        The atoms, and their labels in the file, or None.
+    absolute_structure
+        Flack parameter and Bijvoet pairs; None without f'' or pairs.
     merging, stated, notes
         Statistics of merging; values of the CIF; decisions and doubts.
     """
@@ -77,6 +71,10 @@ class IntensityStatistics:
     correction: np.ndarray
     weights: np.ndarray
     f_calc: np.ndarray
+    f_real: np.ndarray
+    atoms: Atoms
+    labels: tuple[str, ...] | None
+    absolute_structure: AbsoluteStructure | None
     weighting: tuple[float, float]
     scale: Parameter
     extinction: Parameter | None
@@ -88,7 +86,16 @@ class IntensityStatistics:
     notes: tuple[Note, ...]
 
     def __post_init__(self) -> None:
-        for name in ("hkl", "f2", "sigmas", "f2_model", "correction", "weights", "f_calc"):
+        for name in (
+            "hkl",
+            "f2",
+            "sigmas",
+            "f2_model",
+            "correction",
+            "weights",
+            "f_calc",
+            "f_real",
+        ):
             object.__setattr__(self, name, frozen_copy(getattr(self, name), name=name))
 
     @cached_property

@@ -87,6 +87,14 @@ def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:
     return bool((distances.min(axis=1) < 0.01).all())
 
 
+def is_inversion(crystal: Crystal, law: np.ndarray) -> bool:
+    """Whether a law is an inversion, combined with an operation of the group or not."""
+    rotations, _ = crystal.primitive_operations
+    # h is a column here, and an operation acts on it by its transpose
+    distances = np.abs(-law - rotations.transpose(0, 2, 1)).max(axis=(1, 2))
+    return bool(distances.min() < 0.01)
+
+
 def twinned_by_laws(
     hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, laws: Sequence[np.ndarray]
 ) -> Observations:
