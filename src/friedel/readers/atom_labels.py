@@ -1,17 +1,22 @@
-"""Labels of atoms in the CIF of a small structure, for atoms that were read before."""
+"""Labels of the atoms of a small structure, for atoms that were read from it before."""
 
-from collections.abc import Sequence
-from os import PathLike, fspath
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import gemmi
 import numpy as np
 
+from friedel.errors import FriedelError
 from friedel.model.crystal import Crystal
+from friedel.readers.cif_items import Items
+from friedel.readers.model_files import read_model
+from friedel.readers.small_structures import stated_of_block, stated_of_small
+from friedel.readers.stated_model import StatedModel
 
 SAME_POSITION = 0.05
 """Largest distance (Å) between an atom of the model and the line of the file it comes from: atoms
-near special positions are moved onto them, and the coordinates of a file are rounded."""
+near special positions may be moved onto them."""
 
 
 def labels_of_atoms(source: Any, crystal: Crystal, frac: np.ndarray) -> tuple[str, ...] | None:
@@ -20,47 +25,38 @@ def labels_of_atoms(source: Any, crystal: Crystal, frac: np.ndarray) -> tuple[st
     Parameters
     ----------
     source
-        Path of a CIF, ``gemmi.cif.Block`` or ``gemmi.SmallStructure``, of which the atoms were
-        read.
+        What the atoms were read from: path of a CIF, ``gemmi.SmallStructure``. Other sources
+        have no labels.
     crystal
         Crystal of the atoms.
     frac
         (n, 3) fractional coordinates of the atoms.
     """
-    labels, positions = _labelled_positions(source)
-    if not labels or not len(frac):
+    stated = _stated(source)
+    if stated is None or not len(stated) or not len(frac):
         return None
     from scipy.spatial import cKDTree
 
-    ours, theirs = (x @ crystal.orthogonalization.T for x in (frac, positions))
-    in_order = len(labels) == len(frac)
+    ours, theirs = (x @ crystal.orthogonalization.T for x in (frac, stated.coordinates))
+    in_order = len(ours) == len(theirs)
     # the order of the file tells atoms apart that share a site
     if in_order and (np.linalg.norm(ours - theirs, axis=1) < SAME_POSITION).all():
-        return tuple(labels)
+        return tuple(map(str, stated.labels))
     distance, nearest = cKDTree(theirs).query(ours)
     if not (distance < SAME_POSITION).all():
         return None
-    return tuple(labels[i] for i in nearest)
+    return tuple(str(stated.labels[i]) for i in nearest)
 
 
-def _labelled_positions(source: Any) -> tuple[Sequence[str], np.ndarray]:
-    """Labels, and their fractional coordinates (n, 3)."""
-    nothing: tuple[Sequence[str], np.ndarray] = ([], np.zeros((0, 3)))
-    if isinstance(source, gemmi.SmallStructure):
-        sites = list(source.sites)
-        return [s.label for s in sites], np.array([s.fract.tolist() for s in sites]).reshape(-1, 3)
-    if isinstance(source, str | PathLike):
-        try:
-            document = gemmi.cif.read(fspath(source))
-        # gemmi's reader raises various exceptions: a file that is not a CIF has no labels
-        except Exception:
-            return nothing
-        blocks = [block for block in document if block.find_values("_atom_site_fract_x")]
-        return _labelled_positions(blocks[0]) if blocks else nothing
-    if not isinstance(source, gemmi.cif.Block):
-        return nothing
-    table = source.find("_atom_site_", ["label", "fract_x", "fract_y", "fract_z"])
-    numbers = np.array([[gemmi.cif.as_number(row[i]) for i in (1, 2, 3)] for row in table])
-    known = np.isfinite(numbers.reshape(-1, 3)).all(axis=1)
-    labels = [row.str(0) for row, is_known in zip(table, known, strict=True) if is_known]
-    return labels, numbers.reshape(-1, 3)[known]
+def _stated(source: Any) -> StatedModel | None:
+    """The atoms that a small structure states; None for anything else."""
+    try:
+        if isinstance(source, gemmi.SmallStructure):
+            return stated_of_small(source)
+        if isinstance(source, str | PathLike):
+            read, _ = read_model(Path(source))
+            if isinstance(read, Items):
+                return stated_of_block(read, Path(source).name)
+    except FriedelError:
+        return None
+    return None
