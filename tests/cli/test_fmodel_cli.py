@@ -129,3 +129,18 @@ def test_tensor(text):
     assert parse_tensor("1:2:3:4:5:6") == (1, 2, 3, 4, 5, 6)
     with pytest.raises(ParameterError, match="expected B11"):
         parse_tensor(text)
+
+
+def test_several_twin_laws(capsys, tmp_path, shared_data):
+    pairs = shared_data / "pairs"
+    files = [pairs / "5uui.pdb.gz", pairs / "5uui.mtz"]
+    laws = ["-h-k,k,-l", "-h,-k,l"]
+    found = numbers(capsys, tmp_path, *files, *(x for law in laws for x in ("--twin", law)))
+    assert [one["law"] for one in found["twins"]] == laws
+    fractions = [one["fraction"] for one in found["twins"]]
+    assert fractions[0] == pytest.approx(0.458, abs=0.02)  # with this law alone 0.458
+    assert fractions[1] < 0.05
+    assert found["scales"]["twin_fractions"] == fractions
+    code, _, err = run(capsys, "fmodel", *files, "--twin", "auto", "--twin", "-h,-k,l")
+    assert code == 2
+    assert "among several" in err

@@ -25,7 +25,7 @@ LATTICES = {
     "C 1 2 1": (38.08, 29.22, 24, 90, 109.05, 90),
     "A 1 2 1": (24, 29.22, 38.08, 90, 109.05, 90),
 }
-TRUTH = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.35)
+TRUTH = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.35,))
 
 
 def make_crystal(name, cell):

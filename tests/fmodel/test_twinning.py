@@ -57,7 +57,7 @@ def test_gradients_are_of_one_domain(smooth_mask):
     """The target is of two, and what would be half of the truth is refused."""
     crystal = make_crystal("P 31", HEXAGONAL)
     atoms = molecule(crystal)
-    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.27,))
     data = twinned(crystal, atoms, "-h,-k,l", truth, noise=0.05)
     options = {"twin": "-h,-k,l", "smooth_mask": smooth_mask}
     found = FModel((crystal, atoms), data, **options).fit()
@@ -73,7 +73,7 @@ def test_gradients_are_of_one_domain(smooth_mask):
 def test_outliers_of_a_twin_are_left_out():
     crystal = make_crystal("P 31", HEXAGONAL)
     atoms = molecule(crystal)
-    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.27,))
     data = twinned(crystal, atoms, "-h,-k,l", truth, noise=0.05)
     strong = np.argsort(-data.values)[40:60]
     chosen = np.isin(np.arange(len(data)), strong) & ~data.free
@@ -86,10 +86,10 @@ def test_outliers_of_a_twin_are_left_out():
 def test_a_fraction_that_is_fixed_stays():
     crystal = make_crystal("P 31", HEXAGONAL)
     atoms = molecule(crystal)
-    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.27,))
     data = twinned(crystal, atoms, "-h,-k,l", truth)
     found = FModel((crystal, atoms), data, twin="-h,-k,l")
-    start = replace(found.quick_start(), twin_fraction=0.1)
+    start = replace(found.quick_start(), twin_fractions=(0.1,))
     assert found.fit(start, fixed=["twin_fraction"]).scales.twin_fraction == 0.1
 
 
@@ -98,7 +98,7 @@ def test_fraction_is_recovered(name):
     cell, law = CRYSTALS[name]
     crystal = make_crystal(name, cell)
     atoms = molecule(crystal)
-    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.27)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.27,))
     data = twinned(crystal, atoms, law, truth)
     found = FModel((crystal, atoms), data, solvent="flat", target="ls", twin=law).fit()
     assert found.twin_law == law
@@ -116,7 +116,7 @@ def test_law_is_found_and_said():
     crystal = make_crystal("P 31", HEXAGONAL)
     atoms = molecule(crystal)
     assert len(twin_laws(crystal)) == 3
-    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fraction=0.4)
+    truth = ScaleParameters(3.0, (2.0,) * 3 + (0.0,) * 3, 0.4, 40.0, twin_fractions=(0.4,))
     data = twinned(crystal, atoms, "h+k,-k,-l", truth, noise=0.05)
     found = FModel((crystal, atoms), data, twin="auto").fit()
     assert found.twin_law == "h+k,-k,-l"

@@ -197,13 +197,13 @@ class TestDerivatives:
     def test_jacobian_against_finite_differences(self, data, fixed, weighted):
         weights = np.linspace(0.5, 2.0, len(data)) if weighted else None
         start = ScaleParameters(2.0, (1.0, 3.0, -2.0, 0.4, 0.5, 0.6), 0.3, 40.0)
-        problem = Problem(data, start, frozenset({*fixed, "k_layer", "twin_fraction"}), weights)
+        problem = Problem(data, start, frozenset({*fixed, "k_layer", "twin_fractions"}), weights)
         x = problem.start_vector[problem.free]
         check_normal_equations(problem, x)
 
     @pytest.mark.parametrize("n_parts", [1, 3])
     def test_normal_equations_add_up(self, data, n_parts):
-        problem = Problem(data, TRUTH, frozenset({"k_layer", "twin_fraction"}))
+        problem = Problem(data, TRUTH, frozenset({"k_layer", "twin_fractions"}))
         at = problem.evaluate(problem.start_vector[problem.free])
         edges = np.linspace(0, len(data), n_parts + 1).astype(int)
         parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
@@ -230,7 +230,7 @@ class TestDerivatives:
         )
         np.testing.assert_array_equal(data.unscaled_amplitudes(np.array([0.5, 0.5])), [0.0, 2.0])
         problem = Problem(
-            data, ScaleParameters(1.0, k_sol=0.5, b_sol=0.0), frozenset({"twin_fraction"})
+            data, ScaleParameters(1.0, k_sol=0.5, b_sol=0.0), frozenset({"twin_fractions"})
         )
         at = problem.evaluate(problem.start_vector[problem.free])
         assert at.unscaled[0] == 0.0

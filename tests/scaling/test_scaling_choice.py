@@ -75,7 +75,7 @@ class TestDerivatives:
         start = replace(
             truth, k_sol=k_sol, overall_curve=(0.1, 0.2), solvent_curve=(0.3, -0.1, 0.2)[:n_solvent]
         )
-        problem = Problem(data, start, frozenset({"twin_fraction"}))
+        problem = Problem(data, start, frozenset({"twin_fractions"}))
         x = problem.start_vector[problem.free]
         assert problem.parameters(x).k_sol == pytest.approx(k_sol)
         check_normal_equations(problem, x)

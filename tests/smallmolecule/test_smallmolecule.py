@@ -315,14 +315,81 @@ class TestTwinLaws:
         assert fit.twin_fractions[0].value == pytest.approx(0.4, abs=1e-6)
         assert any("not merged" in note for note in fit.notes)
 
-    def test_indices_that_are_no_integers(self):
+    def test_elements_that_are_no_simple_fractions(self):
         model = model_p3()
         hkl = model[0].unique_reflections(2.0)
         with pytest.raises(friedel.ParameterError, match="HKLF 5"):
             friedel.fit_intensities(
                 model,
                 reflection_list(hkl, np.ones(len(hkl))),
-                twin_laws=["2/3h-1/3k,1/3h+1/3k,3l"],
+                twin_laws=["0.98 0.15 0 0.05 1.028 0 0 0 1"],
+            )
+
+    @pytest.mark.parametrize(
+        "law", ["h/2+k/2,3/2*h-k/2,-l", "0.5 0.5 0 1.5 -0.5 0 0 0 -1", "1/2h+1/2k,1.5h-0.5k,-l"]
+    )
+    def test_fractional_laws_of_a_centred_lattice(self, law):
+        """Every reflection of the C lattice has a mate, though the law has halves."""
+        cell = (7.0, 7.0 * 3**0.5, 9.0, 90, 90, 90)
+        triplets = ["-x,-y,z", "x,-y,-z", "x+1/2,y+1/2,z"]
+        crystal = friedel.Crystal.from_triplets(cell, triplets)
+        atoms = model_p3()[1]
+        hkl = all_reflections(crystal, 1.0)
+        h, k, l = hkl.T
+        mates = np.stack([(h + k) // 2, (3 * h - k) // 2, -l], axis=1)
+        f2 = 0.65 * intensities((crystal, atoms), hkl)
+        f2 += 0.35 * intensities((crystal, atoms), mates)
+        fit = friedel.fit_intensities(
+            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin_laws=[law]
+        )
+        assert fit.twin_fractions[0].value == pytest.approx(0.35, abs=1e-6)
+        assert not any("mate" in note for note in fit.notes)
+
+    @pytest.mark.parametrize("law", ["-h,-k,l", "-1 0 0 0 -1 0 0 0 1"])
+    def test_reflections_between_those_of_the_other_domain_are_counted(self, law):
+        """Obverse and reverse setting share a third of the reflections."""
+        triplets = ["-y,x-y,z", "x+2/3,y+1/3,z+1/3"]
+        crystal = friedel.Crystal.from_triplets((9, 9, 12, 90, 90, 120), triplets)
+        atoms = model_p3()[1]
+        hkl = all_reflections(crystal, 1.0)
+        shared = hkl[:, 2] % 3 == 0
+        f2 = 0.65 * intensities((crystal, atoms), hkl)
+        f2[shared] += 0.35 * intensities((crystal, atoms), hkl[shared] * [-1, -1, 1])
+        fit = friedel.fit_intensities(
+            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin_laws=[law]
+        )
+        assert fit.twin_fractions[0].value == pytest.approx(0.35, abs=1e-6)
+        n = int((fit.hkl[:, 2] % 3 != 0).sum())
+        text = f"{n} of {len(fit.hkl)} reflections have no mate by the twin law -h,-k,l"
+        assert any(text in note for note in fit.notes)
+
+    def test_thirds_as_decimals(self):
+        """A law with thirds maps some reflections of a primitive lattice only."""
+        crystal, atoms = model_p3()
+        law = np.array([[1, -2, 2], [-2, 1, 2], [2, 2, 1]]) / 3.0
+        hkl = all_reflections(crystal, 1.0)
+        mates = hkl @ law.T
+        exist = (np.abs(mates - np.rint(mates)) < 0.1).all(axis=1)
+        assert 0 < exist.sum() < len(hkl)
+        f2 = 0.7 * intensities((crystal, atoms), hkl)
+        f2[exist] += 0.3 * intensities((crystal, atoms), np.rint(mates[exist]).astype(int))
+        found = friedel.fit_intensities(
+            (crystal, atoms),
+            reflection_list(hkl, f2),
+            wavelength=WAVELENGTH,
+            twin_laws=[" ".join(f"{x:.3f}" for x in law.ravel())],
+        )
+        assert found.twin_fractions[0].value == pytest.approx(0.3, abs=1e-6)
+        assert "by the twin law h/3-2/3*k+2/3*l" in " ".join(found.notes)
+
+    def test_nothing_overlaps(self):
+        model = model_p3()
+        hkl = np.array([[1, 0, 0], [1, 1, 0], [2, 0, 0]])
+        with pytest.raises(friedel.ParameterError, match="no reflections of the two domains"):
+            friedel.fit_intensities(
+                model,
+                reflection_list(hkl, np.ones(len(hkl))),
+                twin_laws=["0.3333 -0.6667 0.6667 -0.6667 0.3333 0.6667 0.6667 0.6667 0.3333"],
             )
 
 

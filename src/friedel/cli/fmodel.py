@@ -151,7 +151,12 @@ class ForEitherKind(click.Command):
     metavar="NUM",
     help="Relative error of F_calc.",
 )
-@click.option("--twin", metavar="LAW", help="Fit a twin by a law such as -h,-k,l, or auto.")
+@click.option(
+    "--twin",
+    multiple=True,
+    metavar="LAW",
+    help="Fit a twin by a law such as -h,-k,l, or auto; can be repeated for more domains.",
+)
 @HYDROGENS
 @_number("--wavelength", text="Wavelength, A; adds f' and f'', for data with F(+) and F(-).")
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")

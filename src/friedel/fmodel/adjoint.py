@@ -4,13 +4,15 @@ A mask with sharp boundary changes by whole grid points and has no derivative: i
 and should be recalculated after large shifts of atoms. A smooth mask moves with the atoms.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
 from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
 from friedel.solvent.smooth_mask import SmoothMask, SmoothMaskOfAtoms
@@ -32,8 +34,9 @@ class ScaleGradients:
         Derivatives along symmetry-allowed tensors are ``symmetric_tensors(crystal) @ b_overall``.
     overall_curve, solvent_curve
         Derivatives by each coefficient of the curves.
-    twin_fraction
-        Derivative by the twin fraction; zero without twinning.
+    twin_fractions
+        (k,) derivatives by the twin fractions, each independent of the others; empty without
+        twinning.
     """
 
     k_overall: float
@@ -43,7 +46,7 @@ class ScaleGradients:
     k_layer: float
     overall_curve: np.ndarray
     solvent_curve: np.ndarray
-    twin_fraction: float = 0.0
+    twin_fractions: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,18 +250,20 @@ class TwinnedModel:
 
     Parameters
     ----------
-    first, other
-        F_model of n reflections in the first domain, and of their m mates in the other.
+    first
+        F_model of n reflections in the first domain.
+    others
+        F_model of their mates in each further domain.
     exist
-        (n,) bool: which reflections have a mate.
+        (n,) bool for each further domain: which reflections have a mate.
     """
 
     first: FixedMaskModel | MovingMaskModel
-    other: FixedMaskModel | MovingMaskModel
-    exist: np.ndarray
+    others: Sequence[FixedMaskModel | MovingMaskModel]
+    exist: Sequence[np.ndarray]
 
     def forward(self, atoms: Atoms | None = None) -> np.ndarray:
-        """(n,) square roots of the weighted mean abs(F_model)^2 of the two domains."""
+        """(n,) square roots of the weighted mean abs(F_model)^2 of the domains."""
         return self._parts(atoms)[0]
 
     def adjoint(
@@ -276,27 +281,37 @@ class TwinnedModel:
         """
         if np.iscomplexobj(w):
             raise ParameterError("got complex w, expected real dT/dF by the amplitudes of a twin")
-        w = checked_weights(w, len(self.exist)).real
-        amplitudes, f_first, f_other = self._parts(atoms)
-        fraction = self.first.scales.twin_fraction
+        amplitudes, f_first, f_others = self._parts(atoms)
+        w = checked_weights(w, len(f_first)).real
+        scales = self.first.scales
         per_f = np.divide(w, amplitudes, out=np.zeros_like(w), where=amplitudes > 0.0)
-        by_first = self.first.adjoint(
-            atoms, (1.0 - fraction) * per_f * f_first, anomalous=anomalous
-        )
-        of_mates = fraction * (per_f * f_other)[self.exist]
-        by_other = self.other.adjoint(atoms, of_mates, anomalous=anomalous)
-        by_fraction = 0.5 * float(per_f @ (np.abs(f_other) ** 2 - np.abs(f_first) ** 2))
-        scales = replace(_sum(by_first.scales, by_other.scales), twin_fraction=by_fraction)
-        return FModelGradients(_sum(by_first.atoms, by_other.atoms), scales)
+        of_first = (1.0 - scales.twin_fraction) * per_f * f_first
+        found = self.first.adjoint(atoms, of_first, anomalous=anomalous)
+        by_atoms, by_scales, by_fractions = found.atoms, found.scales, []
+        for fraction, other, exist, f_other in zip(
+            scales.twin_fractions, self.others, self.exist, f_others, strict=True
+        ):
+            of_mates = fraction * (per_f * f_other)[exist]
+            found = other.adjoint(atoms, of_mates, anomalous=anomalous)
+            by_atoms, by_scales = _sum(by_atoms, found.atoms), _sum(by_scales, found.scales)
+            by_fraction = per_f @ (np.abs(f_other) ** 2 - np.abs(f_first) ** 2)
+            by_fractions.append(0.5 * float(by_fraction))
+        by_scales = replace(by_scales, twin_fractions=np.array(by_fractions))
+        return FModelGradients(by_atoms, by_scales)
 
-    def _parts(self, atoms: Atoms | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n,) amplitudes; (n,) F_model of either domain, zero where there is no mate."""
+    def _parts(self, atoms: Atoms | None) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """(n,) amplitudes; (n,) F_model of the first and of each further domain.
+
+        F_model is zero where there is no mate.
+        """
         f_first = self.first.forward(atoms)
-        f_other = np.zeros_like(f_first)
-        f_other[self.exist] = self.other.forward(atoms)
-        fraction = self.first.scales.twin_fraction
-        square = (1.0 - fraction) * np.abs(f_first) ** 2 + fraction * np.abs(f_other) ** 2
-        return np.sqrt(square), f_first, f_other
+        f_others = []
+        for other, exist in zip(self.others, self.exist, strict=True):
+            f_other = np.zeros_like(f_first)
+            f_other[exist] = other.forward(atoms)
+            f_others.append(f_other)
+        amplitudes = twinned_amplitudes(f_first, f_others, self.first.scales.twin_fractions)
+        return amplitudes, f_first, f_others
 
 
 _Some = TypeVar("_Some", Gradients, ScaleGradients)
@@ -305,7 +320,7 @@ _Some = TypeVar("_Some", Gradients, ScaleGradients)
 def _sum(first: _Some, second: _Some) -> _Some:
     """Sum of two sets of derivatives by the same parameters."""
     summed: dict[str, Any] = {}
-    for name in (field.name for field in fields(first) if field.name != "crystal"):
+    for name in (one.name for one in fields(first) if one.name != "crystal"):
         one, other = getattr(first, name), getattr(second, name)
         summed[name] = None if one is None else one + other
     return replace(first, **summed)

@@ -1,6 +1,6 @@
 """The fits of :class:`friedel.FModel`: first mask, then twin law, then shape of the scale."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,8 +9,7 @@ import numpy as np
 from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, usual_starts
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
-from friedel.fmodel.twinning import TwinDomain, best_twin
-from friedel.model.twin_laws import TwinLaw
+from friedel.fmodel.twinning import TwinDomain, TwinLaws, best_twin
 from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
@@ -24,7 +23,7 @@ class FitSettings:
     Attributes
     ----------
     twin_laws
-        Twin laws by name, of which the best is chosen; empty for no twin.
+        Laws of each possible twin, of which the best is chosen; empty for no twin.
     """
 
     source: str
@@ -32,7 +31,7 @@ class FitSettings:
     target: str
     search_mask: bool
     reject_outliers: bool
-    twin_laws: Mapping[str, TwinLaw]
+    twin_laws: Sequence[TwinLaws]
     progress: Callable[[Sequence[Any]], Any]
 
 
@@ -50,15 +49,15 @@ class FModelFit:
         (n,) bool: outliers rejected in the last fit.
     shape
         Parameters fitted besides k_overall and B.
-    twin
-        The other domain; None without twinning.
+    twins
+        The further domains of a twin; empty without twinning.
     """
 
     unscaled: UnscaledModel
     scaling: ScalingFit
     rejected: np.ndarray
     shape: Shape = FLAT
-    twin: TwinDomain | None = None
+    twins: tuple[TwinDomain, ...] = ()
 
 
 def fit_fmodel(
@@ -87,19 +86,19 @@ def fit_fmodel(
         unscaled = _with_best_mask(unscaled, observed, settings, start, options)
     data = unscaled.scaling_data(observed.f_obs.values, chosen)
     flat = _best_flat_fit(data, settings, start, options)
-    fitted, twin = flat, None
+    fitted, twins = flat, tuple[TwinDomain, ...]()
     if settings.twin_laws:
-        domains = (unscaled.twin_domain(law) for law in settings.twin_laws.values())
-        twin, data, fitted = best_twin(data, flat, domains, chosen, options)
+        tried = (tuple(map(unscaled.twin_domain, laws)) for laws in settings.twin_laws)
+        twins, data, fitted = best_twin(data, flat, tried, chosen, options)
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
-    about_twin = () if twin is None else twin.notes
+    about_twin = [note for domain in twins for note in domain.notes]
     notes = *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
     # r_probe and r_shrink count as fitted unless the chosen shape has no solvent
     n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
     rejected = chosen.copy()
     rejected[chosen] = ~near
     fitted = replace(fitted, notes=notes, n_parameters=n)
-    return FModelFit(unscaled, fitted, rejected, shape, twin)
+    return FModelFit(unscaled, fitted, rejected, shape, twins)
 
 
 def _choose_and_reject(

@@ -82,7 +82,8 @@ class FModel(ModelAndData):
         Spacing of the mask's grid, Å; by default half of the resolution, 0.6 at most.
     twin
         Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
-        one that fits best of those that the lattice allows.
+        one that fits best of those that the lattice allows; a sequence of laws for a twin of more
+        than two domains.
     wavelength
         Wavelength, Å; adds f' and f'' of every element, by which F(h) and F(-h) of the data differ.
     free_label, free_value, block, data_set
@@ -148,7 +149,7 @@ class FModel(ModelAndData):
         solvent_mask: Grid | str | PathLike[str] | None = None,
         smooth_mask: bool = False,
         d_mask: float | None = None,
-        twin: str | None = None,
+        twin: str | Sequence[str] | None = None,
         wavelength: float | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
@@ -272,8 +273,13 @@ class FModel(ModelAndData):
 
     @property
     def twin_law(self) -> str | None:
-        """The twin law of the fit; None without twinning."""
+        """The twin law of the fit; see :attr:`FittedModel.twin_law`."""
         return None if self._fitted is None else self._fitted.twin_law
+
+    @property
+    def twin_laws(self) -> tuple[str, ...]:
+        """The twin law of each further domain; none before :meth:`fit`."""
+        return () if self._fitted is None else self._fitted.twin_laws
 
     @property
     def has_solvent(self) -> bool:

@@ -1,5 +1,6 @@
 """Structure factors of a model before scaling: F_calc of its atoms and F_mask of its solvent."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -94,21 +95,14 @@ class UnscaledModel:
         )
 
     def twin_domain(self, law: TwinLaw) -> TwinDomain:
-        """The other domain: F of the mates, zero for reflections without a mate."""
+        """The domain by a law: F of the mates, zero for reflections without a mate."""
         hkl, exist = law.mates(self.crystal, self.hkl)
         if not exist.any():
             raise ParameterError(
                 f"no reflections of the two domains overlap by the twin law {law.name}"
             )
         f_calc = _spread(self._calculator_at(hkl).forward(), exist)
-        notes: list[Note] = []
-        if not exist.all():
-            n, of = int((~exist).sum()), len(exist)
-            text = (
-                f"{n} of {of} reflections have no mate by the twin law {law.name}: only the "
-                "first domain contributes to them"
-            )
-            notes.append(Note(text, "warning", n))
+        notes = [*law.notes_on_mates(exist)]
         if not law.keeps_equivalents(self.crystal):
             text = (
                 f"the twin law {law.name} takes equivalent reflections to different ones: F_obs "
@@ -116,14 +110,23 @@ class UnscaledModel:
             )
             notes.append(Note(text, "warning"))
         if self.babinet:
-            return TwinDomain(law.name, (f_calc, -f_calc, None), tuple(notes))
+            return TwinDomain(law, (f_calc, -f_calc, None), tuple(notes))
         f_mask, f_layer = (None, None) if self.masked is None else self.masked.at(hkl)
         f_mask = None if f_mask is None else _spread(f_mask, exist)
         f_layer = None if f_layer is None else _spread(f_layer, exist)
-        return TwinDomain(law.name, (f_calc, f_mask, f_layer), tuple(notes))
+        return TwinDomain(law, (f_calc, f_mask, f_layer), tuple(notes))
 
-    def twinned(self, first: FixedMaskModel | MovingMaskModel, law: TwinLaw) -> TwinnedModel:
+    def twinned(
+        self, first: FixedMaskModel | MovingMaskModel, laws: Sequence[TwinLaw]
+    ) -> TwinnedModel:
         """Amplitudes of a twin with derivatives, from F_model of the first domain."""
+        others, exist = zip(*(self._mate_model(first, law) for law in laws), strict=True)
+        return TwinnedModel(first, others, exist)
+
+    def _mate_model(
+        self, first: FixedMaskModel | MovingMaskModel, law: TwinLaw
+    ) -> tuple[FixedMaskModel | MovingMaskModel, np.ndarray]:
+        """F_model of the mates of some reflections, and (n,) bool: which reflections have one."""
         mates, exist = law.mates(self.crystal, self.hkl)
         at = self.hkl[exist]
         changed: dict[str, Any] = {"calculator": self._calculator_at(mates), "scaled_at": at}
@@ -134,7 +137,7 @@ class UnscaledModel:
         elif first.f_mask is not None and self.masked is not None:
             f_mask, f_layer = self.masked.at(mates)
             changed |= {"f_mask": f_mask, "f_layer": None if first.f_layer is None else f_layer}
-        return TwinnedModel(first, replace(first, **changed), exist)
+        return replace(first, **changed), exist
 
 
 def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:

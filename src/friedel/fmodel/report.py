@@ -71,8 +71,8 @@ def _heading(model: ScaledModel) -> list[str]:
     ]
     if pairs := _pairs_text(model):
         lines.append(("Friedel", pairs))
-    if model.twin_law is not None:
-        lines.append(("twin", f"{model.twin_law}, fraction {scales.twin_fraction:.4f}"))
+    for law, fraction in model.twin_fractions.items():
+        lines.append(("twin", f"{law}, fraction {fraction:.4f}"))
     about = f"{limits[0]:.3f} - {limits[1]:.3f} from {sigma_a.n_reflections} reflections"
     lines.append(("sigma_A", about))
     title = f"{model.name} against {model.f_obs.description or model.f_obs.label}"
@@ -139,7 +139,10 @@ def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> di
         "r_work": model.r_work,
         "r_free": model.r_free,
         "twin_law": model.twin_law,
-        "scales": model.scales,
+        "twins": [
+            {"law": law, "fraction": fraction} for law, fraction in model.twin_fractions.items()
+        ],
+        "scales": dataclasses.asdict(model.scales) | {"twin_fraction": model.scales.twin_fraction},
         "mask": None if masked is None else _mask(masked),
         "solvent_fraction": model.solvent_fraction,
         "sigma_a": model.phase_statistics.sigma_a,

@@ -11,6 +11,7 @@ from friedel.fmodel.fit import FModelFit
 from friedel.fmodel.setup import ModelAndData, Setup, read_only
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.statistics import ModelStatistics
+from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
@@ -55,8 +56,19 @@ class ScaledModel(ModelAndData):
 
     @property
     def twin_law(self) -> str | None:
-        """The twin law of the fit; None without twinning."""
-        return None if self._outcome.twin is None else self._outcome.twin.law
+        """The twin law of the fit, several laws separated by "; "; None without twinning."""
+        return "; ".join(self.twin_laws) or None
+
+    @property
+    def twin_laws(self) -> tuple[str, ...]:
+        """The twin law of each further domain."""
+        return tuple(domain.law.name for domain in self._outcome.twins)
+
+    @property
+    def twin_fractions(self) -> dict[str, float]:
+        """The fraction of each further domain by its law; empty without twinning."""
+        # parameters held fixed may have fractions though there is no twin
+        return dict(zip(self.twin_laws, self.scales.twin_fractions, strict=False))
 
     @cached_property
     def has_solvent(self) -> bool:
@@ -118,23 +130,25 @@ class ScaledModel(ModelAndData):
         """
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
         model = self.with_moving_mask if moves else self.with_fixed_mask
-        if self.twin_law is not None:
-            law = self._setup.settings.twin_laws[self.twin_law]
-            twin = self._setup.components.twinned(model, law)
+        if self._outcome.twins:
+            laws = [domain.law for domain in self._outcome.twins]
+            twin = self._setup.components.twinned(model, laws)
             return twin.adjoint(atoms, w, anomalous=anomalous)
         return model.adjoint(atoms, w, anomalous=anomalous)
 
     @property
     def amplitudes(self) -> np.ndarray:
-        """(n,) amplitudes to compare with F_obs: abs(F_model), or of both domains of a twin."""
+        """(n,) amplitudes to compare with F_obs: abs(F_model), or of all domains of a twin."""
         return self._statistics.amplitudes
 
     @cached_property
     def _statistics(self) -> ModelStatistics:
-        f_model, twin = self.f_model.values, self._outcome.twin
+        f_model, scales = self.f_model.values, self.scales
         amplitudes = np.abs(f_model)
-        if twin is not None:
-            amplitudes = twin.amplitudes(f_model, self.crystal, self.f_obs.hkl, self.scales)
+        if self._outcome.twins:
+            at = self.crystal, self.f_obs.hkl, scales
+            others = (domain.f_total(*at) for domain in self._outcome.twins)
+            amplitudes = twinned_amplitudes(f_model, others, scales.twin_fractions)
         return ModelStatistics(self._setup.observed, f_model, read_only(amplitudes))
 
     @property
@@ -183,6 +197,8 @@ class ScaledModel(ModelAndData):
         notes = Notes()
         notes.extend([*self._setup.notes, *self.result.notes])
         scales, converged = self.scales, self.result.converged
+        for law, fraction in self.twin_fractions.items():
+            notes.add(f"fraction of the twin law {law}: {fraction:.4f}", "fit", fraction)
         if not converged:
             notes.add(f"the fit did not converge: {self.result.stats['message']}", "warning")
         if self.solvent_fraction == 0.0:

@@ -21,7 +21,7 @@ class ModelStatistics:
     f_model
         (n,) complex, on the scale of F_obs; for a twin, of the first domain.
     amplitudes
-        (n,) amplitudes to compare with F_obs; for a twin, of both domains together.
+        (n,) amplitudes to compare with F_obs; for a twin, of all domains together.
     """
 
     observed: Observed

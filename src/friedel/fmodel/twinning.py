@@ -1,11 +1,13 @@
-"""The other domain of a twin: overlapping reflections and their structure factors."""
+"""Further domains of a twin: overlapping reflections and their structure factors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
 from friedel.fmodel.flat_solvent_fits import best_fit
 from friedel.model.crystal import Crystal
 from friedel.model.twin_laws import TwinLaw
@@ -13,87 +15,123 @@ from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 
 FIRST_FRACTION = 0.2
-"""Starting value of a twin fraction in the fit."""
+"""Starting value of a twin fraction in the fit; with more than four laws all domains are equal."""
 
 TwinArrays = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 """F_calc, F_mask and F_layer of twin mates; the latter two are None without solvent or layer."""
 
+TwinLaws = tuple[TwinLaw, ...]
+"""Laws of one twin, one for each domain besides the first."""
+
 
 @dataclass(frozen=True, eq=False)
 class TwinDomain:
-    """Structure factors of the other domain at reflections that overlap with the first's.
+    """Structure factors of a further domain at reflections that overlap with the first's.
 
     Parameters
     ----------
     law
-        Twin law, such as ``"-h,-k,l"``.
+        Twin law.
     arrays
         Structure factors of the mates of all reflections; zero for reflections without mate.
     notes
         Warnings about the law.
     """
 
-    law: str
+    law: TwinLaw
     arrays: TwinArrays
     notes: tuple[Note, ...] = ()
 
-    def select(self, chosen: np.ndarray) -> TwinArrays:
-        """Structure factors of some reflections."""
-        c, m, y = self.arrays
-        return c[chosen], None if m is None else m[chosen], None if y is None else y[chosen]
-
-    def amplitudes(
-        self, f_model: np.ndarray, crystal: Crystal, hkl: np.ndarray, scales: ScaleParameters
-    ) -> np.ndarray:
-        """(n,) amplitudes of the twin: square roots of the mean intensity of both domains.
-
-        Parameters
-        ----------
-        f_model
-            (n,) F_model of the first domain, on the scale of F_obs.
-        hkl
-            (n, 3) reflections of the first domain.
-        """
+    def f_total(self, crystal: Crystal, hkl: np.ndarray, scales: ScaleParameters) -> np.ndarray:
+        """(n,) complex F_total of the domain, with the scales at the reflections `hkl` (n, 3)."""
         f_calc, f_mask, f_layer = self.arrays
-        other = scales.f_total(crystal, hkl, f_calc, f_mask, f_layer if scales.k_layer else None)
-        fraction = scales.twin_fraction
-        return np.sqrt((1.0 - fraction) * np.abs(f_model) ** 2 + fraction * np.abs(other) ** 2)
+        return scales.f_total(crystal, hkl, f_calc, f_mask, f_layer if scales.k_layer else None)
 
 
-def laws_to_try(crystal: Crystal, twin: str | None) -> dict[str, TwinLaw]:
-    """Laws by name for the option `twin` of :class:`friedel.FModel`; none for None."""
-    if twin is None:
-        return {}
+def arrays_of(domains: Sequence[TwinDomain], chosen: np.ndarray) -> TwinArrays:
+    """F_calc, F_mask and F_layer (k, n) of k domains at some reflections; None as in the first."""
+    c, m, y = (
+        None if parts[0] is None else np.array([values[chosen] for values in parts])
+        for parts in zip(*(domain.arrays for domain in domains), strict=True)
+    )
+    assert c is not None
+    return c, m, y
+
+
+def twinned_amplitudes(
+    f_first: np.ndarray, f_others: Iterable[np.ndarray], fractions: Sequence[float]
+) -> np.ndarray:
+    """(n,) amplitudes of a twin: square roots of the weighted mean intensity of all domains.
+
+    Parameters
+    ----------
+    f_first
+        (n,) structure factors of the first domain.
+    f_others
+        (n,) those of each further domain, zero for reflections without a mate.
+    fractions
+        Fractions of the further domains.
+    """
+    square = (1.0 - sum(fractions)) * np.abs(f_first) ** 2
+    for fraction, f_other in zip(fractions, f_others, strict=True):
+        square += fraction * np.abs(f_other) ** 2
+    return np.sqrt(square)
+
+
+def laws_to_try(crystal: Crystal, twin: str | Sequence[str] | None) -> tuple[TwinLaws, ...]:
+    """Sets of laws to choose from, for the option `twin` of :class:`friedel.FModel`.
+
+    Raises
+    ------
+    ParameterError
+        When one of several laws is ``"auto"``, or two relate the same domains.
+    """
+    wanted = (twin,) if isinstance(twin, str) else tuple(twin or ())
+    if not wanted:
+        return ()
     from friedel.readers.twin_laws import find_twin_laws  # only this needs gemmi
 
-    return find_twin_laws(crystal, twin)
+    if wanted == ("auto",):
+        return tuple((law,) for law in find_twin_laws(crystal).values())
+    if "auto" in wanted:
+        raise ParameterError("got 'auto' among several twin laws, expected one law per domain")
+    laws = tuple(law for name in wanted for law in find_twin_laws(crystal, name).values())
+    for one, other in combinations(laws, 2):
+        if one.relates_same_domains(other, crystal):
+            raise ParameterError(
+                f"the twin laws {one.name!r} and {other.name!r} relate the same domains: their "
+                "fractions cannot be told apart"
+            )
+    return (laws,)
 
 
 def best_twin(
     data: ScalingData,
     untwinned: ScalingFit,
-    domains: Iterable[TwinDomain],
+    twins: Iterable[tuple[TwinDomain, ...]],
     chosen: np.ndarray,
     options: dict[str, Any],
-) -> tuple[TwinDomain, ScalingData, ScalingFit]:
-    """The domain with which a flat solvent fits best, the data with it, and the fit.
+) -> tuple[tuple[TwinDomain, ...], ScalingData, ScalingFit]:
+    """The domains with which a flat solvent fits best, the data with them, and the fit.
 
     Parameters
     ----------
     data, untwinned
         Reflections to fit to, and the fit to them without twinning.
-    domains
-        One domain for each law, at least one.
+    twins
+        The further domains of each possible twin, at least one twin.
     chosen
         (m,) bool: which reflections of the domains are those of `data`.
     options
         Options of :func:`friedel.scaling.fit`.
     """
     start = untwinned.parameters
-    if "twin_fraction" not in options["fixed"]:
-        start = replace(start, twin_fraction=FIRST_FRACTION)
+    are_fixed = {"twin_fraction", "twin_fractions"} & set(options["fixed"])
     found = []
-    for domain in domains:
-        twinned = replace(data, twin=domain.select(chosen))
-        found.append((domain, twinned, best_fit(twinned, [start], options)))
+    for domains in twins:
+        twinned = replace(data, twin=arrays_of(domains, chosen))
+        if not are_fixed:
+            k = len(domains)
+            start = replace(start, twin_fractions=(min(FIRST_FRACTION, 1.0 / (k + 1)),) * k)
+        found.append((domains, twinned, best_fit(twinned, [start], options)))
     return min(found, key=lambda one: one[2].value)

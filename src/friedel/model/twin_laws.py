@@ -16,9 +16,15 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import ParameterError
 from friedel.model.arrays import checked_hkl
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 
 LARGEST_NUMBER = 1000
 """Largest numerator and denominator accepted; laws of real lattices have one-digit numbers."""
+
+LARGEST_ROUNDED = 12
+"""Largest denominator of fractions to which decimal elements of a law are rounded."""
+ROUNDING_OF_ELEMENTS = 0.005
+"""Largest rounding of an element; two such fractions differ by at least 1/132."""
 
 _TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d+)?)(?:/(\d+))?\*?)?([hklxyz])(?:/(\d+))?")
 
@@ -60,13 +66,7 @@ class TwinLaw:
             )
         # hkl is a row vector, multiplied from the right by the rotation that acts on a column xyz
         matrix = rows if letters == "xyz" else [list(column) for column in zip(*rows, strict=True)]
-        if abs(_determinant(matrix)) != 1:
-            raise ParameterError(f"the twin law {text!r} is not an operation on reflections")
-        denominator = lcm(*(x.denominator for row in matrix for x in row))
-        numerators = [[int(x * denominator) for x in row] for row in matrix]
-        if max(denominator, *(abs(x) for row in numerators for x in row)) > LARGEST_NUMBER:
-            raise ParameterError(f"the twin law {text!r} is not an operation on reflections")
-        return cls(text, np.array(numerators, np.int64), denominator)
+        return cls._of_rows(text, matrix)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -105,6 +105,58 @@ class TwinLaw:
         name = f"({self.name})*({other.name})"
         numerators = self.numerators @ other.numerators
         return TwinLaw(name, numerators, self.denominator * other.denominator)
+
+    @classmethod
+    def from_numbers(cls, matrix: np.ndarray) -> "TwinLaw":
+        """The law that maps the column of indices h to `matrix` (3, 3) h, named by its triplet.
+
+        Elements are rounded to the nearest fraction with a denominator of at most
+        :data:`LARGEST_ROUNDED`, as 0.333 to 1/3.
+
+        Raises
+        ------
+        ParameterError
+            When an element is no such fraction, or the law changes the volume of the cell.
+        """
+        rounded = [
+            [Fraction(float(x)).limit_denominator(LARGEST_ROUNDED) for x in row] for row in matrix
+        ]
+        if np.abs(np.array(rounded, float) - matrix).max() > ROUNDING_OF_ELEMENTS:
+            raise ParameterError(
+                f"the elements of the twin law {np.asarray(matrix).ravel().tolist()} are not "
+                "simple fractions (non-merohedral twin): use HKLF 5 data"
+            )
+        name = ",".join(map(_row_text, rounded))
+        return cls._of_rows(name, [list(column) for column in zip(*rounded, strict=True)])
+
+    @classmethod
+    def _of_rows(cls, name: str, matrix: Rows) -> "TwinLaw":
+        """The law that maps the row of indices h to h times the matrix."""
+        if abs(_determinant(matrix)) != 1:
+            raise ParameterError(f"the twin law {name!r} is not an operation on reflections")
+        denominator = lcm(*(x.denominator for row in matrix for x in row))
+        numerators = [[int(x * denominator) for x in row] for row in matrix]
+        if max(denominator, *(abs(x) for row in numerators for x in row)) > LARGEST_NUMBER:
+            raise ParameterError(f"the twin law {name!r} is not an operation on reflections")
+        return cls(name, np.array(numerators, np.int64), denominator)
+
+    def notes_on_mates(self, exist: np.ndarray) -> tuple[Note, ...]:
+        """The note on reflections without a mate, from `exist` (n,) of :meth:`mates`."""
+        n = int((~exist).sum())
+        if not n:
+            return ()
+        text = (
+            f"{n} of {len(exist)} reflections have no mate by the twin law {self.name}: only the "
+            "first domain contributes to them"
+        )
+        return (Note(text, "warning", n),)
+
+    def relates_same_domains(self, other: "TwinLaw", crystal: Crystal) -> bool:
+        """Whether two laws give equivalent mates, and so relate the same domains."""
+        rotations, _ = crystal.primitive_operations
+        turned = other.denominator * (self.numerators @ rotations.astype(np.int64))
+        scaled = self.denominator * other.numerators
+        return any((sign * scaled == one).all() for one in turned for sign in (1, -1))
 
     def is_symmetry(self, crystal: Crystal) -> bool:
         """Whether the law is a symmetry operation of the crystal's intensities."""
@@ -162,6 +214,19 @@ def _parsed_row(part: str, letters: str) -> list[Fraction] | None:
         size = Fraction(factor or 1) / divisors
         row[letters.index(letter)] += -size if sign == "-" else size
     return row if end == len(part) and end else None
+
+
+def _row_text(row: list[Fraction]) -> str:
+    """One part of a triplet, such as ``"3/2*h-k/2"``."""
+    text = ""
+    for x, letter in zip(row, "hkl", strict=True):
+        if x:
+            size, sign = abs(x), "-" if x < 0 else "+" if text else ""
+            if size.numerator == 1:
+                text += f"{sign}{letter}" + (f"/{size.denominator}" if size != 1 else "")
+            else:
+                text += f"{sign}{size}*{letter}"
+    return text or "0"
 
 
 def _determinant(m: Rows) -> Fraction:

@@ -47,8 +47,8 @@ class ScalingData:
     f_layer
         (n,) complex transform of a layer of solvent with a different density, or None.
     twin
-        F_calc, F_mask and F_layer of the reflections of the twin that overlap with these;
-        the latter two may be None. None without twinning.
+        F_calc, F_mask and F_layer of the reflections of the k further twin domains that overlap
+        with these, (k, n) each, or (n,) for one; the latter two may be None. None without twinning.
 
     Raises
     ------
@@ -68,17 +68,21 @@ class ScalingData:
         hkl = frozen_copy(checked_hkl(self.hkl))
         object.__setattr__(self, "hkl", hkl)
 
-        def column(name: str, values: np.ndarray | None) -> np.ndarray | None:
+        def column(name: str, values: np.ndarray | None, *k: int) -> np.ndarray | None:
             if values is None:
                 return None
-            return frozen_copy(values, None, (len(hkl),), name=name, error=ReflectionsError)
+            return frozen_copy(values, None, (*k, len(hkl)), name=name, error=ReflectionsError)
 
         named = {name: column(name, getattr(self, name)) for name in COLUMNS}
         for name, values in named.items():
             object.__setattr__(self, name, values)
         if self.twin is not None:
+            arrays = [None if f is None else np.atleast_2d(f) for f in self.twin]
+            k = 0 if arrays[0] is None else len(arrays[0])
             names = [f"{name} of twin mates" for name in COLUMNS[1:]]
-            of_mates = dict(zip(names, map(column, names, self.twin), strict=True))
+            of_mates = {
+                name: column(name, values, k) for name, values in zip(names, arrays, strict=True)
+            }
             object.__setattr__(self, "twin", tuple(of_mates.values()))
             named |= of_mates
         for name, values in named.items():
@@ -94,12 +98,18 @@ class ScalingData:
         """The reflections chosen by a boolean mask or by indices."""
 
         def of(values: np.ndarray | None) -> Any:
-            return None if values is None else values[chosen]
+            return None if values is None else values[..., chosen]
 
         names = ("hkl", "f_obs", "f_calc", "f_mask", "f_layer")
-        arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in names}
+        arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in names if name != "hkl"}
+        arrays["hkl"] = self.hkl[chosen]
         twin = None if self.twin is None else tuple(of(values) for values in self.twin)
         return replace(self, **arrays, twin=twin)
+
+    @property
+    def n_twins(self) -> int:
+        """k, the number of twin domains besides the first."""
+        return 0 if self.twin is None else len(self.twin[0])
 
     @property
     def has_solvent(self) -> bool:
@@ -146,34 +156,44 @@ class ScalingData:
 
     @cached_property
     def twin_difference(self) -> np.ndarray:
-        """(6, n) products of twin mates minus those of the reflections; zero without twinning."""
-        if self.twin is None:
-            return np.zeros_like(self._products)
-        return _products_of(*self.twin) - self._products
+        """(k, 6, n) products of the mates in each twin domain minus those of the reflections."""
+        differences = np.empty((self.n_twins, *self._products.shape))
+        if self.twin is not None:
+            f_calc, *solvent = self.twin
+            for i, difference in enumerate(differences):
+                f_mask, f_layer = (None if f is None else f[i] for f in solvent)
+                np.subtract(_products_of(f_calc[i], f_mask, f_layer), self._products, difference)
+        return differences
 
-    def products(self, twin_fraction: float = 0.0) -> np.ndarray:
+    def products(self, twin_fractions: Sequence[float] = ()) -> np.ndarray:
         """(6, n) CC, CM, MM, CL, ML, LL: real parts of products of F_calc, F_mask, F_layer.
 
         Amplitudes depend on phases only through these. Twinning adds intensities, and so the
         products.
         """
-        if twin_fraction == 0.0:
-            return self._products
-        return self._products + twin_fraction * self.twin_difference
+        total = self._products
+        # without twin domains, fractions have no effect
+        for fraction, difference in zip(twin_fractions, self.twin_difference, strict=False):
+            if fraction != 0.0:
+                total = total + fraction * difference
+        return total
 
     def unscaled_amplitudes(
-        self, solvent_scale: np.ndarray, k_layer: float = 0.0, twin_fraction: float = 0.0
+        self,
+        solvent_scale: np.ndarray,
+        k_layer: float = 0.0,
+        twin_fractions: Sequence[float] = (),
     ) -> np.ndarray:
-        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|, including the twin."""
+        """(n,) |F_calc + solvent_scale (F_mask + k_layer F_layer)|, including twin domains."""
         amplitudes = np.empty(len(self))
-        products = self.products(twin_fraction)
+        products = self.products(twin_fractions)
         unscaled_amplitudes(products, np.asarray(solvent_scale), k_layer, amplitudes)
         return amplitudes
 
     def amplitudes(self, parameters: ScaleParameters) -> np.ndarray:
         """(n,) |F_total| with these parameters; for twins the root of the mean |F_total|^2."""
         solvent = parameters.solvent_scale(self.stol2)
-        unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer, parameters.twin_fraction)
+        unscaled = self.unscaled_amplitudes(solvent, parameters.k_layer, parameters.twin_fractions)
         return parameters.overall_scale(self.crystal, self.hkl) * unscaled
 
     def residuals(

@@ -18,6 +18,9 @@ from friedel.scaling.targets import TARGETS, Target
 NEGLIGIBLE_K_SOL = 1e-4
 """Smallest k_sol of a solvent (electrons/Å^3; water has 0.33); below, B_sol is undetermined."""
 
+OLD_NAMES = {"twin_fraction": "twin_fractions"}
+"""Names of parameters to hold fixed that 0.1.0 had."""
+
 EXACT = 1e-6
 """Residuals below this fraction of the amplitudes are rounding errors."""
 
@@ -82,8 +85,8 @@ def fit(
         lengths of its curves are the numbers of coefficients that are fitted.
     fixed
         Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``,
-        ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fraction"``. Parameters of
-        the solvent and of the twin are also fixed where there is no solvent or no twin.
+        ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fractions"``. Parameters of
+        the solvent and of twins are also fixed where there is no solvent or no twin.
     weights
         (n,) factors of the residuals, such as 1/sigma; 1 by default.
     k_sol_min
@@ -95,7 +98,8 @@ def fit(
     Raises
     ------
     ParameterError
-        For an unknown target or parameter, or a start with k_overall <= 0.
+        For an unknown target or parameter, or a start with k_overall <= 0 or with more twin
+        fractions than domains.
     ReflectionsError
         When there are not more reflections than parameters.
     """
@@ -133,23 +137,33 @@ def problem_of(
     held, _ = _held_parameters(data, fixed)
     if start.k_sol == 0.0 and "k_sol" in held:
         held |= {"b_sol", "solvent_curve", "k_layer"}
-    return Problem(data, start, held, weights)
+    return Problem(data, _with_all_fractions(start, data.n_twins), held, weights)
+
+
+def _with_all_fractions(start: ScaleParameters, n_twins: int) -> ScaleParameters:
+    """The start with a fraction for each twin domain; those that it lacks are 0."""
+    given = start.twin_fractions
+    if not n_twins or len(given) == n_twins:
+        return start
+    if len(given) > n_twins:
+        raise ParameterError(f"got {len(given)} twin fractions, expected {n_twins}, one per law")
+    return replace(start, twin_fractions=(*given, *(0.0,) * (n_twins - len(given))))
 
 
 def _held_parameters(
     data: ScalingData, fixed: Collection[str]
 ) -> tuple[frozenset[str], tuple[Note, ...]]:
     """Parameters fixed by the caller or because there is no solvent, with notes."""
-    unknown = set(fixed) - set(PARAMETERS)
+    held = frozenset(OLD_NAMES.get(name, name) for name in fixed)
+    unknown = held - set(PARAMETERS)
     if unknown:
         raise ParameterError(
             f"cannot fix {', '.join(sorted(unknown))}: the parameters are {', '.join(PARAMETERS)}"
         )
-    held = frozenset(fixed)
     if not data.has_layer:
         held |= {"k_layer"}
     if data.twin is None:
-        held |= {"twin_fraction"}
+        held |= {"twin_fractions"}
     if data.has_solvent:
         return held, ()
     empty = Note("F_mask is zero: k_sol and B_sol are not fitted", "fit")

@@ -1,10 +1,12 @@
 """The parameters of the scale, and the tensors allowed by symmetry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from friedel.errors import ParameterError
 from friedel.kernels.reciprocal.scaling import quadratic_forms
 from friedel.model.crystal import Crystal
 from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
@@ -23,10 +25,13 @@ PARAMETERS = (
     "solvent_curve",
     "k_sol",
     "k_layer",
-    "twin_fraction",
+    "twin_fractions",
 )
 """Names of the parameters in the order of the vector that is fitted: exponents of the overall
 scale, exponents of the solvent scale, factors."""
+
+ROUNDING = 1e-9
+"""Excess over 1 of a sum of twin fractions that is a rounding error."""
 
 UNIT_TENSOR = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
 """The tensor B (Å^2) for which s^T B s / 4 is stol2."""
@@ -53,8 +58,14 @@ class ScaleParameters:
         see :func:`curve_terms`; empty for none.
     curve_range
         Least and greatest 1/d (1/Å) of the curves; outside of them, curves are constant.
-    twin_fraction
-        Fraction of the twin in the intensities; 0 for none.
+    twin_fractions
+        Fraction of each further twin domain in the intensities, in the order of the twin laws.
+        None is negative, and their sum is at most 1; empty without twinning.
+
+    Raises
+    ------
+    ParameterError
+        When twin fractions are negative or their sum exceeds 1.
     """
 
     k_overall: float = 1.0
@@ -65,7 +76,18 @@ class ScaleParameters:
     overall_curve: tuple[float, ...] = ()
     solvent_curve: tuple[float, ...] = ()
     curve_range: tuple[float, float] = (0.0, 1.0)
-    twin_fraction: float = 0.0
+    twin_fractions: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        total = sum(self.twin_fractions)
+        if min(self.twin_fractions, default=0.0) < 0.0 or total > 1.0 + ROUNDING:
+            text = ", ".join(f"{fraction:g}" for fraction in self.twin_fractions)
+            raise ParameterError(f"got twin fractions {text}, expected 0 or more, at most 1 in all")
+
+    @property
+    def twin_fraction(self) -> float:
+        """The fraction of all further twin domains together; 0 without twinning."""
+        return float(sum(self.twin_fractions))
 
     @property
     def b_iso(self) -> float:
@@ -104,7 +126,7 @@ class ScaleParameters:
     ) -> np.ndarray:
         """(n,) complex F_total on the scale of F_obs; without `f_mask` there is no solvent.
 
-        For twins it is that of one domain.
+        For twins it is that of the first domain.
         """
         if f_mask is not None:
             if f_layer is not None:
@@ -169,6 +191,30 @@ def symmetric_tensors(crystal: Crystal) -> np.ndarray:
     rank = round(float(np.trace(averaged[:, *UPPER])))  # the rank of a projection is its trace
     _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))
     return rows[:rank].reshape(-1, 3, 3)[:, *UPPER]
+
+
+def fractions_of_parts(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twin fractions (k,), and their derivatives (k, k) by the parts in rows.
+
+    A part (k,) is the fraction of a domain in what the domains before it leave of the crystal. Any
+    parts from 0 to 1 give fractions that are not negative and whose sum is at most 1, so that a
+    fit of parts needs no other limits. A single part is the fraction itself.
+    """
+    k = len(parts)
+    factors = np.where(np.eye(k, dtype=bool), parts, np.where(np.tri(k, dtype=bool), 1 - parts, 1))
+    slopes = np.empty((k, k))
+    for j in range(k):
+        by_part = factors.copy()
+        by_part[:, j] = np.where(np.arange(k) > j, -1.0, np.arange(k) == j)
+        slopes[j] = by_part.prod(axis=1)
+    return factors.prod(axis=1), slopes
+
+
+def parts_of_fractions(fractions: Sequence[float]) -> np.ndarray:
+    """(k,) parts that give these twin fractions, see :func:`fractions_of_parts`."""
+    before = 1.0 - np.concatenate([[0.0], np.cumsum(fractions)[:-1]])[: len(fractions)]
+    parts = np.divide(fractions, before, out=np.zeros(len(fractions)), where=before > ROUNDING)
+    return np.clip(parts, 0.0, 1.0)
 
 
 def as_floats(values: np.ndarray) -> tuple[float, ...]:

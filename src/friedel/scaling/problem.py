@@ -15,6 +15,8 @@ from friedel.scaling.parameters import (
     ScaleParameters,
     as_floats,
     curve_terms,
+    fractions_of_parts,
+    parts_of_fractions,
     quadratic_rows,
 )
 from friedel.scaling.reweighting import Prior
@@ -58,7 +60,8 @@ class Problem:
     """The least-squares problem of the fit: residuals, derivatives, limits and prior.
 
     The vector of all parameters is (log k_overall, components of B in the basis, overall curve,
-    B_sol, solvent curve, k_sol, k_layer, twin fraction). Curves have as many terms as in `start`.
+    B_sol, solvent curve, k_sol, k_layer, parts of the twin domains). Curves have as many terms as
+    in `start`; parts of domains define their fractions, see :func:`fractions_of_parts`.
     With a solvent curve, log |k_sol| replaces k_sol: the correlation of log |k_sol| with B_sol
     and the curve is then linear, and steps can be long.
 
@@ -86,6 +89,7 @@ class Problem:
             "b_overall": len(self.data.b_basis),
             "overall_curve": len(self.start.overall_curve),
             "solvent_curve": len(self.start.solvent_curve),
+            "twin_fractions": self.data.n_twins,
         }
 
     @cached_property
@@ -110,7 +114,8 @@ class Problem:
         k_sol = np.log(abs(start.k_sol)) if self._is_logarithmic else start.k_sol
         overall = np.log(start.k_overall), *self.data.b_components(start.b_overall)
         solvent = start.b_sol, *start.solvent_curve
-        factors = k_sol, start.k_layer, start.twin_fraction
+        twin = parts_of_fractions(start.twin_fractions[: self.data.n_twins])
+        factors = k_sol, start.k_layer, *twin
         return np.array([*overall, *start.overall_curve, *solvent, *factors])
 
     @property
@@ -120,7 +125,7 @@ class Problem:
     def limits(self, k_sol_min: float) -> np.ndarray:
         """(2, m) limits of the free parameters. With a solvent curve, B_sol has none."""
         limits = np.array([[-np.inf], [np.inf]]) * np.ones(len(self.free))
-        limits[:, self._slices["twin_fraction"]] = [[0.0], [1.0]]
+        limits[:, self._slices["twin_fractions"]] = [[0.0], [1.0]]
         if not self.start.solvent_curve:
             limits[0, self._slices["k_sol"]] = k_sol_min
             limits[0, self._slices["b_sol"]] = 0.0
@@ -160,7 +165,7 @@ class Problem:
             as_floats(part["overall_curve"]),
             as_floats(part["solvent_curve"]),
             self.start.curve_range,
-            float(part["twin_fraction"][0]),
+            as_floats(fractions_of_parts(part["twin_fractions"])[0]),
         )
         kept: dict[str, Any] = {name: getattr(self.start, name) for name in self.fixed}
         return replace(fitted, **kept)
@@ -200,9 +205,10 @@ class Problem:
         for exponent, static in ((overall, overall_static), (per_k_sol, solvent_static)):
             exponent += static
             np.exp(exponent, out=exponent)
-        k_sol, k_layer, twin_fraction = self.vector(x)[-3:]
+        k_sol, k_layer, twin_parts = self._factors(x)
         solvent = self._linear_k_sol(k_sol) * per_k_sol
-        unscaled = data.unscaled_amplitudes(solvent, k_layer, twin_fraction)
+        fractions, _ = fractions_of_parts(twin_parts)
+        unscaled = data.unscaled_amplitudes(solvent, k_layer, fractions.tolist())
         residuals = overall * unscaled
         residuals -= data.f_obs
         if self.weights is not None:
@@ -246,21 +252,29 @@ class Problem:
 
     def _slopes(self, at: ScaledAmplitudes) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of the unscaled amplitudes: (n,) by log k_sol, (m, n) by other factors."""
-        k_sol, k_layer, twin_fraction = self.vector(at.x)[-3:]
+        k_sol, k_layer, twin_parts = self._factors(at.x)
+        fractions, by_parts = fractions_of_parts(twin_parts)
         solvent = self._linear_k_sol(k_sol) * at.per_k_sol
         along_solvent, along_layer = np.empty((2, len(solvent)))
-        products = self.data.products(twin_fraction)
+        products = self.data.products(fractions.tolist())
         slopes(products, solvent, k_layer, at.unscaled, along_solvent, along_layer)
         rows = []
         if "k_sol" not in self.fixed:
             rows.append(along_solvent * (solvent if self._is_logarithmic else at.per_k_sol))
         if "k_layer" not in self.fixed:
             rows.append(along_layer)
-        if "twin_fraction" not in self.fixed:
-            difference = np.empty_like(solvent)
-            squares(self.data.twin_difference, solvent, k_layer, difference)
-            rows.append(0.5 * difference / np.maximum(at.unscaled, TINY))
+        if "twin_fractions" not in self.fixed:
+            differences = np.empty((len(fractions), len(solvent)))
+            for of_domain, difference in zip(self.data.twin_difference, differences, strict=True):
+                squares(of_domain, solvent, k_layer, difference)
+            rows += list(0.5 * (by_parts @ differences) / np.maximum(at.unscaled, TINY))
         return along_solvent * solvent, np.array(rows).reshape(len(rows), len(solvent))
+
+    def _factors(self, x: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """k_sol (or its logarithm), k_layer, and (k,) parts of the twin domains."""
+        values = self.vector(x)
+        k_sol, k_layer = (float(values[self._slices[name].start]) for name in ("k_sol", "k_layer"))
+        return k_sol, k_layer, values[self._slices["twin_fractions"]]
 
     def _linear_k_sol(self, value: float) -> float:
         if not self._is_logarithmic:

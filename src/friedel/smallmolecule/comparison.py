@@ -88,6 +88,7 @@ def fit_intensities(
         refined where the CIF states one, unless the list is SHELXL's and without it already.
     twin_laws
         One law for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
+        Reflections that a law maps between those of its domain are counted in a note.
         HKLF 5 data name their domains and take no laws.
     weights
         a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, that is 1/sigma^2.
@@ -358,10 +359,15 @@ def _observations(
     if n := merged.statistics.n_absent:
         notes = (Note(f"{n} systematically absent reflections are not used", "left out", n),)
     if all(keeps_equivalents(crystal, law) for law in laws):
-        return twinned_by_laws(merged.hkl, merged.f2, merged.sigmas, laws), merged.statistics, notes
-    observed = twinned_by_laws(data.hkl, data.f2, data.sigmas, laws)
+        observed = twinned_by_laws(crystal, merged.hkl, merged.f2, merged.sigmas, laws)
+        return observed, merged.statistics, (*notes, *observed.notes)
+    observed = twinned_by_laws(crystal, data.hkl, data.f2, data.sigmas, laws)
     text = "a twin law makes equivalent reflections differ: the data are not merged"
-    return observed, replace(merged.statistics, n_unique=len(data)), (Note(text, "default"),)
+    return (
+        observed,
+        replace(merged.statistics, n_unique=len(data)),
+        (Note(text, "default"), *observed.notes),
+    )
 
 
 def _extinction(

@@ -8,7 +8,8 @@ import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError, ReflectionsError
 from friedel.model.crystal import Crystal
-from friedel.model.twin_laws import parsed_rows
+from friedel.model.twin_laws import TwinLaw as ExactLaw, parsed_rows
+from friedel.notes import Note
 
 TwinLaw = str | Sequence[float] | np.ndarray
 
@@ -28,6 +29,8 @@ class Observations:
         (m,) index of the observation to which each contributes, and of its domain.
     n_domains
         Number of domains.
+    notes
+        Reflections without a mate.
     """
 
     hkl: np.ndarray
@@ -37,6 +40,7 @@ class Observations:
     owner: np.ndarray
     domain: np.ndarray
     n_domains: int
+    notes: tuple[Note, ...] = ()
 
     def intensities(self, squared_amplitudes: np.ndarray) -> np.ndarray:
         """(n_domains, n) |F|^2 by domain and observation, from |F|^2 (m,) of all contributing."""
@@ -79,12 +83,7 @@ def parse_twin_law(law: TwinLaw) -> np.ndarray:
 
 def keeps_equivalents(crystal: Crystal, law: np.ndarray) -> bool:
     """Whether equivalent reflections stay equivalent in the other domain: R g R^-1 in the group."""
-    rotations, _ = crystal.primitive_operations
-    inverse = np.linalg.inv(law)
-    # h is a column here, and an operation acts on it by its transpose
-    turned = np.array([law @ g.T @ inverse for g in rotations])
-    distances = np.abs(turned[:, None] - rotations.transpose(0, 2, 1)[None]).max(axis=(2, 3))
-    return bool((distances.min(axis=1) < 0.01).all())
+    return ExactLaw.from_numbers(law).keeps_equivalents(crystal)
 
 
 def is_inversion(crystal: Crystal, law: np.ndarray) -> bool:
@@ -96,32 +95,48 @@ def is_inversion(crystal: Crystal, law: np.ndarray) -> bool:
 
 
 def twinned_by_laws(
-    hkl: np.ndarray, f2: np.ndarray, sigmas: np.ndarray, laws: Sequence[np.ndarray]
+    crystal: Crystal,
+    hkl: np.ndarray,
+    f2: np.ndarray,
+    sigmas: np.ndarray,
+    laws: Sequence[np.ndarray],
 ) -> Observations:
-    """Observations to which every domain contributes one reflection: no twin, or a merohedral one.
+    """Observations to which every domain contributes the reflection that overlaps, if there is one.
+
+    Mates are exact: those of reflections that a law maps to lattice points of its domain. Others
+    are contributed by the remaining domains only, and a note gives their number.
+
+    Parameters
+    ----------
+    laws
+        Matrices as given by :func:`parse_twin_law`.
 
     Raises
     ------
     ParameterError
-        When a law gives indices that are not integers.
+        When the elements of a law are not simple fractions, or no reflections overlap by it.
     """
-    parts = [hkl]
-    for law in laws:
-        turned = hkl @ law.T
-        if np.abs(turned - np.rint(turned)).max(initial=0.0) > 0.1:
+    parts, owners, notes = [hkl], [np.arange(len(hkl))], list[Note]()
+    for matrix in laws:
+        law = ExactLaw.from_numbers(matrix)
+        mates, exist = law.mates(crystal, hkl)
+        if not exist.any():
             raise ParameterError(
-                "the twin law gives non-integral indices (non-merohedral twin): use HKLF 5 data"
+                f"no reflections of the two domains overlap by the twin law {law.name}: use HKLF 5 "
+                "data for a non-merohedral twin"
             )
-        parts.append(np.rint(turned).astype(np.int32))
-    n, n_domains = len(hkl), len(parts)
+        parts.append(mates.astype(np.int32))
+        owners.append(np.flatnonzero(exist))
+        notes.extend(law.notes_on_mates(exist))
     return Observations(
         hkl,
         f2,
         sigmas,
         np.concatenate(parts),
-        np.tile(np.arange(n), n_domains),
-        np.repeat(np.arange(n_domains), n),
-        n_domains,
+        np.concatenate(owners),
+        np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+        len(parts),
+        tuple(notes),
     )
 
 
