@@ -103,7 +103,7 @@ class ForEitherKind(click.Command):
     "--target",
     among=CHOICES["target"],
     default="l1",
-    text="What the fit minimises; all but ls (least squares) are robust against outliers.",
+    text="What the fit minimises; all but ls and ls-i (of F, of intensities) are robust.",
 )
 @click.option(
     "--keep-outliers",

@@ -14,6 +14,7 @@ from friedel.notes import Note
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.scaling.rejection import about_rejected, near_model
+from friedel.scaling.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def fit_fmodel(
     }
     if settings.search_mask:
         unscaled = _with_best_mask(unscaled, observed, settings, start, options)
-    data = unscaled.scaling_data(observed.f_obs.values, chosen)
+    data = unscaled.scaling_data(observed.f_obs.values, chosen, observed.i_obs)
     flat = _best_flat_fit(data, settings, start, options)
     fitted, twins = flat, tuple[TwinDomain, ...]()
     if settings.twin_laws:
@@ -120,7 +121,7 @@ def _choose_and_reject(
         kept = None if weights is None else weights[near]
         return data.select(near), options | {"weights": kept}
 
-    rejects = settings.reject_outliers and settings.target != "ls"
+    rejects = settings.reject_outliers and TARGETS[settings.target].is_robust
     near = near_model(data, fitted, weights) if rejects else np.ones(len(data), bool)
     kind = "flat" if settings.solvent == "babinet" else settings.solvent
     shape, notes = FLAT, tuple[Note, ...]()
@@ -160,7 +161,7 @@ def _with_best_mask(
 ) -> UnscaledModel:
     chosen = observed.work
     assert unscaled.masked is not None
-    data = unscaled.scaling_data(observed.f_obs.values, chosen)
+    data = unscaled.scaling_data(observed.f_obs.values, chosen, observed.i_obs)
     near = _best_flat_fit(data, settings, start, options).parameters
     found = mask_that_fits(unscaled.masked, data, chosen, near, options, settings.progress)
     return unscaled.with_mask(found)

@@ -22,6 +22,7 @@ from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
+from friedel.scaling.targets import TARGETS
 from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.options import parsed_options
@@ -55,7 +56,9 @@ class FModel(ModelAndData):
     target
         What the fit minimises: ``"l1"``, closest to the R-factor and least affected by outliers,
         ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Outliers
-        of a fit by any other than ``"ls"`` are left out of a last fit, see `reject_outliers`.
+        of a fit by these but ``"ls"`` are left out of a last fit, see `reject_outliers`.
+        ``"ls-i"`` is least squares of intensities with weights 1/sigma^2(I): those of the data, of
+        any sign, or else squares of amplitudes F with sigma(I) = 2 F sigma(F).
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.
@@ -67,7 +70,8 @@ class FModel(ModelAndData):
         Whether to leave the data's free set out of the fit, so that R_free is
         independent. With False the fit is to all reflections and R_free is None.
     weights
-        ``"sigma"`` to divide residuals by the sigmas of the data, ``"none"`` for equal weights.
+        ``"sigma"`` to divide residuals by the sigmas of the data, ``"none"`` for equal weights;
+        ``"ls-i"`` always uses the sigmas.
     sigma_cutoff
         Only reflections with F / sigma above this are used.
     search_mask
@@ -90,7 +94,7 @@ class FModel(ModelAndData):
         Column and value of the free set, and the part of the file that holds the data; see
         :func:`friedel.as_reflections`.
     reject_outliers
-        Whether the last fit, by a target other than ``"ls"``, leaves out the reflections more than
+        Whether the last fit by a robust target (not by least squares) leaves out reflections over
         six robust standard deviations from the model, at most 2 %. They count in all R-factors;
         :attr:`rejected` marks them.
     hydrogens
@@ -164,7 +168,7 @@ class FModel(ModelAndData):
         source = source or "xray"
         check_choices(source=source, solvent=solvent, target=target, weights=weights)
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
-        notes = Notes(strict=strict)
+        notes, of_intensities = Notes(strict=strict), TARGETS[target].of_intensities
         options |= {"source": source, "rtol": rtol, "method": method, "wavelength": wavelength}
         options["hydrogens"] = hydrogens
         own = FModel.__init__.__kwdefaults__ or ()
@@ -177,7 +181,10 @@ class FModel(ModelAndData):
             "friedel_pairs": wavelength is not None,
         }
         read, calculation, about_model = read_for_calculation(
-            model, reading, calculation, lambda: amplitudes_of(data, **which).crystal
+            model,
+            reading,
+            calculation,
+            lambda: amplitudes_of(data, intensities=of_intensities, **which).crystal,
         )
         notes.extend(about_model)
         crystal, atoms = read.crystal, read.atoms
@@ -188,6 +195,7 @@ class FModel(ModelAndData):
             sigma_cutoff=sigma_cutoff,
             use_free=use_free,
             weigh_by_sigma=weights == "sigma",
+            of_intensities=of_intensities,
             **which,
         )
         masked, hkl = None, observed.f_obs.hkl
@@ -337,6 +345,16 @@ class FModel(ModelAndData):
     def r_free(self) -> float | None:
         """R-factor of the free set; None when there is no such set."""
         return self.fitted.r_free
+
+    @property
+    def r1(self) -> float | None:
+        """R1 of a fit to intensities; see :attr:`FittedModel.r1`."""
+        return self.fitted.r1
+
+    @property
+    def wr2(self) -> float | None:
+        """wR2 of a fit to intensities; see :attr:`FittedModel.wr2`."""
+        return self.fitted.wr2
 
     @property
     def outliers(self) -> list[Outlier]:

@@ -80,8 +80,10 @@ class UnscaledModel:
         other.masked = masked
         return other
 
-    def scaling_data(self, f_obs: np.ndarray, chosen: np.ndarray) -> ScalingData:
-        """Data for the fit of scales: the reflections `chosen` (n,) of `f_obs` (n,)."""
+    def scaling_data(
+        self, f_obs: np.ndarray, chosen: np.ndarray, i_obs: np.ndarray | None = None
+    ) -> ScalingData:
+        """Data for the fit of scales: the reflections `chosen` (n,) of `f_obs`, `i_obs` (n,)."""
         part: Any = slice(None) if chosen.all() else chosen
         f_layer = None if self.masked is None else self.masked.f_layer
         f_mask = self.f_mask
@@ -92,6 +94,7 @@ class UnscaledModel:
             self.f_calc[part],
             None if f_mask is None else f_mask[part],
             None if f_layer is None else f_layer[part],
+            i_obs=None if i_obs is None else i_obs[part],
         )
 
     def twin_domain(self, law: TwinLaw) -> TwinDomain:

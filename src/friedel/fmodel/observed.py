@@ -30,6 +30,8 @@ class Observed:
         (n,) bool: can be used in fit and R-factors; is left out of the fit.
     weights
         (n,) weights of the residuals, or None for 1.
+    intensities
+        Intensities that are fitted, of any sign, with sigmas; None for a fit to amplitudes.
     notes
         Reflections left out, and doubtful data.
     """
@@ -39,6 +41,12 @@ class Observed:
     free: np.ndarray
     weights: np.ndarray | None
     notes: tuple[Note, ...]
+    intensities: Reflections | None = None
+
+    @property
+    def i_obs(self) -> np.ndarray | None:
+        """(n,) intensities that are fitted; None for a fit to amplitudes."""
+        return None if self.intensities is None else np.asarray(self.intensities.values, float)
 
     @property
     def work(self) -> np.ndarray:
@@ -59,17 +67,24 @@ def observed_for(
     sigma_cutoff: float = 0.0,
     use_free: bool = True,
     weigh_by_sigma: bool = False,
+    of_intensities: bool = False,
     **which: Any,
 ) -> Observed:
     """Data for a model in `crystal`; arguments and errors are those of the steps below."""
-    given = amplitudes_of(data, crystal, **which)
+    given = amplitudes_of(data, crystal, intensities=of_intensities, **which)
     notes = compare_crystals(crystal, given.crystal)
     f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
-    usable, about_usable = usable_reflections(f_obs, sigma_cutoff)
+    measured = of_intensities and f_obs.intensities is not None
+    usable, about_usable = usable_reflections(f_obs, sigma_cutoff, keep_zero=measured)
     free, about_free = free_set(f_obs, usable, use_free)
-    weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
     notes = (*given.notes, *notes, *about_usable, *about_free)
-    return Observed(f_obs, usable, free, weights, notes)
+    if not of_intensities:
+        weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
+        return Observed(f_obs, usable, free, weights, notes)
+    fitted, about_intensities = intensities_of(f_obs)
+    weights = None if fitted.sigmas is None else sigma_weights(fitted, usable)
+    notes = (*notes, *about_intensities)
+    return Observed(f_obs, usable, free, weights, notes, fitted)
 
 
 def amplitudes_of(
@@ -77,13 +92,14 @@ def amplitudes_of(
     crystal: Crystal | None = None,
     *,
     friedel_pairs: bool = False,
+    intensities: bool = False,
     **chosen: Any,
 ) -> Reflections:
     """Observed amplitudes, from anything that :func:`friedel.as_reflections` takes.
 
     Parameters
     ----------
-    crystal, friedel_pairs, **chosen
+    crystal, friedel_pairs, intensities, **chosen
         As for that function.
 
     Raises
@@ -95,7 +111,8 @@ def amplitudes_of(
     if not isinstance(data, Reflections) or chosen:
         from friedel.readers.amplitudes import as_reflections
 
-        data = as_reflections(data, crystal=crystal, friedel_pairs=friedel_pairs, **chosen)
+        chosen |= {"crystal": crystal, "intensities": intensities}
+        data = as_reflections(data, friedel_pairs=friedel_pairs, **chosen)
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"
@@ -145,8 +162,30 @@ def within_resolution(data: Reflections, d_min: float | None) -> Reflections:
     return data.select(inside)
 
 
+def intensities_of(data: Reflections) -> tuple[Reflections, tuple[Note, ...]]:
+    """Intensities with sigmas to fit to: those measured, or squares of amplitudes; and notes.
+
+    Squares of amplitudes F have sigma(I) = 2 F sigma(F).
+    """
+    notes = []
+    if data.intensities is not None:
+        n = int((data.intensities < 0).sum())
+        text = f"the fit is to the intensities as measured; {n} are negative"
+        notes.append(Note(text, "default", n))
+        found = dataclasses.replace(data, values=data.intensities, sigmas=data.intensity_sigmas)
+    else:
+        text = "the fit is to squares of amplitudes: the data have no intensities"
+        notes.append(Note(text, "guess", give="give intensities"))
+        sigmas = None if data.sigmas is None else 2.0 * data.values * data.sigmas
+        found = dataclasses.replace(data, values=data.values**2, sigmas=sigmas)
+    if found.sigmas is None:
+        text = "the intensities have no sigmas: all have the same weight in the fit"
+        notes.append(Note(text, "guess", give="give sigmas"))
+    return found, tuple(notes)
+
+
 def usable_reflections(
-    data: Reflections, sigma_cutoff: float = 0.0
+    data: Reflections, sigma_cutoff: float = 0.0, *, keep_zero: bool = False
 ) -> tuple[np.ndarray, tuple[Note, ...]]:
     """(n,) bool: reflections to use in fit and R-factors; notes on the others, with reasons.
 
@@ -154,6 +193,8 @@ def usable_reflections(
     ----------
     sigma_cutoff
         Only reflections with F / sigma above this are used.
+    keep_zero
+        Whether amplitudes of zero, those of negative intensities without sigmas, are used.
 
     Raises
     ------
@@ -167,7 +208,7 @@ def usable_reflections(
     reasons = {
         "missing": ~(np.isfinite(data.values) & np.isfinite(sigmas)),
         "absent by symmetry": data.crystal.is_absent(data.hkl) | ~data.hkl.any(axis=1),
-        "with F <= 0": data.values <= 0,
+        "with F <= 0": data.values < 0 if keep_zero else data.values <= 0,
         "with sigma <= 0": sigmas <= 0,
     }
     if sigma_cutoff > 0:

@@ -64,6 +64,8 @@ def _heading(model: ScaledModel) -> list[str]:
     if model.r_free is not None:
         left_out = f"{n_free} reflections left out of the fit"
         lines.append(("R_free", f"{model.r_free:.4f}   {left_out}"))
+    if model.r1 is not None and model.wr2 is not None:
+        lines.append(("intensity", f"R1 {model.r1:.4f} of I > 2 sigma(I), wR2 {model.wr2:.4f}"))
     lines += [
         ("k_overall", f"{scales.k_overall:.4g}{curve}"),
         ("B_overall", f"{scales.b_iso:.2f} Å^2; 11 22 33 12 13 23: {b}"),
@@ -138,6 +140,8 @@ def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> di
         "r_all": model.r_all,
         "r_work": model.r_work,
         "r_free": model.r_free,
+        "r1": model.r1,
+        "wr2": model.wr2,
         "twin_law": model.twin_law,
         "twins": [
             {"law": law, "fraction": fraction} for law, fraction in model.twin_fractions.items()

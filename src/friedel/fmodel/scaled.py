@@ -167,6 +167,22 @@ class ScaledModel(ModelAndData):
         return self._statistics.r_free
 
     @property
+    def r1(self) -> float | None:
+        """R1 of intensities above 2 sigma(I), for the target ``"ls-i"``; else None.
+
+        The R-factor sum abs(sqrt(I) - amplitudes) / sum sqrt(I) over the reflections of the fit.
+        """
+        return self._statistics.r1
+
+    @property
+    def wr2(self) -> float | None:
+        """wR2 of the intensities of the fit, for the target ``"ls-i"``; else None.
+
+        The root of sum w (I - amplitudes^2)^2 / sum w I^2 with w = 1/sigma^2(I).
+        """
+        return self._statistics.wr2
+
+    @property
     def outliers(self) -> list[Outlier]:
         """Outliers among all reflections used, the largest residual first."""
         return list(self._statistics.outliers)

@@ -7,7 +7,11 @@ import numpy as np
 
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.sigma_a import PhaseStatistics, free_or_all, map_coefficients, phase_statistics
-from friedel.scaling import Outlier, find_outliers, r_factor
+from friedel.reflections.agreement import r_factor, weighted_r2
+from friedel.scaling import Outlier, find_outliers
+
+STRONG = 2.0
+"""Intensities above this many sigmas count in R1, as F > 4 sigma(F) in that of SHELXL."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,31 @@ class ModelStatistics:
         """R-factor of the free set; None when there is no such set."""
         free = self.observed.left_out
         return self._r_factor(free) if free.any() else None
+
+    @property
+    def r1(self) -> float | None:
+        """R-factor of the roots of intensities above 2 sigma(I); None for a fit to amplitudes.
+
+        Only reflections of the fit count; without sigmas all with I > 0.
+        """
+        fitted, i_obs = self.observed.intensities, self.observed.i_obs
+        if fitted is None or i_obs is None:
+            return None
+        limit = 0.0 if fitted.sigmas is None else STRONG * fitted.sigmas
+        strong = self.observed.work & (i_obs > limit)
+        return r_factor(np.sqrt(i_obs[strong]), self.amplitudes[strong])
+
+    @property
+    def wr2(self) -> float | None:
+        """Root of sum w (I - F_model^2)^2 / sum w I^2, w = 1/sigma^2(I); None for amplitudes.
+
+        Only reflections of the fit count, with negative intensities as they are.
+        """
+        work, i_obs, weights = self.observed.work, self.observed.i_obs, self.observed.weights
+        if i_obs is None:
+            return None
+        squared = np.ones(int(work.sum())) if weights is None else weights[work] ** 2
+        return weighted_r2(i_obs[work], self.amplitudes[work] ** 2, squared)
 
     def _r_factor(self, chosen: np.ndarray) -> float:
         return r_factor(self.observed.f_obs.values[chosen], self.amplitudes[chosen])

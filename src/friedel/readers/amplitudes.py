@@ -48,6 +48,7 @@ def as_reflections(
     data_set: str | None = None,
     crystal: Crystal | None = None,
     friedel_pairs: bool = False,
+    intensities: bool = False,
 ) -> Reflections:
     """Observed amplitudes from a file or an object.
 
@@ -71,13 +72,16 @@ def as_reflections(
     friedel_pairs
         Whether F(+) and F(-) found without labels are kept separate, F(-) at -hkl; by default
         they are averaged. Those given by labels are kept separate.
+    intensities
+        Whether columns of intensities found without labels are used before those of amplitudes.
 
     Returns
     -------
     Reflections
         In the CCP4 asymmetric unit, sorted; equivalent ones merged with weights 1/sigma^2; of
-        intensities the amplitudes of French and Wilson [French1978]. `free` is set when the source
-        has R-free flags, and `notes` record what was chosen and left out.
+        intensities the amplitudes of French and Wilson [French1978], with the intensities beside
+        them. `free` is set when the source has R-free flags, and `notes` record what was chosen
+        and left out.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def as_reflections(
     asked = (free_label, free_value, block, data_set)
     if isinstance(data, Reflections) and asked == (None, None, None, None):
         return data
-    wanted = _Wanted(free_label, free_value, data_set, crystal, friedel_pairs)
+    wanted = _Wanted(free_label, free_value, data_set, crystal, friedel_pairs, intensities)
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
         with decoded(path):
@@ -116,6 +120,7 @@ class _Wanted(NamedTuple):
     data_set: str | None
     crystal: Crystal | None
     friedel_pairs: bool
+    intensities: bool
 
 
 def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
@@ -168,7 +173,7 @@ def _from_first(
     errors = []
     for i, table in enumerate(tables):
         try:
-            observed, notes = _columns(table, labels, wanted.data_set)
+            observed, notes = _columns(table, labels, wanted)
         except FileFormatError as error:
             errors.append(error)
             continue
@@ -183,13 +188,13 @@ def _from_first(
 
 
 def _columns(
-    table: ReflectionTable, labels: tuple[str, ...], data_set: str | None
+    table: ReflectionTable, labels: tuple[str, ...], wanted: _Wanted
 ) -> tuple[Observed, tuple[Note, ...]]:
     """The columns of the observed data; where rows tell data sets apart, those of any."""
-    of_columns = None if table.group is not None else data_set
+    of_columns = None if table.group is not None else wanted.data_set
     if labels:
         return named_columns(table, labels, of_columns)
-    return usual_columns(table, of_columns)
+    return usual_columns(table, of_columns, intensities=wanted.intensities)
 
 
 def _block_name(table: ReflectionTable) -> str:
@@ -373,13 +378,23 @@ def _merged(
         text = f"{rule}: {n_free} reflections"
         notes = (*notes, Note(text, rule.kind, n_free, give=rule.give), *free_set.notes)
     label = observed.value.label
+    measured_intensities: dict[str, Any] = {}
     if observed.is_intensity:
+        measured_intensities = {"intensities": means, "intensity_sigmas": sigmas}
         means, sigmas, about = amplitudes_from_intensities(crystal, groups.hkl, means, sigmas)
         label = "F"
         notes = (*notes, *about)
     description = f"{observed.labels} from {name}"
     return Reflections(
-        crystal, groups.hkl, means, sigmas, merged_free, label, description, notes=notes
+        crystal,
+        groups.hkl,
+        means,
+        sigmas,
+        merged_free,
+        label,
+        description,
+        notes=notes,
+        **measured_intensities,
     )
 
 

@@ -82,9 +82,11 @@ def named_columns(
 
 
 def usual_columns(
-    table: ReflectionTable, data_set: str | None = None
+    table: ReflectionTable, data_set: str | None = None, *, intensities: bool = False
 ) -> tuple[Observed, tuple[Note, ...]]:
     """The first set of observed data: amplitudes, Friedel mates, intensities, in this order.
+
+    With `intensities` these are first.
 
     Raises
     ------
@@ -92,6 +94,8 @@ def usual_columns(
         When there is none with data.
     """
     candidates = list(_candidates(table, data_set))
+    if intensities:
+        candidates.sort(key=lambda c: not c.is_intensity)
     with_data = [c for c in candidates if c.value.has_data or (c.minus and c.minus.has_data)]
     if not with_data:
         raise FileFormatError(

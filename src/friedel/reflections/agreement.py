@@ -1,5 +1,6 @@
 """Agreement of two sets of structure factors of the same reflections."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,17 @@ def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:
     """The R-factor sum |F_obs - |F_model|| / sum F_obs; NaN without reflections."""
     total = float(np.sum(f_obs))
     return float(np.abs(f_obs - np.abs(f_model)).sum()) / total if total > 0 else float("nan")
+
+
+def weighted_r2(observed: np.ndarray, model: np.ndarray, weights: np.ndarray) -> float:
+    """wR2, the root of sum w (I - I_model)^2 / sum w I^2.
+
+    Parameters
+    ----------
+    observed, model, weights
+        (n,) intensities of any sign, those of the model on their scale, and weights w.
+    """
+    return math.sqrt(float(weights @ (observed - model) ** 2) / float(weights @ observed**2))
 
 
 def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:

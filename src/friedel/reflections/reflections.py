@@ -44,6 +44,9 @@ class Reflections:
         Origin of the values, for people to read.
     notes
         Notes on decisions made when they were read or calculated, and on omitted data.
+    intensities, intensity_sigmas
+        (n,) measured intensities, of any sign, of which `values` are the amplitudes, and their
+        standard uncertainties; or None.
 
     Raises
     ------
@@ -59,13 +62,17 @@ class Reflections:
     label: str = "F"
     description: str = ""
     notes: tuple[Note, ...] = dataclasses.field(default=(), kw_only=True)
+    intensities: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
+    intensity_sigmas: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
 
-    _arrays: ClassVar[tuple[str, ...]] = ("hkl", "values", "sigmas", "free")
+    _numbers: ClassVar[tuple[str, ...]] = ("values", "sigmas", "intensities", "intensity_sigmas")
+    _arrays: ClassVar[tuple[str, ...]] = ("hkl", *_numbers, "free")
 
     def __post_init__(self) -> None:
         hkl = checked_hkl(self.hkl)
         object.__setattr__(self, "hkl", frozen_copy(hkl))
-        for name, values in (("values", self.values), ("sigmas", self.sigmas)):
+        for name in self._numbers:
+            values = getattr(self, name)
             if values is not None:
                 object.__setattr__(self, name, checked_column(name, values, len(hkl)))
         if self.free is not None:

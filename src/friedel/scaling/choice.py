@@ -208,8 +208,9 @@ def left_out_negative_log_likelihood(
     weights, fixed, k_sol_min
         See :func:`friedel.scaling.fit`.
     """
-    problem = problem_of(data, near.parameters, fixed, weights)
-    limits, prior, target = problem.limits(k_sol_min), problem.prior, near.target
+    target = near.target
+    problem = problem_of(data, near.parameters, fixed, weights, target.of_intensities)
+    limits, prior = problem.limits(k_sol_min), problem.prior
     near_at = problem.evaluate(problem.start_vector[problem.free])
     edges = np.linspace(0, len(data), N_FOLDS + 1).round().astype(int).tolist()
     values = np.empty(len(data))

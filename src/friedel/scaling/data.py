@@ -24,8 +24,8 @@ N_OUTSIDE_CURVES = 20
 as :data:`friedel.scaling.choice.EQUIVALENCE_LIMIT` was."""
 
 
-COLUMNS = ("f_obs", "f_calc", "f_mask", "f_layer")
-"""Arrays of :class:`ScalingData`; twin mates have all but the first."""
+COLUMNS = ("f_obs", "i_obs", "f_calc", "f_mask", "f_layer")
+"""Arrays of :class:`ScalingData`; twin mates have the last three."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,8 @@ class ScalingData:
     twin
         F_calc, F_mask and F_layer of the reflections of the k further twin domains that overlap
         with these, (k, n) each, or (n,) for one; the latter two may be None. None without twinning.
+    i_obs
+        (n,) observed intensities, of any sign, for a target of intensities; by default F_obs^2.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class ScalingData:
     f_mask: np.ndarray | None = None
     f_layer: np.ndarray | None = None
     twin: tuple[np.ndarray, np.ndarray | None, np.ndarray | None] | None = None
+    i_obs: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         hkl = frozen_copy(checked_hkl(self.hkl))
@@ -79,7 +82,7 @@ class ScalingData:
         if self.twin is not None:
             arrays = [None if f is None else np.atleast_2d(f) for f in self.twin]
             k = 0 if arrays[0] is None else len(arrays[0])
-            names = [f"{name} of twin mates" for name in COLUMNS[1:]]
+            names = [f"{name} of twin mates" for name in COLUMNS[2:]]
             of_mates = {
                 name: column(name, values, k) for name, values in zip(names, arrays, strict=True)
             }
@@ -100,11 +103,15 @@ class ScalingData:
         def of(values: np.ndarray | None) -> Any:
             return None if values is None else values[..., chosen]
 
-        names = ("hkl", "f_obs", "f_calc", "f_mask", "f_layer")
-        arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in names if name != "hkl"}
-        arrays["hkl"] = self.hkl[chosen]
+        arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in COLUMNS}
         twin = None if self.twin is None else tuple(of(values) for values in self.twin)
-        return replace(self, **arrays, twin=twin)
+        return replace(self, **arrays, hkl=self.hkl[chosen], twin=twin)
+
+    def observed(self, of_intensities: bool) -> np.ndarray:
+        """(n,) what a target compares with the model: F_obs, or intensities."""
+        if not of_intensities:
+            return self.f_obs
+        return self.f_obs**2 if self.i_obs is None else self.i_obs
 
     @property
     def n_twins(self) -> int:

@@ -32,7 +32,8 @@ class ScalingFit:
     Attributes
     ----------
     value
-        The target at its minimum; for ``"ls"`` the sum of squared residuals, else the negative
+        The target at its minimum; for ``"ls"``, ``"ls-i"`` the sum of squared residuals, else the
+        negative
         logarithm of the likelihood of all residuals.
     parameters
         The parameters at the minimum.
@@ -70,16 +71,16 @@ def fit(
     k_sol_min: float = 0.0,
     tolerance: float = TOLERANCE,
 ) -> ScalingFit:
-    """Fit the parameters to F_obs.
+    """Fit the parameters to F_obs, or to intensities.
 
     Parameters
     ----------
     data
         Reflections to fit to.
     target
-        ``"ls"``: least sum of (|F_total| - F_obs)^2. Robust against outliers: ``"huber"``,
-        ``"l1"`` (nearest to the R-factor) and ``"student-t"``; see
-        :mod:`friedel.scaling.targets`.
+        ``"ls"``: least sum of (|F_total| - F_obs)^2; ``"ls-i"``: of (|F_total|^2 - I_obs)^2.
+        Robust against outliers: ``"huber"``, ``"l1"`` (nearest to the R-factor) and
+        ``"student-t"``; see :mod:`friedel.scaling.targets`.
     start
         Where to start; by default the average solvent and :func:`fit_isotropic_b`. The
         lengths of its curves are the numbers of coefficients that are fitted.
@@ -88,7 +89,8 @@ def fit(
         ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fractions"``. Parameters of
         the solvent and of twins are also fixed where there is no solvent or no twin.
     weights
-        (n,) factors of the residuals, such as 1/sigma; 1 by default.
+        (n,) factors of the residuals, such as 1/sigma (of intensities for ``"ls-i"``); 1 by
+        default.
     k_sol_min
         Least k_sol allowed. 0 suits X-rays and electrons; for neutrons light water has a
         negative density. B_sol is never negative, unless there is a solvent curve.
@@ -109,7 +111,8 @@ def fit(
     start = start or fit_isotropic_b(data, fixed=held)
     if start.k_overall <= 0:
         raise ParameterError(f"k_overall starts at {start.k_overall:g}, expected more than 0")
-    problem = problem_of(data, start, held, weights)
+    of_intensities = TARGETS[target].of_intensities
+    problem = problem_of(data, start, held, weights, of_intensities)
     result = _minimise(problem, target, k_sol_min, tolerance)
     limited = "k_sol" not in held and not start.solvent_curve
     if limited and result.parameters.k_sol - k_sol_min < NEGLIGIBLE_K_SOL:
@@ -117,14 +120,16 @@ def fit(
         text = f"k_sol falls to its lower limit and is set to {k_sol_min:g}"
         notes += (Note(text, "fit", k_sol_min),)
         start = replace(result.parameters, k_sol=k_sol_min, b_sol=start.b_sol, k_layer=0.0)
-        problem = problem_of(data, start, held | {"k_sol", "k_layer"}, weights)
+        held |= {"k_sol", "k_layer"}
+        problem = problem_of(data, start, held, weights, of_intensities)
         result = _minimise(problem, target, k_sol_min, tolerance)
     return replace(result, notes=notes)
 
 
 def is_exact(result: ScalingFit, data: ScalingData) -> bool:
     """Whether a fit reproduces the data to rounding, so that residuals carry no information."""
-    return result.target.scale < EXACT * float(np.mean(data.f_obs))
+    observed = data.observed(result.target.of_intensities)
+    return result.target.scale < EXACT * float(np.mean(np.abs(observed)))
 
 
 def problem_of(
@@ -132,12 +137,13 @@ def problem_of(
     start: ScaleParameters,
     fixed: Collection[str],
     weights: np.ndarray | None = None,
+    of_intensities: bool = False,
 ) -> Problem:
     """The problem that :func:`fit` solves; parameters that data or start lack are fixed."""
     held, _ = _held_parameters(data, fixed)
     if start.k_sol == 0.0 and "k_sol" in held:
         held |= {"b_sol", "solvent_curve", "k_layer"}
-    return Problem(data, _with_all_fractions(start, data.n_twins), held, weights)
+    return Problem(data, _with_all_fractions(start, data.n_twins), held, weights, of_intensities)
 
 
 def _with_all_fractions(start: ScaleParameters, n_twins: int) -> ScaleParameters:
@@ -185,7 +191,7 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
     )
     negative_log_likelihood = float(adapted.negative_log_likelihood(at.residuals).sum())
     return ScalingFit(
-        value=float((at.residuals**2).sum()) if target == "ls" else negative_log_likelihood,
+        value=negative_log_likelihood if adapted.is_robust else float((at.residuals**2).sum()),
         parameters=problem.parameters(x),
         n_parameters=len(x),
         n_reflections=n,

@@ -27,9 +27,6 @@ CURVE_WIDTH = 3.0
 B_SOL_WIDTH = 300.0
 """Prior standard deviation of B_sol (Å^2): published values are hardly as large as this."""
 
-TINY = 1e-300
-"""Smallest divisor: where amplitudes vanish, their derivatives do as well."""
-
 OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
 """Names of the exponents of the overall and the solvent scale."""
 
@@ -43,7 +40,7 @@ class ScaledAmplitudes:
     x
         (m,) parameters.
     residuals
-        (n,) |F_total| - F_obs, weighted.
+        (n,) |F_total| - F_obs or |F_total|^2 - I_obs, weighted.
     overall, per_k_sol, unscaled
         (n,) overall scale, solvent scale for k_sol = 1, amplitudes before the overall scale.
     """
@@ -75,12 +72,15 @@ class Problem:
         Names of the fixed parameters.
     weights
         (n,) factors of the residuals, or None for 1.
+    of_intensities
+        Whether residuals are |F_total|^2 - I_obs rather than |F_total| - F_obs.
     """
 
     data: ScalingData
     start: ScaleParameters
     fixed: frozenset[str]
     weights: np.ndarray | None = None
+    of_intensities: bool = False
 
     @cached_property
     def _lengths(self) -> dict[str, int]:
@@ -171,6 +171,10 @@ class Problem:
         return replace(fitted, **kept)
 
     @cached_property
+    def _observed(self) -> np.ndarray:
+        return self.data.observed(self.of_intensities)
+
+    @cached_property
     def _exponents(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """Exponents of both scales: (n,) the fixed part, and (m, n) rows of the free parameters."""
         data, start = self.data, self.start
@@ -210,7 +214,9 @@ class Problem:
         fractions, _ = fractions_of_parts(twin_parts)
         unscaled = data.unscaled_amplitudes(solvent, k_layer, fractions.tolist())
         residuals = overall * unscaled
-        residuals -= data.f_obs
+        if self.of_intensities:
+            residuals *= residuals
+        residuals -= self._observed
         if self.weights is not None:
             residuals *= self.weights
         return ScaledAmplitudes(x, residuals, overall, per_k_sol, unscaled)
@@ -234,6 +240,8 @@ class Problem:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """:meth:`normal_equations` for each of some contiguous ranges of the reflections."""
         along_overall = at.overall if self.weights is None else at.overall * self.weights
+        if self.of_intensities:  # of F^2, from those of F
+            along_overall = 2.0 * at.overall * at.unscaled * along_overall
         along_solvent, others = self._slopes(at)
         factors = np.empty((3, len(self.data)))
         np.multiply(at.unscaled, along_overall, out=factors[0])
@@ -267,7 +275,10 @@ class Problem:
             differences = np.empty((len(fractions), len(solvent)))
             for of_domain, difference in zip(self.data.twin_difference, differences, strict=True):
                 squares(of_domain, solvent, k_layer, difference)
-            rows += list(0.5 * (by_parts @ differences) / np.maximum(at.unscaled, TINY))
+            # where amplitudes vanish, their derivatives do as well
+            halves = 0.5 * (by_parts @ differences)
+            some = at.unscaled > 0.0
+            rows += list(np.divide(halves, at.unscaled, out=np.zeros_like(halves), where=some))
         return along_solvent * solvent, np.array(rows).reshape(len(rows), len(solvent))
 
     def _factors(self, x: np.ndarray) -> tuple[float, float, np.ndarray]:

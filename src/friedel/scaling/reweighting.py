@@ -125,7 +125,7 @@ def reweighted_fit(
         gain = abs(before - after)
         # two small gains are needed, as scale and parameters are updated alternately
         settled = settled + 1 if gain < tolerance else 0
-        if settled == (1 if target.name == "ls" else 2):
+        if settled == (2 if target.is_robust else 1):
             return x, at, target.adapted(at.residuals), evaluations, True
     return x, at, target, evaluations, False
 

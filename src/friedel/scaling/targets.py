@@ -1,4 +1,4 @@
-"""Targets: assumed distributions of the residuals |F_total| - F_obs.
+"""Targets: assumed distributions of the residuals |F_total| - F_obs, or |F_total|^2 - I_obs.
 
 Each target is the negative logarithm of a probability density of r = residual / scale, whose
 `scale` is estimated from the residuals themselves. The weight w(r) = loss'(r) / r turns the fit
@@ -45,6 +45,10 @@ class Target:
 
     scale: float = 1.0
     name: ClassVar[str] = "ls"
+    is_robust: ClassVar[bool] = False
+    """Whether outliers have less influence than in least squares."""
+    of_intensities: ClassVar[bool] = False
+    """Whether residuals are those of intensities, not of amplitudes."""
 
     def adapted(self, residuals: np.ndarray) -> Self:
         """The same kind of distribution with its width (and shape) fitted to residuals."""
@@ -67,10 +71,18 @@ class Target:
         return self.loss(residuals) + math.log(self.scale)
 
 
+class IntensityLeastSquares(Target):
+    """Normal distribution of the residuals of intensities, which are not those of amplitudes."""
+
+    name = "ls-i"
+    of_intensities = True
+
+
 class Huber(Target):
     """Normal in the middle, exponential beyond [Holland1977]."""
 
     name = "huber"
+    is_robust = True
 
     def adapted(self, residuals: np.ndarray) -> Self:
         """The distribution with the width from the median absolute residual."""
@@ -98,6 +110,7 @@ class L1(Target):
     """Laplace's distribution: the sum of absolute residuals, as in the R-factor."""
 
     name = "l1"
+    is_robust = True
 
     def adapted(self, residuals: np.ndarray) -> Self:
         """The distribution of maximum-likelihood width, where the mean of r loss'(r) is 1."""
@@ -144,6 +157,7 @@ class StudentT(Target):
 
     tail: float = 4.0
     name: ClassVar[str] = "student-t"
+    is_robust: ClassVar[bool] = True
 
     def adapted(self, residuals: np.ndarray) -> Self:
         """The distribution with width and degrees of freedom after one ECM step [Lange1989]."""
@@ -183,7 +197,7 @@ class StudentT(Target):
 
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (Target(), Huber(), L1(), StudentT())
+    target.name: target for target in (Target(), IntensityLeastSquares(), Huber(), L1(), StudentT())
 }
 """The targets by name."""
 

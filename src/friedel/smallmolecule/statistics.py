@@ -11,6 +11,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 from friedel.readers.stated_refinement import StatedRefinement
+from friedel.reflections.agreement import weighted_r2
 from friedel.reflections.reflections import match
 from friedel.smallmolecule.absolute_structure import AbsoluteStructure
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
@@ -131,7 +132,7 @@ class IntensityStatistics:
     @property
     def wr2(self) -> float:
         """Root of sum w (F^2 - F^2_model)^2 / sum w F^4, over all reflections."""
-        return math.sqrt(self._weighted_residual / float(self.weights @ self.f2**2))
+        return weighted_r2(self.f2, self.f2_model, self.weights)
 
     @property
     def goodness_of_fit(self) -> float:
