@@ -55,10 +55,10 @@ class FModel(ModelAndData):
         ``"auto"`` chooses among none, flat and smooth by cross-validated likelihood.
     target
         What the fit minimises: ``"l1"``, closest to the R-factor and least affected by outliers,
-        ``"huber"``, ``"student-t"`` or ``"ls"``; see :func:`friedel.scaling.fit`. Outliers
-        of a fit by these but ``"ls"`` are left out of a last fit, see `reject_outliers`.
-        ``"ls-i"`` is least squares of intensities with weights 1/sigma^2(I): those of the data, of
-        any sign, or else squares of amplitudes F with sigma(I) = 2 F sigma(F).
+        ``"huber"``, ``"student-t"``, ``"ls"``, or ``"ls-i"``: least squares of intensities with
+        weights 1/sigma^2(I). Its intensities are those of the data, of any sign, or else squares
+        of amplitudes F with sigma(I) = 2 F sigma(F). See :func:`friedel.scaling.fit`. Outliers of
+        a fit by the first three are left out of a last fit, see `reject_outliers`.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
         `MaskParameters`.

@@ -73,7 +73,7 @@ def _heading(model: ScaledModel) -> list[str]:
     ]
     if pairs := _pairs_text(model):
         lines.append(("Friedel", pairs))
-    for law, fraction in model.twin_fractions.items():
+    for law, fraction in model.twins.items():
         lines.append(("twin", f"{law}, fraction {fraction:.4f}"))
     about = f"{limits[0]:.3f} - {limits[1]:.3f} from {sigma_a.n_reflections} reflections"
     lines.append(("sigma_A", about))
@@ -143,9 +143,7 @@ def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> di
         "r1": model.r1,
         "wr2": model.wr2,
         "twin_law": model.twin_law,
-        "twins": [
-            {"law": law, "fraction": fraction} for law, fraction in model.twin_fractions.items()
-        ],
+        "twins": [{"law": law, "fraction": fraction} for law, fraction in model.twins.items()],
         "scales": dataclasses.asdict(model.scales) | {"twin_fraction": model.scales.twin_fraction},
         "mask": None if masked is None else _mask(masked),
         "solvent_fraction": model.solvent_fraction,

@@ -65,7 +65,7 @@ class ScaledModel(ModelAndData):
         return tuple(domain.law.name for domain in self._outcome.twins)
 
     @property
-    def twin_fractions(self) -> dict[str, float]:
+    def twins(self) -> dict[str, float]:
         """The fraction of each further domain by its law; empty without twinning."""
         # parameters held fixed may have fractions though there is no twin
         return dict(zip(self.twin_laws, self.scales.twin_fractions, strict=False))
@@ -213,7 +213,7 @@ class ScaledModel(ModelAndData):
         notes = Notes()
         notes.extend([*self._setup.notes, *self.result.notes])
         scales, converged = self.scales, self.result.converged
-        for law, fraction in self.twin_fractions.items():
+        for law, fraction in self.twins.items():
             notes.add(f"fraction of the twin law {law}: {fraction:.4f}", "fit", fraction)
         if not converged:
             notes.add(f"the fit did not converge: {self.result.stats['message']}", "warning")

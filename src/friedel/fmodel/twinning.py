@@ -72,7 +72,7 @@ def twinned_amplitudes(
     fractions
         Fractions of the further domains.
     """
-    square = (1.0 - sum(fractions)) * np.abs(f_first) ** 2
+    square = max(1.0 - sum(fractions), 0.0) * np.abs(f_first) ** 2
     for fraction, f_other in zip(fractions, f_others, strict=True):
         square += fraction * np.abs(f_other) ** 2
     return np.sqrt(square)

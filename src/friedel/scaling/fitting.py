@@ -32,9 +32,8 @@ class ScalingFit:
     Attributes
     ----------
     value
-        The target at its minimum; for ``"ls"``, ``"ls-i"`` the sum of squared residuals, else the
-        negative
-        logarithm of the likelihood of all residuals.
+        The target at its minimum; for ``"ls"`` and ``"ls-i"`` the sum of squared residuals, else
+        the negative logarithm of the likelihood of all residuals.
     parameters
         The parameters at the minimum.
     n_parameters

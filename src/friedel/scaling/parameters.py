@@ -80,7 +80,7 @@ class ScaleParameters:
 
     def __post_init__(self) -> None:
         total = sum(self.twin_fractions)
-        if min(self.twin_fractions, default=0.0) < 0.0 or total > 1.0 + ROUNDING:
+        if not (min(self.twin_fractions, default=0.0) >= 0.0 and total <= 1.0 + ROUNDING):
             text = ", ".join(f"{fraction:g}" for fraction in self.twin_fractions)
             raise ParameterError(f"got twin fractions {text}, expected 0 or more, at most 1 in all")
 
