@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from friedel.data_report.describe import describe_data as describe_data
+from friedel.data_report.report import DataReport as DataReport
 from friedel.density.grid import Grid as Grid
 from friedel.errors import (
     AccuracyError as AccuracyError,
@@ -45,6 +47,7 @@ from friedel.plots.data import (
     plot_outliers as plot_outliers,
     plot_wilson as plot_wilson,
 )
+from friedel.plots.data_report import plot_data_report as plot_data_report
 from friedel.plots.density import (
     plot_cost as plot_cost,
     plot_section as plot_section,

@@ -42,6 +42,7 @@ RESULTS = (
     friedel.FittedModel,
     friedel.FModel,
     friedel.IntensityFit,
+    friedel.DataReport,
     friedel.Grid,
 )
 

@@ -140,3 +140,21 @@ def test_map_section(fmodel, tmp_path):
     axes = plot_map(fmodel, tmp_path / "map.png", width=10.0).axes[0]
     assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(10.0)
     assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+def test_data_report(tmp_path):
+    """The line that is drawn has the B of the report; too few reflections are said."""
+    from friedel.data_report.describe import describe_data
+    from friedel.plots.data_report import plot_data_report
+
+    data = observed()
+    data.to_mtz(tmp_path / "data.mtz")
+    report = describe_data(tmp_path / "data.mtz")
+    figure = plot_data_report(report, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert f"line, $B$ = {report.wilson.b:.1f} $\\rm\\AA^2$" in labels(figure)
+    line = next(x for x in figure.axes[0].lines if "line, " in str(x.get_label()))
+    (x0, x1), (y0, y1) = line.get_xdata(), line.get_ydata()
+    assert -2.0 * (y1 - y0) / (x1 - x0) == pytest.approx(report.wilson.b)
+    few = plot_data_report(replace(report, wilson=None))
+    assert any("too few" in text.get_text() for text in few.axes[0].texts)

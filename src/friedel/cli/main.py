@@ -12,6 +12,7 @@ import click
 from friedel.errors import FriedelError
 
 COMMANDS = {
+    "data": "friedel.cli.data",
     "fcalc": "friedel.cli.fcalc",
     "fmodel": "friedel.cli.fmodel",
     "formfactor": "friedel.cli.formfactor",

@@ -120,7 +120,56 @@ class _Wanted(NamedTuple):
     data_set: str | None
     crystal: Crystal | None
     friedel_pairs: bool
-    intensities: bool
+    intensities: bool = False
+    unflagged: bool = False
+
+
+class Source(NamedTuple):
+    """Measurements of one data set of a file, before equivalents are merged.
+
+    Attributes
+    ----------
+    table, observed
+        The table of the file or block, and its columns of observed data.
+    crystal
+        Cell and symmetry, of the file or as given.
+    measured
+        The usable measurements.
+    free_set
+        Free set of the rows of the table, or None.
+    notes
+        Notes on the choice of table and columns, on cell, symmetry and rows left out.
+    apart
+        Whether F(+) and F(-) are to be kept separate.
+    """
+
+    table: ReflectionTable
+    observed: Observed
+    crystal: Crystal
+    measured: "Measurements"
+    free_set: FreeSet | None
+    notes: tuple[Note, ...]
+    apart: bool
+
+
+def read_source(
+    path: str | PathLike[str],
+    *,
+    free_label: str | None = None,
+    free_value: int | None = None,
+    block: str | None = None,
+    data_set: str | None = None,
+    crystal: Crystal | None = None,
+) -> Source:
+    """The measurements of a file, chosen as :func:`as_reflections` chooses them.
+
+    Reflections without an R-free flag are included. Parameters and errors are those of
+    :func:`as_reflections`.
+    """
+    name, labels = split_labels(fspath(path))
+    wanted = _Wanted(free_label, free_value, data_set, crystal, False, unflagged=True)
+    with decoded(name):
+        return _source(_in_block(read_tables(Path(name)), block), labels, wanted)
 
 
 def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
@@ -170,6 +219,11 @@ def _from_first(
     tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: _Wanted
 ) -> Reflections:
     """The reflections of the first table that has the columns."""
+    return _merged(_source(tables, labels, wanted))
+
+
+def _source(tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: _Wanted) -> Source:
+    """The measurements in the first table that has the columns."""
     errors = []
     for i, table in enumerate(tables):
         try:
@@ -183,7 +237,7 @@ def _from_first(
             about = Note(text, "guess", len(tables) - 1, give="name it with block")
             notes = (about, *notes)
         apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
-        return _from_columns(table, observed, wanted, notes, apart)
+        return _of_columns(table, observed, wanted, notes, apart)
     raise errors[0]
 
 
@@ -228,25 +282,27 @@ def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
     return as_strided(data.value_array, strides=(record, 4), writeable=False)
 
 
-def _from_columns(
+def _of_columns(
     table: ReflectionTable,
     observed: Observed,
     wanted: _Wanted,
     notes: tuple[Note, ...],
     apart: bool,
-) -> Reflections:
-    """The reflections in the given columns; with `apart` F(-) is kept at -hkl."""
+) -> Source:
+    """The measurements in the given columns; with `apart` F(-) is to be kept at -hkl."""
     crystal, about_crystal = _crystal(table, observed.value, wanted.crystal)
     rows, about_rows = _used_rows(table, wanted.data_set)
     free_set = free_set_of(table, rows, wanted.free_label, wanted.free_value)
     notes = (*table.notes, *notes, *about_crystal, *about_rows)
-    flagged = np.ones(len(table.hkl), bool) if free_set is None else free_set.flagged
+    flagged = np.ones(len(table.hkl), bool)
+    if free_set is not None and not wanted.unflagged:
+        flagged = free_set.flagged
     measured = _measurements(table, observed, rows & flagged)
     unflagged = int((rows & ~flagged & np.isfinite(observed.value.values)).sum())
     if unflagged:
         text = f"{unflagged} reflections without an R-free flag are not used"
         notes = (*notes, Note(text, "left out", unflagged))
-    return _merged(crystal, measured, free_set, observed, table.name, notes, apart)
+    return Source(table, observed, crystal, measured, free_set, notes, apart)
 
 
 def _crystal(
@@ -298,7 +354,7 @@ def _used_rows(table: ReflectionTable, data_set: str | None) -> tuple[np.ndarray
     return used, tuple(notes)
 
 
-class _Measurements(NamedTuple):
+class Measurements(NamedTuple):
     """Values and sigmas as in a file, F(-) after F(+) and at -h.
 
     `row` (n,) is the row of each in the table; `notes` record what was left out.
@@ -311,7 +367,7 @@ class _Measurements(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) -> _Measurements:
+def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) -> Measurements:
     """The usable measurements."""
     parts = [(table.hkl, observed.value, observed.sigma)]
     if observed.minus is not None:
@@ -336,34 +392,22 @@ def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) 
             if n:
                 notes.append(Note(f"{n} reflections with {reason} are not used", "left out", n))
             use &= ~applies
-    return _Measurements(
+    return Measurements(
         hkl[use], values[use], None if sigmas is None else sigmas[use], row[use], tuple(notes)
     )
 
 
-def _merged(
-    crystal: Crystal,
-    measured: _Measurements,
-    free_set: FreeSet | None,
-    observed: Observed,
-    name: str,
-    notes: tuple[Note, ...],
-    apart: bool,
-) -> Reflections:
+def _merged(source: Source) -> Reflections:
     """Measurements mapped to the asymmetric unit, sorted, equivalent ones merged."""
-    hkl = measured.hkl
+    table, observed, crystal, measured, free_set, notes, apart = source
+    name, hkl = table.name, measured.hkl
     absent, origin = crystal.is_absent(hkl), (hkl == 0).all(axis=1)
     present = ~absent & ~origin
     notes = (*notes, *measured.notes, *_absent_notes(absent & ~origin, origin))
     if not present.any():
         raise FileFormatError(f"{name} has no observed values of {observed.labels}")
-    groups = grouped(crystal, hkl[present], friedel_mates=not apart)
-    values = measured.values[present]
-    if measured.sigmas is None:
-        means, sigmas = groups.total(values) / groups.counts, None
-    else:
-        means, sigmas = _with_sigmas(groups, values, measured.sigmas[present])
-    duplicates = len(values) - len(groups.hkl)
+    groups, means, sigmas = merged_values(source, present, friedel_mates=not apart)
+    duplicates = int(present.sum()) - len(groups.hkl)
     if duplicates and observed.minus is None:
         text = f"{duplicates} equivalent reflections are merged"
         notes = (*notes, Note(text, "default", duplicates))
@@ -396,6 +440,26 @@ def _merged(
         notes=notes,
         **measured_intensities,
     )
+
+
+def merged_values(
+    source: Source, present: np.ndarray, *, friedel_mates: bool
+) -> tuple[Groups, np.ndarray, np.ndarray | None]:
+    """Groups of equivalent measurements, their means and sigmas, each (m,), or None for sigmas.
+
+    Parameters
+    ----------
+    present
+        (n,) bool, the measurements to merge.
+    friedel_mates
+        Whether those of Friedel mates are merged, too.
+    """
+    measured = source.measured
+    groups = grouped(source.crystal, measured.hkl[present], friedel_mates=friedel_mates)
+    values = measured.values[present]
+    if measured.sigmas is None:
+        return groups, groups.total(values) / groups.counts, None
+    return groups, *_with_sigmas(groups, values, measured.sigmas[present])
 
 
 def _with_sigmas(

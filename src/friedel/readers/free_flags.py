@@ -24,13 +24,16 @@ GUESSED = "the rarest"
 class FreeSet(NamedTuple):
     """Free set: `free` and `flagged` (n,) bool, whether a row is free and whether it has a flag.
 
-    `rule` names the convention; `notes` record what looks doubtful.
+    `rule` names the convention, `label` the column, `value` its value in the free set; `notes`
+    record what looks doubtful.
     """
 
     free: np.ndarray
     flagged: np.ndarray
     rule: Note
     notes: tuple[Note, ...] = ()
+    label: str = "status"
+    value: float | str = "f"
 
 
 def free_set_of(
@@ -68,7 +71,7 @@ def free_set_of(
     known = np.unique(flags[flagged & used])
     if value is not None:
         rule = Note(f"free set is {column.label} = {value} (as requested)")
-        return FreeSet(flags == value, flagged, rule)
+        return FreeSet(flags == value, flagged, rule, (), column.label, value)
     if len(known) < 2:
         return None
     found, convention, missing = free_value(column.label, flags[flagged & used])
@@ -79,7 +82,8 @@ def free_set_of(
     kind = "guess" if convention.startswith(GUESSED) else "default"
     text = f"free set is {column.label} = {found:g} ({convention})"
     rule = Note(text, kind, give="give free_label and free_value")
-    return FreeSet(free, flagged, rule, _doubts(free[flagged & used].mean()))
+    doubts = _doubts(free[flagged & used].mean())
+    return FreeSet(free, flagged, rule, doubts, column.label, found)
 
 
 def free_value(label: str, flags: np.ndarray) -> tuple[float, str, float | None]:

@@ -47,6 +47,21 @@ def twin_laws(crystal: Crystal, wanted: str = "auto") -> dict[str, np.ndarray]:
     return {name: law.matrix for name, law in find_twin_laws(crystal, wanted).items()}
 
 
+def lattice_operations(crystal: Crystal) -> list[TwinLaw]:
+    """The rotations of the lattice, which include those of the crystal and all its twin laws.
+
+    The lattice is given the highest point symmetry that an obliquity of 3 degrees allows.
+
+    Raises
+    ------
+    SymmetryError
+        When the symmetry is not that of a tabulated space group.
+    """
+    centring = to_gemmi_spacegroup(crystal).centring_type()
+    group = gemmi.find_lattice_symmetry(to_gemmi_cell(crystal), centring, MAX_OBLIQUITY)
+    return [TwinLaw.parse(operation.as_hkl().triplet()) for operation in group.sym_ops]
+
+
 def _checked_law(crystal: Crystal, text: str) -> TwinLaw:
     law = TwinLaw.parse(text)
     if law.is_symmetry(crystal):

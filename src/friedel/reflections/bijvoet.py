@@ -32,6 +32,32 @@ def one_of_each(hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return chosen, partner[chosen]
 
 
+def separate_mates(
+    hkl: np.ndarray, of_values: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the Friedel mates of each reflection: at h and at -h, NaN where there is none.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) distinct reflections.
+    of_values, values
+        (m, 3) distinct indices and (m,) values.
+
+    Returns
+    -------
+    plus, minus
+        (n,) float64.
+    """
+    found = []
+    for wanted in (hkl, -hkl):
+        at, place = match(wanted, of_values)
+        column = np.full(len(hkl), np.nan)
+        column[at] = values[place]
+        found.append(column)
+    return found[0], found[1]
+
+
 def difference_correlation(
     hkl: np.ndarray, f_obs: np.ndarray, f_model: np.ndarray
 ) -> tuple[int, float]:

@@ -26,8 +26,6 @@ def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray
     The mean is the exponential of a polynomial in 1/d that maximises the likelihood of Wilson's
     distribution (which gives the few strongest reflections less weight than least squares).
     """
-    import scipy.optimize
-
     stol2 = crystal.stol2(hkl)
     intensity = intensity / crystal.epsilon(hkl)
     limits = resolution_limits(stol2)
@@ -36,27 +34,45 @@ def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray
     overall = float(intensity.mean())
     if overall <= 0.0:
         return np.ones(len(hkl))
-    relative = intensity / overall
+    return overall * np.exp(terms @ log_mean_fit(terms, intensity / overall))
+
+
+def log_mean_fit(
+    terms: np.ndarray, relative: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """(m,) coefficients of the logarithm of the mean that maximise Wilson's likelihood.
+
+    Parameters
+    ----------
+    terms
+        (n, m) terms of the logarithm of the mean at each reflection.
+    relative
+        (n,) I / epsilon over its overall mean; values may be negative.
+    weights
+        (n,) weights of the logarithms of the likelihoods, 1 for acentric reflections whose errors
+        are small; by default 1.
+    """
+    import scipy.optimize
+
+    n = len(relative)
+    weights = np.ones(n) if weights is None else weights
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         """Mean of log S + I / S with log S = terms @ coefficients, which is convex."""
         log_mean = terms @ coefficients
         ratio = relative * np.exp(-log_mean)
-        return float((log_mean + ratio).mean()), (1.0 - ratio) @ terms / len(ratio)
+        value = float((weights * (log_mean + ratio)).mean())
+        return value, (weights * (1.0 - ratio)) @ terms / n
 
     def curvature(coefficients: np.ndarray) -> np.ndarray:
-        ratio = relative * np.exp(-terms @ coefficients)
-        return (terms * ratio[:, None]).T @ terms / len(ratio)
+        ratio = weights * relative * np.exp(-terms @ coefficients)
+        return (terms * ratio[:, None]).T @ terms / n
 
+    start = np.zeros(terms.shape[1])
     found = scipy.optimize.minimize(
-        loss,
-        np.zeros(n_terms),
-        jac=True,
-        hess=curvature,
-        method="trust-exact",
-        options=SEARCH,
+        loss, start, jac=True, hess=curvature, method="trust-exact", options=SEARCH
     )
-    return overall * np.exp(terms @ found.x)
+    return np.asarray(found.x)
 
 
 def resolution_limits(stol2: np.ndarray) -> tuple[float, float]:

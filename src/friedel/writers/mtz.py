@@ -86,7 +86,9 @@ def mtz_type(label: str, values: np.ndarray) -> str:
         return "G"
     if label.startswith("FOM"):
         return "W"
-    return "I" if np.issubdtype(values.dtype, np.integer) else "F"
+    # R-free flags are numbers with fractions as long as some are missing
+    is_flag = "FREE" in label.upper() or np.issubdtype(values.dtype, np.integer)
+    return "I" if is_flag else "F"
 
 
 def expanded_to_p1(

@@ -1,0 +1,161 @@
+"""Anisotropy of measured intensities: how their mean depends on direction.
+
+The mean intensity is modelled as epsilon S(d) exp(-s B s / 2), where s is the reciprocal vector
+(1/Å), S a smooth function of resolution and B a symmetric tensor with trace zero that the point
+group leaves invariant. The parameters of both maximise the likelihood of Wilson's distribution.
+The logarithm of the mean is linear in them, so that there is one maximum.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.model.crystal import Crystal
+from friedel.model.tensors import UPPER, averaged_unit_tensors
+from friedel.reflections.mean_intensity import (
+    MEAN_TERMS,
+    log_mean_fit,
+    resolution_limits,
+    resolution_terms,
+)
+
+LEAST_REFLECTIONS = 200
+"""Number of reflections below which no anisotropy is determined."""
+
+CYCLES = 3
+"""Number of fits; each takes its weights from the means of the previous one."""
+
+ALONG_AXIS = np.cos(np.radians(5.0))
+"""Cosine of the largest angle at which a direction is named after an axis of the cell."""
+SMALLEST_PART = 0.05
+"""Smallest coefficient that the name of a direction contains."""
+
+
+@dataclass(frozen=True)
+class Anisotropy:
+    """Anisotropic part of the overall B of measured intensities.
+
+    Attributes
+    ----------
+    b_cart
+        B11, B22, B33, B12, B13, B23 (Å^2) in Cartesian axes, a along x; their trace is zero.
+        Amplitudes are proportional to exp(-s B s / 4).
+    principal_b
+        Eigenvalues (Å^2) in ascending order; in the first direction data extend furthest.
+    directions
+        Names of the principal directions, such as ``"a*"`` or ``"0.80 a* - 0.60 c*"``, combinations
+        of unit vectors along the reciprocal axes, or ``"directions normal to c*"``.
+    difference, difference_sigma
+        Largest difference of B between directions, Å^2, and its standard uncertainty.
+    intensity_ratio
+        Ratio of mean intensities in the two directions at the highest resolution.
+    """
+
+    b_cart: tuple[float, ...]
+    principal_b: tuple[float, float, float]
+    directions: tuple[str, str, str]
+    difference: float
+    difference_sigma: float
+    intensity_ratio: float
+
+
+def anisotropy(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray | None
+) -> Anisotropy | str:
+    """Fit the anisotropy; text that gives the reason if that is impossible.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) unique reflections.
+    intensity, sigmas
+        (n,) measured intensities, of any sign, and uncertainties. These reduce the weights of weak
+        reflections.
+    """
+    tensors = invariant_tensors(crystal)
+    if not len(tensors):
+        return "the symmetry is cubic, so that intensities cannot depend on direction"
+    if len(hkl) < LEAST_REFLECTIONS:
+        return f"{len(hkl)} reflections are too few, expected {LEAST_REFLECTIONS} or more"
+    relative = intensity / crystal.epsilon(hkl)
+    overall = float(relative.mean())
+    if overall <= 0.0:
+        return "the mean intensity is not positive"
+    stol2 = crystal.stol2(hkl)
+    s = hkl @ crystal.fractionalization
+    smooth = resolution_terms(stol2, resolution_limits(stol2), MEAN_TERMS)
+    directional = -0.5 * np.einsum("ni,kij,nj->nk", s, tensors, s)
+    terms = np.hstack([smooth, directional])
+    share = np.where(crystal.is_centric(hkl), 0.5, 1.0)
+    noise = np.zeros(len(hkl)) if sigmas is None else sigmas / crystal.epsilon(hkl) / overall
+    weights = share
+    for _ in range(CYCLES):
+        found = log_mean_fit(terms, relative / overall, weights)
+        # The variance of an intensity is that of Wilson's distribution, mean^2, and of its error
+        mean2 = np.exp(2.0 * terms @ found)
+        weights = share * mean2 / (mean2 + noise**2)
+    information = (terms * weights[:, None]).T @ terms
+    n = smooth.shape[1]
+    b = np.einsum("k,kij->ij", found[n:], tensors)
+    covariance = np.linalg.pinv(information)[n:, n:]
+    return _described(crystal, b, tensors, covariance, float(stol2.max()))
+
+
+def invariant_tensors(crystal: Crystal) -> np.ndarray:
+    """(k, 3, 3) Cartesian tensors of trace zero that the point group leaves invariant.
+
+    They are orthonormal; k is 5 in triclinic, 3, 2, 1, 1 and 0 in monoclinic to cubic symmetry.
+    """
+    rotations, _ = crystal.primitive_operations
+    # The number is exact in the basis of the cell, whatever the rounding of its angles
+    in_cell = averaged_unit_tensors(rotations)[:, *UPPER]
+    n = round(float(np.trace(in_cell))) - 1
+    turned = crystal.orthogonalization @ rotations @ crystal.fractionalization
+    full = averaged_unit_tensors(turned)
+    full = full - np.trace(full, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3.0
+    _, _, rows = np.linalg.svd(full.reshape(6, 9))
+    found = rows[:n].reshape(n, 3, 3)
+    return 0.5 * (found + found.transpose(0, 2, 1))
+
+
+def _described(
+    crystal: Crystal, b: np.ndarray, tensors: np.ndarray, covariance: np.ndarray, stol2: float
+) -> Anisotropy:
+    values, vectors = np.linalg.eigh(b)
+    first, last = vectors[:, 0], vectors[:, 2]
+    by_parameter = np.einsum("i,kij,j->k", last, tensors, last)
+    by_parameter -= np.einsum("i,kij,j->k", first, tensors, first)
+    difference = float(values[2] - values[0])
+    names = [_direction(crystal, vector) for vector in vectors.T]
+    if len(tensors) == 1:
+        # Two eigenvalues are equal, and their vectors arbitrary in a plane
+        axis = 2 if values[1] - values[0] < values[2] - values[1] else 0
+        normal = f"directions normal to {names[axis]}"
+        names = [name if i == axis else normal for i, name in enumerate(names)]
+    return Anisotropy(
+        b_cart=tuple(float(x) for x in b[*UPPER]),
+        principal_b=(float(values[0]), float(values[1]), float(values[2])),
+        directions=(names[0], names[1], names[2]),
+        difference=difference,
+        difference_sigma=float(np.sqrt(by_parameter @ covariance @ by_parameter)),
+        intensity_ratio=float(np.exp(2.0 * difference * stol2)),
+    )
+
+
+def _direction(crystal: Crystal, vector: np.ndarray) -> str:
+    """Name of a Cartesian unit vector in terms of the reciprocal axes, or of a cell axis."""
+    reciprocal = crystal.fractionalization / crystal.reciprocal_lengths[:, None]
+    direct = crystal.orthogonalization.T / np.array(crystal.cell[:3])[:, None]
+    for axes, star in ((reciprocal, "*"), (direct, "")):
+        cosines = np.abs(axes @ vector)
+        if cosines.max() > ALONG_AXIS:
+            return "abc"[int(cosines.argmax())] + star
+    parts = np.linalg.solve(reciprocal.T, vector)
+    parts *= np.sign(parts[np.abs(parts).argmax()])
+    terms = [
+        f"{'-' if x < 0 else '+'} {abs(x):.2f} {name}*"
+        for x, name in zip(parts, "abc", strict=True)
+        if abs(x) >= SMALLEST_PART
+    ]
+    text = " ".join(terms).removeprefix("+ ")
+    return text.replace("- ", "-", 1) if text.startswith("- ") else text
