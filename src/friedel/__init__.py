@@ -17,6 +17,7 @@ from typing import Any
 from friedel.compat import __all__ as _GEMMI_NAMES, old_paths
 
 _ONE_LINE_INTERFACE = {
+    "AtomFormFactors": "friedel.scattering.atom_form_factors",
     "Atoms": "friedel.model.atoms",
     "Calculator": "friedel.structure_factors.calculator",
     "CalculationOptions": "friedel.structure_factors.options",
@@ -57,6 +58,7 @@ _ONE_LINE_INTERFACE = {
     "model_density": "friedel.structure_factors.model_density",
     "neutron_length": "friedel.scattering.formfactors",
     "read_calculated": "friedel.readers.calculated",
+    "read_form_factors": "friedel.readers.form_factors",
     "release_memory": "friedel.runtime.memory",
     "plot_cost": "friedel.plots.density",
     "plot_data_report": "friedel.plots.data_report",

@@ -69,6 +69,9 @@ from friedel.readers.amplitudes import (
 from friedel.readers.calculated import (
     read_calculated as read_calculated,
 )
+from friedel.readers.form_factors import (
+    read_form_factors as read_form_factors,
+)
 from friedel.readers.models import (
     as_crystal as as_crystal,
     as_model as as_model,
@@ -91,6 +94,9 @@ from friedel.reflections.twin_statistics import (
 )
 from friedel.runtime.memory import (
     release_memory as release_memory,
+)
+from friedel.scattering.atom_form_factors import (
+    AtomFormFactors as AtomFormFactors,
 )
 from friedel.scattering.dispersion import (
     anomalous as anomalous,

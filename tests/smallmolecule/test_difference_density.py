@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import friedel
-from friedel.readers.atom_labels import labels_of_atoms
 from friedel.readers.reflection_lists import ReflectionList
 from friedel.smallmolecule.difference_density import difference_coefficients, difference_density
 
@@ -235,21 +234,15 @@ O2W O  0.6 0.2 0.3 0.02 1
     def test_in_the_order_of_the_file(self, tmp_path):
         path = tmp_path / "x.cif"
         path.write_text(self.CIF)
-        model = friedel.as_model(path)
         labels = ("Fe1", "Co1", "O2W")
         for source in (path, str(path), gemmi.read_small_structure(str(path))):
-            assert labels_of_atoms(source, model.crystal, model.atoms.frac) == labels
+            assert friedel.as_model(source).atoms.site_labels == labels
 
-    def test_by_position_if_atoms_were_left_out(self, tmp_path):
+    def test_of_the_atoms_that_remain(self, tmp_path):
         path = tmp_path / "x.cif"
         path.write_text(self.CIF)
-        model = friedel.as_model(path)
-        assert labels_of_atoms(path, model.crystal, model.atoms.frac[2:]) == ("O2W",)
-        assert labels_of_atoms(path, model.crystal, model.atoms.frac + 0.1) is None
+        atoms = friedel.as_model(path).atoms
+        assert atoms.select(np.array([False, False, True])).site_labels == ("O2W",)
 
-    def test_sources_without_labels(self, tmp_path):
-        crystal, atoms = with_inversion()
-        path = tmp_path / "list.hkl"
-        path.write_text("   1   2   3  100.00    2.00\n")
-        for source in ((crystal, atoms), None, path, tmp_path / "missing.cif"):
-            assert labels_of_atoms(source, crystal, atoms.frac) is None
+    def test_atoms_without_labels(self):
+        assert with_inversion()[1].site_labels is None

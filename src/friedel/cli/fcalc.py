@@ -11,6 +11,7 @@ from friedel.cli.fcalc_files import OF_DENSITY, OF_F, Calculation, print_table
 from friedel.cli.options import (
     BLOCK,
     F_PRIME,
+    FORM_FACTORS,
     HYDROGENS,
     RADIATION,
     STRICT,
@@ -78,6 +79,7 @@ from friedel.notes import Notes
     metavar="KIND=ENTRY",
     help="Entry of the table for one kind of atom: H=Hiso, Fe=Fe3+, Li=6Li; can be repeated.",
 )
+@FORM_FACTORS
 @click.option(
     "--normalize-it92",
     "--normalize",
@@ -120,6 +122,7 @@ def command(
     degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
     from friedel import fcalc
+    from friedel.readers.form_factors import read_form_factors
     from friedel.readers.models import as_model
     from friedel.structure_factors.scattering_options import decided_source
 
@@ -136,6 +139,8 @@ def command(
     read = as_model(model, source=given["source"] or RADIATION[0], **reading)
     given["source"], about_source = decided_source(given["source"], read)
     read = replace(read, notes=(*read.notes, *about_source))
+    if given["form_factors"]:
+        given["form_factors"] = read_form_factors(given["form_factors"])
     if given["strict"]:
         Notes(strict=True).extend(read.notes)
     echo_notes(read.notes)
@@ -190,6 +195,8 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
     from friedel.scattering.formfactors import SOURCES, form_factor_table
 
     source, table = given["source"], given["table"]
+    if given["form_factors"] and (given["scatter_as"] or given["normalize"]):
+        raise ParameterError("--form-factors replaces --scatter-as and --normalize-it92")
     if given["normalize"]:
         table = form_factor_table(table or SOURCES[source][0]).normalized()
     passed_on = ("source", "energy", "anomalous", "use_charge", "unknown")
@@ -197,7 +204,7 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
         "scattering": read_atom_types(model, given["block"]) if given["from_cif"] else None,
         "table": table,
-        "form_factors": parse_choices(given["scatter_as"]),
+        "form_factors": given["form_factors"] or parse_choices(given["scatter_as"]),
     }
 
 

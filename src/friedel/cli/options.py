@@ -27,6 +27,12 @@ TABLE = click.option("--table", metavar="NAME", help="Form factors: see friedel 
 USE_CHARGE = click.option(
     "--use-charge", is_flag=True, help="Form factors of ions where tabulated."
 )
+FORM_FACTORS = click.option(
+    "--form-factors",
+    type=click.Path(),
+    metavar="FILE",
+    help="Form factors of each atom at each reflection: a .tsc or .tscb file.",
+)
 HYDROGENS = click.option(
     "--hydrogens", is_flag=True, help="Add hydrogens of C-H and N-H groups that MODEL lacks."
 )

@@ -9,6 +9,7 @@ import click
 from friedel.cli.options import (
     BLOCK,
     F_PRIME,
+    FORM_FACTORS,
     STRICT,
     TABLE,
     USE_CHARGE,
@@ -98,6 +99,7 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
 @click.option("--scat-from-cif", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
 @radiation("xray", "electron", "neutron")
 @TABLE
+@FORM_FACTORS
 @USE_CHARGE
 @click.option("--merge-friedel", "friedel_mates", is_flag=True, help="Merge Friedel mates, too.")
 @click.option("--dmin", "d_min", type=float, metavar="NUM", help="Use data to this resolution, A.")

@@ -9,9 +9,10 @@ from friedel.density.fourier import SymmetrySum
 from friedel.density.grid import Grid, Patch, grid_shape
 from friedel.errors import ParameterError, ReflectionsError
 from friedel.kernels.reciprocal.indices import largest_indices
+from friedel.model.arrays import as_keys
 from friedel.model.crystal import Crystal
 from friedel.reflections.friedel_pairs import FriedelPairs
-from friedel.reflections.reflections import Reflections, as_keys
+from friedel.reflections.reflections import Reflections
 from friedel.runtime.memory import check_memory
 
 POINTS_PER_D_MIN = 4.0

@@ -100,6 +100,12 @@ def _check_type(given: np.ndarray, wanted: np.dtype, name: str, error: type[Frie
             )
 
 
+def as_keys(hkl: np.ndarray) -> np.ndarray:
+    """One integer for each hkl, in the same order as (h, k, l)."""
+    h, k, l = np.asarray(hkl, np.int64).T + LARGEST_INDEX
+    return (h << 42) | (k << 21) | l
+
+
 def checked_hkl(hkl: object) -> np.ndarray:
     """Miller indices as an (n, 3) int32 array.
 

@@ -39,6 +39,9 @@ class Atoms:
     u_aniso
         (n, 6) Cartesian U11, U22, U33, U12, U13, U23, Å^2, or None. An atom whose
         six numbers are not all zero is anisotropic and its `b_iso` is ignored.
+    site_labels
+        Label of each atom, as `_atom_site_label` in a CIF, or None. They relate atoms to
+        form factors of their own, see :class:`friedel.AtomFormFactors`.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Atoms:
     kind: np.ndarray
     scatterers: tuple[str, ...]
     u_aniso: np.ndarray | None = None
+    site_labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(np.atleast_2d(self.frac))
@@ -71,6 +75,10 @@ class Atoms:
             )
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "scatterers", tuple(self.scatterers))
+        if self.site_labels is not None:
+            object.__setattr__(self, "site_labels", tuple(self.site_labels))
+            if len(self.site_labels) != n:
+                raise AtomsError(f"got {len(self.site_labels)} labels of sites for {n} atoms")
 
     @classmethod
     def from_labels(
@@ -125,6 +133,9 @@ class Atoms:
     def select(self, mask: np.ndarray) -> "Atoms":
         """The atoms chosen by a boolean mask or by indices, with the same `scatterers`."""
         u_aniso = None if self.u_aniso is None else self.u_aniso[mask]
+        labels = self.site_labels
+        if labels is not None:
+            labels = tuple(labels[i] for i in np.arange(len(self))[mask])
         return dataclasses.replace(
             self,
             frac=self.frac[mask],
@@ -132,6 +143,7 @@ class Atoms:
             b_iso=self.b_iso[mask],
             kind=self.kind[mask],
             u_aniso=u_aniso,
+            site_labels=labels,
         )
 
     @cached_property

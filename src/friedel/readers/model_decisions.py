@@ -129,7 +129,9 @@ def atoms_of_stated(
     elif u_aniso is not None:
         u_aniso = u_cart_from_cif(crystal, u_aniso)
     occ, b_iso = _occupancies(stated, notes), _b_iso(stated, notes)
-    return Atoms(frac, occ, b_iso, kind, scatterers, u_aniso)
+    # Names of atoms of macromolecules are not unique
+    labels = None if stated.cartesian else tuple(str(label) for label in stated.labels)
+    return Atoms(frac, occ, b_iso, kind, scatterers, u_aniso, labels)
 
 
 def _on_their_sites(

@@ -9,7 +9,7 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.html import html_table
-from friedel.model.arrays import LARGEST_INDEX, checked_hkl, frozen_copy
+from friedel.model.arrays import as_keys as as_keys, checked_hkl, frozen_copy
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 
@@ -333,9 +333,3 @@ def match(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """
     _, i, j = np.intersect1d(as_keys(first), as_keys(second), return_indices=True)
     return i, j
-
-
-def as_keys(hkl: np.ndarray) -> np.ndarray:
-    """One integer for each hkl, in the same order as (h, k, l)."""
-    h, k, l = np.asarray(hkl, np.int64).T + LARGEST_INDEX
-    return (h << 42) | (k << 21) | l

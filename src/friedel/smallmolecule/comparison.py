@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from friedel.errors import CellError, ParameterError, ReflectionsError
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.model import Model
 from friedel.notes import Note, Notes
-from friedel.readers.atom_labels import labels_of_atoms
+from friedel.readers.form_factors import read_form_factors
 from friedel.readers.models import as_model
 from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
 from friedel.readers.stated_refinement import StatedRefinement, read_refinement
 from friedel.reflections.reflections import Reflections
+from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.smallmolecule.absolute_structure import (
     AbsoluteStructure,
     absolute_structure,
@@ -106,8 +108,9 @@ def fit_intensities(
     strict
         Whether a guess that would be a note is an error instead.
     source, **options
-        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`. The radiation is by
-        default that which the model's CIF states, or X-rays.
+        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`, which may be the
+        path of a `.tsc` or `.tscb` file. The radiation is by default that which the model's CIF
+        states, or X-rays.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def fit_intensities(
         f_calc=_of_first_contribution(observed, calculated.values),
         f_real=_of_first_contribution(observed, f_real),
         atoms=read.atoms,
-        labels=labels_of_atoms(model, read.crystal, read.atoms.frac),
+        labels=read.atoms.site_labels,
         absolute_structure=absolute,
         weighting=chosen,
         scale=scale,
@@ -201,13 +204,17 @@ def _structure_factors(
 ) -> tuple[Reflections, np.ndarray, tuple[Note, ...]]:
     """F_calc of all contributing reflections and F(-h), with f' and f'' if known, else a note."""
     notes: tuple[Note, ...] = ()
-    if scattering is not None:
+    given = options.get("form_factors")
+    if isinstance(given, str | PathLike):
+        given = options["form_factors"] = read_form_factors(given)
+    contained = isinstance(given, AtomFormFactors) and given.with_dispersion
+    if scattering is not None and not contained:
         is_own = isinstance(scattering, str) and scattering == "cif"
         options["scattering"] = origin if is_own else scattering
-    elif source == "xray" and wavelength is None:
+    elif source == "xray" and wavelength is None and not contained:
         text = "no wavelength is known: f' and f'' are not included"
         notes = (Note(text, "guess", give="give the wavelength"),)
-    elif source == "xray" and anomalous is not None:
+    elif source == "xray" and anomalous is not None and not contained:
         options.update(wavelength=wavelength, anomalous=anomalous)
     # the notes of the model have been taken already
     read, hkl = replace(read, notes=()), observed.contributing

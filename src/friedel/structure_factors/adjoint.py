@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from friedel.direct import DirectSum
+from friedel.direct import AsymmetricUnitSum, DirectSum
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.scattering.formfactors import ScatteringFactors
@@ -46,7 +46,11 @@ def through_grid(
 
 
 def through_direct_sum(
-    planned: DirectSum, atoms: Atoms, f: np.ndarray, w: np.ndarray, anomalous: bool = False
+    planned: DirectSum | AsymmetricUnitSum,
+    atoms: Atoms,
+    f: np.ndarray,
+    w: np.ndarray,
+    anomalous: bool = False,
 ) -> Gradients:
     """Derivatives of a target of direct sums.
 
@@ -55,7 +59,7 @@ def through_direct_sum(
     planned
         The sum over the same reflections.
     f
-        (n_kinds, n) form factors at the reflections, complex where there is some f''.
+        Form factors as the sum takes them, complex where there is some f''.
     w
         (n,) derivatives by the sums.
     anomalous

@@ -14,13 +14,14 @@ from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
+from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import with_fewest_gaussians
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
 from friedel.structure_factors.grid_sum import GridSum, check_memory_for
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
-from friedel.structure_factors.scattering_options import read_for_calculation
+from friedel.structure_factors.scattering_options import read_for_calculation, reflections_to
 
 SECONDS_PER_GATHER = 5e-9
 """Time per reflection and operation in reciprocal space (s)."""
@@ -73,6 +74,10 @@ class Calculator:
         if not isinstance(self.options, CalculationOptions):
             raise ParameterError(f"options are {self.options!r}, expected CalculationOptions")
         object.__setattr__(self, "hkl", frozen_copy(checked_hkl(self.hkl)))
+        if self.by_atom is not None and len(self.by_atom.labels) != len(self.atoms):
+            raise AtomsError(
+                f"got form factors of {len(self.by_atom.labels)} atoms for {len(self.atoms)} atoms"
+            )
         if len(self.hkl):
             self.factors.warn_beyond(float(np.sqrt(self.stol2.max())))
         method, on_grid = self._chosen()
@@ -135,7 +140,7 @@ class Calculator:
             For input that cannot be used, as the subclass that describes the problem.
         """
         if d_min is not None and hkl is None:
-            hkl = model.crystal.unique_reflections(d_min)
+            hkl, _ = reflections_to(model.crystal, d_min, options)
         elif hkl is None or d_min is not None:
             raise ParameterError("give either d_min or hkl, and not both")
         factors = options.factors(model.atoms.scatterers)
@@ -166,6 +171,11 @@ class Calculator:
     def describe(self) -> str:
         """A description of method and sampling."""
         return f"FFT: {self.plan}" if self.plan is not None else "direct summation"
+
+    @property
+    def by_atom(self) -> AtomFormFactors | None:
+        """Form factors of individual atoms, None for form factors by kind of atom."""
+        return self.factors.by_atom
 
     @cached_property
     def stol2(self) -> np.ndarray:
@@ -208,7 +218,7 @@ class Calculator:
             f = grid_sum.structure_factors(atoms.frac, self.threads)
         if self.factors.mott_bethe:
             f *= self.factors.post_factor(self.stol2)
-        at_origin = self.stol2 == 0.0
+        at_origin = self._at_origin
         if at_origin.any():
             f[at_origin] = self._forward_scattering(atoms)
         return f
@@ -241,7 +251,7 @@ class Calculator:
         self, atoms: Atoms, grid_sum: GridSum | None, w: np.ndarray, anomalous: bool
     ) -> Gradients:
         w = checked_weights(w, len(self.hkl))
-        at_origin = self.stol2 == 0.0
+        at_origin = self._at_origin
         inner = np.where(at_origin, 0.0, w * self.factors.post_factor(self.stol2))
         if grid_sum is None:
             f = self._form_factors
@@ -274,12 +284,28 @@ class Calculator:
         return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
 
     @cached_property
-    def _direct_sum(self) -> direct.DirectSum:
+    def _at_origin(self) -> np.ndarray:
+        """(n,) bool: reflections (0, 0, 0) whose F is calculated from the limits of f at 0."""
+        return (self.stol2 == 0.0) & (self.by_atom is None)
+
+    @cached_property
+    def _direct_sum(self) -> direct.DirectSum | direct.AsymmetricUnitSum:
+        if self.by_atom is not None:
+            return direct.AsymmetricUnitSum(self.crystal, self.hkl, self.threads)
         return direct.DirectSum(self.crystal, self.hkl, self.threads)
 
     @cached_property
     def _form_factors(self) -> np.ndarray:
-        """(n_kinds, n) form factors at the reflections, complex where there is some f''."""
+        """(n_kinds, n) form factors at the reflections, complex where there is some f''.
+
+        Those of individual atoms are (n_atoms, m), at all equivalents of the reflections.
+        """
+        if self.by_atom is not None:
+            assert isinstance(self._direct_sum, direct.AsymmetricUnitSum)
+            f = self.by_atom.at(self._direct_sum.indices)
+            dispersion = self.factors.a.sum(axis=1) + 1j * self.factors.f_double_prime
+            f += dispersion[self.atoms.kind][:, None]
+            return f
         f = self.factors.f(self.stol2)
         imaginary = self.factors.f_double_prime
         return f + 1j * imaginary[:, None] if imaginary.any() else f
@@ -296,6 +322,8 @@ class Calculator:
             raise AtomsError(
                 f"got atoms of kinds {atoms.scatterers}, planned for {self.atoms.scatterers}"
             )
+        if self.by_atom is not None and len(atoms) != len(self.atoms):
+            raise AtomsError(f"got {len(atoms)} atoms, planned for {len(self.atoms)}")
         return atoms
 
     def _grid_sum_for(self, atoms: Atoms) -> GridSum | None:
@@ -338,6 +366,10 @@ class Calculator:
     def _chosen(self) -> tuple[str, GridSum | None]:
         """The method, and for the FFT the planned sum."""
         asked, n = self._asked, len(self.hkl)
+        if self.by_atom is not None:
+            if asked == "fft":
+                raise ParameterError("form factors of individual atoms are summed directly")
+            return "direct", None
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
         nothing_to_sum = not self.stol2.any() or not self.atoms.occ.any()
         if asked == "direct" or nothing_to_sum:

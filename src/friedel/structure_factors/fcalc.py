@@ -11,7 +11,7 @@ from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
-from friedel.structure_factors.scattering_options import read_for_calculation
+from friedel.structure_factors.scattering_options import read_for_calculation, reflections_to
 
 
 def fcalc(
@@ -32,7 +32,8 @@ def fcalc(
         Path of a PDB, mmCIF or small-molecule CIF file (also .gz), ``gemmi.Structure``,
         ``gemmi.SmallStructure``, or a pair (crystal, atoms).
     d_min
-        Resolution limit, Å: the unique, non-absent reflections to it, without (0, 0, 0).
+        Resolution limit, Å: the unique, non-absent reflections to it, without (0, 0, 0). With
+        form factors of individual atoms those of their reflections.
     hkl
         (n, 3) reflections, instead of `d_min`, with any indices; their order is kept.
     friedel_pairs
@@ -87,9 +88,13 @@ def fcalc(
     notes = Notes(strict=strict)
     notes.extend(found)
     n = 0
-    if friedel_pairs and (d_min is None) != (hkl is None):
-        hkl = checked_hkl(hkl) if d_min is None else read.crystal.unique_reflections(d_min)
-        d_min, n = None, len(hkl)
+    if d_min is not None and hkl is None:
+        hkl, about = reflections_to(read.crystal, d_min, numbers)
+        d_min = None
+        notes.extend(about)
+    if friedel_pairs and d_min is None and hkl is not None:
+        hkl = checked_hkl(hkl)
+        n = len(hkl)
         hkl = np.concatenate([hkl, -hkl])
     calculator = Calculator.of(read, d_min=d_min, hkl=hkl, options=numbers)
     notes.extend(calculator.factors.notes)

@@ -67,6 +67,8 @@ def model_density(
     reading, options = parsed_options("model_density", keywords, own, options, KEYWORDS)
     if options.source == "mott-bethe":
         raise ParameterError("there is no density for mott-bethe: expected source='electron'")
+    if options.is_by_atom:
+        raise ParameterError("form factors of individual atoms give no density on a grid")
     d_min = checked_d_min(d_min)
     rate = DEFAULT_RATE if options.rate is None else options.rate
     cutoff = DEFAULT_CUTOFF if options.cutoff is None else options.cutoff

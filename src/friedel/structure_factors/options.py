@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, TypedDict
 
@@ -11,8 +12,20 @@ from friedel.accuracy.plan import Fixed, checked_rtol
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.runtime.threads import checked_threads
-from friedel.scattering.formfactors import FormFactorTable, ScatteringFactors, scattering_factors
+from friedel.scattering.atom_form_factors import AtomFormFactors
+from friedel.scattering.formfactors import (
+    FormFactorTable,
+    ScatteringFactors,
+    factors_of_atoms,
+    scattering_factors,
+)
 from friedel.scattering.formfactors.scattering import CustomFormFactor
+
+FormFactors = Mapping[str, CustomFormFactor] | AtomFormFactors | str | PathLike[str]
+"""Form factors by kind of atom, or those of individual atoms or the path of a file of them."""
+
+SOURCES_BY_ATOM = ("xray", "electron")
+"""Types of radiation for which atoms can have form factors of their own."""
 
 
 class CalculationKeywords(TypedDict, total=False):
@@ -22,7 +35,7 @@ class CalculationKeywords(TypedDict, total=False):
     table: str | FormFactorTable | None
     use_charge: bool
     unknown: str
-    form_factors: Mapping[str, CustomFormFactor] | None
+    form_factors: FormFactors | None
     addends: Mapping[str, complex] | None
     wavelength: float | None
     energy: float | None
@@ -59,6 +72,9 @@ class CalculationOptions:
     source, table, use_charge, unknown, form_factors, addends
         Radiation and form factors; see :func:`friedel.scattering.formfactors.scattering_factors`.
         By default the radiation is that which the CIF of a small structure states, or X-rays.
+        `form_factors` may also be the path of a `.tsc` or `.tscb` file, or
+        :class:`friedel.AtomFormFactors`: form factors of each atom at each reflection. They
+        are summed directly; f' and f'' are added unless they contain them.
     wavelength, energy
         Å or eV: f' and f'' of every element are added, as `addends`.
     anomalous
@@ -87,7 +103,7 @@ class CalculationOptions:
     table: str | FormFactorTable | None = None
     use_charge: bool = False
     unknown: str = "O"
-    form_factors: Mapping[str, CustomFormFactor] | None = None
+    form_factors: FormFactors | None = None
     addends: Mapping[str, complex] | None = None
     wavelength: float | None = None
     energy: float | None = None
@@ -114,6 +130,8 @@ class CalculationOptions:
         self._freeze_mappings()
         object.__setattr__(self, "rtol", checked_rtol(self.rtol))
         Fixed(self.rate, self.blur, self.cutoff, self.dtype)  # checks them
+        if self.is_by_atom:
+            self._check_by_atom()
         checked_threads(self.threads)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -127,13 +145,35 @@ class CalculationOptions:
     def _freeze_mappings(self) -> None:
         for name in ("form_factors", "addends"):
             given = getattr(self, name)
-            if given is not None:
+            if isinstance(given, Mapping):
                 object.__setattr__(self, name, MappingProxyType(dict(given)))
 
     @property
     def radiation(self) -> str:
         """`source`, or X-rays where neither the user nor the file has decided."""
         return self.source or "xray"
+
+    @property
+    def is_by_atom(self) -> bool:
+        """Whether form factors are those of individual atoms, not of kinds of atoms."""
+        return self.form_factors is not None and not isinstance(self.form_factors, Mapping)
+
+    def _check_by_atom(self) -> None:
+        if not isinstance(self.form_factors, AtomFormFactors | str | PathLike):
+            raise ParameterError(
+                f"got form_factors={self.form_factors!r:.60}, expected a dictionary, "
+                "AtomFormFactors or the path of a .tsc or .tscb file"
+            )
+        what = "form factors of individual atoms"
+        if self.method == "fft" or self.fixed.is_binding:
+            given = "method='fft'" if self.method == "fft" else "sampling of a density"
+            raise ParameterError(f"{what} are summed directly; got {given}")
+        if self.radiation not in SOURCES_BY_ATOM:
+            raise ParameterError(
+                f"{what} are for X-rays or electrons; got source={self.radiation!r}"
+            )
+        if self.table is not None or self.use_charge:
+            raise ParameterError(f"{what} replace a table: give no table and no use_charge")
 
     @cached_property
     def fixed(self) -> Fixed:
@@ -155,17 +195,22 @@ class CalculationOptions:
         Raises
         ------
         ParameterError
-            For an unknown source or table.
+            For an unknown source or table, or the path of a file, which is not read here.
         ElementError
             For an element that the table does not have.
         """
+        given = self.form_factors
+        if isinstance(given, AtomFormFactors):
+            return factors_of_atoms(given, tuple(scatterers), self.radiation, self.addends)
+        if isinstance(given, str | PathLike):
+            raise ParameterError(f"the form factors of {given} are not read yet")
         return scattering_factors(
             tuple(scatterers),
             self.radiation,
             table=self.table,
             use_charge=self.use_charge,
             unknown=self.unknown,
-            form_factors=self.form_factors,
+            form_factors=given,
             addends=self.addends,
         )
 

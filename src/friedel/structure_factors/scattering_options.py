@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from friedel.errors import FileFormatError, ParameterError
+import numpy as np
+
+from friedel.errors import FileFormatError, ParameterError, ResolutionError
+from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note
+from friedel.readers.form_factors import read_form_factors
 from friedel.readers.model_decisions import FallBack
 from friedel.readers.models import as_model
+from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import GaussianSum
 from friedel.structure_factors.options import CalculationOptions, ReadingKeywords
 
@@ -28,7 +33,8 @@ def read_for_calculation(
         Keyword arguments of :func:`friedel.as_model`.
     options
         The options of the call. In those returned `source` is decided, and `wavelength`, `energy`,
-        `anomalous` and `scattering` are replaced by `addends` and `form_factors`.
+        `anomalous` and `scattering` are replaced by `addends` and `form_factors`; form factors of
+        individual atoms are in the order of the atoms.
     crystal
         Cell and symmetry for a model that states none; see :func:`friedel.as_model`.
 
@@ -42,14 +48,22 @@ def read_for_calculation(
     options = options.replace(source=source)
     notes = [*read.notes, *about_source]
     numbers: dict[str, Any] = {}
+    by_atom = None
+    if options.is_by_atom:
+        by_atom = _form_factors_of_atoms(read, options.form_factors)
+        notes.append(_about(by_atom))
+        numbers["form_factors"] = by_atom
     if options.scattering is not None:
         is_own = isinstance(options.scattering, str) and options.scattering == "cif"
-        origin = model if is_own else options.scattering
+        origin, of_kinds = model if is_own else options.scattering, options.form_factors
         block = reading.get("block") if is_own else None
-        given, note = cif_scattering(origin, read, options.radiation, block)
+        given, note = cif_scattering(
+            origin, read, options.radiation, block, dispersion_only=options.is_by_atom
+        )
         notes.append(note)
-        numbers["form_factors"] = {**given.pop("form_factors"), **(options.form_factors or {})}
-        numbers |= given
+        if by_atom is None and (of_kinds is None or isinstance(of_kinds, Mapping)):
+            numbers["form_factors"] = {**given["form_factors"], **(of_kinds or {})}
+        numbers |= {name: value for name, value in given.items() if name != "form_factors"}
     if options.wavelength is not None or options.energy is not None:
         if options.addends is not None:
             raise ParameterError("f' and f'' come from addends or from a wavelength, not from both")
@@ -60,6 +74,8 @@ def read_for_calculation(
             options.energy,
             options.anomalous,
         )
+    if by_atom is not None and by_atom.with_dispersion:
+        numbers["addends"] = None
     plain = {"wavelength": None, "energy": None, "anomalous": None, "scattering": None}
     return read, options.replace(**plain, **numbers), notes
 
@@ -70,6 +86,41 @@ def decided_source(asked: str | None, read: Model) -> tuple[str, tuple[Note, ...
     if asked is not None or source == "xray":
         return source, ()
     return source, (Note(f"the file states its radiation: {source} scattering is used", "file"),)
+
+
+def _form_factors_of_atoms(read: Model, given: Any) -> AtomFormFactors:
+    """The form factors of the model's atoms, in their order."""
+    by_atom = given if isinstance(given, AtomFormFactors) else read_form_factors(given)
+    return by_atom.of_atoms(read.crystal, read.atoms)
+
+
+def _about(by_atom: AtomFormFactors) -> Note:
+    contained = "; they contain f' and f''" if by_atom.with_dispersion else ""
+    n = len(by_atom.labels)
+    text = f"form factors of {n} atoms at {len(by_atom.hkl)} indices from {by_atom.name}"
+    return Note(text + contained, "file", n)
+
+
+def reflections_to(
+    crystal: Crystal, d_min: float, options: CalculationOptions
+) -> tuple[np.ndarray, tuple[Note, ...]]:
+    """(n, 3) unique reflections to `d_min` (Å) that have form factors, and a note on the others.
+
+    Raises
+    ------
+    ResolutionError
+        When `d_min` is not positive, or there are no such reflections.
+    """
+    if not isinstance(options.form_factors, AtomFormFactors):
+        return crystal.unique_reflections(d_min), ()
+    by_atom = options.form_factors
+    hkl, n = by_atom.unique_reflections(crystal, d_min)
+    if not len(hkl):
+        raise ResolutionError(f"{by_atom.name} has no reflections to {d_min:g} A")
+    if len(hkl) == n:
+        return hkl, ()
+    text = f"{n - len(hkl)} of {n} reflections to {d_min:g} A are not in {by_atom.name}"
+    return hkl, (Note(text, "left out", n - len(hkl)),)
 
 
 def addends_of(
@@ -102,7 +153,12 @@ def addends_of(
 
 
 def cif_scattering(
-    origin: Any, read: Model, source: str, block: str | None = None
+    origin: Any,
+    read: Model,
+    source: str,
+    block: str | None = None,
+    *,
+    dispersion_only: bool = False,
 ) -> tuple[dict[str, Any], Note]:
     """Form factors and addends of the atoms of a model from a CIF, and a note on them.
 
@@ -112,6 +168,8 @@ def cif_scattering(
         What :func:`friedel.readers.atom_types.read_atom_types` takes, or the types themselves.
     block
         Name of the block of a file.
+    dispersion_only
+        Whether those for X-rays are f' and f'' alone.
 
     Raises
     ------
@@ -136,7 +194,8 @@ def cif_scattering(
         lengths = pick(types.neutron)
         found, result = {"neutron lengths": lengths}, {"form_factors": lengths}
     else:
-        sums = {label: GaussianSum(*ab) for label, ab in pick(types.cromer_mann).items()}
+        known = {} if dispersion_only else types.cromer_mann
+        sums = {label: GaussianSum(*ab) for label, ab in pick(known).items()}
         dispersion = pick(types.dispersion)
         found = {"form factors": sums, "f' and f''": dispersion}
         result = {"form_factors": sums, "addends": dispersion}

@@ -4,7 +4,12 @@ from friedel.scattering.formfactors.fitting import FittedSum, fit_gaussians
 from friedel.scattering.formfactors.gaussians import GaussianSum
 from friedel.scattering.formfactors.isotopes import neutron_length
 from friedel.scattering.formfactors.published import TABLES, form_factor_table
-from friedel.scattering.formfactors.scattering import SOURCES, ScatteringFactors, scattering_factors
+from friedel.scattering.formfactors.scattering import (
+    SOURCES,
+    ScatteringFactors,
+    factors_of_atoms,
+    scattering_factors,
+)
 from friedel.scattering.formfactors.tables import FormFactorTable
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "FormFactorTable",
     "GaussianSum",
     "ScatteringFactors",
+    "factors_of_atoms",
     "fit_gaussians",
     "form_factor_table",
     "neutron_length",

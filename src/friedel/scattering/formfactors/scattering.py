@@ -10,6 +10,7 @@ from friedel.constants import MOTT_BETHE
 from friedel.errors import FriedelWarning, ParameterError
 from friedel.model.elements import element_of_entry, element_record, make_label, parse_label
 from friedel.notes import Note
+from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
 from friedel.scattering.formfactors.published import form_factor_table
 from friedel.scattering.formfactors.tables import FormFactorTable, extrapolation
@@ -48,6 +49,9 @@ class ScatteringFactors:
         Notes on replaced form factors.
     table
         Name of the table.
+    by_atom
+        Form factors of individual atoms, in the order of the atoms, to which those of their
+        kinds are added, that is f' and f''; None for form factors by kind of atom alone.
     """
 
     a: np.ndarray
@@ -58,6 +62,7 @@ class ScatteringFactors:
     unit: str = "electrons"
     notes: tuple[Note, ...] = ()
     table: str = ""
+    by_atom: AtomFormFactors | None = None
 
     def warn_beyond(self, stol: float) -> None:
         """Warn of sin(theta)/lambda (1/Å) beyond the table's range, each time this is called.
@@ -161,7 +166,7 @@ def scattering_factors(
             notes.append(Note(f"{label} scatters as {found}", kind, give=give))
         if source == "mott-bethe":
             sum_ += -element_record(element_of_entry(found)).atomic_number
-        addend = complex(added.get(label, added.get(symbol, 0.0)))
+        addend = _addend(added, label)
         sums.append(sum_ + addend.real)
         imaginary.append(addend.imag + extra)
     present = {*scatterers, *(parse_label(label)[0] for label in scatterers)}
@@ -181,6 +186,37 @@ def scattering_factors(
         tuple(notes),
         chosen.name,
     )
+
+
+def factors_of_atoms(
+    by_atom: AtomFormFactors,
+    scatterers: Sequence[str],
+    source: str = "xray",
+    addends: Mapping[str, complex] | None = None,
+) -> ScatteringFactors:
+    """Form factors of individual atoms together with f' and f'' of their kinds.
+
+    Parameters
+    ----------
+    by_atom
+        Form factors in the order of the atoms.
+    scatterers, source, addends
+        As for :func:`scattering_factors`.
+    """
+    added = np.array([_addend(addends or {}, label) for label in scatterers], np.complex128)
+    return ScatteringFactors(
+        added.real[:, None],
+        np.zeros((len(added), 1)),
+        added.imag,
+        unit=SOURCES[source][1],
+        table=by_atom.name,
+        by_atom=by_atom,
+    )
+
+
+def _addend(added: Mapping[str, complex], label: str) -> complex:
+    """The number to add to f of a kind of atom, by its label or its element."""
+    return complex(added.get(label, added.get(parse_label(label)[0], 0.0)))
 
 
 def _check_suits(table: FormFactorTable, source: str) -> None:
