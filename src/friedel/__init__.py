@@ -47,6 +47,7 @@ _ONE_LINE_INTERFACE = {
     "as_reflections": "friedel.readers.amplitudes",
     "describe_data": "friedel.data_report.describe",
     "cromer_liberman": "friedel.scattering.dispersion",
+    "dispersion_notes": "friedel.scattering.dispersion",
     "fcalc": "friedel.structure_factors.fcalc",
     "find_peaks": "friedel.maps.peaks",
     "fit_intensities": "friedel.smallmolecule",

@@ -101,6 +101,7 @@ from friedel.scattering.atom_form_factors import (
 from friedel.scattering.dispersion import (
     anomalous as anomalous,
     cromer_liberman as cromer_liberman,
+    dispersion_notes as dispersion_notes,
 )
 from friedel.scattering.dispersion.edges import (
     absorption_edges as absorption_edges,

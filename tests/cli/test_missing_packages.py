@@ -34,7 +34,7 @@ def isotope() -> complex:
 
     for cached in (periodictable_lengths, form_factor_table):
         cached.cache_clear()
-    return friedel.neutron_length("6Li")
+    return friedel.neutron_length("6Li", table="periodictable")
 
 
 FEATURES = {

@@ -491,6 +491,11 @@ def pdb(tmp_path, text, **options):
     return as_model(path, **options)
 
 
+def test_unknown_elements_are_named(tmp_path):
+    text = PDB.replace(" N   ALA", " Q7  ALA").replace("15.00           N", "15.00           X")
+    assert said(pdb(tmp_path, text).notes, ("cannot be told (1: Q7)",))
+
+
 def test_old_line_numbers(tmp_path):
     rows = [
         f"{line[:72].ljust(72)}1ABC{i:4d}" if line.startswith(("ATOM", "HETATM")) else line

@@ -174,7 +174,7 @@ def test_every_edge_itself_is_finite(repaired):
 def test_energies_do_not_know_of_each_other(z, energies):
     for source in SOURCES:
         together = anomalous(z, energy=energies, source=source)
-        alone = [anomalous(z, energy=e, source=source) for e in energies]
+        alone = [np.ravel(anomalous(z, energy=[e], source=source)) for e in energies]
         np.testing.assert_allclose(np.transpose(together), alone, rtol=1e-9, atol=1e-12)
 
 

@@ -21,6 +21,7 @@ def mott_bethe(label, stol):
     """f_e from the X-ray factors of Waasmaier and Kirfel, A; stol > 0."""
     symbol, _ = parse_label(label)
     z = element_record(symbol).atomic_number
+    label = "Hiso" if label == "H" else label  # the tables are of free atoms
     return MOTT_BETHE * (z - form_factor_table("wk95").f(label, stol**2)) / stol**2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import friedel
 from commands import QUARTZ
-from friedel.errors import ParameterError
+from friedel.errors import FileFormatError, ParameterError
 from friedel.structure_factors.options import (
     CALCULATION,
     CalculationKeywords,
@@ -65,12 +65,15 @@ def test_keywords_are_the_fields():
         {"dtype": np.int32},
         {"anomalous": "cl"},
         {"wavelength": 1.0, "scattering": "cif"},
-        {"wavelength": 1.0, "addends": {"C": 1.0}},
+        {"wavelength": 1.0, "addends": {"C": "no number"}},
+        {"addends": {"C": (1.0, 2.0, 3.0)}},
+        {"addends": {"C": np.nan}},
+        {"addends": {"C9": 1.0}},
     ],
     ids=str,
 )
 def test_options_that_contradict(wrong):
-    with pytest.raises(ParameterError):
+    with pytest.raises((ParameterError, FileFormatError)):
         friedel.fcalc(MODEL, hkl=[[1, 0, 0]], **wrong)
 
 

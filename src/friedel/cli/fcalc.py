@@ -12,12 +12,15 @@ from friedel.cli.options import (
     BLOCK,
     F_PRIME,
     FORM_FACTORS,
+    FPRIME,
     HYDROGENS,
     RADIATION,
+    SCATTER_AS,
     STRICT,
     TABLE,
     USE_CHARGE,
     choice,
+    own_scattering,
     parse_hkl,
     radiation,
     summary_line,
@@ -25,7 +28,6 @@ from friedel.cli.options import (
 from friedel.cli.output import chosen_files, echo, echo_notes, file_options
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
-from friedel.model.elements import make_label, parse_label
 from friedel.notes import Notes
 
 
@@ -51,6 +53,7 @@ from friedel.notes import Notes
     among=F_PRIME,
     text="Source of f' and f''; default: cl (Cromer-Liberman).",
 )
+@FPRIME
 @click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and the part due to f''.")
 @click.option(
     "--cif-scattering",
@@ -73,12 +76,7 @@ from friedel.notes import Notes
 @click.option("--rcut", type=float, metavar="Y", help="Density at which atoms end; default: auto.")
 @click.option("--test", is_flag=True, help="Compare with direct summation (slow).")
 @TABLE
-@click.option(
-    "--scatter-as",
-    multiple=True,
-    metavar="KIND=ENTRY",
-    help="Entry of the table for one kind of atom: H=Hiso, Fe=Fe3+, Li=6Li; can be repeated.",
-)
+@SCATTER_AS
 @FORM_FACTORS
 @click.option(
     "--normalize-it92",
@@ -122,6 +120,7 @@ def command(
     degrees; with --friedel-pairs then the amplitude and phase of -h -k -l.
     """
     from friedel import fcalc
+    from friedel.readers.atom_names import with_atom_labels
     from friedel.readers.form_factors import read_form_factors
     from friedel.readers.models import as_model
     from friedel.structure_factors.scattering_options import decided_source
@@ -144,6 +143,8 @@ def command(
     if given["strict"]:
         Notes(strict=True).extend(read.notes)
     echo_notes(read.notes)
+    if given["fprime"]:
+        read = with_atom_labels(read, model, given["block"])
     if given["noaniso"]:
         read = replace(read, atoms=read.atoms.without_aniso())
     options = scattering_options(model, given)
@@ -204,22 +205,5 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
         "scattering": read_atom_types(model, given["block"]) if given["from_cif"] else None,
         "table": table,
-        "form_factors": given["form_factors"] or parse_choices(given["scatter_as"]),
+        **own_scattering(given),
     }
-
-
-def parse_choices(texts: tuple[str, ...]) -> dict[str, str]:
-    """``("H=Hiso",)`` -> ``{"H": "Hiso"}``.
-
-    Raises
-    ------
-    ParameterError
-        For a text that is not two names joined by an equals sign.
-    """
-    choices = {}
-    for text in texts:
-        kind, _, entry = (part.strip() for part in text.partition("="))
-        if not kind or not entry:
-            raise ParameterError(f"got --scatter-as {text!r}, expected KIND=ENTRY such as H=Hiso")
-        choices[make_label(*parse_label(kind))] = entry
-    return choices

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, STRICT, choice, radiation
+from friedel.cli.options import (
+    F_PRIME,
+    FPRIME,
+    HYDROGENS,
+    SCATTER_AS,
+    STRICT,
+    TABLE,
+    USE_CHARGE,
+    choice,
+    own_scattering,
+    radiation,
+)
 from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
 from friedel.fmodel.options import CHOICES
@@ -159,6 +170,11 @@ class ForEitherKind(click.Command):
 )
 @HYDROGENS
 @_number("--wavelength", text="Wavelength, A; adds f' and f'', for data with F(+) and F(-).")
+@choice("--anomalous", among=F_PRIME, text="Source of f' and f''; default: cl (Cromer-Liberman).")
+@FPRIME
+@TABLE
+@SCATTER_AS
+@USE_CHARGE
 @click.option("--free-label", metavar="NAME", help="Column of the R-free flags.")
 @click.option("--free-value", type=int, metavar="INT", help="Flag value of the free set.")
 @click.option("--block", metavar="NAME", help="Block of the mmCIF file with the data.")
@@ -182,6 +198,7 @@ def command(model: str, data: str, **options: Any) -> None:
     start, fixed = _start_and_fixed(options)
     options["use_free"] = not options.pop("fit_all")
     options["reject_outliers"] = not options.pop("keep_outliers")
+    options |= own_scattering(options)
     known = {name: value for name, value in options.items() if value is not None}
     fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
     if MASK in (output for output, _ in files) and fmodel.masked is None:

@@ -3,8 +3,8 @@
 import click
 import numpy as np
 
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo
-from friedel.errors import ParameterError
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo, echo_notes
+from friedel.errors import ElementError, ParameterError
 from friedel.scattering.formfactors import SOURCES, TABLES
 
 DEFAULT_STOL_MAX = 2.0
@@ -49,10 +49,10 @@ def command(
 ) -> None:
     """Print f of each ATOM or ion (Fe, Fe3+, Cval, 6Li) against sin(theta)/lambda.
 
-    X-rays: electrons; electron tables: A; neutrons: fm, real part. Where a table has no entry of
-    that name, the others are shown.
+    X-rays: electrons; electron tables: A; neutrons: fm, real part, the imaginary part as a note.
+    Where a table has no entry of that name, the others are shown.
     """
-    from friedel.model.elements import is_label, make_label, parse_label
+    from friedel.model.elements import scatterer_label
     from friedel.scattering.formfactors import form_factor_table
 
     if list_tables:
@@ -66,13 +66,21 @@ def command(
         raise ParameterError(f"got -n {n_values}, expected at least 2")
     check_files({"plot": plot} if plot else {}, overwrite=overwrite)
     found = [form_factor_table(name) for name in dict.fromkeys(tables)]
-    wanted = [make_label(*parse_label(x)) if is_label(x) else x for x in dict.fromkeys(labels)]
+    wanted = []
+    for label in dict.fromkeys(labels):
+        try:
+            wanted.append(scatterer_label(label))
+        except ElementError:  # the table says that it has no such entry
+            wanted.append(label)
     stol = np.linspace(0.0, stol_max, n_values)
     columns = {}
     for label in wanted:
         having = [table for table in found if label in table.labels]
         for table in having or found:  # if no table has it, the first raises and lists its entries
             columns[f"{label} {table.name}"] = table.f(label, stol**2)
+            if table.imaginary.get(label):
+                text = f"{label} of {table.name} absorbs: imaginary part {table.imaginary[label]:g}"
+                echo_notes([f"{text} fm for neutrons of 1.798 A"])
     if plot:
         _plot(wanted, [table.name for table in found], stol_max, plot, overwrite)
     rows: list[dict[str, object]] = [

@@ -4,7 +4,7 @@ import click
 import numpy as np
 
 from friedel.cli.options import F_PRIME, choice
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo
+from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo, echo_notes
 from friedel.constants import HC
 from friedel.errors import ParameterError
 from friedel.scattering.dispersion import SOURCES
@@ -33,7 +33,9 @@ COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
 @click.option("-s", "--step", type=float, metavar="STEP", help="Step of a range.")
 @click.option("-n", "n_values", type=int, metavar="N", help="Number of values in a range.")
 @choice(
+    "--anomalous",
     "--source",
+    "source",
     among=F_PRIME,
     default=SOURCES[0],
     text="Source of the values; repaired: without the false resonances of the original.",
@@ -62,7 +64,7 @@ def command(
     With --plot alone the figure shows the highest edge between 3 and 50 keV.
     """
     from friedel.model.elements import element_record
-    from friedel.scattering.dispersion import anomalous
+    from friedel.scattering.dispersion import SHORT_NAMES, amplitudes, dispersion_notes
 
     check_files({"plot": plot} if plot else {}, overwrite=overwrite)
     values = [expand(text, step, n_values) for text in energies]
@@ -72,7 +74,9 @@ def command(
     energy = np.concatenate(values) if values else np.empty(0)
     symbols = [element_record(element).symbol for element in elements]
     # Calculate everything before printing: an error must not leave half a table
-    factors = {symbol: anomalous(symbol, energy=energy, source=source) for symbol in symbols}
+    factors = {symbol: amplitudes(symbol, energy=energy, source=source)[0] for symbol in symbols}
+    for element in factors:
+        echo_notes(dispersion_notes(element, energy, SHORT_NAMES.get(source, source)))
     if plot:
         _plot(symbols, energy, plot, overwrite)
     rows = [

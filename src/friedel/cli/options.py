@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from friedel.errors import ParameterError
+from friedel.model.elements import scatterer_label
 from friedel.model.model import Model
 from friedel.scattering.dispersion import SHORT_NAMES, SOURCES as ANOMALOUS
 from friedel.scattering.formfactors import SOURCES
@@ -26,6 +27,20 @@ F_PRIME = (*SHORT_NAMES, *ANOMALOUS)
 TABLE = click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
 USE_CHARGE = click.option(
     "--use-charge", is_flag=True, help="Form factors of ions where tabulated."
+)
+SCATTER_AS = click.option(
+    "--scatter-as",
+    multiple=True,
+    metavar="KIND=ENTRY",
+    help="Entry of the table, or mixture, for one kind of atom: H=Hiso, Fe=Fe3+, Li=6Li, "
+    "H=0.6H+0.4D, Li=0.9*6Li+0.1*7Li; can be repeated.",
+)
+FPRIME = click.option(
+    "--fprime",
+    multiple=True,
+    metavar="KIND=F',F''|FILE",
+    help="f' and f'' of one kind of atom (Se=-8.0,4.5), of the atoms of one name (SE1=-8,4.5), or "
+    "of a scan at the energy: CHOOCH's .efs, or text with energy, f', f''; can be repeated.",
 )
 FORM_FACTORS = click.option(
     "--form-factors",
@@ -54,6 +69,70 @@ def radiation(*among: str) -> Callable[[Any], Any]:
     """The option ``--for``; by default with all kinds of radiation."""
     text = "Radiation; default: as the CIF of a small structure states, or xray."
     return choice("--for", "source", among=among or RADIATION, text=text)
+
+
+def parse_choices(texts: Iterable[str]) -> dict[str, str]:
+    """``("H=Hiso",)`` -> ``{"H": "Hiso"}``.
+
+    Raises
+    ------
+    ParameterError
+        For a text that is not two names joined by an equals sign.
+    """
+    choices = {}
+    for text in texts:
+        kind, _, entry = (part.strip() for part in text.partition("="))
+        if not kind or not entry:
+            raise ParameterError(f"got --scatter-as {text!r}, expected KIND=ENTRY such as H=Hiso")
+        choices[scatterer_label(kind)] = entry
+    return choices
+
+
+def parse_fprime(texts: Iterable[str]) -> dict[str, complex | str]:
+    """``("Se=-8.0,4.5", "Fe=scan.efs")`` -> ``{"Se": -8+4.5j, "Fe": "scan.efs"}``.
+
+    Raises
+    ------
+    ParameterError
+        For a text that is not a name, an equals sign, and two numbers or a path.
+    """
+    found: dict[str, complex | str] = {}
+    for text in texts:
+        kind, _, value = (part.strip() for part in text.partition("="))
+        if not kind or not value:
+            raise ParameterError(
+                f"got --fprime {text!r}, expected KIND=F',F'' such as Se=-8.0,4.5, or KIND=FILE"
+            )
+        try:
+            numbers = [float(part) for part in value.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) == 2:
+            found[kind] = complex(*numbers)
+        elif len(numbers) == 0:
+            found[kind] = value
+        else:
+            raise ParameterError(f"got --fprime {text!r}, expected two numbers, f' and f''")
+    return found
+
+
+def own_scattering(given: dict[str, Any]) -> dict[str, Any]:
+    """The options ``--scatter-as``, ``--form-factors`` and ``--fprime``, for Python.
+
+    They are taken out of those given.
+
+    Raises
+    ------
+    ParameterError
+        When one of them cannot be read, or f' is given for anything but X-rays.
+    """
+    addends = parse_fprime(given.pop("fprime"))
+    if addends and given["source"] not in (None, "xray"):
+        raise ParameterError(f"--fprime is for X-rays; got --for {given['source']}")
+    entries, by_atom = parse_choices(given.pop("scatter_as")), given.pop("form_factors", None)
+    if entries and by_atom:
+        raise ParameterError("give either --form-factors or --scatter-as")
+    return {"form_factors": by_atom or entries or None, "addends": addends or None}
 
 
 def parse_hkl(text: str) -> tuple[int, int, int]:

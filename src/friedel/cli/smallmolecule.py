@@ -10,10 +10,13 @@ from friedel.cli.options import (
     BLOCK,
     F_PRIME,
     FORM_FACTORS,
+    FPRIME,
+    SCATTER_AS,
     STRICT,
     TABLE,
     USE_CHARGE,
     choice,
+    own_scattering,
     radiation,
 )
 from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
@@ -97,8 +100,10 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
 )
 @choice("--anomalous", among=(*F_PRIME, "none"), default="cl", text="Source of f' and f''.")
 @click.option("--scat-from-cif", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
+@FPRIME
 @radiation("xray", "electron", "neutron")
 @TABLE
+@SCATTER_AS
 @FORM_FACTORS
 @USE_CHARGE
 @click.option("--merge-friedel", "friedel_mates", is_flag=True, help="Merge Friedel mates, too.")
@@ -133,6 +138,7 @@ def command(model: str, data: str | None, **options: Any) -> None:
         if options["source"] not in (None, "xray"):
             raise ParameterError("--scat-from-cif is for X-rays")
         options["scattering"] = "cif"
+    options |= own_scattering(options)
     fit = fit_intensities(
         model,
         data or model,

@@ -77,7 +77,7 @@ class Addends(PrintsAsGemmi):
         ParameterError
             For an unknown source.
         """
-        from friedel.scattering.dispersion import anomalous, cromer_liberman_all
+        from friedel.scattering.dispersion import amplitudes, cromer_liberman_all
         from friedel.scattering.dispersion.chantler import Z_MAX
 
         if source in ("cl", "cromer-liberman"):
@@ -85,7 +85,8 @@ class Addends(PrintsAsGemmi):
         else:
             lightest = 1 if source == "chantler" else 3
             f_prime = {
-                z: anomalous(z, energy=energy, source=source)[0] for z in range(lightest, Z_MAX + 1)
+                z: amplitudes(z, energy=energy, source=source)[0][0]
+                for z in range(lightest, Z_MAX + 1)
             }
         for symbol, z in _symbols_with_numbers():
             if f_prime.get(z):

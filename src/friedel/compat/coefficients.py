@@ -161,7 +161,9 @@ class LiveTable:
     @cached_property
     def _published(self) -> dict[str, GaussianSum]:
         entries = form_factor_table(self.name).entries
-        return {**entries, "X": entries["O"]}
+        # gemmi's H of WK95 is the free atom of the publication
+        own = {"H": entries["Hiso"]} if self.name == "wk95" else {}
+        return {**entries, **own, "X": entries["O"]}
 
     def exact(self, symbol: str, charge: int = 0) -> FormFactorCoef | None:
         """The coefficients of exactly this atom or ion, or None."""

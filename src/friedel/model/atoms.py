@@ -13,7 +13,7 @@ from friedel.errors import AtomsError
 from friedel.html import html_table
 from friedel.model.arrays import frozen, frozen_copy
 from friedel.model.crystal import Crystal
-from friedel.model.elements import make_label, parse_label
+from friedel.model.elements import parse_label, scatterer_label
 from friedel.model.tensors import VOIGT, rotate_tensors
 
 LARGEST = 1e9
@@ -35,7 +35,8 @@ class Atoms:
     kind
         (n,) index into `scatterers`.
     scatterers
-        Labels of the atom types present: an element or an ion, as ``"C"``, ``"Fe2+"``.
+        Labels of the atom types present: an element, an ion or an isotope, as ``"C"``, ``"Fe2+"``,
+        ``"7Li"``; ``"Se@SE1"`` is the kind of the site SE1, when it has f' and f'' of its own.
     u_aniso
         (n, 6) Cartesian U11, U22, U33, U12, U13, U23, Å^2, or None. An atom whose
         six numbers are not all zero is anisotropic and its `b_iso` is ignored.
@@ -94,14 +95,14 @@ class Atoms:
         Raises
         ------
         ElementError
-            For a label that is not an element or ion.
+            For a label that is not an element, ion, isotope or valence state.
         AtomsError
             The same errors as the class raises.
         """
         frac = np.asarray(frac, np.float64).reshape(-1, 3)
         n = len(frac)
         unique, kind = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
-        scatterers = tuple(make_label(*parse_label(str(text))) for text in unique)
+        scatterers = tuple(scatterer_label(str(text)) for text in unique)
         occ, b_iso = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (occ, b_iso))
         return cls(frac, occ.copy(), b_iso.copy(), kind, scatterers, u_aniso)
 

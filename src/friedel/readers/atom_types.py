@@ -9,7 +9,7 @@ import gemmi
 import numpy as np
 
 from friedel.errors import ElementError, FileFormatError
-from friedel.model.elements import make_label, parse_label
+from friedel.model.elements import parse_label, scatterer_label
 from friedel.readers.cif_items import block_of_model, read_cif
 
 CROMER_MANN = tuple(f"scat_Cromer_Mann_{x}{i}" for x in "ab" for i in range(1, 5))
@@ -126,7 +126,7 @@ def _collected(rows: Iterable[Mapping[str, Any]], name: str) -> AtomTypes:
     neutron: dict[str, float] = {}
     for row in rows:
         try:
-            label = make_label(*parse_label(row["symbol"]))
+            label = scatterer_label(row["symbol"])
         except ElementError:
             raise FileFormatError(
                 f"{name}: cannot tell the element of the atom type {row['symbol']!r}"

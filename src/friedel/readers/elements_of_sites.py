@@ -37,6 +37,11 @@ class TypeSymbol:
     charge: int = 0
     mass: int = 0
 
+    @property
+    def label(self) -> str:
+        """The scatterer's label: ``"Fe3+"``, ``"7Li"``."""
+        return f"{self.mass or ''}{make_label(self.element, self.charge)}"
+
 
 def read_type(text: str) -> TypeSymbol | None:
     """The element that a type symbol names, or None: ``"Fe3+"``, ``"O-2"``, ``"7Li"``, ``"Cval"``.
@@ -119,12 +124,11 @@ def decide_elements(stated: StatedModel) -> tuple[tuple[str, ...], np.ndarray, t
     known = _known_elements(stated)
     notes: list[Note] = []
     if all(types) or stated.cartesian:  # macromolecules: their reader knows the residues, too
-        scatterers = [make_label(t.element, t.charge) if t else UNKNOWN for t in types]
+        scatterers = [t.label if t else UNKNOWN for t in types]
         kind = stated.kind
         notes += _about_unknown(stated, scatterers)
     else:
         scatterers, kind = _by_labels(stated, types, known, notes)
-    notes += _about_isotopes(stated, types)
     notes += _foreign_elements(stated, types, known)
     return (*_distinct(scatterers, kind), tuple(notes))
 
@@ -150,7 +154,7 @@ def _by_labels(
     notes: list[Note],
 ) -> tuple[list[str], np.ndarray]:
     """Scatterer labels and indices, with the labels of the atoms where the types do not tell."""
-    scatterers = [make_label(t.element, t.charge) if t else "" for t in types]
+    scatterers = [t.label if t else "" for t in types]
     kind = stated.kind.copy()
     told: dict[bool, list[str]] = {True: [], False: []}
     unknown: list[str] = []
@@ -187,13 +191,6 @@ def _unknown_elements(labels: list[str]) -> Note:
 
 def _text(label: str | bytes) -> str:
     return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
-
-
-def _about_isotopes(stated: StatedModel, types: list[TypeSymbol | None]) -> Iterable[Note]:
-    found = [text for text, t in zip(stated.types, types, strict=True) if t is not None and t.mass]
-    if found:
-        text = f"isotopes ({', '.join(found)}) are taken as their natural elements"
-        yield Note(text, "default", len(found))
 
 
 def _foreign_elements(

@@ -226,7 +226,7 @@ def arrays_of_model(model: gemmi.Model, *, has_tensors: bool = True) -> dict[str
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
     symbols = np.asarray(flat.element_names)[first]
     return {
-        "labels": np.asarray(flat.atom_names),
+        "labels": np.ascontiguousarray(flat.atom_names).view("S8").ravel(),
         "types": tuple(
             make_label(symbol.decode().capitalize(), int(charge))
             for symbol, charge in zip(symbols, charges[first], strict=True)

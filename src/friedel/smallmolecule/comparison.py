@@ -108,9 +108,9 @@ def fit_intensities(
     strict
         Whether a guess that would be a note is an error instead.
     source, **options
-        As for :func:`friedel.fcalc`: `table`, `use_charge`, `form_factors`, which may be the
-        path of a `.tsc` or `.tscb` file. The radiation is by default that which the model's CIF
-        states, or X-rays.
+        As for :func:`friedel.fcalc`: `table`, `use_charge`, `addends`, and `form_factors`, which
+        may be the path of a `.tsc` or `.tscb` file. The radiation is by default that which the
+        model's CIF states, or X-rays.
 
     Returns
     -------

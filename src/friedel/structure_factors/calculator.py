@@ -21,7 +21,11 @@ from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
 from friedel.structure_factors.grid_sum import GridSum, check_memory_for
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
-from friedel.structure_factors.scattering_options import read_for_calculation, reflections_to
+from friedel.structure_factors.scattering_options import (
+    read_for_calculation,
+    reflections_to,
+    warn_of_doubts,
+)
 
 SECONDS_PER_GATHER = 5e-9
 """Time per reflection and operation in reciprocal space (s)."""
@@ -120,7 +124,8 @@ class Calculator:
         """
         own = ("d_min", "hkl", "options")
         reading, options = parsed_options("Calculator.from_model", keywords, own, options)
-        read, options, _ = read_for_calculation(model, reading, options)
+        read, options, notes = read_for_calculation(model, reading, options)
+        warn_of_doubts(read, notes)
         return cls.of(read, d_min=d_min, hkl=hkl, options=options)
 
     @classmethod

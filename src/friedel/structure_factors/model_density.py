@@ -15,7 +15,7 @@ from friedel.structure_factors.options import (
     Keywords,
     parsed_options,
 )
-from friedel.structure_factors.scattering_options import read_for_calculation
+from friedel.structure_factors.scattering_options import read_for_calculation, warn_of_doubts
 
 GRID_BYTES = 32
 """Memory per grid point of the density of a whole cell (bytes): density, sum and an index."""
@@ -72,7 +72,8 @@ def model_density(
     d_min = checked_d_min(d_min)
     rate = DEFAULT_RATE if options.rate is None else options.rate
     cutoff = DEFAULT_CUTOFF if options.cutoff is None else options.cutoff
-    read, numbers, _ = read_for_calculation(model, reading, options)
+    read, numbers, notes = read_for_calculation(model, reading, options)
+    warn_of_doubts(read, notes)
     shape = grid_shape(read.crystal, d_min / (2.0 * rate))
     check_memory(GRID_BYTES * math.prod(shape), "a grid of {} x {} x {}".format(*shape))
     factors = numbers.factors(read.atoms.scatterers)

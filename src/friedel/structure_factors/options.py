@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Number
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, TypedDict
@@ -36,7 +37,7 @@ class CalculationKeywords(TypedDict, total=False):
     use_charge: bool
     unknown: str
     form_factors: FormFactors | None
-    addends: Mapping[str, complex] | None
+    addends: Mapping[str, Any] | None
     wavelength: float | None
     energy: float | None
     anomalous: str | None
@@ -69,14 +70,19 @@ class CalculationOptions:
 
     Parameters
     ----------
-    source, table, use_charge, unknown, form_factors, addends
+    source, table, use_charge, unknown, form_factors
         Radiation and form factors; see :func:`friedel.scattering.formfactors.scattering_factors`.
         By default the radiation is that which the CIF of a small structure states, or X-rays.
         `form_factors` may also be the path of a `.tsc` or `.tscb` file, or
         :class:`friedel.AtomFormFactors`: form factors of each atom at each reflection. They
         are summed directly; f' and f'' are added unless they contain them.
+    addends
+        f' or f' + i f'' by element (``"Se"``), ion or atom (``"SE1"``): a complex number, a pair
+        (f', f''), or the path of a scan, interpolated at the energy: a CHOOCH file (``.efs``:
+        energy, f'', f') or text with columns energy (eV), f', f''.
     wavelength, energy
-        Å or eV: f' and f'' of every element are added, as `addends`.
+        Å or eV: f' and f'' of every element that `addends` does not have are added. A note
+        warns of values that are doubtful.
     anomalous
         Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
@@ -104,7 +110,7 @@ class CalculationOptions:
     use_charge: bool = False
     unknown: str = "O"
     form_factors: FormFactors | None = None
-    addends: Mapping[str, complex] | None = None
+    addends: Mapping[str, Any] | None = None
     wavelength: float | None = None
     energy: float | None = None
     anomalous: str | None = None
@@ -195,10 +201,15 @@ class CalculationOptions:
         Raises
         ------
         ParameterError
-            For an unknown source or table, or the path of a file, which is not read here.
+            For an unknown source or table, the path of a file, which is not read here, or
+            addends that are not numbers: only functions that read a model take pairs, scans and
+            names of atoms.
         ElementError
             For an element that the table does not have.
         """
+        for name, value in (self.addends or {}).items():
+            if not isinstance(value, Number):
+                raise ParameterError(f"got {value!r} as addend of {name}; expected a number")
         given = self.form_factors
         if isinstance(given, AtomFormFactors):
             return factors_of_atoms(given, tuple(scatterers), self.radiation, self.addends)

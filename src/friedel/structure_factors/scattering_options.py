@@ -1,11 +1,12 @@
 """Scattering of the atoms of a model, from the options of the one-line interface."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from friedel.errors import FileFormatError, ParameterError, ResolutionError
+from friedel.errors import FileFormatError, FriedelWarning, ParameterError, ResolutionError
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note
@@ -14,6 +15,12 @@ from friedel.readers.model_decisions import FallBack
 from friedel.readers.models import as_model
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import GaussianSum
+from friedel.structure_factors.dispersion_options import (
+    as_numbers,
+    calculated_addends,
+    energy_of,
+    with_own_kinds,
+)
 from friedel.structure_factors.options import CalculationOptions, ReadingKeywords
 
 
@@ -48,36 +55,48 @@ def read_for_calculation(
     options = options.replace(source=source)
     notes = [*read.notes, *about_source]
     numbers: dict[str, Any] = {}
-    by_atom = None
+    own, energy = dict(options.addends or {}), energy_of(options.wavelength, options.energy)
+    if energy is not None:
+        _check_xrays(options.radiation)
+    if own:
+        read, own, about_names = with_own_kinds(read, model, own, reading.get("block"))
+        own, about_scans = as_numbers(own, energy)
+        notes += [*about_names, *about_scans]
+        numbers["addends"] = own
+    given_factors, by_atom = options.form_factors, None
+    of_kinds = given_factors if isinstance(given_factors, Mapping) else None
     if options.is_by_atom:
-        by_atom = _form_factors_of_atoms(read, options.form_factors)
+        by_atom = _form_factors_of_atoms(read, given_factors)
         notes.append(_about(by_atom))
         numbers["form_factors"] = by_atom
     if options.scattering is not None:
         is_own = isinstance(options.scattering, str) and options.scattering == "cif"
-        origin, of_kinds = model if is_own else options.scattering, options.form_factors
+        origin = model if is_own else options.scattering
         block = reading.get("block") if is_own else None
         given, note = cif_scattering(
             origin, read, options.radiation, block, dispersion_only=options.is_by_atom
         )
         notes.append(note)
-        if by_atom is None and (of_kinds is None or isinstance(of_kinds, Mapping)):
+        if by_atom is None:
             numbers["form_factors"] = {**given["form_factors"], **(of_kinds or {})}
-        numbers |= {name: value for name, value in given.items() if name != "form_factors"}
-    if options.wavelength is not None or options.energy is not None:
-        if options.addends is not None:
-            raise ParameterError("f' and f'' come from addends or from a wavelength, not from both")
-        numbers["addends"] = addends_of(
-            options.radiation,
-            read.atoms.symbols,
-            options.wavelength,
-            options.energy,
-            options.anomalous,
+        numbers["addends"] = {**given.get("addends", {}), **own}
+    if energy is not None:
+        calculated, doubts = calculated_addends(
+            read.atoms.scatterers, energy, options.anomalous, of_kinds, own
         )
+        notes += doubts
+        numbers["addends"] = {**calculated, **own}
     if by_atom is not None and by_atom.with_dispersion:
         numbers["addends"] = None
     plain = {"wavelength": None, "energy": None, "anomalous": None, "scattering": None}
     return read, options.replace(**plain, **numbers), notes
+
+
+def warn_of_doubts(read: Model, notes: list[Note]) -> None:
+    """Give the warnings among the notes on scattering to callers whose results have no notes."""
+    for note in notes:
+        if note.kind == "warning" and note not in read.notes:
+            warnings.warn(note.text, FriedelWarning, stacklevel=3)
 
 
 def decided_source(asked: str | None, read: Model) -> tuple[str, tuple[Note, ...]]:
@@ -135,21 +154,18 @@ def addends_of(
     Raises
     ------
     ParameterError
-        When the source is not ``"xray"``.
+        When the source is not ``"xray"``, or unless exactly one of wavelength and energy is given.
     """
-    from friedel.model.elements import element_record
-    from friedel.scattering.dispersion import anomalous
+    _check_xrays(source)
+    at = energy_of(wavelength, energy)
+    if at is None:
+        raise ParameterError("got neither of energy and wavelength; expected exactly one")
+    return calculated_addends(symbols, at, table, None, ())[0]
 
+
+def _check_xrays(source: str) -> None:
     if source != "xray":
         raise ParameterError(f"f' and f'' apply to X-rays only; got source={source!r}")
-    lightest = 1 if table == "chantler" else 3
-    heavy = {s for s in symbols if element_record(s).atomic_number >= lightest}
-    return {
-        symbol: complex(
-            *anomalous(symbol, wavelength=wavelength, energy=energy, source=table or "cl")
-        )
-        for symbol in heavy
-    }
 
 
 def cif_scattering(

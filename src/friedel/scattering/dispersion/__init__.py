@@ -1,12 +1,14 @@
 """Anomalous scattering: f' and f'' of the free atom at a photon energy, from two sources."""
 
+import warnings
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from friedel.constants import HC
-from friedel.errors import ElementError, EnergyError, ParameterError
+from friedel.errors import ElementError, EnergyError, FriedelWarning, ParameterError
 from friedel.model.elements import element_record
 from friedel.scattering.dispersion.chantler import chantler
 from friedel.scattering.dispersion.cromer_liberman import (
@@ -19,18 +21,29 @@ from friedel.scattering.dispersion.cromer_liberman import (
     cromer_liberman,
     cromer_liberman_all,
 )
+from friedel.scattering.dispersion.doubts import dispersion_notes
 
 __all__ = [
     "SHORT_NAMES",
     "SOURCES",
+    "amplitudes",
     "anomalous",
     "chantler",
+    "covers",
     "cromer_liberman",
     "cromer_liberman_all",
+    "dispersion_notes",
 ]
 
 SOURCES = ("cromer-liberman", "cromer-liberman-repaired", "chantler")
 """Names of the sources of f' and f''."""
+
+Z_RANGES = {
+    "cromer-liberman": (Z_MIN, Z_MAX),
+    "cromer-liberman-repaired": (Z_MIN, Z_MAX),
+    "chantler": (1, 92),
+}
+"""Atomic numbers of the first and last element of each source."""
 
 SHORT_NAMES = {"cl": "cromer-liberman"}
 """Abbreviated names of the sources."""
@@ -74,7 +87,28 @@ def anomalous(
         Cromer-Liberman is refused below 100 eV and above 1 MeV.
     ParameterError
         Unless exactly one of energy and wavelength is given, or for an unknown source.
+
+    Warns
+    -----
+    FriedelWarning
+        For one energy at which the values are doubtful: within 0.5 % of an edge, or at a false
+        resonance of Cromer-Liberman. Of many energies :func:`dispersion_notes` tells.
     """
+    found, energies = amplitudes(element, energy=energy, wavelength=wavelength, source=source)
+    if energies.ndim == 0:
+        for note in dispersion_notes(_atomic_number(element), energies, _known_source(source)):
+            warnings.warn(note.text, FriedelWarning, stacklevel=2)
+    return found
+
+
+def amplitudes(
+    element: Any,
+    *,
+    energy: ArrayLike | None = None,
+    wavelength: ArrayLike | None = None,
+    source: str = "cromer-liberman",
+) -> tuple[tuple[FloatOrArray, FloatOrArray], np.ndarray]:
+    """The pair (f', f'') of :func:`anomalous` without its warnings, and the energies in eV."""
     if energy is not None and wavelength is None:
         energies = as_positive(energy, "energy", "eV")
     elif wavelength is not None and energy is None:
@@ -84,11 +118,9 @@ def anomalous(
         raise ParameterError(f"got {given} of energy and wavelength; expected exactly one")
 
     z = _atomic_number(element)
-    source = SHORT_NAMES.get(source, source)
+    source = _known_source(source)
     if source == "chantler":
-        return chantler(z, energies)
-    if source not in SOURCES:
-        raise ParameterError(f"got source = {source!r}; expected one of {', '.join(SOURCES)}")
+        return chantler(z, energies), energies
     if not Z_MIN <= z <= Z_MAX:
         raise ElementError(
             f"got element {element!r} (Z = {z}); Cromer-Liberman covers Z = {Z_MIN} to {Z_MAX}"
@@ -99,7 +131,22 @@ def anomalous(
             f"got energy = {outside[0]:g} eV; Cromer-Liberman is usable from {ENERGY_MIN:g} "
             f"to {ENERGY_MAX:g} eV"
         )
-    return cromer_liberman(z, energies, repaired=source == "cromer-liberman-repaired")
+    repaired = source == "cromer-liberman-repaired"
+    return cromer_liberman(z, energies, repaired=repaired), energies
+
+
+def covers(element: Any, source: str = "cromer-liberman") -> bool:
+    """Whether a source has f' and f'' of an element.
+
+    Raises
+    ------
+    ElementError
+        When there is no such element.
+    ParameterError
+        For an unknown source.
+    """
+    lowest, highest = Z_RANGES[_known_source(source)]
+    return lowest <= _atomic_number(element) <= highest
 
 
 def _atomic_number(element: Any) -> int:
@@ -109,3 +156,10 @@ def _atomic_number(element: Any) -> int:
             f"got element {element!r}; expected a symbol, an atomic number or an object with one"
         )
     return element_record(number if isinstance(number, str) else int(number)).atomic_number
+
+
+def _known_source(source: str) -> str:
+    source = SHORT_NAMES.get(source, source)
+    if source not in SOURCES:
+        raise ParameterError(f"got source = {source!r}; expected one of {', '.join(SOURCES)}")
+    return source

@@ -51,15 +51,22 @@ def form_factor_table(name: str) -> FormFactorTable:
     form = str(stated["form"])
     exact = exact_form_factors(form, table(name))
     entries = _fitted_entries(name, exact, stol_max) if exact else _row_entries(name, form)
-    if stated.get("zero_is_missing"):
-        entries = {label: sum_ for label, sum_ in entries.items() if sum_.f0 != 0.0}
+    refused: Mapping[str, str] = stated.get("refused", {})  # type: ignore[assignment]
     return FormFactorTable(
         name,
         MappingProxyType(entries),
         stol_max,
+        imaginary=MappingProxyType(_imaginary_parts(name)),
         exact=MappingProxyType(exact),
         info=_info(stated),
+        refused=MappingProxyType(refused),
     )
+
+
+def _imaginary_parts(name: str) -> dict[str, float]:
+    """Imaginary parts of scattering lengths by label, where they are not 0."""
+    parts = {row.get("label", ""): float(row.get("b_imaginary_fm", "0")) for row in table(name)}
+    return {label: value for label, value in parts.items() if value}
 
 
 def _info(stated: Mapping[str, object]) -> TableInfo:
@@ -99,8 +106,10 @@ def _fitted(row: Mapping[str, str], f0: float, stol_max: float) -> FittedSum:
 
 
 def _row_label(row: Mapping[str, str]) -> str:
+    if "b_real_fm" in row:  # elements and isotopes
+        return row["label"]
     charge = row.get("charge", "0")
-    if charge.isalpha():  # a valence state: Cval, Siva, Hiso
+    if charge.isalpha():  # a valence state: Cval, Sival, Hiso
         return row.get("label", row["symbol"] + charge)
     return make_label(row["symbol"], int(charge))
 
@@ -111,7 +120,7 @@ def _gaussian_sum(row: Mapping[str, str]) -> GaussianSum:
 
 
 def _length(row: Mapping[str, str]) -> GaussianSum:
-    return GaussianSum((float(row["b_coh_fm"]),), (0.0,))
+    return GaussianSum((float(row["b_real_fm"]),), (0.0,))
 
 
 ROW_SUMS: Mapping[str, Callable[[Mapping[str, str]], GaussianSum]] = MappingProxyType(

@@ -7,16 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.constants import MOTT_BETHE
-from friedel.errors import FriedelWarning, ParameterError
-from friedel.model.elements import element_of_entry, element_record, make_label, parse_label
+from friedel.errors import ElementError, FriedelWarning, ParameterError
+from friedel.model.elements import (
+    element_record,
+    kind_of_site,
+    mass_number,
+    parse_label,
+    scatterer_label,
+)
 from friedel.notes import Note
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
+from friedel.scattering.formfactors.mixtures import (
+    COMPLETE,
+    Mixture,
+    as_mixture,
+    text_of,
+    weighted_sum,
+)
 from friedel.scattering.formfactors.published import form_factor_table
 from friedel.scattering.formfactors.tables import FormFactorTable, extrapolation
 
-CustomFormFactor = GaussianSum | complex | str
-"""A Gaussian sum; a number for all angles (a scattering length); or a label of the table."""
+CustomFormFactor = GaussianSum | complex | str | Mapping[str, float]
+"""A Gaussian sum; a number for all angles (a scattering length); a label of the table; or a
+mixture of them, as ``"0.6H+0.4D"`` or ``{"H": 0.6, "D": 0.4}``."""
 
 SOURCES = {
     "xray": ("it92", "electrons"),
@@ -25,6 +39,14 @@ SOURCES = {
     "mott-bethe": ("it92", "A"),
 }
 """Types of radiation, each with its default table and the unit of F."""
+
+REMARKS = {
+    (
+        "wk95",
+        "H",
+    ): "H of wk95 is the bonded hydrogen, in 0.1.0 it was the free atom: give H=Hiso for that",
+}
+"""Notes on the use of an entry, by table and label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +138,7 @@ def scattering_factors(
     Parameters
     ----------
     scatterers
-        Labels such as ``"C"``, ``"Fe2+"``.
+        Labels such as ``"C"``, ``"Fe2+"``, ``"7Li"``; ``"Se@SE1"`` is Se at the site SE1.
     source
         ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``.
     table
@@ -131,7 +153,9 @@ def scattering_factors(
         Form factors to use instead of the table's, by label (``"Fe2+"``) or for all ions of an
         element (``"Fe"``): a `GaussianSum`, a number (whose imaginary part counts as f''), or
         the label of another entry of the table, such as
-        ``{"H": "Hiso", "C": "Cval", "Fe": "Fe3+", "Li": "6Li"}``.
+        ``{"H": "Hiso", "C": "Cval", "Fe": "Fe3+", "Li": "6Li"}``; or a mixture on one site:
+        ``"0.6H+0.4D"``, ``"0.95*6Li+0.05*7Li"``, ``{"H": 0.6, "D": 0.4}``. Weights that do not
+        sum to 1 are used as they are, with a note.
     addends
         Numbers to add to f by label or by element symbol, such as f' or f' + i f''.
 
@@ -151,30 +175,46 @@ def scattering_factors(
     _check_suits(chosen, source)
     parse_label(unknown)  # a mistyped element is an error even if no X is present
     custom, added = _by_label(form_factors or {}), addends or {}
-    sums, imaginary, notes = [], [], []
+    sums, imaginary, absorbing = [], [], []
+    notes: list[Note] = []
     for label in scatterers:
-        symbol, _ = parse_label(label)
-        given = label if label in custom else symbol
-        if given in custom:
-            sum_, extra, found = _custom(custom[given], label, chosen)
+        symbol, charge = parse_label(label)
+        kind = kind_of_site(label)
+        given = next((x for x in (label, kind, symbol) if x in custom), None)
+        if given is not None:
+            entry = _custom(custom[given], label, chosen)
+            notes += entry.notes
         else:
             sum_, found = chosen.lookup(label, use_charge=use_charge, unknown=unknown)
-            extra = chosen.imaginary.get(found, 0.0)
-        if symbol == "X" or (found != label and (use_charge or given in custom)):
-            kind = "default" if given in custom else "guess"
+            entry = _Entry(sum_, chosen.imaginary.get(found, 0.0), found)
+        found = entry.name
+        if symbol == "X" or (found != kind if given else use_charge and _charge(found) != charge):
+            is_choice = "default" if given else "guess"
             give = f"give form_factors={{{label!r}: ...}}"
-            notes.append(Note(f"{label} scatters as {found}", kind, give=give))
+            notes.append(Note(f"{label} scatters as {found}", is_choice, give=give))
+        if (chosen.name, found) in REMARKS:
+            notes.append(Note(REMARKS[chosen.name, found], "default"))
+        if entry.imaginary and source == "neutron":
+            absorbing.append(label)
+        sum_ = entry.sum
         if source == "mott-bethe":
-            sum_ += -element_record(element_of_entry(found)).atomic_number
+            sum_ += -(entry.protons or element_record(parse_label(found)[0]).atomic_number)
         addend = _addend(added, label)
         sums.append(sum_ + addend.real)
-        imaginary.append(addend.imag + extra)
-    present = {*scatterers, *(parse_label(label)[0] for label in scatterers)}
+        imaginary.append(addend.imag + entry.imaginary)
+    present = {*scatterers, *(kind_of_site(x) for x in scatterers)}
+    present |= {parse_label(label)[0] for label in scatterers}
     notes += [
         Note(f"no {label}: its form factor is not used", "left out")
         for label in custom
         if label not in present
     ]
+    if absorbing:
+        text = (
+            f"complex scattering lengths of {', '.join(absorbing)}: the imaginary parts are those "
+            "for neutrons of 1.798 A"
+        )
+        notes.append(Note(text, "default", len(absorbing)))
     a, b = stack(sums)
     return ScatteringFactors(
         a,
@@ -215,8 +255,9 @@ def factors_of_atoms(
 
 
 def _addend(added: Mapping[str, complex], label: str) -> complex:
-    """The number to add to f of a kind of atom, by its label or its element."""
-    return complex(added.get(label, added.get(parse_label(label)[0], 0.0)))
+    """The number to add to f of a kind of atom, by its label, its ion or its element."""
+    names = (label, kind_of_site(label), parse_label(label)[0])
+    return complex(next((added[name] for name in names if name in added), 0.0))
 
 
 def _check_suits(table: FormFactorTable, source: str) -> None:
@@ -231,22 +272,81 @@ def _check_suits(table: FormFactorTable, source: str) -> None:
 
 def _by_label(form_factors: Mapping[str, CustomFormFactor]) -> dict[str, CustomFormFactor]:
     """The same form factors with labels in standard spelling."""
-    return {make_label(*parse_label(label)): value for label, value in form_factors.items()}
+    return {scatterer_label(label): value for label, value in form_factors.items()}
 
 
-def _custom(
-    given: CustomFormFactor, label: str, table: FormFactorTable
-) -> tuple[GaussianSum, float, str]:
-    """The sum, the imaginary part and the name of the user's form factor for one label."""
+def _charge(label: str) -> int:
+    return parse_label(label)[1]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The form factor of one scatterer: real sum, imaginary part, name, remarks.
+
+    `protons` is the mean number of protons of a mixture, or 0 if the name tells the element.
+    """
+
+    sum: GaussianSum
+    imaginary: float
+    name: str
+    notes: tuple[Note, ...] = ()
+    protons: float = 0.0
+
+
+def _custom(given: CustomFormFactor, label: str, table: FormFactorTable) -> _Entry:
+    """The user's form factor for one label."""
     if isinstance(given, GaussianSum):
-        return given, 0.0, label
-    if isinstance(given, str):
-        return table.entry(given), table.imaginary.get(given, 0.0), given
+        return _Entry(given, 0.0, kind_of_site(label))
+    if isinstance(given, str | Mapping):
+        mixture = as_mixture(given)
+        if mixture is not None:
+            return _mixed(mixture, label, table)
+        assert isinstance(given, str)
+        return _from_table(given, table)
     try:
         number = complex(given)
     except (TypeError, ValueError):
         raise ParameterError(
-            f"got {given!r} as the form factor of {label}; expected a GaussianSum, a number or "
-            f"the label of an entry of {table.name}"
+            f"got {given!r} as the form factor of {label}; expected a GaussianSum, a number, "
+            f"the label of an entry of {table.name} or a mixture such as '0.6H+0.4D'"
         ) from None
-    return GaussianSum((number.real,), (0.0,)), number.imag, label
+    return _Entry(GaussianSum((number.real,), (0.0,)), number.imag, kind_of_site(label))
+
+
+def _from_table(name: str, table: FormFactorTable) -> _Entry:
+    """The entry of exactly this name; of an isotope, also that of the element."""
+    try:
+        standard = scatterer_label(name)
+    except ElementError:
+        standard = name  # labels of a user's table may be anything
+    if standard not in table.entries and standard != name and name in table.entries:
+        standard = name
+    if standard not in table.entries and _is_isotope(standard):
+        sum_, standard = table.lookup(standard)
+        return _Entry(sum_, table.imaginary.get(standard, 0.0), standard)
+    return _Entry(table.entry(standard), table.imaginary.get(standard, 0.0), standard)
+
+
+def _is_isotope(label: str) -> bool:
+    try:
+        return mass_number(label) is not None
+    except ElementError:
+        return False
+
+
+def _mixed(mixture: Mixture, label: str, table: FormFactorTable) -> _Entry:
+    parts = [_from_table(name, table) for _, name in mixture]
+    weights = [weight for weight, _ in mixture]
+    total = sum(weights)
+    notes: tuple[Note, ...] = ()
+    if abs(total - 1.0) > COMPLETE:
+        text = f"the weights of {text_of(mixture)}, as which {label} scatters, sum to {total:g}"
+        notes = (Note(text, "warning", total),)
+    protons = sum(w * element_record(parse_label(name)[0]).atomic_number for w, name in mixture)
+    return _Entry(
+        weighted_sum([part.sum for part in parts], weights),
+        sum(w * part.imaginary for w, part in zip(weights, parts, strict=True)),
+        text_of(mixture),
+        notes,
+        protons,
+    )

@@ -13,8 +13,11 @@ from friedel.model.elements import (
     element_of_entry,
     element_record,
     is_label,
+    kind_of_site,
     make_label,
+    mass_number,
     parse_label,
+    scatterer_label,
 )
 from friedel.scattering.formfactors.exact import FormFactor
 from friedel.scattering.formfactors.fitting import FittedSum
@@ -65,6 +68,8 @@ class FormFactorTable:
         The published formula by label, if `entries` are fitted to it.
     info
         Title, citation, units, remarks.
+    refused
+        Labels of published entries that are unusable, each with the reason.
     """
 
     name: str
@@ -73,6 +78,7 @@ class FormFactorTable:
     imaginary: Mapping[str, float] = field(default_factory=dict)
     exact: Mapping[str, FormFactor] = field(default_factory=dict)
     info: TableInfo = TableInfo()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<friedel.FormFactorTable {self.name}: {len(self.labels)} entries>"
@@ -136,14 +142,36 @@ class FormFactorTable:
             When the table has no Gaussian sums.
         """
         self._check_gaussian()
+        return self.entries[self._entry_name(label)]
+
+    def imaginary_part(self, label: str) -> float:
+        """The imaginary part of the form factor of exactly this label; 0 for most.
+
+        Raises
+        ------
+        ElementError
+            When there is no entry with exactly this label.
+        """
+        return self.imaginary.get(self._entry_name(label), 0.0)
+
+    def _entry_name(self, label: str) -> str:
+        """The label in the table's spelling."""
+        if label in self.entries:
+            return label
         try:
-            return self.entries[label]
-        except KeyError:
-            raise ElementError(self._absent(label)) from None
+            name = scatterer_label(label)
+        except ElementError:
+            name = label
+        if name not in self.entries:
+            raise ElementError(self.refused.get(name) or self._absent(label))
+        return name
 
     def _absent(self, label: str) -> str:
-        symbol = "".join(c for c in label if c.isalpha())
-        alike = [x for x in self.labels if "".join(c for c in x if c.isalpha()) == symbol]
+        try:
+            symbol = parse_label(label)[0]
+        except ElementError:
+            symbol = ""
+        alike = [x for x in self.labels if element_of_entry(x) == symbol]
         there = f"; it has {', '.join(alike)}" if alike else ""
         return f"{self.name} has no form factor of {label}{there}"
 
@@ -194,29 +222,57 @@ class FormFactorTable:
         """The form factor to use for a scatterer, and the name of the entry.
 
         Formal charges are ignored unless `use_charge` is true, which selects the nearest tabulated
-        charge. Deuterium scatters as hydrogen if the table has no D; X, an unknown element, as
-        `unknown`.
+        charge. Isotopes and valence states have their own entries or, where X-rays or
+        electrons do not tell isotopes apart, that of the element. Deuterium scatters as hydrogen
+        if the table has no D; X, an unknown element, as `unknown`.
 
         Raises
         ------
         ElementError
-            When the table does not have the element.
+            When the table does not have the element or, for neutrons, the isotope; or when the
+            published entry is unusable.
         ParameterError
             When the table has no Gaussian sums.
         """
         self._check_gaussian()
-        symbol, charge = parse_label(label)
+        kind = kind_of_site(label)
+        symbol, charge = parse_label(kind)
         if symbol == "X":
             symbol, charge = parse_label(unknown)
+        own = self._special_entry(kind)
+        if own is not None:
+            return self.entries[own], own
         if symbol == "D" and "D" not in self.entries:
             symbol = "H"
         charges = self.charges.get(symbol)
         if charges is None:
             raise ElementError(f"{self.name} has no form factor of {symbol}")
         wanted = charge if use_charge else 0
+        if make_label(symbol, wanted) in self.refused:
+            raise ElementError(self.refused[make_label(symbol, wanted)])
         nearest = min(charges, key=lambda q: (abs(q - wanted), abs(q)))
         found = make_label(symbol, nearest)
         return self.entries[found], found
+
+    def _special_entry(self, kind: str) -> str | None:
+        """The entry of an isotope or of a valence state, without a charge; None for others.
+
+        Raises
+        ------
+        ElementError
+            For neutrons and an isotope without an entry: the element would be another scatterer.
+        """
+        if is_label(kind) and kind != "T":
+            return None
+        mass = mass_number(kind)
+        name = kind if mass is None else scatterer_label(f"{mass}{parse_label(kind)[0]}")
+        if mass == 2:
+            name = "D"
+        if name in self.entries:
+            return name
+        if mass not in (None, 2) and self.info.source == "neutron":
+            raise ElementError(self._absent(name))
+        return None
 
 
 def _normalized(label: str, sum_: GaussianSum) -> GaussianSum:

@@ -1,0 +1,92 @@
+"""Measured f' and f'' of one element against the energy, as scans of an edge give them."""
+
+import re
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+
+from friedel.errors import EnergyError, FileFormatError
+from friedel.readers.reading import read_text
+
+CHOOCH = ".efs"
+"""Ending of the files of CHOOCH, whose columns are energy, f'', f' [Evans2001]."""
+
+_SEPARATORS = re.compile(r"[,;\s]+")
+
+
+@dataclass(frozen=True, eq=False)
+class DispersionScan:
+    """f' and f'' at increasing energies.
+
+    Attributes
+    ----------
+    name
+        Name of the file.
+    energy
+        (n,) photon energies, eV.
+    f_prime, f_double_prime
+        (n,) amplitudes, electrons.
+    """
+
+    name: str
+    energy: np.ndarray
+    f_prime: np.ndarray
+    f_double_prime: np.ndarray
+
+    def at(self, energy: float) -> complex:
+        """The value f' + i f'' at an energy (eV), linear between the points of the scan.
+
+        Raises
+        ------
+        EnergyError
+            When the scan does not cover the energy.
+        """
+        low, high = float(self.energy[0]), float(self.energy[-1])
+        if not low <= energy <= high:
+            raise EnergyError(
+                f"got an energy of {energy:g} eV; expected {low:g} to {high:g} eV, which the scan "
+                f"{self.name} covers"
+            )
+        parts = (np.interp(energy, self.energy, y) for y in (self.f_prime, self.f_double_prime))
+        return complex(*map(float, parts))
+
+
+def read_dispersion_scan(path: str | PathLike[str]) -> DispersionScan:
+    """A scan from a text file of three columns: energy in eV, f', f''; of CHOOCH: energy, f'', f'.
+
+    Parameters
+    ----------
+    path
+        A file of CHOOCH if its name ends with ``.efs``. Lines that do not begin with three
+        numbers are comments; the order of the lines is free.
+
+    Raises
+    ------
+    FileFormatError
+        When the file cannot be read, or has fewer than two energies or one of them twice.
+    """
+    path = Path(path)
+    rows = []
+    for line in read_text(path).splitlines():
+        try:
+            rows.append([float(x) for x in _SEPARATORS.split(line.strip())[:3]])
+        except ValueError:
+            continue
+    rows = [row for row in rows if len(row) == 3]
+    table = np.array(rows).reshape(-1, 3)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    energy = table[:, 0]
+    if len(energy) < 2 or not np.isfinite(table).all() or energy[0] <= 0:
+        raise FileFormatError(
+            f"{fspath(path)} has {len(energy)} lines with energy, f' and f'': expected at least "
+            "two, with positive energies in eV"
+        )
+    if (np.diff(energy) == 0).any():
+        twice = energy[:-1][np.diff(energy) == 0][0]
+        raise FileFormatError(f"{fspath(path)} has the energy {twice:g} eV twice")
+    first, second = table[:, 1].copy(), table[:, 2].copy()
+    if path.suffix.lower() == CHOOCH:
+        first, second = second, first
+    return DispersionScan(path.name, energy.copy(), first, second)
