@@ -392,6 +392,12 @@ def test_tensors_that_do_not_fit(tmp_path):
     assert model.atoms.is_aniso.tolist() == [True, False, False]
 
 
+def test_items_that_stand_twice(tmp_path, plain):
+    """Exports of databases have an empty formula besides the formula."""
+    more = "_chemical_formula_sum 'Fe O N0.7'\n_chemical_formula_sum ''"
+    np.testing.assert_allclose(amplitudes(model_of(tmp_path, cif(more=more))), plain, rtol=1e-12)
+
+
 def test_columns_that_may_be_missing(tmp_path, plain):
     """No label column, an angle at its default of 90 degrees, a byte-order mark."""
     columns = [name for name in COLUMNS if name != "label"]

@@ -36,7 +36,7 @@ def read_cif(path: str | PathLike[str]) -> gemmi.cif.Document:
 
 
 def parse_cif(text: str, path: str | PathLike[str]) -> gemmi.cif.Document:
-    """The blocks of the text of a CIF.
+    """The blocks of the text of a CIF. Of an item that stands twice the first value counts.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def parse_cif(text: str, path: str | PathLike[str]) -> gemmi.cif.Document:
         When it is not a CIF; the message names the path.
     """
     with reading(path, "a CIF"):
-        return gemmi.cif.read_string(text)
+        return gemmi.cif.read_string(text, check_level=0)  # level 1 refuses repeated items
 
 
 class Items:

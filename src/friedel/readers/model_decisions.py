@@ -80,7 +80,7 @@ def _crystal(
         if other is None:
             raise MissingCellError(
                 f"{stated.name or 'the model'} states no unit cell; for an isolated molecule give "
-                "a margin"
+                "a margin (margin=, --margin)"
             )
         text = "the model states no unit cell: cell and symmetry of the data are used"
         notes.add(text, "guess", give="give the unit cell in the file")
