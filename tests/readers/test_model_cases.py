@@ -621,6 +621,8 @@ def test_the_radiation_that_the_file_states(capsys, cases, tmp_path):
 def test_content_that_contradicts_the_formula(tmp_path):
     formula = "_chemical_formula_sum 'Fe N{} O'\n_cell_formula_units_Z 4"
     assert model_of(tmp_path, cif(more=formula.format(0.7))).notes == ()
+    of_cell = "_chemical_formula_sum 'Fe4 N2.8 O4'\n_cell_formula_units_Z 4"
+    assert model_of(tmp_path, cif(more=of_cell)).notes == ()
     notes = model_of(tmp_path, cif(more=formula.format(3))).notes
     assert said(notes, ("differs from formula times Z by 28% of its mass",))
     cell = gemmi.UnitCell(5.1, 6.2, 7.3, 90, 95, 90)

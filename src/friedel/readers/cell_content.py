@@ -1,6 +1,7 @@
 """The mass in the cell, by its atoms and as stated: a check, and what tells the origin."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -34,21 +35,30 @@ def deviation(crystal: Crystal, atoms: Atoms, stated: StatedModel) -> float | No
         Atoms with crystallographic occupancies.
     """
     masses = _masses(crystal, atoms)
-    try:
-        expected = {
-            symbol: n * (stated.formula_units or 0.0) * element_record(symbol).weight
-            for symbol, n in stated.formula.items()
-        }
-    except ElementError:
-        return None
-    heavy = {symbol for symbol in (*expected, *masses) if symbol not in HYDROGENS}
-    total = sum(expected.get(symbol, 0.0) for symbol in heavy)
-    if total > 0:
-        return sum(abs(masses.get(s, 0.0) - expected.get(s, 0.0)) for s in heavy) / total
+    if stated.formula and stated.formula_units:
+        # pymatgen states the atoms of the whole cell as the formula, beside Z
+        units = (stated.formula_units, 1.0)
+        found = [_from_formula(masses, stated.formula, z) for z in units]
+        return None if None in found else min(x for x in found if x is not None)
     if stated.density:
         total = stated.density * crystal.volume * DALTONS_PER_DENSITY
         return abs(sum(masses.values()) - total) / total
     return None
+
+
+def _from_formula(
+    masses: Mapping[str, float], formula: Mapping[str, float], units: float
+) -> float | None:
+    """Differences of the masses of all elements but hydrogen, relative to the formula's mass."""
+    try:
+        expected = {s: n * units * element_record(s).weight for s, n in formula.items()}
+    except ElementError:
+        return None
+    heavy = {symbol for symbol in (*expected, *masses) if symbol not in HYDROGENS}
+    total = sum(expected.get(symbol, 0.0) for symbol in heavy)
+    if not total:
+        return None
+    return sum(abs(masses.get(s, 0.0) - expected.get(s, 0.0)) for s in heavy) / total
 
 
 def _masses(crystal: Crystal, atoms: Atoms) -> dict[str, float]:
