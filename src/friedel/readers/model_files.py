@@ -1,4 +1,4 @@
-"""Files of models, recognised by their content: PDB, mmCIF, small-molecule CIF, mmJSON."""
+"""Files of models, recognised by their content: PDB, mmCIF, small-molecule CIF, SHELX, mmJSON."""
 
 import re
 from os import fspath
@@ -16,14 +16,16 @@ from friedel.readers.macromolecules import (
     read_structure_object,
 )
 from friedel.readers.reading import read_text, reading
+from friedel.readers.shelx import looks_like_shelx, read_shelx
+from friedel.readers.shelx_file import ShelxFile
 
 CIF_BLOCK = re.compile(r"^\s*(?:#.*\s+)*data_", re.IGNORECASE)
 
 
 def read_model(
     path: Path, block: str | None = None
-) -> tuple[ReadStructure | Items, tuple[Note, ...]]:
-    """The structure in a file, or the block of a small structure, and notes on its choice.
+) -> tuple[ReadStructure | Items | ShelxFile, tuple[Note, ...]]:
+    """The structure in a file, the block of a small structure or SHELX instructions, and notes.
 
     Raises
     ------
@@ -41,6 +43,8 @@ def read_model(
         return items, notes
     if block is not None:
         raise ParameterError(f"{path.name} is not a CIF and has no blocks; got block {block!r}")
+    if looks_like_shelx(text):
+        return read_shelx(text, path.name), ()
     with reading(path, "a model"):
         if text.lstrip().startswith("{"):
             return read_structure_object(gemmi.read_structure(fspath(path))), ()

@@ -38,7 +38,7 @@ def as_model(
     Parameters
     ----------
     model
-        Path of a PDB, mmCIF or small-molecule CIF file (also gzipped), ``gemmi.Structure``,
+        Path of a PDB, mmCIF, small-molecule CIF or SHELX file (also gzipped), ``gemmi.Structure``,
         ``gemmi.SmallStructure``, a pair (crystal, atoms) where atoms may be a
         ``gemmi.Model`` and crystal anything that :func:`as_crystal` accepts, or a `Model`.
     strict_ncs
@@ -167,12 +167,14 @@ def _stated(read: Any, name: str, added: str | None) -> StatedModel:
     """What a structure or the block of a small structure states, with hydrogens if asked for."""
     from friedel.readers.cif_items import Items
     from friedel.readers.macromolecules import stated_of_structure
+    from friedel.readers.shelx_file import ShelxFile
+    from friedel.readers.shelx_models import stated_of_shelx
     from friedel.readers.small_structures import stated_of_block
 
-    if isinstance(read, Items):
+    if isinstance(read, Items | ShelxFile):
         if added:
             raise _no_hydrogens("a small structure")
-        return stated_of_block(read, name)
+        return stated_of_block(read, name) if isinstance(read, Items) else stated_of_shelx(read)
     if not added:
         return stated_of_structure(read)
     from friedel.readers.added_hydrogens import with_riding_hydrogens
