@@ -52,6 +52,21 @@ def test_lists_of_small_structures(capsys, tmp_path, seed, shared_data):
         assert target.exists() == (code == 0)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_shelx_instructions(capsys, tmp_path, seed, shared_data):
+    """Damage to a .res file gives a result or one line of error."""
+    rng = random.Random(seed)
+    document = gemmi.cif.read(str(shared_data / "models" / "4003024.cif"))
+    block = document.sole_block()
+    for tag, ending in (("_shelx_res_file", "res"), ("_shelx_hkl_file", "hkl")):
+        text = gemmi.cif.as_string(block.find_value(tag)).lstrip("\n").encode()
+        path = tmp_path / f"x.{ending}"
+        path.write_bytes(damaged(text, rng) if ending == "res" else text)
+    target = tmp_path / "x.fcf"
+    code = outcome(capsys, "fmodel", tmp_path / "x.res", tmp_path / "x.hkl", "--to-fcf", target)
+    assert target.exists() == (code == 0)
+
+
 def test_a_seeded_part_of_the_fuzz_suite(tmp_path, page_models):
     """`make fuzz` runs many more; what it found once stays here by its seed."""
     files = contents_of(originals(page_models))

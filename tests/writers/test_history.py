@@ -139,7 +139,10 @@ def test_strict_small_structure(capsys, tmp_path, shared_data):
     model = tmp_path / "small.cif"
     model.write_text("\n".join(x for x in text.splitlines() if "_wavelength" not in x))
     data = shared_data / "models" / "2242624.hkl"
-    assert run(capsys, "fmodel", model, data)[0] == 0
-    code, out, err = run(capsys, "fmodel", model, data, "--strict")
+    code, _, err = run(capsys, "fmodel", model, data, "--strict")
+    assert code == 0, err
+    assert "the wavelength (CELL): from _shelx_res_file" in err
+    assert run(capsys, "fmodel", model, data, "--no-instructions")[0] == 0
+    code, out, err = run(capsys, "fmodel", model, data, "--strict", "--no-instructions")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "give the wavelength" in err

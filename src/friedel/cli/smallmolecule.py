@@ -57,13 +57,16 @@ OUTPUTS = (
 
 
 def wants_small(arguments: list[str]) -> bool:
-    """Whether the files given are a small structure and its reflection list, or a CIF with both."""
+    """Whether the files given are a small structure and its reflection list, or both in one."""
     files = [path for text in arguments if (path := Path(text)).is_file()]
     if not files:
         return False
     from friedel.readers.reflection_lists import is_reflection_list, is_small_structure
+    from friedel.readers.shelx_models import is_shelx_file
 
-    structures = [i for i, path in enumerate(files) if is_small_structure(path)]
+    structures = [
+        i for i, path in enumerate(files) if is_small_structure(path) or is_shelx_file(path)
+    ]
     if not structures:
         return False
     others = files[structures[0] + 1 :]
@@ -78,7 +81,19 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
         formatter.write_dl([record for record in records if record not in known])
 
 
-@click.command("fmodel", short_help="a small structure against its F^2")
+class WithFittedWeights(click.Command):
+    """Command that takes ``--weights fit`` beside ``--weights A B``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, ``--weights fit`` as an option of its own."""
+        for i in range(len(args) - 1):
+            if args[i : i + 2] == ["--weights", "fit"]:
+                args = [*args[:i], "--fit-weights", *args[i + 2 :]]
+                break
+        return super().parse_args(ctx, args)
+
+
+@click.command("fmodel", cls=WithFittedWeights, short_help="a small structure against its F^2")
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path(), required=False)
 @choice("--hklf", among=map(str, CODES), text="HKLF format of SHELX, if DATA does not name it.")
@@ -90,11 +105,17 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
     "twin_laws",
     multiple=True,
     metavar="LAW",
-    help="'k,h,-l' or nine numbers by rows; refines a fraction; can be repeated.",
+    help="'k,h,-l' or nine numbers by rows; refines a fraction; can be repeated; default: TWIN of "
+    "the instructions; none for no twin.",
 )
 @click.option(
-    "--weights", type=float, nargs=2, metavar="A B", help="SHELX's WGHT; default: as MODEL states."
+    "--weights",
+    type=float,
+    nargs=2,
+    metavar="A B|fit",
+    help="SHELX's WGHT; default: as MODEL states; fit: a and b for an even goodness of fit.",
 )
+@click.option("--fit-weights", is_flag=True, hidden=True)
 @click.option(
     "-w", "--wavelength", type=float, metavar="NUM", help="Wavelength, A; default: as MODEL states."
 )
@@ -106,7 +127,17 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
 @SCATTER_AS
 @FORM_FACTORS
 @USE_CHARGE
-@click.option("--merge-friedel", "friedel_mates", is_flag=True, help="Merge Friedel mates, too.")
+@click.option(
+    "--merge-friedel/--separate-friedel",
+    "friedel_mates",
+    default=None,
+    help="Merge Friedel mates, too; default: as MERG says, or separate.",
+)
+@click.option(
+    "--instructions/--no-instructions",
+    default=True,
+    help="Apply SHELX instructions on the data: OMIT, SHEL, MERG, TWIN, HKLF. Default: apply.",
+)
 @click.option("--dmin", "d_min", type=float, metavar="NUM", help="Use data to this resolution, A.")
 @click.option(
     "--parameters",
@@ -127,7 +158,8 @@ def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
 def command(model: str, data: str | None, **options: Any) -> None:
     """Compare the small structure MODEL with the F^2 in DATA, as SHELXL does.
 
-    DATA is a reflection list (HKLF 3, 4 or 5), CIF or FCF; by default the list in MODEL itself.
+    MODEL is a CIF, or a .res or .ins file of SHELX. DATA is a reflection list (HKLF 3, 4 or 5),
+    CIF or FCF; it may be left out if MODEL embeds its list.
     """
     from friedel.smallmolecule import fit_intensities
 
@@ -139,9 +171,13 @@ def command(model: str, data: str | None, **options: Any) -> None:
             raise ParameterError("--scat-from-cif is for X-rays")
         options["scattering"] = "cif"
     options |= own_scattering(options)
+    if options.pop("fit_weights"):
+        options["weights"] = "fit"
+    laws = options.pop("twin_laws")
     fit = fit_intensities(
         model,
         data or model,
+        twin_laws=None if not laws else () if laws == ("none",) else laws,
         extinction=options.pop("exti"),
         hklf=int(hklf) if hklf else None,
         anomalous=None if anomalous == "none" else anomalous,

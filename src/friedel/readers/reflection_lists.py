@@ -11,8 +11,10 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.notes import Note
-from friedel.readers.hklf import parse_hklf, squared
+from friedel.readers.hklf import CODES, parse_hklf, squared
 from friedel.readers.reading import read_text, reading
+from friedel.readers.shelx_file import ShelxFile, ShelxHklf
+from friedel.readers.stated_refinement import instructions_of
 
 INDEX_PREFIXES = ("_refln_", "_refln.", "_diffrn_refln_", "_diffrn_refln.")
 
@@ -48,6 +50,8 @@ class ReflectionList:
         Whether the data are corrected for scale and extinction, as in SHELXL's lists.
     description
         Description of the source, for people to read.
+    instructions
+        SHELX instructions that the file holds with its list, or None.
     notes
         Notes on decisions made while reading.
     """
@@ -59,13 +63,18 @@ class ReflectionList:
     cell: tuple[float, ...] | None = None
     corrected: bool = False
     description: str = ""
+    instructions: ShelxFile | None = None
     notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hkl)
 
 
-def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> ReflectionList:
+def read_reflection_list(
+    path: str | PathLike[str],
+    hklf: int | None = None,
+    instruction: ShelxHklf | None = None,
+) -> ReflectionList:
     """Measured F^2 from a SHELX file (HKLF 3, 4 or 5), a CIF, an FCF, or a CIF that embeds one.
 
     Parameters
@@ -74,6 +83,8 @@ def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> 
         File, also gzipped; its name does not matter.
     hklf
         SHELX's code of the format, if the file does not state it: 3 for F.
+    instruction
+        HKLF of the instructions that belong to a SHELX file: code, matrix and factors.
 
     Raises
     ------
@@ -84,7 +95,7 @@ def read_reflection_list(path: str | PathLike[str], hklf: int | None = None) -> 
     text = read_text(Path(path))
     if looks_like_cif(text):
         return _from_cif(text, name, hklf)
-    return _from_hklf(text, name, hklf)
+    return _as_instructed(text, name, hklf, instruction)
 
 
 def looks_like_cif(text: str) -> bool:
@@ -213,45 +224,45 @@ def _from_embedded(
     embedded = gemmi.cif.as_string(raw)
     begin = text.find(raw[: min(len(raw), 200)])
     first_line = text.count("\n", 0, max(begin, 0)) + 1
-    instructions = gemmi.cif.as_string(block.find_value("_shelx_res_file") or "?")
-    stated = re.search(r"^HKLF\s+(-?\d+)(.*)$", instructions, re.MULTILINE | re.IGNORECASE)
-    if code is None and stated is not None:
-        code = _checked_code(int(stated[1]), name)
-    found = _from_hklf(embedded, name, code, first_line, f"_shelx_hkl_file of {name}")
-    cell = cell_of(block)
-    hkl, notes = found.hkl, found.notes
-    if stated is not None:
-        hkl, note = _transformed(hkl, stated[2], name)
-        notes += note
+    said, notes = instructions_of(block)
+    where = f"_shelx_hkl_file of {name}"
+    found = _as_instructed(embedded, name, code, said.hklf if said else None, first_line, where)
+    notes += found.notes
     if block.find_value("_shelx_fab_file"):
         text = "a solvent mask (_shelx_fab_file) was used in refinement but is not in the file"
         notes += (Note(text, "warning"),)
-    return replace(found, hkl=hkl, cell=cell, notes=notes)
+    return replace(found, cell=cell_of(block), instructions=said, notes=notes)
 
 
-def _checked_code(code: int, name: str) -> int:
-    if abs(code) not in (3, 4, 5):
-        raise FileFormatError(
-            f"{name} has reflections in the format HKLF {code}, expected 3, 4 or 5"
-        )
-    return abs(code)
-
-
-def _transformed(
-    hkl: np.ndarray, instruction: str, name: str
-) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """Indices transformed by the matrix in HKLF n s r11 ... r33, if given, and a note of it."""
-    try:
-        numbers = [float(x) for x in instruction.split("!")[0].split()]
-    except ValueError:
-        numbers = []
-    if len(numbers) < 10:
-        return hkl, ()
-    matrix = np.array(numbers[1:10]).reshape(3, 3)
-    if np.array_equal(matrix, np.eye(3)):
-        return hkl, ()
-    turned = hkl @ matrix.T
-    if np.abs(turned - np.rint(turned)).max() > 0.01:
-        raise FileFormatError(f"the matrix of HKLF in {name} gives non-integral indices")
-    note = Note("indices are transformed by the matrix of HKLF", "file")
-    return np.rint(turned).astype(np.int32), (note,)
+def _as_instructed(
+    text: str,
+    name: str,
+    code: int | None,
+    hklf: ShelxHklf | None,
+    first_line: int = 1,
+    where: str = "",
+) -> ReflectionList:
+    """The list in a SHELX file, with indices and values changed as HKLF says, and notes of it."""
+    if hklf is None:
+        return _from_hklf(text, name, code, first_line, where)
+    if code is None:
+        code = abs(hklf.code)
+        if code not in CODES:
+            raise FileFormatError(
+                f"{name} has reflections in the format HKLF {hklf.code}, expected 3, 4 or 5"
+            )
+    found = _from_hklf(text, name, code, first_line, where)
+    hkl, f2, sigmas, notes = found.hkl, found.f2, found.sigmas, found.notes
+    matrix = np.array(hklf.matrix).reshape(3, 3)
+    if not np.array_equal(matrix, np.eye(3)):
+        turned = hkl @ matrix.T
+        if np.abs(turned - np.rint(turned)).max() > 0.01:
+            raise FileFormatError(f"the matrix of HKLF in {name} gives non-integral indices")
+        hkl = np.rint(turned).astype(np.int32)
+        notes += (Note("indices are transformed by the matrix of HKLF", "file"),)
+    if (hklf.scale, hklf.sigma_scale) != (1.0, 1.0):
+        factor = hklf.scale**2 if code == 3 else hklf.scale  # it applies to what is in the file
+        f2, sigmas = f2 * factor, sigmas * factor * hklf.sigma_scale
+        text = f"F^2 is multiplied by {factor:g}, sigma by {factor * hklf.sigma_scale:g} (HKLF)"
+        notes += (Note(text, "file"),)
+    return replace(found, hkl=hkl, f2=f2, sigmas=sigmas, notes=notes)

@@ -1,7 +1,8 @@
-"""Refinement stated in the CIF of a small structure: R-factors, weights, extinction."""
+"""Refinement stated in the CIF or SHELX file of a small structure: R-factors, weights, ..."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -9,12 +10,20 @@ import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.notes import Note
 from friedel.readers.cif_items import block_of_model, read_cif
+from friedel.readers.shelx import read_shelx
+from friedel.readers.shelx_file import ShelxFile
+from friedel.readers.weighting_schemes import (
+    Weights,
+    parse_weights as parse_weights,
+    shortened,
+)
 
 
 @dataclass(frozen=True)
 class StatedRefinement:
-    """Refinement data of a CIF; None for values that it does not state.
+    """Refinement data of a CIF or SHELX file; None for values that it does not state.
 
     Attributes
     ----------
@@ -31,13 +40,21 @@ class StatedRefinement:
     n_parameters, n_observed, n_reflections
         Numbers of parameters and reflections.
     weights
-        a and b of SHELX's weights.
+        a and b of SHELX's weights, or all of a to f.
+    weighting
+        Text of a weighting scheme that is not understood.
     extinction
         x of SHELX's extinction formula.
+    other_extinction
+        Text of an extinction formula other than SHELX's, of which a coefficient is stated.
     flack, flack_su
         Flack parameter and its standard uncertainty.
     density_max, density_min, density_rms
         Extremes and root mean square of the final difference density, e/Å^3.
+    origin
+        What states it, for messages.
+    units
+        Unit of the last digit stated of R1, wR2 and the goodness of fit, by their names here.
     """
 
     wavelength: float | None = None
@@ -50,13 +67,17 @@ class StatedRefinement:
     n_parameters: int | None = None
     n_observed: int | None = None
     n_reflections: int | None = None
-    weights: tuple[float, float] | None = None
+    weights: Weights | None = None
+    weighting: str | None = None
     extinction: float | None = None
+    other_extinction: str | None = None
     flack: float | None = None
     flack_su: float | None = None
     density_max: float | None = None
     density_min: float | None = None
     density_rms: float | None = None
+    origin: str = "the CIF"
+    units: Mapping[str, float] = field(default_factory=dict)
 
 
 _NUMBERS = {
@@ -76,44 +97,124 @@ _NUMBERS = {
 }
 
 
+SHELX_TAGS = ("_shelx_res_file", "_iucr_refine_instructions_details")
+"""Items that hold the text of a SHELX instruction file."""
+
+
 def read_refinement(source: Any, block: str | None = None) -> StatedRefinement:
-    """Refinement stated in the CIF of a model; all None if the source is not a CIF.
+    """Refinement stated in the CIF or SHELX file of a model; all None for other sources.
 
     Parameters
     ----------
     source
-        Path of a CIF, ``gemmi.cif.Block`` or ``gemmi.SmallStructure`` (wavelength only).
+        Path of a CIF, ``gemmi.cif.Block``, ``gemmi.SmallStructure`` (wavelength only) or
+        `ShelxFile`.
     block
         Name of the block in a file; by default that of its model.
     """
+    if isinstance(source, ShelxFile):
+        return _of_shelx(source)
     if isinstance(source, gemmi.SmallStructure):
         return StatedRefinement(wavelength=source.wavelength or None)
-    if isinstance(source, str | PathLike):
-        try:
-            items, _ = block_of_model(read_cif(source), source, block)
-        except FileFormatError:  # a file that is not a CIF with atoms states nothing
-            return StatedRefinement()
-        return read_refinement(items.block)
-    if not isinstance(source, gemmi.cif.Block):
+    own = _block_of(source, block)
+    if own is None:
         return StatedRefinement()
     found: dict[str, Any] = {}
+    units = {}
     for name, tags in _NUMBERS.items():
-        values = [_number(source, tag) for tag in tags]
-        known = next((value for value in values if value is not None), None)
-        is_count = name.startswith("n_")
-        found[name] = round(known) if is_count and known is not None else known
-    flack, flack_su = _with_uncertainty(_text(source, "_refine_ls_abs_structure_Flack"))
+        values = [(_number(own, tag), tag) for tag in tags]
+        known, tag = next(((x, tag) for x, tag in values if x is not None), (None, ""))
+        if known is not None and name.startswith("n_"):
+            known = round(known)
+        elif known is not None:
+            units[name] = _unit(_text(own, tag))
+        found[name] = known
+    weighting = _text(own, "_refine_ls_weighting_details").strip()
+    weights = parse_weights(weighting)
+    x, other_extinction = _extinction(own)
+    flack, flack_su = _with_uncertainty(_text(own, "_refine_ls_abs_structure_Flack"))
     return StatedRefinement(
         **found,
-        weights=parse_weights(_text(source, "_refine_ls_weighting_details")),
-        extinction=_extinction(source),
+        weights=weights,
+        weighting=weighting or None if weights is None else None,
+        extinction=x,
+        other_extinction=other_extinction,
         flack=flack,
         flack_su=flack_su,
+        units=units,
+    )
+
+
+def read_instructions(
+    source: Any, block: str | None = None
+) -> tuple[ShelxFile | None, tuple[Note, ...]]:
+    """The SHELX instructions that the CIF of a model holds, None if there are none; and notes.
+
+    Parameters
+    ----------
+    source
+        Path of a CIF or ``gemmi.cif.Block``.
+    block
+        Name of the block in a file; by default that of its model.
+    """
+    own = _block_of(source, block)
+    return (None, ()) if own is None else instructions_of(own)
+
+
+def instructions_of(block: gemmi.cif.Block) -> tuple[ShelxFile | None, tuple[Note, ...]]:
+    """The SHELX instructions without atoms in a block of a CIF, or None; notes if unreadable."""
+    for tag in SHELX_TAGS:
+        text = _text(block, tag)
+        if re.search(r"^(HKLF|CELL)\b", text, re.MULTILINE | re.IGNORECASE):
+            try:
+                return read_shelx(text, tag, with_atoms=False), ()
+            except FileFormatError as error:
+                return None, (Note(f"{tag} is not applied: {error}", "left out"),)
+    return None, ()
+
+
+def _block_of(source: Any, name: str | None) -> gemmi.cif.Block | None:
+    """The block of the model, or None: a file that is not a CIF with atoms states nothing."""
+    if isinstance(source, gemmi.cif.Block):
+        return source
+    if not isinstance(source, str | PathLike):
+        return None
+    try:
+        items, _ = block_of_model(read_cif(source), source, name)
+    except FileFormatError:
+        return None
+    return items.block
+
+
+def _of_shelx(shelx: ShelxFile) -> StatedRefinement:
+    """What SHELXL wrote as remarks into a .res file, with the instructions on the fit."""
+    remarks = " ".join(shelx.remarks)
+    patterns = {
+        "r1": r"R1\s*=\s*([\d.]+)",
+        "n_observed": r"for\s+(\d+)\s+Fo\s*>\s*4sig",
+        "r1_all": r"and\s+([\d.]+)\s+for all",
+        "n_reflections": r"for all\s+(\d+)\s+data",
+        "n_parameters": r"(\d+)\s+parameters refined",
+        "wr2": r"wR2\s*=\s*([\d.]+)",
+        "goodness_of_fit": r"GooF = S =\s*([\d.]+)",
+    }
+    texts = {name: re.search(pattern, remarks) for name, pattern in patterns.items()}
+    known = {name: match[1].rstrip(".") for name, match in texts.items() if match}
+    counts = {name: int(text) for name, text in known.items() if name.startswith("n_")}
+    numbers = {name: float(text) for name, text in known.items() if name not in counts}
+    return StatedRefinement(
+        wavelength=shelx.wavelength,
+        **counts,  # type: ignore[arg-type]
+        **numbers,  # type: ignore[arg-type]
+        weights=None if shelx.weights is None else shortened(shelx.weights),
+        extinction=shelx.extinction,
+        origin=shelx.name,
+        units={name: _unit(known[name]) for name in numbers},
     )
 
 
 def _text(block: gemmi.cif.Block, tag: str) -> str:
-    """The first value of an item, looped or not."""
+    """The first value of an item, looped or not; empty for ``?`` and ``.``."""
     column = block.find_values(tag)
     return column.str(0) if column else ""
 
@@ -122,6 +223,13 @@ def _number(block: gemmi.cif.Block, tag: str) -> float | None:
     column = block.find_values(tag)
     value = gemmi.cif.as_number(column[0]) if column else np.nan
     return float(value) if np.isfinite(value) else None
+
+
+def _unit(text: str) -> float:
+    """The unit of the last digit of a number: 0.001 of ``"1.023(4)"``."""
+    mantissa = re.match(r"[^eE(]*", text.strip())
+    decimals = mantissa[0].partition(".")[2] if mantissa else ""
+    return 10.0 ** -len(decimals)
 
 
 def _with_uncertainty(text: str) -> tuple[float | None, float | None]:
@@ -137,22 +245,17 @@ def _with_uncertainty(text: str) -> tuple[float | None, float | None]:
     return value, su
 
 
-def _extinction(block: gemmi.cif.Block) -> float | None:
-    expression = _text(block, "_refine_ls_extinction_expression").replace(" ", "")
-    is_shelx = "0.001" in expression and "-1/4" in expression
-    return _number(block, "_refine_ls_extinction_coef") if is_shelx else None
-
-
-def parse_weights(text: str) -> tuple[float, float] | None:
-    r"""The a, b of ``w=1/[\s^2^(Fo^2^)+(aP)^2^+bP] where P=(Fo^2^+2Fc^2^)/3``, or None."""
-    plain = re.sub(r"[\s\\]", "", text)
-    formula = re.search(r"1/\[s\^2\^\(Fo\^2\^\)(.*?)\]", plain)
-    if formula is None:
-        return None
-    match = re.fullmatch(r"(?:\+\(([\d.]+)P?\)\^2\^)?(?:\+([\d.]+)P)?", formula[1])
-    if match is None:
-        return None
-    try:
-        return float(match[1] or 0), float(match[2] or 0)
-    except ValueError:
-        return None
+def _extinction(block: gemmi.cif.Block) -> tuple[float | None, str | None]:
+    """X of SHELX's formula, and the text of another formula whose coefficient is stated."""
+    coefficient = _number(block, "_refine_ls_extinction_coef")
+    if not coefficient:
+        return coefficient, None
+    expression = _text(block, "_refine_ls_extinction_expression")
+    method = _text(block, "_refine_ls_extinction_method")
+    plain = re.sub(r"[\s~*]", "", expression)
+    of_shelx = re.search(r"SHELX", method, re.IGNORECASE) and not plain
+    if of_shelx or ("0.001" in plain and "-1/4" in plain):
+        return coefficient, None
+    if method.strip().lower() == "none":
+        return None, None
+    return None, f"{method or expression or 'unknown'}, coefficient {coefficient:g}"

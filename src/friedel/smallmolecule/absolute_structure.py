@@ -175,8 +175,11 @@ def fitted_inversion(
     inverted: np.ndarray,
     f2: np.ndarray,
     sigmas: np.ndarray,
-    weights: tuple[float, float],
+    weights: tuple[float, ...],
     n_parameters: int,
+    *,
+    stol2: np.ndarray | float = 0.0,
+    wavelength: float = 0.0,
 ) -> Parameter:
     """Flack's x by a fit of k, x and the extinction parameter, if `model` refines it.
 
@@ -189,9 +192,11 @@ def fitted_inversion(
     f2, sigmas
         (n,) measured F^2.
     weights
-        Parameters a and b of the weights.
+        Parameters a and b of the weights, or a to f.
     n_parameters
         Number of parameters of the whole refinement, without x.
+    stol2, wavelength
+        (n,) 1/Å^2 and Å, for weights with c, d and e.
     """
     _, x, fractions = model.split(fitted.parameters)
     twin = IntensityModel(
@@ -200,7 +205,7 @@ def fitted_inversion(
         model.refines_extinction,
         model.held_extinction,
     )
-    found = fit_scales(twin, f2, sigmas, weights, x)
+    found = fit_scales(twin, f2, sigmas, weights, x, stol2=stol2, wavelength=wavelength)
     freedom = len(f2) - n_parameters - 1
     residual = float(found.weights @ (f2 - found.f2_model) ** 2)
     variance = found.covariance[-1, -1] * residual / freedom if freedom > 0 else np.nan

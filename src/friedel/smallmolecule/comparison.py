@@ -1,27 +1,46 @@
 """From a small structure and its reflection list to R-factors: read, merge, calculate, fit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from friedel.errors import CellError, ParameterError, ReflectionsError
-from friedel.model.crystal import Crystal, checked_d_min
+from friedel.errors import CellError, ParameterError
+from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note, Notes
 from friedel.readers.form_factors import read_form_factors
 from friedel.readers.models import as_model
-from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
-from friedel.readers.stated_refinement import StatedRefinement, read_refinement
+from friedel.readers.reflection_lists import ReflectionList
+from friedel.readers.shelx_file import ShelxFile
+from friedel.readers.shelx_models import as_shelx, atom_types_of_shelx, model_of_shelx
+from friedel.readers.stated_refinement import (
+    read_instructions,
+    read_refinement,
+)
 from friedel.reflections.reflections import Reflections
 from friedel.scattering.atom_form_factors import AtomFormFactors
+from friedel.scattering.formfactors import GaussianSum
 from friedel.smallmolecule.absolute_structure import (
     AbsoluteStructure,
     absolute_structure,
     fitted_inversion,
     has_bijvoet_pairs,
+)
+from friedel.smallmolecule.agreement import beside_stated
+from friedel.smallmolecule.decisions import (
+    completed,
+    data_and_instructions,
+    extinction_wanted,
+    mixture_of_domains,
+    twinning_wanted,
+    weights_wanted,
+)
+from friedel.smallmolecule.instructions import (
+    leaves_out_f_double_prime,
+    merges_friedel_mates,
 )
 from friedel.smallmolecule.intensities import (
     FittedIntensities,
@@ -29,23 +48,18 @@ from friedel.smallmolecule.intensities import (
     extinction_per_x,
     fit_scales,
 )
-from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents, r_sigma
+from friedel.smallmolecule.observations import observations, usable
 from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.result import IntensityFit
 from friedel.smallmolecule.twinning import (
     Observations,
     TwinLaw,
     is_inversion,
-    keeps_equivalents,
-    parse_twin_law,
-    twinned_by_laws,
-    twinned_by_list,
 )
+from friedel.smallmolecule.weighting import fit_weights
+from friedel.structure_factors.dispersion_options import as_numbers, calculated_addends, energy_of
 from friedel.structure_factors.fcalc import fcalc
 from friedel.structure_factors.scattering_options import decided_source
-
-DEFAULT_WEIGHTS = (0.0, 0.0)
-"""SHELX weighting parameters a and b by default: weights 1 / sigma^2."""
 
 CELL_TOLERANCE = 0.02
 """Largest relative difference allowed between the cells of model and reflection list."""
@@ -59,14 +73,15 @@ def fit_intensities(
     anomalous: str | None = "cl",
     scattering: Any = None,
     extinction: bool | float | None = None,
-    twin_laws: Sequence[TwinLaw] = (),
-    weights: tuple[float, float] | None = None,
-    friedel_mates: bool = False,
+    twin_laws: Sequence[TwinLaw] | None = None,
+    weights: tuple[float, ...] | str | None = None,
+    friedel_mates: bool | None = None,
     d_min: float | None = None,
     n_parameters: int | None = None,
     hklf: int | None = None,
     source: str | None = None,
     block: str | None = None,
+    instructions: bool = True,
     strict: bool = False,
     **options: Any,
 ) -> IntensityFit:
@@ -75,27 +90,32 @@ def fit_intensities(
     Parameters
     ----------
     model
-        Path of a CIF, ``gemmi.SmallStructure`` or anything that :func:`friedel.as_model` takes.
+        Path of a CIF or of a SHELX file (.res, .ins), ``gemmi.SmallStructure`` or anything that
+        :func:`friedel.as_model` takes.
     data
         Path of a list of reflections (HKLF 3, 4, 5, CIF, FCF, or a CIF that embeds one), or a
         `ReflectionList`.
     wavelength
-        Wavelength, Å; by default that of the model's CIF. Without one f' and f'' are left out.
+        Wavelength, Å; by default that of the model's file. Without one f' and f'' are left out.
     anomalous
         Source of f' and f'', ``"cl"`` or ``"chantler"``; None for none.
     scattering
-        ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`.
+        ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`, or as
+        DISP of a SHELX file does. Coefficients in SFAC of a SHELX file are always used.
     extinction
         True to refine SHELX's x, False to leave it out, a number to hold x there. By default it is
-        refined where the CIF states one, unless the list is SHELXL's and without it already.
+        refined where the file states one, unless the list is SHELXL's and without it already.
     twin_laws
         One law for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
-        Reflections that a law maps between those of its domain are counted in a note.
-        HKLF 5 data name their domains and take no laws.
+        By default those of TWIN in the instructions; none for ``()``. Reflections that a law maps
+        between those of its domain are counted in a note. HKLF 5 data name their domains and take
+        no laws.
     weights
-        a and b of SHELX's WGHT; by default those of the CIF, or else 0 and 0, that is 1/sigma^2.
+        a and b of SHELX's WGHT, or all of its a to f, or ``"fit"`` for a and b with which the
+        goodness of fit is 1 at all intensities and resolutions; by default those that the file
+        states, or else 0 and 0, that is 1/sigma^2.
     friedel_mates
-        Merge F^2(h) with F^2(-h) in groups without inversion, too.
+        Merge F^2(h) with F^2(-h) in groups without inversion, too; by default as MERG says.
     d_min
         Use reflections to this resolution only, Å.
     n_parameters
@@ -107,10 +127,14 @@ def fit_intensities(
         Name of the block of the model in its CIF; by default the first with atoms and reflections.
     strict
         Whether a guess that would be a note is an error instead.
-    source, **options
+    source
+        Radiation; by default the one that the file states, or X-rays.
+    instructions
+        Whether to apply what SHELX instructions, of the model or in the CIF of model or data,
+        say of the data: OMIT, SHEL, MERG, TWIN, HKLF, NEUT, EXTI, WGHT.
+    **options
         As for :func:`friedel.fcalc`: `table`, `use_charge`, `addends`, and `form_factors`, which
-        may be the path of a `.tsc` or `.tscb` file. The radiation is by default that which the
-        model's CIF states, or X-rays.
+        may be the path of a `.tsc` or `.tscb` file.
 
     Returns
     -------
@@ -124,45 +148,95 @@ def fit_intensities(
         When the input cannot be used; the class says what is wrong.
     """
     notes = Notes(strict=strict)
-    read = as_model(model, block=block)
+    shelx = as_shelx(model)
+    read = as_model(model, block=block) if shelx is None else model_of_shelx(shelx)
     notes.extend(read.notes)
+    of_model = read_instructions(model, block) if shelx is None else (shelx, ())
+    if not instructions:
+        of_model = None, ()
+    data, said, about_data = data_and_instructions(of_model, shelx, data, hklf, instructions)
+    stated, about_stated = completed(read_refinement(shelx or model, block), said)
+    notes.extend([*about_data, *about_stated])
+    if said is not None and said.neutron and read.source is None:
+        read = replace(read, source="neutron")
     source, about_source = decided_source(source, read)
     notes.extend(about_source)
-    stated = read_refinement(model, block)
-    if not isinstance(data, ReflectionList):
-        data = read_reflection_list(data, hklf)
-    notes.extend(data.notes)
     _check_cell(read.crystal, data)
     wavelength = stated.wavelength if wavelength is None else wavelength
-    used, about_usable = _usable(read.crystal, data, d_min)
-    laws = [parse_twin_law(law) for law in twin_laws]
-    observed, statistics, about_merging = _observations(read.crystal, used, laws, friedel_mates)
-    notes.extend([*about_usable, *about_merging])
+    friedel_mates = merges_friedel_mates(said) if friedel_mates is None else friedel_mates
+    used, about_usable = usable(read.crystal, data, d_min, said, wavelength, friedel_mates)
+    twinning = twinning_wanted(twin_laws, said, data)
+    observed, statistics, about_merging = observations(
+        read.crystal, used, twinning.laws, friedel_mates, said
+    )
+    notes.extend([*twinning.notes, *about_usable, *about_merging])
+    if said is not None and leaves_out_f_double_prime(said) and source == "xray":
+        notes.add("f'' is taken as zero (MERG 4)", "file")
+        options["real_only"] = True
     calculated, of_mates, without = _structure_factors(
-        read, model, observed, source, wavelength, anomalous, scattering, options
+        read, shelx or model, observed, source, wavelength, anomalous, scattering, options
     )
     notes.extend([*without, *calculated.notes])
     how = calculated.description.split("; ")[0]
-    refines, held = _extinction(extinction, stated, data.corrected)
+    refines, held = extinction_wanted(extinction, stated, data.corrected)
+    if stated.other_extinction and not (refines or held):
+        notes.add(f"extinction is not applied: {stated.other_extinction}", "warning")
+    mixture, about_domains = mixture_of_domains(
+        observed.intensities(np.abs(calculated.values) ** 2), twinning, by_file=twin_laws is None
+    )
+    notes.extend(about_domains)
     intensity_model = IntensityModel(
-        observed.intensities(np.abs(calculated.values) ** 2),
+        mixture @ observed.intensities(np.abs(calculated.values) ** 2),
         _extinction_per_x(read.crystal, observed.hkl, wavelength, refines or held > 0),
         refines,
         held,
     )
-    chosen = _weights(weights, stated)
-    fitted = fit_scales(
-        intensity_model, observed.f2, observed.sigmas, chosen, stated.extinction or 0.0
-    )
     n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
+    stol2 = read.crystal.stol2(observed.hkl)
+
+    def fit(chosen: tuple[float, ...]) -> FittedIntensities:
+        return fit_scales(
+            intensity_model,
+            observed.f2,
+            observed.sigmas,
+            chosen,
+            stated.extinction or 0.0,
+            stol2=stol2,
+            wavelength=wavelength or 0.0,
+        )
+
+    if isinstance(weights, str):
+        if weights != "fit":
+            raise ParameterError(f"got weights {weights!r}, expected a and b, or 'fit'")
+        found, fitted = fit_weights(fit, observed.f2, observed.sigmas, stol2, n_parameters)
+        chosen: tuple[float, ...] = found
+        notes.add(f"weights a {chosen[0]:g}, b {chosen[1]:g} make the goodness of fit even", "fit")
+    else:
+        chosen, about_weights = weights_wanted(weights, stated, said)
+        notes.extend(about_weights)
+        fitted = fit(chosen)
     scale, x, fractions = _parameters(intensity_model, fitted, observed, n_parameters)
-    absolute = _absolute_structure(
-        read.crystal, data, observed, laws, intensity_model, fitted, of_mates, chosen, n_parameters
-    )
+    if twinning.equal:
+        n = len(twinning.laws) + 1
+        fractions = (Parameter(1.0 / n, 0.0),) * (n - 1)
+    inverted = mixture @ observed.intensities(np.abs(of_mates) ** 2)
+    absolute = None
+    if data.component is None and not (twinning.equal or about_domains):
+        absolute = _absolute_structure(
+            read.crystal,
+            observed,
+            twinning.laws,
+            intensity_model,
+            fitted,
+            inverted,
+            chosen,
+            n_parameters,
+            wavelength or 0.0,
+        )
     notes.extend(_doubts(fitted, x, fractions, absolute))
     # the contribution of f0 + f', which obeys Friedel's law
     f_real = 0.5 * (calculated.values + of_mates.conj())
-    return IntensityFit(
+    result = IntensityFit(
         crystal=read.crystal,
         name=read.name,
         data=data.description,
@@ -190,6 +264,8 @@ def fit_intensities(
         stated=stated,
         notes=notes.records(),
     )
+    notes.extend(beside_stated(result))
+    return replace(result, notes=notes.records())
 
 
 def _structure_factors(
@@ -204,18 +280,31 @@ def _structure_factors(
 ) -> tuple[Reflections, np.ndarray, tuple[Note, ...]]:
     """F_calc of all contributing reflections and F(-h), with f' and f'' if known, else a note."""
     notes: tuple[Note, ...] = ()
+    real_only = options.pop("real_only", False)
     given = options.get("form_factors")
     if isinstance(given, str | PathLike):
         given = options["form_factors"] = read_form_factors(given)
     contained = isinstance(given, AtomFormFactors) and given.with_dispersion
+    is_own = isinstance(scattering, str) and scattering == "cif"
+    if isinstance(origin, ShelxFile):
+        types, notes = atom_types_of_shelx(origin, with_disp=is_own)
+        sums = {label: GaussianSum(*ab) for label, ab in types.cromer_mann.items()}
+        own = {"neutron": types.neutron, "xray": sums}.get(source, {})
+        if own and not isinstance(given, AtomFormFactors):
+            options["form_factors"] = {**own, **(given or {})}
+        if source == "xray" and types.dispersion:
+            options["addends"] = {**types.dispersion, **(options.get("addends") or {})}
+        scattering = None if is_own else scattering
     if scattering is not None and not contained:
-        is_own = isinstance(scattering, str) and scattering == "cif"
         options["scattering"] = origin if is_own else scattering
     elif source == "xray" and wavelength is None and not contained:
         text = "no wavelength is known: f' and f'' are not included"
-        notes = (Note(text, "guess", give="give the wavelength"),)
+        notes += (Note(text, "guess", give="give the wavelength"),)
     elif source == "xray" and anomalous is not None and not contained:
-        options.update(wavelength=wavelength, anomalous=anomalous)
+        if real_only:
+            options["addends"] = _real_addends(read, wavelength, anomalous, options)
+        else:
+            options.update(wavelength=wavelength, anomalous=anomalous)
     # the notes of the model have been taken already
     read, hkl = replace(read, notes=()), observed.contributing
     calculated, mates = (
@@ -224,20 +313,33 @@ def _structure_factors(
     return calculated, mates.values, notes
 
 
+def _real_addends(
+    read: Model, wavelength: float | None, anomalous: str, options: dict[str, Any]
+) -> dict[str, complex]:
+    """F' of all kinds of atoms, without f''."""
+    energy = energy_of(wavelength, None)
+    given, _ = as_numbers(options.get("addends") or {}, energy)
+    found, _ = calculated_addends(
+        read.atoms.scatterers, energy or 0.0, anomalous, None, given.keys()
+    )
+    return {kind: complex(value.real) for kind, value in {**found, **given}.items()}
+
+
 def _absolute_structure(
     crystal: Crystal,
-    data: ReflectionList,
     observed: Observations,
     laws: Sequence[np.ndarray],
     model: IntensityModel,
     fitted: FittedIntensities,
-    of_mates: np.ndarray,
-    weights: tuple[float, float],
+    mates: np.ndarray,
+    weights: tuple[float, ...],
     n_parameters: int,
+    wavelength: float,
 ) -> AbsoluteStructure | None:
-    """Flack parameter; None without f'' or Bijvoet pairs, and for data whose twins are listed."""
-    if data.component is not None:
-        return None
+    """Flack parameter; None without f'' or Bijvoet pairs.
+
+    `mates` (n_domains, n) are the intensities of the domains at -h.
+    """
     inversions = [is_inversion(crystal, law) for law in laws]
     _, _, fractions = model.split(fitted.parameters)
     if any(inversions):
@@ -246,14 +348,22 @@ def _absolute_structure(
         total, inverted = model.domains
     else:
         total = fractions @ model.domains
-        inverted = fractions @ observed.intensities(np.abs(of_mates) ** 2)
+        inverted = fractions @ mates
     if not has_bijvoet_pairs(crystal, observed.hkl, total, inverted):
         return None
     if any(inversions):
         by_fit = _parameters(model, fitted, observed, n_parameters)[2][0]
     else:
         by_fit = fitted_inversion(
-            model, fitted, inverted, observed.f2, observed.sigmas, weights, n_parameters
+            model,
+            fitted,
+            inverted,
+            observed.f2,
+            observed.sigmas,
+            weights,
+            n_parameters,
+            stol2=crystal.stol2(observed.hkl),
+            wavelength=wavelength,
         )
     f2, sigmas = observed.f2 / fitted.correction, observed.sigmas / fitted.correction
     return absolute_structure(observed.hkl, f2, sigmas, total, inverted, by_fit)
@@ -317,84 +427,6 @@ def _check_cell(crystal: Crystal, data: ReflectionList) -> None:
     if data.cell is not None and not crystal.is_similar(Crystal(data.cell), CELL_TOLERANCE):  # type: ignore[arg-type]
         cells = ["(" + ", ".join(f"{x:g}" for x in c) + ")" for c in (crystal.cell, data.cell)]
         raise CellError(f"the cell of the model {cells[0]} is not that of the data {cells[1]}")
-
-
-def _usable(
-    crystal: Crystal, data: ReflectionList, d_min: float | None
-) -> tuple[ReflectionList, tuple[Note, ...]]:
-    """Lines with a positive sigma inside the resolution, and notes on the others."""
-    good = data.sigmas > 0
-    bad = ~good
-    far = np.zeros(len(data), bool)
-    if d_min is not None:
-        far = crystal.d_spacing(data.hkl) < checked_d_min(d_min) * (1.0 - 1e-9)
-    if data.component is not None:  # a group is kept or dropped with its last line
-        last = data.component > 0
-        owner = np.concatenate([[0], np.cumsum(last)[:-1]])
-        bad, far = bad[last][owner], far[last][owner]
-    keep = ~(bad | far)
-    if not keep.any():
-        raise ReflectionsError(f"no usable reflections among {len(data)} of {data.description}")
-    notes: tuple[Note, ...] = ()
-    if n := int(bad.sum()):
-        notes = (Note(f"{n} reflections with sigma <= 0 are not used", "left out", n),)
-    return replace(
-        data,
-        hkl=data.hkl[keep],
-        f2=data.f2[keep],
-        sigmas=data.sigmas[keep],
-        component=None if data.component is None else data.component[keep],
-    ), notes
-
-
-def _observations(
-    crystal: Crystal, data: ReflectionList, laws: Sequence[np.ndarray], friedel_mates: bool
-) -> tuple[Observations, MergingStatistics, tuple[Note, ...]]:
-    """Observations to fit, merged unless twinning makes equivalents differ; statistics; notes."""
-    if data.component is not None:
-        if laws:
-            raise ParameterError("HKLF 5 data have twin components: do not give twin laws")
-        observed = twinned_by_list(data.hkl, data.f2, data.sigmas, data.component)
-        statistics = MergingStatistics(
-            len(observed.f2), len(observed.f2), 0, None, r_sigma(observed.f2, observed.sigmas)
-        )
-        return observed, statistics, (Note("HKLF 5 data are not merged", "default"),)
-    merged = merge_equivalents(crystal, data.hkl, data.f2, data.sigmas, friedel_mates=friedel_mates)
-    if not len(merged.f2):
-        raise ReflectionsError(f"all reflections of {data.description} are absent by symmetry")
-    notes: tuple[Note, ...] = ()
-    if n := merged.statistics.n_absent:
-        notes = (Note(f"{n} systematically absent reflections are not used", "left out", n),)
-    if all(keeps_equivalents(crystal, law) for law in laws):
-        observed = twinned_by_laws(crystal, merged.hkl, merged.f2, merged.sigmas, laws)
-        return observed, merged.statistics, (*notes, *observed.notes)
-    observed = twinned_by_laws(crystal, data.hkl, data.f2, data.sigmas, laws)
-    text = "a twin law makes equivalent reflections differ: the data are not merged"
-    return (
-        observed,
-        replace(merged.statistics, n_unique=len(data)),
-        (Note(text, "default"), *observed.notes),
-    )
-
-
-def _extinction(
-    wanted: bool | float | None, stated: StatedRefinement, corrected: bool
-) -> tuple[bool, float]:
-    """Whether x is refined, and the value at which it is held if not."""
-    if wanted is None:
-        return stated.extinction is not None and not corrected, 0.0
-    if isinstance(wanted, bool):
-        return wanted, 0.0
-    if not (np.isfinite(wanted) and wanted >= 0):
-        raise ParameterError(f"got extinction {wanted!r}, expected a number that is not negative")
-    return False, float(wanted)
-
-
-def _weights(wanted: Iterable[float] | None, stated: StatedRefinement) -> tuple[float, float]:
-    a, b = wanted or stated.weights or DEFAULT_WEIGHTS
-    if not (np.isfinite([a, b]).all() and min(a, b) >= 0):
-        raise ParameterError(f"got weights a, b = {a!r}, {b!r}, expected numbers >= 0")
-    return float(a), float(b)
 
 
 def _of_first_contribution(observed: Observations, f_calc: np.ndarray) -> np.ndarray:

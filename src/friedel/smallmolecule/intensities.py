@@ -112,23 +112,37 @@ def shelx_weights(
     correction: np.ndarray | float,
     a: float,
     b: float,
+    c: float = 0.0,
+    d: float = 0.0,
+    e: float = 0.0,
+    f: float = 1.0 / 3.0,
+    *,
+    stol2: np.ndarray | float = 0.0,
+    wavelength: float = 0.0,
 ) -> np.ndarray:
-    """(n,) 1 / (sigma^2 + (a P)^2 + b P) with P = (max(F^2, 0) + 2 F^2_model) / 3.
+    """(n,) q / (sigma^2 + (a P)^2 + b P + d + e sin theta), P = f max(F^2, 0) + (1 - f) F^2_model.
 
-    SHELXL first divides F^2 and sigma by k^2 and the extinction factor. Here they are as
-    measured, and the weights give the same w (F^2 - F^2_model)^2: only b, which is not
-    dimensionless, takes the correction.
+    q is 1 for c = 0, exp(c stol2) for c > 0 and 1 - exp(c stol2) for c < 0. SHELXL first divides
+    F^2 and sigma by k^2 and the extinction factor. Here they are as measured, and the weights
+    give the same w (F^2 - F^2_model)^2: b, d and e, which are not dimensionless, take the
+    correction.
     """
-    p = (np.maximum(f2, 0.0) + 2.0 * f2_model) / 3.0
-    return 1.0 / (sigmas**2 + (a * p) ** 2 + b * correction * p)
+    p = (3.0 * f * np.maximum(f2, 0.0) + (3.0 - 3.0 * f) * f2_model) / 3.0
+    more = (d + e * wavelength * np.sqrt(stol2)) * correction**2
+    q = 1.0 if c == 0 else np.exp(c * stol2) if c > 0 else 1.0 - np.exp(c * stol2)
+    weights: np.ndarray = q / (sigmas**2 + (a * p) ** 2 + b * correction * p + more)
+    return weights
 
 
 def fit_scales(
     model: IntensityModel,
     f2: np.ndarray,
     sigmas: np.ndarray,
-    weights: tuple[float, float],
+    weights: tuple[float, ...],
     extinction: float = 0.0,
+    *,
+    stol2: np.ndarray | float = 0.0,
+    wavelength: float = 0.0,
 ) -> FittedIntensities:
     """Least squares with weights fixed in each cycle and updated after it, until convergence.
 
@@ -137,9 +151,11 @@ def fit_scales(
     f2, sigmas
         (n,) measured F^2.
     weights
-        Parameters a and b of :func:`shelx_weights`.
+        Parameters a and b of :func:`shelx_weights`, or all of a to f.
     extinction
         Starting value of x.
+    stol2, wavelength
+        (n,) 1/Å^2 and Å, for weights with c, d and e.
 
     Raises
     ------
@@ -162,8 +178,15 @@ def fit_scales(
     f2_model, cycle, converged = parameters[0] * f2_model, 0, False
 
     def weights_at(f2_model: np.ndarray) -> np.ndarray:
-        correction = model.correction(parameters)
-        return shelx_weights(f2, sigmas, np.maximum(f2_model, 0.0), correction, *weights)
+        return shelx_weights(
+            f2,
+            sigmas,
+            np.maximum(f2_model, 0.0),
+            model.correction(parameters),
+            *weights,
+            stol2=stol2,
+            wavelength=wavelength,
+        )
 
     while not converged and cycle < MAX_CYCLES:
         root = np.sqrt(weights_at(f2_model))

@@ -32,18 +32,24 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
     merging, stated = fit.merging, fit.stated
     merged = f"{merging.n_measured} measured, {merging.n_unique} unique"
     wavelength = "" if fit.wavelength is None else f", wavelength {fit.wavelength:g} Å"
-    a, b = fit.weighting
+    weights = ", ".join(
+        f"{x} {value:.5g}" for x, value in zip("abcdef", fit.weighting, strict=False)
+    )
+
+    def beside(found: str, value: Any, more: str = "") -> str:
+        return _beside(found, value, more, stated.origin)
+
     lines = [
         ("crystal", f"{group}, {cell}"),
         ("data", f"{merged}, {d.max():.2f} - {d.min():.2f} Å{wavelength}"),
-        ("R_int", _beside(_number(merging.r_int), stated.r_int)),
-        ("R_sigma", _beside(_number(merging.r_sigma), stated.r_sigma)),
-        ("R1", _beside(_number(fit.r1), stated.r1, f"{int(fit.observed.sum())} with F > 4 sigma")),
-        ("R1 all", _beside(_number(fit.r1_all), stated.r1_all, f"{len(fit.f2)} reflections")),
-        ("wR2", _beside(_number(fit.wr2), stated.wr2, f"weights a {a:g}, b {b:g}")),
+        ("R_int", beside(_number(merging.r_int), stated.r_int)),
+        ("R_sigma", beside(_number(merging.r_sigma), stated.r_sigma)),
+        ("R1", beside(_number(fit.r1), stated.r1, f"{int(fit.observed.sum())} with F > 4 sigma")),
+        ("R1 all", beside(_number(fit.r1_all), stated.r1_all, f"{len(fit.f2)} reflections")),
+        ("wR2", beside(_number(fit.wr2), stated.wr2, f"weights {weights}")),
         (
             "GooF",
-            _beside(
+            beside(
                 f"{fit.goodness_of_fit:.3f}",
                 stated.goodness_of_fit,
                 f"{fit.n_parameters} parameters in all, {fit.n_fitted} fitted here",
@@ -52,7 +58,7 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
         ("scale k", str(fit.scale)),
     ]
     if fit.extinction is not None:
-        lines.append(("EXTI x", _beside(str(fit.extinction), stated.extinction)))
+        lines.append(("EXTI x", beside(str(fit.extinction), stated.extinction)))
     lines += [
         (f"twin {i}", f"{fraction} of the crystal")
         for i, fraction in enumerate(fit.twin_fractions, 2)
@@ -65,7 +71,7 @@ def _flack_lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
     absolute, stated = fit.absolute_structure, fit.stated
     said = ""
     if stated.flack is not None:
-        said = f"the CIF states {Parameter(stated.flack, stated.flack_su or 0.0)}"
+        said = f"{stated.origin} states {Parameter(stated.flack, stated.flack_su or 0.0)}"
     if absolute is None:
         return [("Flack x", f"{'none':12s} {said}")] if said else []
     selected, n = int(absolute.selected.sum()), len(absolute.hkl)
@@ -88,9 +94,9 @@ def _density_lines(
     """Extremes and rms of the difference density."""
     unit, stated = f"{UNITS[fit.source]} in F_o - F_c", fit.stated
     return [
-        ("peak", _beside(f"{difference.maximum:.3f}", stated.density_max, unit)),
-        ("hole", _beside(f"{difference.minimum:.3f}", stated.density_min, unit)),
-        ("rms", _beside(f"{difference.rms:.3f}", stated.density_rms, unit)),
+        ("peak", _beside(f"{difference.maximum:.3f}", stated.density_max, unit, stated.origin)),
+        ("hole", _beside(f"{difference.minimum:.3f}", stated.density_min, unit, stated.origin)),
+        ("rms", _beside(f"{difference.rms:.3f}", stated.density_rms, unit, stated.origin)),
     ]
 
 
@@ -114,6 +120,6 @@ def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
 
 
-def _beside(found: str, stated: Any, more: str = "") -> str:
-    said = f"{more}{'; ' if more else ''}the CIF states {stated:g}" if stated is not None else more
+def _beside(found: str, stated: Any, more: str, origin: str) -> str:
+    said = f"{more}{'; ' if more else ''}{origin} states {stated:g}" if stated is not None else more
     return f"{found:12s} {said}".rstrip()

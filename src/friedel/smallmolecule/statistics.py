@@ -40,7 +40,7 @@ class IntensityStatistics:
     f_calc
         (n,) complex structure factors of `hkl` on their own scale, of a single crystal.
     weighting
-        a and b of SHELX's WGHT.
+        a and b of SHELX's WGHT, or all of a to f.
     scale
         k: F_obs is about k abs(F_calc).
     extinction
@@ -76,7 +76,7 @@ class IntensityStatistics:
     atoms: Atoms
     labels: tuple[str, ...] | None
     absolute_structure: AbsoluteStructure | None
-    weighting: tuple[float, float]
+    weighting: tuple[float, ...]
     scale: Parameter
     extinction: Parameter | None
     twin_fractions: tuple[Parameter, ...]
