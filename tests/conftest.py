@@ -52,3 +52,16 @@ def page_models(request: pytest.FixtureRequest) -> Path:
     """The models of gemmi's scattering page: shared, or from gemmi's source distribution."""
     folder = _shared_folder()
     return folder / "models" if folder else request.getfixturevalue("structures")
+
+
+@pytest.fixture(scope="session")
+def cctbx_python() -> str:
+    """A Python that has cctbx: FRIEDEL_CCTBX_PYTHON, or that of the tests.
+
+    It runs in a process of its own, as cctbx and gemmi cannot be imported into one.
+    """
+    for python in filter(None, (os.environ.get("FRIEDEL_CCTBX_PYTHON"), sys.executable)):
+        command = [python, "-c", "import iotbx.reflection_file_reader"]
+        if subprocess.run(command, check=False, capture_output=True).returncode == 0:
+            return python
+    pytest.skip("no cctbx: set FRIEDEL_CCTBX_PYTHON to the Python of an environment that has it")

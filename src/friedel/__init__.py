@@ -51,6 +51,7 @@ _ONE_LINE_INTERFACE = {
     "fcalc": "friedel.structure_factors.fcalc",
     "find_peaks": "friedel.maps.peaks",
     "fit_intensities": "friedel.smallmolecule",
+    "french_wilson": "friedel.reflections.french_wilson",
     "fit_gaussians": "friedel.scattering.formfactors",
     "form_factor_table": "friedel.scattering.formfactors",
     "map_from_coefficients": "friedel.maps.coefficients",

@@ -80,6 +80,9 @@ from friedel.reflections.agreement import (
     Agreement as Agreement,
     agreement as agreement,
 )
+from friedel.reflections.french_wilson import (
+    french_wilson as french_wilson,
+)
 from friedel.reflections.friedel_pairs import (
     FriedelPairs as FriedelPairs,
 )

@@ -321,3 +321,15 @@ def test_comments_in_a_cns_list(tmp_path):
     data = as_reflections(path, crystal=CRYSTAL)
     assert len(data) == N
     np.testing.assert_allclose(np.sort(data.values), F)
+
+
+def test_the_command_takes_an_anisotropic_mean(capsys, cases):
+    """Isotropic data have hardly any anisotropy; amplitudes have no mean to choose."""
+    options = ("--solvent", "none", "--target", "ls", "--anisotropic-mean")
+    code, out, err = run(capsys, "fmodel", cases / "base.pdb", cases / "c06_I_only.cif", *options)
+    assert code == 0
+    assert "the mean intensity is anisotropic: B differs by" in err
+    assert "R_work" in out
+    code, _, err = run(capsys, "fmodel", cases / "base.pdb", cases / "c01_of.cif", *options)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "for intensities" in err

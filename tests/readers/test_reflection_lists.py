@@ -67,6 +67,56 @@ class TestHklf:
         assert parse_hklf(batches, "list").component is None
         assert parse_hklf(batches, "list", 5).component.tolist() == [1, 2]
 
+    def test_free_flags_and_twin_components(self):
+        """-1 is a flag, unless the next line has the same value and another component."""
+        rows = [(h, 0, 0, 10 * h, 1, -1 if h % 5 == 3 else 1) for h in range(1, 21)]
+        read = parse_hklf(lines(*rows) + END, "list")
+        assert (read.code, read.component, read.notes) == (4, None, ())
+        assert np.flatnonzero(read.free).tolist() == [2, 7, 12, 17]
+        # the last line, and two free ones in a row
+        read = parse_hklf(lines((1, 0, 0, 9, 1, -1), (2, 0, 0, 8, 1, -1)), "list")
+        assert read.free.tolist() == [True, True]
+        # equal values, but of the same component: a group of HKLF 5 has different ones
+        read = parse_hklf(lines((1, 0, 0, 9, 1, -1), (2, 0, 0, 9, 1, 1)), "list")
+        assert (read.code, read.free.tolist()) == (4, [True, False])
+        twins = lines((1, 0, 0, 9, 1, -1), (2, 0, 0, 9, 1, 2), (3, 0, 0, 7, 1, 1))
+        read = parse_hklf(twins, "list")
+        assert (read.code, read.free, read.component.tolist()) == (5, None, [-1, 2, 1])
+        assert parse_hklf(twins, "list", 4).component is None
+        assert parse_hklf(lines((1, 0, 0, 9, 1, 1), (2, 0, 0, 8, 1, 2)), "list").free is None
+
+    def test_flags_beside_one_that_looks_like_a_component(self):
+        """A guess, which strict mode refuses."""
+        rows = [(h, 0, 0, 10 * h, 1, -1 if h in (2, 5, 8) else 2) for h in range(1, 11)]
+        rows[5] = (6, 0, 0, 50, 1, 2)
+        read = parse_hklf(lines(*rows), "list")
+        assert (read.code, int(read.free.sum())) == (4, 3)
+        (note,) = read.notes
+        assert (note.kind, note.number) == ("guess", 3)
+
+    @pytest.mark.parametrize("end", ["", "0 0 0 0 0\n", "\n", "0 0 0 0 0\nTITL x\n"])
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+    def test_blanks_between_numbers(self, end, line_end):
+        text = "1 0 0 5.0 1.0\n-10  -2 3 12345.678 2 \n 2\t0 0 -1e1 .5 -1\n" + end
+        read = parse_hklf(text.replace("\n", line_end), "list")
+        assert read.hkl.tolist() == [[1, 0, 0], [-10, -2, 3], [2, 0, 0]]
+        assert read.f2.tolist() == [5.0, 12345.678, -10.0]
+        assert read.sigmas.tolist() == [1.0, 2.0, 0.5]
+        assert read.free.tolist() == [False, False, True]
+        assert read.notes[0] == "list has blanks between numbers, not fixed columns"
+        assert len(read.notes) == 1 + ("TITL" in end)
+
+    def test_one_line_out_of_place_is_an_error(self):
+        """Numbers without a point are hundredths in fixed columns, so the format is not mixed."""
+        fixed = "   1   0   0   12345     100\n" * 3
+        assert parse_hklf(fixed, "list").f2[0] == 123.45
+        with pytest.raises(friedel.FileFormatError, match="line 4 of list"):
+            parse_hklf(fixed + " 1 0 0 5.0 1.0\n", "list")
+
+    def test_end_of_file_mark(self):
+        assert len(parse_hklf(lines((1, 0, 0, 5, 1)) + END + "\x1a", "list").hkl) == 1
+        assert not parse_hklf(lines((1, 0, 0, 5, 1)) + "\x1a", "list").notes
+
     @pytest.mark.parametrize(
         ("text", "line"),
         [
@@ -75,7 +125,7 @@ class TestHklf:
             ("   1   0   0    5.00     nan\n", 1),
             ("\n   1   0   0  1_0.00    1.00\n", 2),
             ("   1   0   0    5.00    1.00   y\n", 1),
-            (" 1 0 0 5.0 1.0\n", 1),
+            (" 1 0 0 5.0 1.0 0.3\n", 1),
             (lines((1, 0, 0, 5, 1, 1), (2, 1, 0, 9, 1, -2)), 2),
         ],
     )
@@ -121,6 +171,46 @@ class TestCif:
         read = read_reflection_list(path)
         assert read.f2.tolist() == [f2]
 
+    @pytest.mark.parametrize("status", ["x", "X", "'x'", "-", "h", "l"])
+    @pytest.mark.parametrize("item", ["observed_status", "include_status"])
+    def test_status_of_reflections_not_used(self, tmp_path, item, status):
+        tags = (
+            "_refln_index_h _refln_index_k _refln_index_l _refln_F_squared_meas "
+            f"_refln_F_squared_sigma _refln_{item}"
+        )
+        rows = f"1 0 0 10 0.3 o\n2 0 0 99 1 {status}\n3 0 0 5 1 .\n4 0 0 5 1 <"
+        read = read_reflection_list(written(tmp_path, self.loop(tags, rows)))
+        assert read.hkl[:, 0].tolist() == [1, 3, 4]
+        assert read.notes == ("1 reflections of list.hkl have no value or are marked as excluded",)
+
+    @pytest.mark.parametrize("dot", ["_", "."])
+    def test_satellites(self, tmp_path, dot):
+        tags = "index_h index_k index_l index_m_1 index_m_2 F_squared_meas F_squared_sigma"
+        tags = " ".join(f"_refln{dot}{tag}" for tag in tags.split())
+        rows = "1 0 0 0 0 9 1\n1 0 0 1 0 8 1\n1 0 0 0 -2 7 1\n2 0 0 . 0 6 1\n3 0 0 1 0 ? 1"
+        read = read_reflection_list(written(tmp_path, self.loop(tags, rows)))
+        assert read.hkl[:, 0].tolist() == [1, 2]
+        assert read.f2.tolist() == [9, 6]
+        assert read.notes[0] == "2 satellite reflections of list.hkl are not used, only main ones"
+        assert (read.notes[0].kind, read.notes[0].number) == ("left out", 2)
+        only = "\n".join(row for row in rows.splitlines()[1:3])
+        with pytest.raises(friedel.FileFormatError, match="no usable value"):
+            read_reflection_list(written(tmp_path, self.loop(tags, only)))
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+    def test_encodings(self, tmp_path, encoding, line_end):
+        tags = "_refln_index_h _refln_index_k _refln_index_l _refln_F_meas _refln_F_sigma"
+        text = f"# \u00e9\n{self.loop(tags, '1 0 0 3.0 0.5')}"
+        path = tmp_path / "list.fcf"
+        path.write_bytes(text.replace("\n", line_end).encode(encoding))
+        assert read_reflection_list(path).f2.tolist() == [9.0]
+        path.write_bytes(
+            ("\ufeff" if encoding != "latin-1" else "").encode()
+            + lines((1, 0, 0, 5, 1)).replace("\n", line_end).encode()
+        )
+        assert read_reflection_list(path).f2.tolist() == [5.0]
+
     def test_embedded_with_its_code_and_matrix(self, tmp_path):
         text = (
             f"{CIF}_shelx_res_file\n;\nCELL 0.7 5 6 7 90 90 90\nHKLF 3 1 0 1 0 1 0 0 0 0 -1\n;\n"
@@ -160,6 +250,23 @@ class TestCif:
         tags = "_refln_index_h _refln_index_k _refln_index_l _refln_F_meas _refln_F_sigma"
         with pytest.raises(friedel.FileFormatError, match="no usable value"):
             read_reflection_list(written(tmp_path, self.loop(tags, "1 0 0 ? ?")))
+
+
+SMALL_CASES = {
+    "31_satellites.fcf": "satellite reflections of 31_satellites.fcf are not used",
+    "37_rfree_batch.hkl": "28 reflections with R-free flags (batch number -1) are used",
+}
+
+
+@pytest.mark.parametrize("name", SMALL_CASES)
+def test_small_cases(shared_data, name):
+    """Perfect data of lists that were once read wrongly: R1 is 0 but for their decimals."""
+    path = shared_data.parent / "cases" / "sm" / name
+    if not path.is_file():
+        pytest.skip("no cases beside the shared data")
+    fit = friedel.fit_intensities(path.with_suffix(".cif"), path)
+    assert fit.r1 < 2e-4
+    assert sum(SMALL_CASES[name] in note for note in fit.notes) == 1
 
 
 def test_files_are_recognised_by_content(shared_data):

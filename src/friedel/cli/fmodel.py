@@ -181,6 +181,9 @@ class ForEitherKind(click.Command):
 @click.option(
     "--data-set", metavar="NAME", help="Data set of the MTZ file, or wavelength_id/crystal_id."
 )
+@click.option(
+    "--anisotropic-mean", is_flag=True, help="F from intensities by a mean that has directions."
+)
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @STRICT
 @file_options(OUTPUTS)

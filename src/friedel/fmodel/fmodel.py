@@ -93,6 +93,9 @@ class FModel(ModelAndData):
     free_label, free_value, block, data_set
         Column and value of the free set, and the part of the file that holds the data; see
         :func:`friedel.as_reflections`.
+    anisotropic_mean
+        Whether amplitudes follow from intensities by a mean intensity that depends on direction;
+        see :func:`friedel.french_wilson`.
     reject_outliers
         Whether the last fit by a robust target (not by least squares) leaves out reflections over
         six robust standard deviations from the model, at most 2 %. They count in all R-factors;
@@ -159,6 +162,7 @@ class FModel(ModelAndData):
         free_value: int | None = None,
         block: str | None = None,
         data_set: str | None = None,
+        anisotropic_mean: bool = False,
         reject_outliers: bool = True,
         hydrogens: bool = False,
         progress: Callable[[Sequence[Any]], Any] = iter,
@@ -178,6 +182,7 @@ class FModel(ModelAndData):
             "free_value": free_value,
             "block": block,
             "data_set": data_set,
+            "anisotropic_mean": anisotropic_mean or None,
             "friedel_pairs": wavelength is not None,
         }
         read, calculation, about_model = read_for_calculation(

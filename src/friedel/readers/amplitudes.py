@@ -16,13 +16,21 @@ import numpy as np
 from friedel.errors import FileFormatError, ParameterError
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
+from friedel.readers.asu_tables import asu_table
 from friedel.readers.cif_tables import cif_tables
 from friedel.readers.column_choice import Observed, named_columns, usual_columns
 from friedel.readers.free_flags import FreeSet, free_set_of
 from friedel.readers.gemmi_models import crystal_of
 from friedel.readers.mtz_tables import mtz_table
-from friedel.readers.reading import decoded, reading
-from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.reading import (
+    MTZ,
+    decoded,
+    looks_like_cif,
+    read_bytes,
+    read_text,
+    reading,
+)
+from friedel.readers.reflection_tables import Column, ReflectionTable
 from friedel.readers.symmetry import crystal_from_gemmi
 from friedel.readers.text_tables import text_table
 from friedel.reflections.french_wilson import amplitudes_from_intensities
@@ -49,6 +57,7 @@ def as_reflections(
     crystal: Crystal | None = None,
     friedel_pairs: bool = False,
     intensities: bool = False,
+    anisotropic_mean: bool = False,
 ) -> Reflections:
     """Observed amplitudes from a file or an object.
 
@@ -74,6 +83,9 @@ def as_reflections(
         they are averaged. Those given by labels are kept separate.
     intensities
         Whether columns of intensities found without labels are used before those of amplitudes.
+    anisotropic_mean
+        Whether the mean intensity by which amplitudes follow from intensities depends on direction
+        as well as on resolution; see :func:`friedel.french_wilson`.
 
     Returns
     -------
@@ -90,11 +102,15 @@ def as_reflections(
         kind.
     ReflectionsError
         When a guessed free set would have more than 30 % of the reflections.
+    ParameterError
+        When `anisotropic_mean` is asked for amplitudes.
     """
     asked = (free_label, free_value, block, data_set)
-    if isinstance(data, Reflections) and asked == (None, None, None, None):
+    if isinstance(data, Reflections) and asked == (None, None, None, None) and not anisotropic_mean:
         return data
-    wanted = _Wanted(free_label, free_value, data_set, crystal, friedel_pairs, intensities)
+    wanted = _Wanted(
+        free_label, free_value, data_set, crystal, friedel_pairs, intensities, anisotropic_mean
+    )
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
         with decoded(path):
@@ -104,8 +120,10 @@ def as_reflections(
         return _from_first([mtz_table(data, "gemmi.Mtz")], (), wanted)
     if free_label is not None or free_value is not None:
         raise ParameterError("R-free flags can be chosen in files and gemmi.Mtz only")
+    if anisotropic_mean and isinstance(data, Reflections):
+        raise ParameterError("an anisotropic mean is for intensities, but the data are amplitudes")
     if isinstance(data, gemmi.ValueSigmaAsuData | gemmi.FloatAsuData):
-        return _from_first([_asu_table(data)], ("F",), wanted._replace(crystal=crystal_of(data)))
+        return _from_first([asu_table(data)], ("F",), wanted._replace(crystal=crystal_of(data)))
     raise FileFormatError(
         f"cannot take reflections from {type(data).__name__}: expected a path such as "
         "'data.mtz' or 'data.mtz:FP,SIGFP', gemmi.Mtz, gemmi AsuData or friedel.Reflections"
@@ -121,6 +139,7 @@ class _Wanted(NamedTuple):
     crystal: Crystal | None
     friedel_pairs: bool
     intensities: bool = False
+    anisotropic_mean: bool = False
     unflagged: bool = False
 
 
@@ -141,6 +160,8 @@ class Source(NamedTuple):
         Notes on the choice of table and columns, on cell, symmetry and rows left out.
     apart
         Whether F(+) and F(-) are to be kept separate.
+    anisotropic_mean
+        Whether the mean intensity by which amplitudes follow depends on direction.
     """
 
     table: ReflectionTable
@@ -150,6 +171,7 @@ class Source(NamedTuple):
     free_set: FreeSet | None
     notes: tuple[Note, ...]
     apart: bool
+    anisotropic_mean: bool = False
 
 
 def read_source(
@@ -174,7 +196,7 @@ def read_source(
 
 def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
     """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
-    endings = "mtz|cif|mmcif|ent|hkl|sca|cv|fobs"
+    endings = "mtz|cif|mmcif|ent|fcf|hkl|sca|cv|fobs"
     pattern = rf"(.+?\.(?:{endings})(?:\.gz)?):([^\\]+)"
     match = re.fullmatch(pattern, text, re.IGNORECASE)
     if match is None:
@@ -191,17 +213,13 @@ def read_tables(path: Path) -> list[ReflectionTable]:
     FileFormatError
         When it cannot be read, or its format is unknown.
     """
-    if not path.exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
-    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
     with reading(path, "reflections"):
-        if suffixes and suffixes[-1] in (".cif", ".ent", ".mmcif"):
-            return cif_tables(gemmi.cif.read(fspath(path)), path.name)
-        if not suffixes or suffixes[-1] != ".mtz":
-            table = text_table(path)
-            if table is not None:
-                return [table]
-        return [mtz_table(gemmi.read_mtz_file(fspath(path)), path.name)]
+        if read_bytes(path, len(MTZ)) == MTZ:
+            return [mtz_table(gemmi.read_mtz_file(fspath(path)), path.name)]
+        text = read_text(path)
+        if looks_like_cif(text):
+            return cif_tables(gemmi.cif.read_string(text), path.name)
+        return [text_table(text, path)]
 
 
 def _in_block(tables: Sequence[ReflectionTable], block: str | None) -> Sequence[ReflectionTable]:
@@ -236,6 +254,10 @@ def _source(tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: 
             text = f"block {_block_name(table)} is used; there are also {others}"
             about = Note(text, "guess", len(tables) - 1, give="name it with block")
             notes = (about, *notes)
+        if wanted.anisotropic_mean and not observed.is_intensity:
+            raise ParameterError(
+                f"an anisotropic mean is for intensities, but {observed.labels} are amplitudes"
+            )
         apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
         return _of_columns(table, observed, wanted, notes, apart)
     raise errors[0]
@@ -253,33 +275,6 @@ def _columns(
 
 def _block_name(table: ReflectionTable) -> str:
     return table.columns[0].data_set if table.columns else table.name
-
-
-def _asu_table(data: Any) -> ReflectionTable:
-    """The table of a gemmi AsuData object."""
-    if isinstance(data, gemmi.FloatAsuData):
-        values, sigmas = np.asarray(data.value_array), None
-    else:
-        pairs = _value_sigma_pairs(data)
-        values, sigmas = pairs[:, 0], pairs[:, 1]
-    columns = [
-        Column("F", Kind.AMPLITUDE, lambda: values, sigma=None if sigmas is None else "SIGF")
-    ]
-    if sigmas is not None:
-        columns.append(Column("SIGF", Kind.SIGMA, lambda: sigmas))
-    return ReflectionTable("AsuData", np.array(data.miller_array), tuple(columns))
-
-
-def _value_sigma_pairs(data: gemmi.ValueSigmaAsuData) -> np.ndarray:
-    """(n, 2) values and sigmas.
-
-    Indices and values are stored in the same records, but gemmi 0.7.5 gives the values a wrong
-    stride; the stride of the indices, which is right, is used instead.
-    """
-    from numpy.lib.stride_tricks import as_strided
-
-    record = data.miller_array.strides[0]
-    return as_strided(data.value_array, strides=(record, 4), writeable=False)
 
 
 def _of_columns(
@@ -302,7 +297,8 @@ def _of_columns(
     if unflagged:
         text = f"{unflagged} reflections without an R-free flag are not used"
         notes = (*notes, Note(text, "left out", unflagged))
-    return Source(table, observed, crystal, measured, free_set, notes, apart)
+    mean = wanted.anisotropic_mean
+    return Source(table, observed, crystal, measured, free_set, notes, apart, mean)
 
 
 def _crystal(
@@ -317,9 +313,13 @@ def _crystal(
         raise FileFormatError(f"{table.name} states no {lacking}, and none was given")
     if table.name == "AsuData":
         return given, ()
+    if cell is None and group is None:
+        text = "the data state no cell and symmetry: those of the model are used"
+        return given, (Note(text, "guess"),)
     if cell is None:
-        what = "cell and symmetry" if group is None else "cell"
-        return given, (Note(f"the data state no {what}: those of the model are used", "guess"),)
+        of_model = gemmi.UnitCell(*given.cell)
+        note = Note("the data state no cell: that of the model is used", "guess")
+        return crystal_from_gemmi(of_model, group), (note,)
     crystal = Crystal(
         cell.parameters, given.rotations, given.translations, given.asu_basis, given.name
     )
@@ -399,7 +399,7 @@ def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) 
 
 def _merged(source: Source) -> Reflections:
     """Measurements mapped to the asymmetric unit, sorted, equivalent ones merged."""
-    table, observed, crystal, measured, free_set, notes, apart = source
+    table, observed, crystal, measured, free_set, notes, apart, anisotropic_mean = source
     name, hkl = table.name, measured.hkl
     absent, origin = crystal.is_absent(hkl), (hkl == 0).all(axis=1)
     present = ~absent & ~origin
@@ -425,7 +425,9 @@ def _merged(source: Source) -> Reflections:
     measured_intensities: dict[str, Any] = {}
     if observed.is_intensity:
         measured_intensities = {"intensities": means, "intensity_sigmas": sigmas}
-        means, sigmas, about = amplitudes_from_intensities(crystal, groups.hkl, means, sigmas)
+        means, sigmas, about = amplitudes_from_intensities(
+            crystal, groups.hkl, means, sigmas, anisotropic=anisotropic_mean
+        )
         label = "F"
         notes = (*notes, *about)
     description = f"{observed.labels} from {name}"

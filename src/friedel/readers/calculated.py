@@ -9,7 +9,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.model.arrays import checked_hkl
-from friedel.readers.reading import reading
+from friedel.readers.reading import MTZ, read_bytes, read_text, reading
 
 CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
 CIF_PHASES = ("phase_calc",)
@@ -56,8 +56,6 @@ def read_calculated(
     FileFormatError
         When the file cannot be read, or lacks the columns or any values.
     """
-    if not Path(path).is_file():
-        raise FileFormatError(f"no such file: {fspath(path)}")
     with reading(path, "reflections"):
         hkl, columns = _columns(path)
     f = _chosen(columns, f, ("FC", *CIF_LABELS), fspath(path), "calculated amplitudes")
@@ -76,12 +74,10 @@ def read_calculated(
 
 
 def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    with open(path, "rb") as file:
-        is_mtz = file.read(4) == b"MTZ "
-    if is_mtz:
+    if read_bytes(path, 4) == MTZ:
         mtz = gemmi.read_mtz_file(fspath(path))
         return mtz.make_miller_array(), {c.label: np.array(c.array) for c in mtz.columns}
-    for block in gemmi.cif.read(fspath(path)):
+    for block in gemmi.cif.read_string(read_text(path)):
         for prefix in ("_refln.", "_refln_"):
             loop = block.find_loop(f"{prefix}index_h").get_loop()
             if loop is not None:

@@ -1,7 +1,6 @@
 """Reading of CCP4 maps: densities and masks over the whole unit cell."""
 
 from os import PathLike, fspath
-from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -22,8 +21,6 @@ def read_map(path: str | PathLike[str]) -> Grid:
     FileFormatError
         When the file cannot be read, or does not cover an asymmetric unit.
     """
-    if not Path(path).exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
     with reading(path, "a CCP4 map"):
         ccp4 = gemmi.read_ccp4_map(fspath(path))
         ccp4.setup(float("nan"))

@@ -1,6 +1,5 @@
 """Files of models, recognised by their content: PDB, mmCIF, small-molecule CIF, SHELX, mmJSON."""
 
-import re
 from os import fspath
 from pathlib import Path
 
@@ -15,11 +14,9 @@ from friedel.readers.macromolecules import (
     read_pdb,
     read_structure_object,
 )
-from friedel.readers.reading import read_text, reading
+from friedel.readers.reading import looks_like_cif, read_text, reading
 from friedel.readers.shelx import looks_like_shelx, read_shelx
 from friedel.readers.shelx_file import ShelxFile
-
-CIF_BLOCK = re.compile(r"^\s*(?:#.*\s+)*data_", re.IGNORECASE)
 
 
 def read_model(
@@ -35,7 +32,7 @@ def read_model(
         When a block is named that is not there.
     """
     text = read_text(path)
-    if CIF_BLOCK.match(text):
+    if looks_like_cif(text):
         items, notes = block_of_model(parse_cif(text, path), path, block)
         if items.has_value(CARTESIAN):
             with reading(path, "a model"):

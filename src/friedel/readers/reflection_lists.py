@@ -12,7 +12,7 @@ import numpy as np
 from friedel.errors import FileFormatError
 from friedel.notes import Note
 from friedel.readers.hklf import CODES, parse_hklf, squared
-from friedel.readers.reading import read_text, reading
+from friedel.readers.reading import looks_like_cif, read_text, reading
 from friedel.readers.shelx_file import ShelxFile, ShelxHklf
 from friedel.readers.stated_refinement import instructions_of
 
@@ -26,9 +26,15 @@ VALUE_TAGS = (
 )
 """Item with the value, the possible items of its uncertainty, and whether the value is F^2."""
 
-UNUSED_STATUS = "x-hl"
-"""Values of _refln_observed_status that exclude a reflection: absent by symmetry, left out,
-beyond the limits of resolution."""
+STATUS_TAGS = ("observed_status", "include_status")
+"""Items with the status of a reflection."""
+
+UNUSED_STATUS = ("x", "-", "h", "l")
+"""Values of these that exclude a reflection: unreliable, absent by symmetry, beyond the limits of
+resolution."""
+
+SATELLITE_TAGS = tuple(f"index_m_{i}" for i in range(1, 7))
+"""Items with further indices of modulated structures, all 0 for main reflections."""
 
 
 @dataclass(frozen=True)
@@ -92,22 +98,20 @@ def read_reflection_list(
         When it cannot be read (the message gives the line), or has no reflections.
     """
     name = Path(path).name
-    text = read_text(Path(path))
-    if looks_like_cif(text):
-        return _from_cif(text, name, hklf)
-    return _as_instructed(text, name, hklf, instruction)
-
-
-def looks_like_cif(text: str) -> bool:
-    """Whether the first line that is not a comment begins a CIF block."""
-    first = re.search(r"^[ \t]*([^#\s].*)$", text, re.MULTILINE)
-    return first is not None and first[1].lower().startswith("data_")
+    with reading(path, "reflections"):
+        text = read_text(path)
+        if looks_like_cif(text):
+            return _from_cif(text, name, hklf)
+        return _as_instructed(text, name, hklf, instruction)
 
 
 def is_small_structure(path: Path) -> bool:
     """Whether a file is a CIF with the atoms of a small structure (`_atom_site_fract_x`)."""
     text = _text_if_any(path)
-    return looks_like_cif(text) and re.search(r"^\s*_atom_site_fract_x\b", text, re.M) is not None
+    return (
+        looks_like_cif(text)
+        and re.search(r"^\s*_atom_site[_.]fract_x\b", text, re.M | re.I) is not None
+    )
 
 
 def is_reflection_list(path: Path) -> bool:
@@ -128,19 +132,23 @@ def _from_hklf(
     text: str, name: str, code: int | None, first_line: int = 1, where: str = ""
 ) -> ReflectionList:
     read = parse_hklf(text, name, code, first_line)
+    notes = read.notes
+    if read.free is not None:
+        n = int(read.free.sum())
+        flagged = f"{n} reflections with R-free flags (batch number -1) are used like the others"
+        notes += (Note(flagged, "default", n),)
     return ReflectionList(
         read.hkl,
         read.f2,
         read.sigmas,
         read.component,
         description=f"{where or name} (HKLF {read.code}, {len(read.hkl)} lines)",
-        notes=read.notes,
+        notes=notes,
     )
 
 
 def _from_cif(text: str, name: str, code: int | None) -> ReflectionList:
-    with reading(name, "CIF"):
-        document = gemmi.cif.read_string(text)
+    document = gemmi.cif.read_string(text)
     readers: tuple[Callable[..., ReflectionList | None], ...] = (_from_loop, _from_embedded)
     for read in readers:
         for block in document:
@@ -160,8 +168,9 @@ def _from_loop(
     for prefix in INDEX_PREFIXES:
         for value, sigma_tags, is_squared in VALUE_TAGS:
             for sigma in sigma_tags:
-                tags = ["index_h", "index_k", "index_l", value, sigma, "?observed_status"]
-                table = block.find(prefix, tags)
+                tags = ["index_h", "index_k", "index_l", value, sigma]
+                optional = [f"?{tag}" for tag in (*STATUS_TAGS, *SATELLITE_TAGS)]
+                table = block.find(prefix, tags + optional)
                 if len(table):
                     return _from_table(block, table, f"{prefix}{value}", is_squared, name)
     return None
@@ -172,9 +181,17 @@ def _from_table(
 ) -> ReflectionList:
     columns = [[row[i] for row in table] for i in range(5)]
     numbers = np.array([[gemmi.cif.as_number(x) for x in column] for column in columns]).T
+    optional = {
+        tag: [gemmi.cif.as_string(row[i]).strip().lower() for row in table]
+        for i, tag in enumerate((*STATUS_TAGS, *SATELLITE_TAGS), 5)
+        if table.has_column(i)
+    }
     used = np.isfinite(numbers[:, 3:]).all(axis=1)
-    if table.has_column(5):
-        used &= [row[5] not in UNUSED_STATUS for row in table]
+    for tag in optional.keys() & STATUS_TAGS:
+        used &= ~np.isin(optional[tag], UNUSED_STATUS)
+    main = np.ones(len(used), bool)
+    for tag in optional.keys() & SATELLITE_TAGS:
+        main &= np.nan_to_num([gemmi.cif.as_number(x) for x in optional[tag]]) == 0
     hkl = numbers[:, :3]
     bad = ~(np.isfinite(hkl).all(axis=1) & (np.abs(hkl) < 2**20).all(axis=1))
     bad |= (np.nan_to_num(hkl, nan=0.5) % 1 != 0).any(axis=1)
@@ -184,16 +201,16 @@ def _from_table(
         raise FileFormatError(
             f"reflection {row + 1} of {name} has indices {indices}, expected integers"
         )
-    if not used.any():
+    if not (used & main).any():
         raise FileFormatError(f"{name} has no usable value of {label}")
     notes: tuple[Note, ...] = ()
-    if not used.all():
-        n = int((~used).sum())
-        notes = (
-            Note(
-                f"{n} reflections of {name} have no value or are marked as excluded", "left out", n
-            ),
-        )
+    if n := int((used & ~main).sum()):
+        about = f"{n} satellite reflections of {name} are not used, only main ones"
+        notes = (Note(about, "left out", n),)
+    if n := int((~used).sum()):
+        about = f"{n} reflections of {name} have no value or are marked as excluded"
+        notes += (Note(about, "left out", n),)
+    used &= main
     f2, sigmas = numbers[used, 3], numbers[used, 4]
     if not is_squared:
         f2, sigmas = squared(f2, sigmas)

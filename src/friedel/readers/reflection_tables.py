@@ -1,6 +1,6 @@
 """Content of a reflection file: rows of Miller indices, and typed columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -85,6 +85,17 @@ class Column:
     def has_data(self) -> bool:
         """Whether any value is present and not zero."""
         return bool((np.isfinite(self.values) & (self.values != 0.0)).any())
+
+
+def arrays_as_columns(
+    named: Mapping[str, tuple[Kind, np.ndarray, str | None]],
+) -> tuple[Column, ...]:
+    """Columns from kind, values (n,) and label of the sigmas (or None), by label."""
+
+    def column(label: str, kind: Kind, values: np.ndarray, sigma: str | None) -> Column:
+        return Column(label, kind, lambda: values, sigma=sigma)
+
+    return tuple(column(label, *parts) for label, parts in named.items())
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,16 @@
-"""Reflection lists of CNS, scalepack, XDS and SHELX as tables of typed columns."""
+"""Reflection lists of CNS, XDS and SHELX as tables of typed columns."""
 
 import re
-from collections.abc import Mapping
-from os import fspath
+from io import StringIO
 from pathlib import Path
 
 import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
-from friedel.readers.hklf import parse_hklf
-from friedel.readers.reading import read_text
-from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.hklf import HKLF_LINE, SEPARATED, parse_hklf
+from friedel.readers.reflection_tables import Kind, ReflectionTable, arrays_as_columns
+from friedel.readers.scalepack import is_unmerged, merged_scalepack, unmerged_scalepack
 
 CNS_KINDS = (
     (r"FOBS?|F", Kind.AMPLITUDE),
@@ -25,39 +24,31 @@ CNS_KINDS = (
 )
 """Names of CNS and X-PLOR arrays, and the kinds of their values."""
 
-NAME_AND_VALUE = r"([A-Za-z]\w*)\s*=\s*(-?[\d.]+(?:[Ee][-+]?\d+)?)"
-
 LINES_LOOKED_AT = 60
 
 
-def text_table(path: Path) -> ReflectionTable | None:
-    """The table of a text list, recognised by its first lines; None for other files.
+def text_table(text: str, path: Path) -> ReflectionTable:
+    """The table of a text list, recognised by its first lines.
 
     Raises
     ------
     FileFormatError
-        When a line cannot be read.
+        When the format is unknown, or a line cannot be read.
     """
-    text = read_text(path)
-    if text.startswith("MTZ ") or "\0" in text[:1024]:
-        return None
-    head = "\n".join(text.splitlines()[:LINES_LOOKED_AT])
+    head = "\n".join(text.lstrip("\r\n").splitlines()[:LINES_LOOKED_AT]) + "\n"
     if head.startswith("!FORMAT=XDS_ASCII"):
-        return _xds(path)
+        return _xds(text, path.name)
     if re.search(r"^\s*INDE[Xx]?\s", head, re.M | re.I) or "NREFLECTION" in head.upper():
         return _cns(text, path.name)
     if re.match(r"\s*1\s*\n\s*-\d+\s*\n", head):
-        return _scalepack(text, path.name)
-    if re.match(r"([ \d-]{3}\d){3}[ \d.-]{7}[\d.][ \d.-]{7}[\d.]", head):
+        return merged_scalepack(text, path.name)
+    if is_unmerged(head):
+        return unmerged_scalepack(text, path.name)
+    if HKLF_LINE.match(head) or SEPARATED.fullmatch(head.partition("\n")[0]):
         return _shelx(text, path.name)
-    return None
-
-
-def _columns(named: Mapping[str, tuple[Kind, np.ndarray, str | None]]) -> tuple[Column, ...]:
-    def column(label: str, kind: Kind, values: np.ndarray, sigma: str | None) -> Column:
-        return Column(label, kind, lambda: values, sigma=sigma)
-
-    return tuple(column(label, *parts) for label, parts in named.items())
+    raise FileFormatError(
+        f"{path} is of no known format: expected MTZ, mmCIF, CNS, scalepack, XDS or SHELX"
+    )
 
 
 def _cns(text: str, name: str) -> ReflectionTable:
@@ -85,64 +76,43 @@ def _cns(text: str, name: str) -> ReflectionTable:
         for label in (value, value[0]):
             if label in columns:
                 columns[label] = (*columns[label][:2], sigma)
-    return ReflectionTable(name, np.array(hkl), _columns(columns))
+    return ReflectionTable(name, np.array(hkl), arrays_as_columns(columns))
 
 
-def _scalepack(text: str, name: str) -> ReflectionTable:
-    """Merged intensities; those of Friedel mates are separate if the file has both."""
-    lines = text.splitlines()
-    header = lines[2].split()
+def _xds(text: str, name: str) -> ReflectionTable:
+    """Merged or unmerged intensities; XDS marks rejected measurements by a negative sigma."""
+    header = dict(re.findall(r"^!([A-Z_]+)=([^\n]*)", text, re.M))
+    items = {item: int(n) - 1 for item, n in re.findall(r"^!ITEM_(\S+)=\s*(\d+)", text, re.M)}
+    if "!END_OF_DATA" not in text:
+        raise FileFormatError(f"{name} is incomplete: expected !END_OF_DATA at its end")
     try:
-        cell = gemmi.UnitCell(*(float(x) for x in header[:6]))
-        rows = [_scalepack_row(line) for line in lines[3:] if line.strip()]
+        wanted = [items[item] for item in ("H", "K", "L", "IOBS", "SIGMA(IOBS)")]
+        numbers = np.loadtxt(StringIO(text), comments="!", usecols=wanted, ndmin=2)
+        cell = gemmi.UnitCell(*(float(x) for x in header["UNIT_CELL_CONSTANTS"].split()))
+        group = gemmi.find_spacegroup_by_number(int(header["SPACE_GROUP_NUMBER"]))
+    except KeyError as error:
+        raise FileFormatError(f"{name} has no {error.args[0]} in its header") from None
     except ValueError as error:
-        raise FileFormatError(f"{name}: a line cannot be read as scalepack: {error}") from None
-    group = gemmi.find_spacegroup_by_name("".join(header[6:]))
-    table = np.array(rows)
-    hkl, numbers = table[:, :3], table[:, 3:]
-    if np.isfinite(numbers[:, 2]).any():
-        columns = {
-            "I(+)": (Kind.INTENSITY_PLUS, numbers[:, 0], "SIGI(+)"),
-            "SIGI(+)": (Kind.SIGMA, numbers[:, 1], None),
-            "I(-)": (Kind.INTENSITY_MINUS, numbers[:, 2], "SIGI(-)"),
-            "SIGI(-)": (Kind.SIGMA, numbers[:, 3], None),
-        }
-    else:
-        columns = {
-            "I": (Kind.INTENSITY, numbers[:, 0], "SIGI"),
-            "SIGI": (Kind.SIGMA, numbers[:, 1], None),
-        }
-    return ReflectionTable(name, hkl, _columns(columns), cell, group)
-
-
-def _scalepack_row(line: str) -> list[float]:
-    """Indices in 4 columns each, numbers in 8; sigma -1 marks a mate that was not measured."""
-    indices = [float(line[i : i + 4]) for i in (0, 4, 8)]
-    texts = [line[i : i + 8].strip() for i in (12, 20, 28, 36)]
-    numbers = [float(text) if text else np.nan for text in texts]
-    for value, sigma in ((0, 1), (2, 3)):
-        if numbers[sigma] == -1.0:
-            numbers[value] = numbers[sigma] = np.nan
-    return indices + numbers
-
-
-def _xds(path: Path) -> ReflectionTable:
-    """Unmerged intensities; XDS marks rejected measurements by a negative sigma."""
-    xds = gemmi.read_xds_ascii(fspath(path))
+        raise FileFormatError(f"{name} cannot be read as XDS_ASCII: {error}") from None
     columns = {
-        "IOBS": (Kind.INTENSITY, np.array(xds.iobs_array), "SIGMA"),
-        "SIGMA": (Kind.SIGMA, np.array(xds.sigma_array), None),
+        "IOBS": (Kind.INTENSITY, numbers[:, 3], "SIGMA"),
+        "SIGMA": (Kind.SIGMA, numbers[:, 4], None),
     }
-    cell = gemmi.UnitCell(*xds.cell_constants)
-    group = gemmi.find_spacegroup_by_number(xds.spacegroup_number)
-    return ReflectionTable(path.name, np.array(xds.miller_array), _columns(columns), cell, group)
+    return ReflectionTable(name, numbers[:, :3], arrays_as_columns(columns), cell, group)
 
 
 def _shelx(text: str, name: str) -> ReflectionTable:
     """HKLF 4: F^2 and sigma, with R-free flags -1 if present."""
-    lines = parse_hklf(text, name, code=4)
-    columns = {
+    lines = parse_hklf(text, name)
+    if lines.code != 4:
+        raise FileFormatError(
+            f"{name} has twin components (HKLF {lines.code}), which are for small structures; "
+            "expected HKLF 4"
+        )
+    columns: dict[str, tuple[Kind, np.ndarray, str | None]] = {
         "I": (Kind.INTENSITY, lines.f2, "SIGI"),
         "SIGI": (Kind.SIGMA, lines.sigmas, None),
     }
-    return ReflectionTable(name, lines.hkl, _columns(columns))
+    if lines.free is not None:
+        columns["FREE"] = (Kind.FLAG, np.where(lines.free, -1.0, 1.0), None)
+    return ReflectionTable(name, lines.hkl, arrays_as_columns(columns), notes=lines.notes)

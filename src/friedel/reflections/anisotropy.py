@@ -7,6 +7,7 @@ The logarithm of the mean is linear in them, so that there is one maximum.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from friedel.model.tensors import UPPER, averaged_unit_tensors
 from friedel.reflections.mean_intensity import (
     MEAN_TERMS,
     log_mean_fit,
+    mean_of_intensities,
     resolution_limits,
     resolution_terms,
 )
@@ -22,8 +24,14 @@ from friedel.reflections.mean_intensity import (
 LEAST_REFLECTIONS = 200
 """Number of reflections below which no anisotropy is determined."""
 
-CYCLES = 3
-"""Number of fits; each takes its weights from the means of the previous one."""
+CYCLES = 30
+"""Largest number of fits, usually 5 to 10; each takes its weights from the means before it."""
+
+SETTLED = 1e-4
+"""Change of the logarithm of the mean between fits below which they end."""
+
+LOWEST_LOG = -30.0
+"""Lowest logarithm of the mean, relative to that of all, where there is nothing but errors."""
 
 ALONG_AXIS = np.cos(np.radians(5.0))
 """Cosine of the largest angle at which a direction is named after an axis of the cell."""
@@ -81,24 +89,87 @@ def anisotropy(
     overall = float(relative.mean())
     if overall <= 0.0:
         return "the mean intensity is not positive"
+    fit = _fit(crystal, hkl, relative / overall, sigmas, tensors, overall)
+    information = (fit.terms * fit.weights[:, None]).T @ fit.terms
+    stol2 = float(crystal.stol2(hkl).max())
+    covariance = np.linalg.pinv(information)[-len(tensors) :, -len(tensors) :] / stol2**2
+    return _described(crystal, fit.b, tensors, covariance, stol2)
+
+
+def anisotropic_mean(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth mean of I / epsilon by resolution and direction; I may be negative.
+
+    It is isotropic, and B zero, where :func:`anisotropy` gives a reason for having none.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) unique reflections.
+    intensity, sigmas
+        (n,) measured intensities and uncertainties.
+
+    Returns
+    -------
+    mean, b
+        (n,) mean, and (3, 3) B (Å^2) in Cartesian axes, with trace zero.
+    """
+    tensors = invariant_tensors(crystal)
+    relative = intensity / crystal.epsilon(hkl)
+    overall = float(relative.mean())
+    if not len(tensors) or len(hkl) < LEAST_REFLECTIONS or overall <= 0.0:
+        return mean_of_intensities(crystal, hkl, intensity), np.zeros((3, 3))
+    fit = _fit(crystal, hkl, relative / overall, sigmas, tensors, overall)
+    return overall * np.exp(fit.log_mean), fit.b
+
+
+class _Fit(NamedTuple):
+    """Terms (n, m) of the logarithm of the mean (n,), weights (n,) and B (3, 3).
+
+    The last terms have as coefficients those of B in `tensors` times the largest stol2.
+    """
+
+    terms: np.ndarray
+    log_mean: np.ndarray
+    weights: np.ndarray
+    b: np.ndarray
+
+
+def _fit(
+    crystal: Crystal,
+    hkl: np.ndarray,
+    relative: np.ndarray,
+    sigmas: np.ndarray | None,
+    tensors: np.ndarray,
+    overall: float,
+) -> _Fit:
+    """Fit of the mean of `relative` intensities (n,), which are I / epsilon / overall."""
     stol2 = crystal.stol2(hkl)
     s = hkl @ crystal.fractionalization
     smooth = resolution_terms(stol2, resolution_limits(stol2), MEAN_TERMS)
-    directional = -0.5 * np.einsum("ni,kij,nj->nk", s, tensors, s)
+    # All terms are of the order of 1, as the search takes steps of this size
+    unit = float(stol2.max())
+    directional = -0.5 / unit * np.einsum("ni,kij,nj->nk", s, tensors, s)
     terms = np.hstack([smooth, directional])
     share = np.where(crystal.is_centric(hkl), 0.5, 1.0)
-    noise = np.zeros(len(hkl)) if sigmas is None else sigmas / crystal.epsilon(hkl) / overall
-    weights = share
+    # Squared errors as a smooth function like the mean: the sigmas themselves grow with I, and
+    # weights by them would make the mean too small
+    log_noise2 = np.full(len(hkl), -np.inf)
+    if sigmas is not None and (sigmas > 0).any():
+        noise2 = (sigmas / crystal.epsilon(hkl) / overall) ** 2
+        of_noise = log_mean_fit(terms, noise2 / noise2.mean())
+        log_noise2 = np.log(noise2.mean()) + terms @ of_noise
+    weights, log_mean = share, np.full(len(hkl), np.inf)
     for _ in range(CYCLES):
-        found = log_mean_fit(terms, relative / overall, weights)
+        found = log_mean_fit(terms, relative, weights)
+        before, log_mean = log_mean, np.maximum(terms @ found, LOWEST_LOG)
         # The variance of an intensity is that of Wilson's distribution, mean^2, and of its error
-        mean2 = np.exp(2.0 * terms @ found)
-        weights = share * mean2 / (mean2 + noise**2)
-    information = (terms * weights[:, None]).T @ terms
-    n = smooth.shape[1]
-    b = np.einsum("k,kij->ij", found[n:], tensors)
-    covariance = np.linalg.pinv(information)[n:, n:]
-    return _described(crystal, b, tensors, covariance, float(stol2.max()))
+        weights = share / (1.0 + np.exp(log_noise2 - 2.0 * log_mean))
+        if np.abs(log_mean - before).max() < SETTLED:
+            break
+    b = np.einsum("k,kij->ij", found[-len(tensors) :] / unit, tensors)
+    return _Fit(terms, log_mean, weights, b)
 
 
 def invariant_tensors(crystal: Crystal) -> np.ndarray:

@@ -9,13 +9,17 @@ with nu = n = 1 for acentric reflections, nu = 1/2 and n = 2 for centric ones. F
 J^(1/2) and sigma(F) its standard deviation.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from friedel.errors import ReflectionsError
+from friedel.model.arrays import checked_hkl
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
+from friedel.reflections.anisotropy import anisotropic_mean
 from friedel.reflections.mean_intensity import mean_of_intensities
+from friedel.reflections.reflections import Reflections
 
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(48)
 """Nodes and weights of the integrals, with errors below 1e-10 for any I / sigma and <J> / sigma."""
@@ -31,8 +35,79 @@ IMPLAUSIBLE_SIGMAS = -4.0
 """Smallest I / sigma that Wilson's distribution explains; intensities below get a note."""
 
 
+def french_wilson(
+    crystal: Crystal,
+    hkl: Any,
+    intensity: Any,
+    sigmas: Any,
+    *,
+    anisotropic: bool = False,
+) -> Reflections:
+    """Amplitudes from merged intensities by the method of French and Wilson [French1978].
+
+    Parameters
+    ----------
+    crystal
+        Cell and symmetry.
+    hkl
+        (n, 3) unique reflections.
+    intensity, sigmas
+        (n,) intensities, which may be negative, and their standard uncertainties, not negative;
+        where sigma is 0, F is the square root of max(I, 0).
+    anisotropic
+        Whether the mean intensity of Wilson's distribution depends on direction as well as on
+        resolution.
+
+    Returns
+    -------
+    Reflections
+        (n,) F and sigma(F) in the order given, labelled ``"F"``, beside the intensities; `notes`
+        give the number of negative intensities and the anisotropy.
+
+    Raises
+    ------
+    ReflectionsError
+        When there are no reflections, their indices are not integers, the numbers of indices,
+        intensities and sigmas differ, or one of these is not finite, or a sigma negative.
+
+    Examples
+    --------
+    >>> crystal = friedel.Crystal((20, 30, 40, 90, 90, 90))
+    >>> intensity, sigmas = [-1.0, 50.0], [2.0, 2.0]
+    >>> friedel.french_wilson(crystal, [[0, 0, 1], [1, 0, 2]], intensity, sigmas).values.round(3)
+    array([1.014, 7.058])
+    """
+    hkl = checked_hkl(hkl)
+    intensity, sigmas = (np.array(x, np.float64).reshape(-1) for x in (intensity, sigmas))
+    if not (len(hkl) == len(intensity) == len(sigmas) and len(hkl)):
+        raise ReflectionsError(
+            f"got {len(hkl)} reflections, {len(intensity)} intensities and {len(sigmas)} sigmas, "
+            "expected as many of each, and at least one"
+        )
+    if not (np.isfinite(intensity) & np.isfinite(sigmas) & (sigmas >= 0)).all():
+        raise ReflectionsError("intensities and sigmas must be finite, and sigmas not negative")
+    f, sigma_f, notes = amplitudes_from_intensities(
+        crystal, hkl, intensity, sigmas, anisotropic=anisotropic
+    )
+    return Reflections(
+        crystal,
+        hkl,
+        f,
+        sigma_f,
+        label="F",
+        intensities=intensity,
+        intensity_sigmas=sigmas,
+        notes=notes,
+    )
+
+
 def amplitudes_from_intensities(
-    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray | None
+    crystal: Crystal,
+    hkl: np.ndarray,
+    intensity: np.ndarray,
+    sigmas: np.ndarray | None,
+    *,
+    anisotropic: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[Note, ...]]:
     """Amplitudes, their uncertainties and notes.
 
@@ -42,14 +117,23 @@ def amplitudes_from_intensities(
         (n, 3) unique reflections.
     intensity, sigmas
         (n,) values; without sigmas, or where sigma is 0, F is the square root of max(I, 0).
+    anisotropic
+        Whether the mean intensity depends on direction as well.
     """
     root = np.sqrt(np.maximum(intensity, 0.0))
     if sigmas is None:
         text = "amplitudes are square roots of the intensities, which have no sigmas"
         return root, None, (Note(text, "guess", give="give intensities with sigmas"),)
     measured = sigmas > 0
-    epsilon = crystal.epsilon(hkl)
-    mean = epsilon * mean_of_intensities(crystal, hkl, intensity)
+    notes: list[Note] = []
+    if anisotropic:
+        mean, b = anisotropic_mean(crystal, hkl, intensity, sigmas)
+        spread = float(np.ptp(np.linalg.eigvalsh(b)))
+        text = f"the mean intensity is anisotropic: B differs by {spread:.1f} A^2 with direction"
+        notes.append(Note(text, "fit", spread))
+    else:
+        mean = mean_of_intensities(crystal, hkl, intensity)
+    mean = crystal.epsilon(hkl) * mean
     found = posterior(
         intensity[measured], sigmas[measured], mean[measured], crystal.is_centric(hkl)[measured]
     )
@@ -57,7 +141,7 @@ def amplitudes_from_intensities(
     f[measured], sigma_f[measured] = found.f, found.sigma_f
     negative = int((intensity < 0).sum())
     text = f"amplitudes are those of French and Wilson; {negative} intensities are negative"
-    notes = [Note(text, "default", negative)]
+    notes.insert(0, Note(text, "default", negative))
     if n := int((intensity < IMPLAUSIBLE_SIGMAS * sigmas).sum()):
         limit = f"{IMPLAUSIBLE_SIGMAS:g} sigma"
         text = f"{n} intensities are below {limit}, which random errors do not explain"

@@ -1,0 +1,156 @@
+"""Reflection files in every format that is read, written plainly and apart from the package."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+
+from friedel.model.crystal import Crystal
+
+
+class Data(NamedTuple):
+    """Values with one decimal: hkl (n, 3), value (n,) and sigma (n,) of unique reflections."""
+
+    crystal: Crystal
+    hkl: np.ndarray
+    value: np.ndarray
+    sigma: np.ndarray
+
+
+def intensities(crystal: Crystal, d_min: float = 3.0, seed: int = 1) -> Data:
+    """Intensities of Wilson's distribution with errors, as printed with one decimal."""
+    rng = np.random.default_rng(seed)
+    hkl = crystal.unique_reflections(d_min)
+    sigma = np.round(rng.uniform(2.0, 20.0, len(hkl)), 1)
+    value = np.round(rng.gamma(1.0, 100.0, len(hkl)) + sigma * rng.normal(size=len(hkl)), 1)
+    return Data(crystal, hkl, value, sigma)
+
+
+def mtz(path: Path, data: Data, label: str = "I", kind: str = "J") -> None:
+    """An MTZ file with one value and its sigma."""
+    file = gemmi.Mtz(with_base=True)
+    file.spacegroup = gemmi.SpaceGroup(data.crystal.name)
+    file.set_cell_for_all(gemmi.UnitCell(*data.crystal.cell))
+    file.add_dataset("data")
+    file.add_column(label, kind)
+    file.add_column(f"SIG{label}", "Q")
+    columns = np.column_stack([data.hkl, data.value, data.sigma])
+    file.set_data(columns.astype(np.float32))
+    file.write_to_file(str(path))
+
+
+def mmcif(
+    path: Path, data: Data, item: str = "intensity_meas", su: str = "intensity_sigma"
+) -> None:
+    """A structure-factor mmCIF file as the PDB hands it out."""
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    cell = [f"_cell.{n} {x}" for n, x in zip(names, data.crystal.cell, strict=True)]
+    items = ("index_h", "index_k", "index_l", item, su)
+    group = f"_symmetry.space_group_name_H-M '{data.crystal.name}'"
+    head = ["data_r1abcsf", "#", *cell, group, "loop_", *(f"_refln.{i}" for i in items)]
+    path.write_text("\n".join([*head, *rows(data)]) + "\n#END OF REFLECTIONS\n")
+
+
+def rows(data: Data) -> list[str]:
+    """``h k l value sigma`` of each reflection with blanks between them."""
+    return [
+        f"{h} {k} {l} {i:.1f} {s:.1f}"
+        for (h, k, l), i, s in zip(data.hkl.tolist(), data.value, data.sigma, strict=True)
+    ]
+
+
+def cns(path: Path, data: Data, name: str = "IOBS", su: str = "SIGI") -> None:
+    """A CNS list: ``INDEx h k l IOBS= value SIGI= sigma``."""
+    lines = [f" NREFlection= {len(data.hkl)}", " ANOMalous=FALSe"]
+    lines += [f" DECLare NAME={n} DOMAin=RECIprocal TYPE=REAL END" for n in (name, su)]
+    for row in rows(data):
+        h, k, l, value, sigma = row.split()
+        lines.append(f" INDE {h} {k} {l} {name}= {value} {su}= {sigma}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def scalepack(path: Path, data: Data, minus: np.ndarray | None = None) -> None:
+    """Merged intensities; with `minus` (n,) those of -h as well, with the same sigma."""
+    name = data.crystal.name.replace(" ", "").lower()
+    head = ["    1", " -985", "".join(f"{x:10.3f}" for x in data.crystal.cell) + f" {name}"]
+    lines = [
+        f"{h:4d}{k:4d}{l:4d}{i:8.1f}{s:8.1f}"
+        for (h, k, l), i, s in zip(data.hkl.tolist(), data.value, data.sigma, strict=True)
+    ]
+    if minus is not None:
+        mates = zip(lines, minus, data.sigma, strict=True)
+        lines = [f"{line}{i:8.1f}{s:8.1f}" for line, i, s in mates]
+    path.write_text("\n".join([*head, *lines]) + "\n")
+
+
+def unmerged_scalepack(
+    path: Path, data: Data, symbol: str | None = None, *, centring: bool = False
+) -> None:
+    """``no merge original index``, with the symmetry operators of the crystal in the header."""
+    symbol = symbol or data.crystal.name.replace(" ", "").lower()
+    group = gemmi.SpaceGroup(data.crystal.name).operations()
+    operators = list(group) if centring else group.sym_ops
+    lines = [f"{len(operators):5d} {symbol}"]
+    for operator in operators:
+        lines.append("".join(f"{x // operator.DEN:3d}" for row in operator.rot for x in row))
+        lines.append("".join(f"{x * 12 // operator.DEN:3d}" for x in operator.tran))
+    unique = data.crystal.to_asu(data.hkl)[0]
+    for (h, k, l), (p, q, r), i, s in zip(
+        data.hkl.tolist(), unique.tolist(), data.value, data.sigma, strict=True
+    ):
+        indices = f"{h:4d}{k:4d}{l:4d}{p:4d}{q:4d}{r:4d}"
+        lines.append(f"{indices}{7:6d}{1:2d}{0:2d}{1:3d}{i:8.1f}{s:8.1f}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def xds(path: Path, data: Data, *, merged: bool = False) -> None:
+    """XDS_ASCII.HKL; merged lists, as of XSCALE, have fewer items."""
+    number = gemmi.SpaceGroup(data.crystal.name).number
+    items = ["H", "K", "L", "IOBS", "SIGMA(IOBS)"]
+    items += [] if merged else ["XD", "YD", "ZD", "RLP", "PEAK", "CORR", "PSI"]
+    lines = [
+        f"!FORMAT=XDS_ASCII    MERGE={str(merged).upper()}    FRIEDEL'S_LAW=TRUE",
+        f"!Generated by {'XSCALE' if merged else 'CORRECT'}   (VERSION Jan 1, 2026)",
+        f"!SPACE_GROUP_NUMBER= {number:4d}",
+        "!UNIT_CELL_CONSTANTS=" + "".join(f"{x:10.3f}" for x in data.crystal.cell),
+        "!X-RAY_WAVELENGTH=  0.979000",
+        f"!NUMBER_OF_ITEMS_IN_EACH_DATA_RECORD={len(items)}",
+        *(f"!ITEM_{name}={i}" for i, name in enumerate(items, 1)),
+        "!END_OF_HEADER",
+    ]
+    rest = "" if merged else "  100.0  100.0   10.0 0.01 100  50  20.0"
+    lines += [f" {row}{rest}" for row in rows(data)]
+    path.write_text("\n".join([*lines, "!END_OF_DATA"]) + "\n")
+
+
+def hklf(path: Path, data: Data, batch: np.ndarray | None = None) -> None:
+    """SHELX's HKLF 4 in fixed columns, with batch numbers (n,) on request."""
+    lines = [
+        f"{h:4d}{k:4d}{l:4d}{i:8.2f}{s:8.2f}"
+        for (h, k, l), i, s in zip(data.hkl.tolist(), data.value, data.sigma, strict=True)
+    ]
+    if batch is not None:
+        lines = [f"{line}{b:4d}" for line, b in zip(lines, batch.tolist(), strict=True)]
+    path.write_text("\n".join([*lines, "   0   0   0    0.00    0.00"]) + "\n")
+
+
+def free_hklf(path: Path, data: Data) -> None:
+    """The same with single blanks between numbers."""
+    path.write_text("\n".join([*rows(data), "0 0 0 0.0 0.0"]) + "\n")
+
+
+WRITERS: dict[str, Callable[[Path, Data], None]] = {
+    "a.mtz": mtz,
+    "r1abcsf.ent": mmcif,
+    "1abc-sf.cif": mmcif,
+    "a.cns.hkl": cns,
+    "a.sca": scalepack,
+    "unmerged.sca": unmerged_scalepack,
+    "XDS_ASCII.HKL": xds,
+    "merged.ahkl": lambda path, data: xds(path, data, merged=True),
+    "shelx.hkl": hklf,
+    "blanks.hkl": free_hklf,
+}
+"""Functions that write intensities, by the name of the file."""
