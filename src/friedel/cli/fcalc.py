@@ -24,6 +24,7 @@ from friedel.cli.options import (
     parse_hkl,
     radiation,
     summary_line,
+    wavelength,
 )
 from friedel.cli.output import chosen_files, echo, echo_notes, file_options
 from friedel.constants import METHODS
@@ -38,13 +39,7 @@ from friedel.notes import Notes
     "--hkl", multiple=True, metavar="H,K,L", help="One reflection; can be given many times."
 )
 @radiation()
-@click.option(
-    "-w",
-    "--wavelength",
-    type=float,
-    metavar="NUM",
-    help="Wavelength, A; adds f' and f''; 0 for none.",
-)
+@wavelength("Wavelength, A, or that stated by MODEL (file); adds f' and f''; 0 for none.")
 @click.option(
     "-e", "--energy", type=float, metavar="NUM", help="Photon energy, eV; adds f' and f''."
 )
@@ -123,7 +118,8 @@ def command(
     from friedel.readers.atom_names import with_atom_labels
     from friedel.readers.form_factors import read_form_factors
     from friedel.readers.models import as_model
-    from friedel.structure_factors.scattering_options import decided_source
+    from friedel.structure_factors.options import CalculationOptions
+    from friedel.structure_factors.scattering_options import decided_source, with_stated_wavelength
 
     files = chosen_files([*OF_F, *OF_DENSITY], given, overwrite=overwrite)
     columns = {name: given.pop(name) for name in ("f_label", "phi", "fcanom", "phicanom")}
@@ -137,7 +133,10 @@ def command(
     reading = {name: given[name] for name in ("margin", "hydrogens", "block")}
     read = as_model(model, source=given["source"] or RADIATION[0], **reading)
     given["source"], about_source = decided_source(given["source"], read)
-    read = replace(read, notes=(*read.notes, *about_source))
+    asked = CalculationOptions(wavelength=given["wavelength"])
+    stated, about_wavelength = with_stated_wavelength(model, asked, given["block"])
+    given["wavelength"] = stated.wavelength
+    read = replace(read, notes=(*read.notes, *about_source, *about_wavelength))
     if given["form_factors"]:
         given["form_factors"] = read_form_factors(given["form_factors"])
     if given["strict"]:

@@ -18,6 +18,7 @@ from friedel.cli.options import (
     choice,
     own_scattering,
     radiation,
+    wavelength,
 )
 from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
 from friedel.errors import ParameterError
@@ -169,7 +170,10 @@ class ForEitherKind(click.Command):
     help="Fit a twin by a law such as -h,-k,l, or auto; can be repeated for more domains.",
 )
 @HYDROGENS
-@_number("--wavelength", text="Wavelength, A; adds f' and f'', for data with F(+) and F(-).")
+@wavelength("Wavelength, A, or that stated by DATA (file); adds f' and f''.")
+@click.option(
+    "--french-wilson", is_flag=True, help="Take intensities although there are amplitudes."
+)
 @choice("--anomalous", among=F_PRIME, text="Source of f' and f''; default: cl (Cromer-Liberman).")
 @FPRIME
 @TABLE

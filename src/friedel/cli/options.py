@@ -53,6 +53,29 @@ HYDROGENS = click.option(
 )
 
 
+class NumberOrFile(click.ParamType):
+    """A number, or the word ``file`` for the number that a file states."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """The number, or ``"file"``."""
+        if value == "file":
+            return "file"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor 'file'", param, ctx)
+
+
+def wavelength(text: str) -> Callable[[Any], Any]:
+    """The option ``--wavelength``, a number in Å or ``file``."""
+    names = "-w", "--wavelength"
+    return click.option(*names, type=NumberOrFile(), metavar="A|file", help=text)
+
+
 def choice(
     *names: str, among: Iterable[str], default: str | None = None, text: str
 ) -> Callable[[Any], Any]:

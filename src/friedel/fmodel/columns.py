@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from friedel.fmodel.anomalous import anomalous_columns
 from friedel.fmodel.scaled import ScaledModel
 from friedel.reflections.bijvoet import one_of_each
 
@@ -19,19 +20,14 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         columns |= reflections.columns()
     hkl = observed.hkl
     chosen, partner = one_of_each(hkl)
-    if not (partner >= 0).any():
+    if (partner >= 0).any():
+        # unpaired mates are written as their partners, which have the opposite phase
+        _, _, is_mate = model.crystal.to_asu(hkl[chosen])
+        sign = np.where(is_mate, -1, 1)
+        hkl = hkl[chosen] * sign[:, None]
+        columns = {name: values[chosen] for name, values in columns.items()}
+        columns |= {name: sign * x for name, x in columns.items() if name.startswith("PH")}
+    mates = model.friedel_mates
+    if mates is None:
         return hkl, columns
-    # unpaired mates are written as their partners, which have the opposite phase
-    _, _, is_mate = model.crystal.to_asu(hkl[chosen])
-    sign = np.where(is_mate, -1, 1)
-    measured = {"F": observed.values}
-    if observed.sigmas is not None:
-        measured["SIGF"] = observed.sigmas
-    one = {name: values[chosen] for name, values in columns.items()}
-    phases = {name: sign * values for name, values in one.items() if name.startswith("PH")}
-    both = {}
-    for name, values in measured.items():
-        first, second = values[chosen], np.where(partner >= 0, values[partner], np.nan)
-        both[f"{name}(+)"] = np.where(is_mate, second, first)
-        both[f"{name}(-)"] = np.where(is_mate, first, second)
-    return hkl[chosen] * sign[:, None], one | phases | both
+    return hkl, columns | anomalous_columns(mates, model.anomalous_map_coefficients(), hkl)

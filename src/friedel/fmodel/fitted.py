@@ -112,8 +112,10 @@ class FittedModel(ScaledModel):
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
         FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
         the scale of FP; see :meth:`map_coefficients`. The cell is the model's. These
-        columns have one row per Friedel pair; F(+), SIGF(+), F(-), SIGF(-) have both mates. HISTORY
-        holds the version, the notes and the command line `command`, if given.
+        columns have one row per Friedel pair. For data with such pairs F(+), SIGF(+), F(-), SIGF(-)
+        have both mates, DANO and SIGDANO their difference, and ANOM/PHANOM the coefficients of the
+        anomalous difference map, see :meth:`anomalous_map_coefficients`. The data set has the
+        wavelength; HISTORY holds the version, the notes and the command line `command`, if given.
 
         Raises
         ------
@@ -123,6 +125,7 @@ class FittedModel(ScaledModel):
         from friedel.writers.mtz import write_mtz
 
         told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told["wavelength"] = self.wavelength
         write_mtz(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
 
     def to_cif(
@@ -140,6 +143,7 @@ class FittedModel(ScaledModel):
         from friedel.writers.text import write_sf_cif
 
         told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told["wavelength"] = self.wavelength
         write_sf_cif(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
 
 

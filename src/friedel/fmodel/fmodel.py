@@ -7,26 +7,28 @@ from typing import Any
 import numpy as np
 
 from friedel.density.grid import Grid
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, ReflectionsError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.model_components import UnscaledModel
-from friedel.fmodel.observed import amplitudes_of, observed_for
+from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
 from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.twinning import laws_to_try
+from friedel.fmodel.wavelength import has_f_double_prime, with_wavelength
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
+from friedel.readers.models import as_model
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.scaling.targets import TARGETS
 from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.options import parsed_options
-from friedel.structure_factors.scattering_options import read_for_calculation
+from friedel.structure_factors.scattering_options import numerical_scattering, wavelength_of
 
 
 class FModel(ModelAndData):
@@ -89,10 +91,14 @@ class FModel(ModelAndData):
         one that fits best of those that the lattice allows; a sequence of laws for a twin of more
         than two domains.
     wavelength
-        Wavelength, Å; adds f' and f'' of every element, by which F(h) and F(-h) of the data differ.
+        Wavelength, Å, or ``"file"`` for that stated by the data; adds f' and f'' of every element.
+        F_model is then compared with F(+) and F(-) of the data separately, otherwise with their
+        means.
     free_label, free_value, block, data_set
         Column and value of the free set, and the part of the file that holds the data; see
         :func:`friedel.as_reflections`.
+    french_wilson
+        Whether the intensities of the data are taken although there are amplitudes.
     anisotropic_mean
         Whether amplitudes follow from intensities by a mean intensity that depends on direction;
         see :func:`friedel.french_wilson`.
@@ -157,11 +163,12 @@ class FModel(ModelAndData):
         smooth_mask: bool = False,
         d_mask: float | None = None,
         twin: str | Sequence[str] | None = None,
-        wavelength: float | None = None,
+        wavelength: float | str | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
         block: str | None = None,
         data_set: str | None = None,
+        french_wilson: bool = False,
         anisotropic_mean: bool = False,
         reject_outliers: bool = True,
         hydrogens: bool = False,
@@ -183,25 +190,35 @@ class FModel(ModelAndData):
             "block": block,
             "data_set": data_set,
             "anisotropic_mean": anisotropic_mean or None,
-            "friedel_pairs": wavelength is not None,
         }
-        read, calculation, about_model = read_for_calculation(
+        intensities = of_intensities or french_wilson
+        read = as_model(
             model,
-            reading,
-            calculation,
-            lambda: amplitudes_of(data, intensities=of_intensities, **which).crystal,
+            source=source,
+            crystal=lambda: amplitudes_of(data, intensities=intensities, **which).crystal,
+            **reading,
         )
-        notes.extend(about_model)
+        found = read_data(data, read.crystal, intensities=intensities, **which)
+        if french_wilson and found.means.intensities is None:
+            raise ReflectionsError(
+                f"french_wilson needs intensities; {found.means.description} are amplitudes"
+            )
+        calculation, about_wavelength = with_wavelength(calculation, found, model)
+        used_wavelength = wavelength_of(calculation)
+        read, calculation, about_scattering = numerical_scattering(
+            model, read, calculation, reading.get("block")
+        )
         crystal, atoms = read.crystal, read.atoms
+        notes.extend([*read.notes, *about_scattering, *about_wavelength])
         observed = observed_for(
             crystal,
-            data,
+            found,
             d_min=d_min,
             sigma_cutoff=sigma_cutoff,
             use_free=use_free,
             weigh_by_sigma=weights == "sigma",
             of_intensities=of_intensities,
-            **which,
+            keep_pairs=source == "xray" and has_f_double_prime(calculation, atoms.scatterers),
         )
         masked, hkl = None, observed.f_obs.hkl
         if solvent not in UNMASKED:
@@ -224,7 +241,13 @@ class FModel(ModelAndData):
             progress,
         )
         self._setup = Setup(
-            read.name or "model", observed, components, settings, use_free, notes.records()
+            read.name or "model",
+            observed,
+            components,
+            settings,
+            use_free,
+            notes.records(),
+            used_wavelength or observed.f_obs.wavelength,
         )
         self._fitted: FittedModel | None = None
 
@@ -398,6 +421,10 @@ class FModel(ModelAndData):
     def map_coefficients(self) -> tuple[Reflections, Reflections]:
         """Coefficients of two maps; see :meth:`FittedModel.map_coefficients`."""
         return self.fitted.map_coefficients()
+
+    def anomalous_map_coefficients(self) -> Reflections:
+        """Coefficients of a map; see :meth:`FittedModel.anomalous_map_coefficients`."""
+        return self.fitted.anomalous_map_coefficients()
 
     def to_mtz(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from friedel.errors import CellError, ReflectionsError, ResolutionError, SymmetryError
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.notes import Note
+from friedel.reflections.bijvoet import ObservedData, number_of_pairs
 from friedel.reflections.reflections import Reflections
 
 SMALL_FREE_SET = 200
@@ -34,6 +35,9 @@ class Observed:
         Intensities that are fitted, of any sign, with sigmas; None for a fit to amplitudes.
     notes
         Reflections left out, and doubtful data.
+    pairs
+        Amplitudes at h and -h of the Friedel mates measured separately, or None. They are `f_obs`
+        if f'' is included, otherwise `f_obs` are means.
     """
 
     f_obs: Reflections
@@ -42,6 +46,7 @@ class Observed:
     weights: np.ndarray | None
     notes: tuple[Note, ...]
     intensities: Reflections | None = None
+    pairs: Reflections | None = None
 
     @property
     def i_obs(self) -> np.ndarray | None:
@@ -68,23 +73,80 @@ def observed_for(
     use_free: bool = True,
     weigh_by_sigma: bool = False,
     of_intensities: bool = False,
+    keep_pairs: bool = False,
     **which: Any,
 ) -> Observed:
-    """Data for a model in `crystal`; arguments and errors are those of the steps below."""
-    given = amplitudes_of(data, crystal, intensities=of_intensities, **which)
+    """Data for a model in `crystal`; arguments and errors are those of the steps below.
+
+    Parameters
+    ----------
+    data
+        What :func:`read_data` returns, or takes.
+    keep_pairs
+        Whether Friedel mates measured separately stay separate, as f'' is included.
+    """
+    if isinstance(data, ObservedData):
+        found = data
+    else:
+        found = read_data(data, crystal, intensities=of_intensities, **which)
+    given, about_pairs = means_or_pairs(found, keep_pairs)
     notes = compare_crystals(crystal, given.crystal)
     f_obs = within_resolution(dataclasses.replace(given, crystal=crystal), d_min)
     measured = of_intensities and f_obs.intensities is not None
     usable, about_usable = usable_reflections(f_obs, sigma_cutoff, keep_zero=measured)
     free, about_free = free_set(f_obs, usable, use_free)
-    notes = (*given.notes, *notes, *about_usable, *about_free)
+    notes = (*given.notes, *about_pairs, *notes, *about_usable, *about_free)
+    pairs = found.pairs
+    if pairs is not None:
+        pairs = within_resolution(dataclasses.replace(pairs, crystal=crystal), d_min)
     if not of_intensities:
         weights = sigma_weights(f_obs, usable) if weigh_by_sigma else None
-        return Observed(f_obs, usable, free, weights, notes)
+        return Observed(f_obs, usable, free, weights, notes, pairs=pairs)
     fitted, about_intensities = intensities_of(f_obs)
     weights = None if fitted.sigmas is None else sigma_weights(fitted, usable)
     notes = (*notes, *about_intensities)
-    return Observed(f_obs, usable, free, weights, notes, fitted)
+    return Observed(f_obs, usable, free, weights, notes, fitted, pairs)
+
+
+def means_or_pairs(found: ObservedData, keep_pairs: bool) -> tuple[Reflections, tuple[Note, ...]]:
+    """The amplitudes of a fit: Friedel mates separately where f'' is included, otherwise means."""
+    if found.pairs is None:
+        return found.means, ()
+    n = number_of_pairs(found.pairs)
+    if not keep_pairs:
+        text = f"f'' is not included: the fit is to means of Friedel mates ({n} pairs)"
+        return found.means, (Note(text, "default", n),)
+    if found.named:
+        text = f"the fit is to {found.means.label} as named, not to {n} pairs of Friedel mates"
+        return found.means, (Note(text, "default", n),)
+    text = f"f'' is included: Friedel mates are compared separately with F_model ({n} pairs)"
+    return found.pairs, (Note(text, "default", n),)
+
+
+def read_data(
+    data: Any, crystal: Crystal | None = None, *, intensities: bool = False, **chosen: Any
+) -> ObservedData:
+    """Observed amplitudes, and those of Friedel mates, from anything that FModel takes.
+
+    Parameters
+    ----------
+    crystal, intensities, **chosen
+        As for :func:`friedel.as_reflections`.
+
+    Raises
+    ------
+    ReflectionsError
+        When the values are complex.
+    """
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if isinstance(data, Reflections) and not chosen:
+        found = ObservedData.of(data)
+    else:
+        from friedel.readers.means_and_pairs import means_and_pairs
+
+        found = means_and_pairs(data, crystal=crystal, intensities=intensities, **chosen)
+    _check_real(found.means)
+    return found
 
 
 def amplitudes_of(
@@ -113,11 +175,15 @@ def amplitudes_of(
 
         chosen |= {"crystal": crystal, "intensities": intensities}
         data = as_reflections(data, friedel_pairs=friedel_pairs, **chosen)
+    _check_real(data)
+    return data
+
+
+def _check_real(data: Reflections) -> None:
     if np.iscomplexobj(data.values):
         raise ReflectionsError(
             f"observed data {data.label} are complex structure factors, expected real amplitudes"
         )
-    return data
 
 
 def compare_crystals(model: Crystal, data: Crystal) -> tuple[Note, ...]:

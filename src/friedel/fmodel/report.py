@@ -86,7 +86,10 @@ def _pairs_text(model: ScaledModel) -> str:
     hkl, f_obs = model.f_obs.hkl[used], model.f_obs.values[used]
     n, correlation = difference_correlation(hkl, f_obs, model.amplitudes[used])
     if not n:
-        return ""
+        mates = model.friedel_mates
+        n = 0 if mates is None else int(mates.are_pairs.sum())
+        averaged = f"{n} pairs averaged; no Bijvoet differences: f'' not included"
+        return f"{averaged} (give the wavelength)" if n else ""
     if math.isnan(correlation):
         return f"{n} pairs; no Bijvoet differences: f'' not included (give the wavelength)"
     return f"{n} pairs, correlation of differences {correlation:.3f}"
@@ -132,6 +135,7 @@ def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> di
         "name": model.name,
         "data": model.f_obs.description or model.f_obs.label,
         "source": model.source,
+        "wavelength": model.wavelength or None,
         "target": model.target,
         "n_reflections": int(model.usable.sum()),
         "n_free": int((model.usable & model.free).sum()),

@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from friedel.errors import FriedelError
+from friedel.errors import FriedelError, ReflectionsError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
+from friedel.fmodel.anomalous import anomalous_coefficients
 from friedel.fmodel.fit import FModelFit
 from friedel.fmodel.setup import ModelAndData, Setup, read_only
 from friedel.fmodel.sigma_a import PhaseStatistics
@@ -206,6 +207,29 @@ class ScaledModel(ModelAndData):
         """
         fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
         return fwt, delfwt
+
+    def anomalous_map_coefficients(self) -> Reflections:
+        """Coefficients of the anomalous difference map, with peaks at the anomalous scatterers.
+
+        (F(+) - F(-)) exp(i (phi - 90 degrees)) with the phase phi of F_model, for which the mean of
+        F_model(h) and conj F_model(-h) is taken [Kraut1968] [Roach2003]. They are not weighted, as
+        in Phenix, which halves them. The integral of a peak is about f'' in electrons.
+
+        Returns
+        -------
+        Reflections
+            Complex values, on the scale of F_obs, at the acentric reflections of which both mates
+            were measured.
+
+        Raises
+        ------
+        ReflectionsError
+            When the data have no F(+) and F(-).
+        """
+        mates = self.friedel_mates
+        if mates is None:
+            raise ReflectionsError("no anomalous differences: the data have no F(+) and F(-)")
+        return anomalous_coefficients(mates, self.f_model)
 
     @cached_property
     def notes(self) -> tuple[Note, ...]:

@@ -12,6 +12,7 @@ from friedel.fmodel.observed import Observed
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
+from friedel.reflections.bijvoet import FriedelMates, friedel_mates
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
 from friedel.solvent.masked_solvent import MaskedSolvent
@@ -35,6 +36,8 @@ class Setup:
         Whether the free set is left out of the fit.
     notes
         Decisions made while reading and preparing.
+    wavelength
+        Wavelength of f' and f'', else that stated by the data, Å; 0 if unknown.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Setup:
     settings: FitSettings
     use_free: bool
     notes: tuple[Note, ...]
+    wavelength: float = 0.0
 
 
 class ModelAndData:
@@ -89,6 +93,17 @@ class ModelAndData:
     def f_obs(self) -> Reflections:
         """Observed amplitudes, in the unit cell of the model."""
         return self._setup.observed.f_obs
+
+    @property
+    def wavelength(self) -> float:
+        """The wavelength of f' and f'', else that stated by the data, Å; 0 if unknown."""
+        return self._setup.wavelength
+
+    @property
+    def friedel_mates(self) -> FriedelMates | None:
+        """F(+) and F(-) of the data side by side; None if the data have no pairs."""
+        pairs = self._setup.observed.pairs
+        return None if pairs is None else friedel_mates(pairs)
 
     @property
     def usable(self) -> np.ndarray:

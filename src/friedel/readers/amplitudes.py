@@ -4,6 +4,7 @@ A file is read as a table of typed columns; the columns of the data and of the f
 unusable rows are left out, and equivalent reflections merged. Each decision is recorded in a note.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -33,18 +34,11 @@ from friedel.readers.reading import (
 from friedel.readers.reflection_tables import Column, ReflectionTable
 from friedel.readers.symmetry import crystal_from_gemmi
 from friedel.readers.text_tables import text_table
+from friedel.readers.used_rows import used_rows
+from friedel.reflections.bijvoet import mates_averaged
 from friedel.reflections.french_wilson import amplitudes_from_intensities
-from friedel.reflections.merging import Groups, grouped, weighted_means
+from friedel.reflections.merging import Groups, grouped, plain_or_weighted_means
 from friedel.reflections.reflections import Reflections
-
-UNUSED_STATUS = {
-    "x": "unreliable",
-    "-": "systematically absent",
-    "h": "beyond the high-resolution limit",
-    "l": "beyond the low-resolution limit",
-    "<": "unobserved",
-}
-"""Values of the mmCIF item status for reflections not to be used, with their meanings."""
 
 
 def as_reflections(
@@ -91,9 +85,10 @@ def as_reflections(
     -------
     Reflections
         In the CCP4 asymmetric unit, sorted; equivalent ones merged with weights 1/sigma^2; of
-        intensities the amplitudes of French and Wilson [French1978], with the intensities beside
-        them. `free` is set when the source has R-free flags, and `notes` record what was chosen
-        and left out.
+        intensities the amplitudes of French and Wilson [French1978], for I(+) and I(-) by
+        themselves before they are averaged, with the intensities beside them. `free` is set when
+        the source has R-free flags, `wavelength` when it states one, and `notes` record what was
+        chosen and left out.
 
     Raises
     ------
@@ -108,29 +103,40 @@ def as_reflections(
     asked = (free_label, free_value, block, data_set)
     if isinstance(data, Reflections) and asked == (None, None, None, None) and not anisotropic_mean:
         return data
-    wanted = _Wanted(
+    wanted = Wanted(
         free_label, free_value, data_set, crystal, friedel_pairs, intensities, anisotropic_mean
     )
+    with decoded(path_of(data)):
+        return merged(_source(*tables_of(data, block, wanted)))
+
+
+def path_of(data: Any) -> str:
+    """The path of a source without labels, for messages; empty for objects."""
+    return split_labels(fspath(data))[0] if isinstance(data, str | PathLike) else ""
+
+
+def tables_of(
+    data: Any, block: str | None, wanted: "Wanted"
+) -> tuple[Sequence[ReflectionTable], tuple[str, ...], "Wanted"]:
+    """The tables of a source, the labels that the caller gave, and the choices that apply to it."""
     if isinstance(data, str | PathLike):
         path, labels = split_labels(fspath(data))
-        with decoded(path):
-            tables = _in_block(read_tables(Path(path)), block)
-            return _from_first(tables, labels, wanted)
+        return _in_block(read_tables(Path(path)), block), labels, wanted
     if isinstance(data, gemmi.Mtz):
-        return _from_first([mtz_table(data, "gemmi.Mtz")], (), wanted)
-    if free_label is not None or free_value is not None:
+        return [mtz_table(data, "gemmi.Mtz")], (), wanted
+    if wanted.free_label is not None or wanted.free_value is not None:
         raise ParameterError("R-free flags can be chosen in files and gemmi.Mtz only")
-    if anisotropic_mean and isinstance(data, Reflections):
+    if wanted.anisotropic_mean and isinstance(data, Reflections):
         raise ParameterError("an anisotropic mean is for intensities, but the data are amplitudes")
     if isinstance(data, gemmi.ValueSigmaAsuData | gemmi.FloatAsuData):
-        return _from_first([asu_table(data)], ("F",), wanted._replace(crystal=crystal_of(data)))
+        return [asu_table(data)], ("F",), wanted._replace(crystal=crystal_of(data))
     raise FileFormatError(
         f"cannot take reflections from {type(data).__name__}: expected a path such as "
         "'data.mtz' or 'data.mtz:FP,SIGFP', gemmi.Mtz, gemmi AsuData or friedel.Reflections"
     )
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """The caller's choices."""
 
     free_label: str | None
@@ -162,6 +168,9 @@ class Source(NamedTuple):
         Whether F(+) and F(-) are to be kept separate.
     anisotropic_mean
         Whether the mean intensity by which amplitudes follow depends on direction.
+    wavelengths
+        Wavelengths (Å) that the table states for the columns; see
+        :meth:`friedel.readers.reflection_tables.ReflectionTable.wavelengths_of`.
     """
 
     table: ReflectionTable
@@ -172,6 +181,7 @@ class Source(NamedTuple):
     notes: tuple[Note, ...]
     apart: bool
     anisotropic_mean: bool = False
+    wavelengths: tuple[float, ...] = ()
 
 
 def read_source(
@@ -189,7 +199,7 @@ def read_source(
     :func:`as_reflections`.
     """
     name, labels = split_labels(fspath(path))
-    wanted = _Wanted(free_label, free_value, data_set, crystal, False, unflagged=True)
+    wanted = Wanted(free_label, free_value, data_set, crystal, False, unflagged=True)
     with decoded(name):
         return _source(_in_block(read_tables(Path(name)), block), labels, wanted)
 
@@ -233,38 +243,48 @@ def _in_block(tables: Sequence[ReflectionTable], block: str | None) -> Sequence[
     return named
 
 
-def _from_first(
-    tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: _Wanted
-) -> Reflections:
-    """The reflections of the first table that has the columns."""
-    return _merged(_source(tables, labels, wanted))
-
-
-def _source(tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: _Wanted) -> Source:
+def _source(tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: Wanted) -> Source:
     """The measurements in the first table that has the columns."""
+    table, observed, about_table, about_columns = first_columns(tables, labels, wanted)
+    apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
+    return source_of_columns(table, observed, wanted, (*about_table, *about_columns), apart)
+
+
+class FirstColumns(NamedTuple):
+    """The first table of a file that has the columns, the columns, and notes on both choices."""
+
+    table: ReflectionTable
+    observed: Observed
+    about_table: tuple[Note, ...]
+    about_columns: tuple[Note, ...]
+
+
+def first_columns(
+    tables: Sequence[ReflectionTable], labels: tuple[str, ...], wanted: Wanted
+) -> FirstColumns:
+    """The first table that has the columns."""
     errors = []
     for i, table in enumerate(tables):
         try:
-            observed, notes = _columns(table, labels, wanted)
+            observed, about_columns = _columns(table, labels, wanted)
         except FileFormatError as error:
             errors.append(error)
             continue
+        about_table: tuple[Note, ...] = ()
         if len(tables) > 1:
             others = ", ".join(_block_name(t) for j, t in enumerate(tables) if j != i)
             text = f"block {_block_name(table)} is used; there are also {others}"
-            about = Note(text, "guess", len(tables) - 1, give="name it with block")
-            notes = (about, *notes)
+            about_table = (Note(text, "guess", len(tables) - 1, give="name it with block"),)
         if wanted.anisotropic_mean and not observed.is_intensity:
             raise ParameterError(
                 f"an anisotropic mean is for intensities, but {observed.labels} are amplitudes"
             )
-        apart = observed.minus is not None and (wanted.friedel_pairs or len(labels) > 1)
-        return _of_columns(table, observed, wanted, notes, apart)
+        return FirstColumns(table, observed, about_table, about_columns)
     raise errors[0]
 
 
 def _columns(
-    table: ReflectionTable, labels: tuple[str, ...], wanted: _Wanted
+    table: ReflectionTable, labels: tuple[str, ...], wanted: Wanted
 ) -> tuple[Observed, tuple[Note, ...]]:
     """The columns of the observed data; where rows tell data sets apart, those of any."""
     of_columns = None if table.group is not None else wanted.data_set
@@ -277,16 +297,16 @@ def _block_name(table: ReflectionTable) -> str:
     return table.columns[0].data_set if table.columns else table.name
 
 
-def _of_columns(
+def source_of_columns(
     table: ReflectionTable,
     observed: Observed,
-    wanted: _Wanted,
+    wanted: Wanted,
     notes: tuple[Note, ...],
     apart: bool,
 ) -> Source:
     """The measurements in the given columns; with `apart` F(-) is to be kept at -hkl."""
     crystal, about_crystal = _crystal(table, observed.value, wanted.crystal)
-    rows, about_rows = _used_rows(table, wanted.data_set)
+    rows, about_rows = used_rows(table, wanted.data_set)
     free_set = free_set_of(table, rows, wanted.free_label, wanted.free_value)
     notes = (*table.notes, *notes, *about_crystal, *about_rows)
     flagged = np.ones(len(table.hkl), bool)
@@ -297,8 +317,8 @@ def _of_columns(
     if unflagged:
         text = f"{unflagged} reflections without an R-free flag are not used"
         notes = (*notes, Note(text, "left out", unflagged))
-    mean = wanted.anisotropic_mean
-    return Source(table, observed, crystal, measured, free_set, notes, apart, mean)
+    mean, stated = wanted.anisotropic_mean, table.wavelengths_of(observed.value, wanted.data_set)
+    return Source(table, observed, crystal, measured, free_set, notes, apart, mean, stated)
 
 
 def _crystal(
@@ -324,34 +344,6 @@ def _crystal(
         cell.parameters, given.rotations, given.translations, given.asu_basis, given.name
     )
     return crystal, (Note("the data state no space group: that of the model is used", "guess"),)
-
-
-def _used_rows(table: ReflectionTable, data_set: str | None) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """(n,) bool: rows that belong to the data set and are not marked as unusable."""
-    used = np.ones(len(table.hkl), bool)
-    notes = []
-    if table.status is not None:
-        for status, meaning in UNUSED_STATUS.items():
-            marked = table.status == status
-            if marked.any():
-                n = int(marked.sum())
-                text = f"{n} reflections with status {status} ({meaning}) are not used"
-                notes.append(Note(text, "left out", n))
-                used &= ~marked
-    if table.group is not None:
-        names = list(dict.fromkeys(table.group.tolist()))
-        chosen = names[0] if data_set is None else data_set
-        if chosen not in names:
-            raise FileFormatError(
-                f"{table.name}: no data set {chosen}; wavelength_id and crystal_id are "
-                f"{', '.join(names)}"
-            )
-        if data_set is None:
-            others = ", ".join(names[1:])
-            text = f"wavelength or crystal {chosen} is used; there are also {others}"
-            notes.append(Note(text, "guess", len(names) - 1, give="give data_set"))
-        used &= table.group == chosen
-    return used, tuple(notes)
 
 
 class Measurements(NamedTuple):
@@ -397,51 +389,56 @@ def _measurements(table: ReflectionTable, observed: Observed, rows: np.ndarray) 
     )
 
 
-def _merged(source: Source) -> Reflections:
+def merged(source: Source) -> Reflections:
     """Measurements mapped to the asymmetric unit, sorted, equivalent ones merged."""
-    table, observed, crystal, measured, free_set, notes, apart, anisotropic_mean = source
+    table, observed, crystal, measured, free_set, notes, apart, mean, wavelengths = source
     name, hkl = table.name, measured.hkl
     absent, origin = crystal.is_absent(hkl), (hkl == 0).all(axis=1)
     present = ~absent & ~origin
     notes = (*notes, *measured.notes, *_absent_notes(absent & ~origin, origin))
     if not present.any():
         raise FileFormatError(f"{name} has no observed values of {observed.labels}")
-    groups, means, sigmas = merged_values(source, present, friedel_mates=not apart)
-    duplicates = int(present.sum()) - len(groups.hkl)
-    if duplicates and observed.minus is None:
-        text = f"{duplicates} equivalent reflections are merged"
-        notes = (*notes, Note(text, "default", duplicates))
-    elif observed.minus is not None and not apart:
-        text = f"{observed.value.label} and {observed.minus.label} are averaged"
-        notes = (*notes, Note(text, "default", duplicates))
+    # I(+) and I(-) become amplitudes by themselves, of which the mean is taken
+    mean_of_amplitudes = not apart and observed.minus is not None and observed.is_intensity
+    by_hand = apart or mean_of_amplitudes
+    groups, means, sigmas = merged_values(source, present, friedel_mates=not by_hand)
     merged_free = None
     if free_set is not None:
         of_rows = free_set.free[measured.row[present]].astype(float)
         merged_free = groups.total(of_rows) > 0.5 * groups.counts
-        rule, n_free = free_set.rule, int(merged_free.sum())
-        text = f"{rule}: {n_free} reflections"
-        notes = (*notes, Note(text, rule.kind, n_free, give=rule.give), *free_set.notes)
-    label = observed.value.label
-    measured_intensities: dict[str, Any] = {}
+    label, about_amplitudes = observed.value.label, tuple[Note, ...]()
+    intensities: dict[str, Any] = {}
     if observed.is_intensity:
-        measured_intensities = {"intensities": means, "intensity_sigmas": sigmas}
-        means, sigmas, about = amplitudes_from_intensities(
-            crystal, groups.hkl, means, sigmas, anisotropic=anisotropic_mean
+        intensities = {"intensities": means, "intensity_sigmas": sigmas}
+        means, sigmas, about_amplitudes = amplitudes_from_intensities(
+            crystal, groups.hkl, means, sigmas, anisotropic=mean
         )
         label = "F"
-        notes = (*notes, *about)
-    description = f"{observed.labels} from {name}"
-    return Reflections(
+    result = Reflections(
         crystal,
         groups.hkl,
         means,
         sigmas,
         merged_free,
         label,
-        description,
-        notes=notes,
-        **measured_intensities,
+        f"{observed.labels} from {name}",
+        wavelength=wavelengths[0] if len(wavelengths) == 1 else 0.0,
+        **intensities,
     )
+    if mean_of_amplitudes:
+        result = mates_averaged(result, weighted=False)
+    duplicates = int(present.sum()) - len(result)
+    if duplicates and observed.minus is None:
+        text = f"{duplicates} equivalent reflections are merged"
+        notes = (*notes, Note(text, "default", duplicates))
+    elif observed.minus is not None and not apart:
+        text = f"{observed.value.label} and {observed.minus.label} are averaged"
+        notes = (*notes, Note(text, "default", duplicates))
+    if free_set is not None and result.free is not None:
+        rule, n_free = free_set.rule, int(result.free.sum())
+        text = f"{rule}: {n_free} reflections"
+        notes = (*notes, Note(text, rule.kind, n_free, give=rule.give), *free_set.notes)
+    return dataclasses.replace(result, notes=(*notes, *about_amplitudes))
 
 
 def merged_values(
@@ -461,28 +458,7 @@ def merged_values(
     values = measured.values[present]
     if measured.sigmas is None:
         return groups, groups.total(values) / groups.counts, None
-    return groups, *_with_sigmas(groups, values, measured.sigmas[present])
-
-
-def _with_sigmas(
-    groups: Groups, values: np.ndarray, sigmas: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Means with weights 1 / sigma^2; where a sigma is zero, plain means without one."""
-    if (sigmas > 0).all():
-        means = weighted_means(groups, values, sigmas, sigmas**-2.0)
-        # Single measurements are not changed, to the last bit
-        once = groups.counts == 1
-        return (
-            np.where(once, groups.total(values), means.values),
-            np.where(once, groups.total(sigmas), means.sigmas),
-        )
-    some = np.where(sigmas > 0, sigmas, np.inf)
-    without = groups.total((sigmas > 0).astype(float)) == 0
-    weights = np.where(without[groups.member_of], 1.0, some**-2.0)
-    mean = groups.total(weights * values) / groups.total(weights)
-    with np.errstate(divide="ignore"):
-        merged = 1.0 / np.sqrt(groups.total(some**-2.0))
-    return mean, np.where(without, 0.0, merged)
+    return groups, *plain_or_weighted_means(groups, values, measured.sigmas[present])
 
 
 def _absent_notes(absent: np.ndarray, origin: np.ndarray) -> tuple[Note, ...]:

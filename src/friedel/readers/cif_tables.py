@@ -4,7 +4,7 @@ import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
-from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.reflection_tables import Column, Kind, ReflectionTable, known_wavelength
 
 ITEMS = {
     "F_meas_au": (Kind.AMPLITUDE, "F_meas_sigma_au"),
@@ -63,7 +63,6 @@ def _table(block: gemmi.ReflnBlock, name: str) -> ReflectionTable:
     sigmas = {sigma for _, sigma in ITEMS.values()}
     labels = [label for label in block.column_labels() if not label.startswith("index_")]
     cell = block.cell if block.cell.is_crystal() else None
-    wavelength = max(float(block.wavelength), 0.0)
 
     def column(label: str) -> Column:
         kind, sigma = ITEMS.get(label, (Kind.OTHER, None))
@@ -75,8 +74,7 @@ def _table(block: gemmi.ReflnBlock, name: str) -> ReflectionTable:
             lambda: np.array(block.make_float_array(label)),
             block.block.name,
             cell,
-            wavelength,
-            sigma if sigma in labels else None,
+            sigma=sigma if sigma in labels else None,
         )
 
     columns = tuple(column(label) for label in labels)
@@ -86,7 +84,25 @@ def _table(block: gemmi.ReflnBlock, name: str) -> ReflectionTable:
     if present and any(len(set(texts)) > 1 for texts in present):
         group = np.array(["/".join(parts) for parts in zip(*present, strict=True)])
     hkl = np.array(block.make_miller_array())
-    return ReflectionTable(name, hkl, columns, cell, block.spacegroup, status, group)
+    stated = _wavelengths(block.block)
+    if "wavelength_id" in labels:
+        used = set(_texts(block, "wavelength_id"))
+        stated = {key: value for key, value in stated.items() if key in used} or stated
+    return ReflectionTable(
+        name, hkl, columns, cell, block.spacegroup, status, group, wavelengths=stated
+    )
+
+
+def _wavelengths(block: gemmi.cif.Block) -> dict[str, float]:
+    """The wavelengths (Å) in _diffrn_radiation_wavelength, by their id."""
+    table = block.find("_diffrn_radiation_wavelength.", ["wavelength", "?id"])
+    stated = {}
+    for i, row in enumerate(table):
+        key = gemmi.cif.as_string(row[1]).lower() if row.has(1) else str(i + 1)
+        value = known_wavelength(gemmi.cif.as_number(row[0]))
+        if value:
+            stated[key] = value
+    return stated
 
 
 def _texts(block: gemmi.ReflnBlock, item: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def usual_columns(
     candidates = list(_candidates(table, data_set))
     if intensities:
         candidates.sort(key=lambda c: not c.is_intensity)
-    with_data = [c for c in candidates if c.value.has_data or (c.minus and c.minus.has_data)]
+    with_data = list(filter(_have_data, candidates))
     if not with_data:
         raise FileFormatError(
             f"{table.name} has no observed amplitudes or intensities with data; it has "
@@ -120,6 +120,31 @@ def usual_columns(
     return chosen, tuple(notes)
 
 
+def columns_of_mates(table: ReflectionTable, observed: Observed) -> Observed | None:
+    """F(+) and F(-), else I(+) and I(-), that belong to mean values of the same data set.
+
+    For intensities I(+) and I(-) only. None if the table has none with data.
+    """
+    plus = (Kind.INTENSITY_PLUS,) if observed.is_intensity else tuple(MINUS)
+    columns = [c for c in table.columns if c.data_set == observed.value.data_set]
+    found = (pair for kind in plus for pair in _pairs(table, columns, kind))
+    return next(filter(_have_data, found), None)
+
+
+def _have_data(observed: Observed) -> bool:
+    return observed.value.has_data or (observed.minus is not None and observed.minus.has_data)
+
+
+def _pairs(table: ReflectionTable, columns: list[Column], plus: Kind) -> Iterable[Observed]:
+    """The columns of this kind, each with that of its Friedel mates."""
+    for first in (c for c in columns if c.kind is plus):
+        mates = [c for c in columns if c.kind is MINUS[plus] and c.data_set == first.data_set]
+        if mates:
+            # The mate of F-obs(+) is F-obs(-), not another column of the same data set
+            mate = min(mates, key=lambda c: (_differing(first.label, c.label), c.label))
+            yield Observed(first, table.sigma_of(first), mate, table.sigma_of(mate))
+
+
 def _candidates(table: ReflectionTable, data_set: str | None) -> Iterable[Observed]:
     columns = [c for c in table.columns if data_set in (None, c.data_set)]
 
@@ -131,18 +156,10 @@ def _candidates(table: ReflectionTable, data_set: str | None) -> Iterable[Observ
         found = (Observed(c, table.sigma_of(c)) for c in columns if c.kind is kind)
         return sorted(filter(accepts, found), key=rank)
 
-    def pairs(plus: Kind) -> Iterable[Observed]:
-        for first in (c for c in columns if c.kind is plus):
-            mates = [c for c in columns if c.kind is MINUS[plus] and c.data_set == first.data_set]
-            if mates:
-                # The mate of F-obs(+) is F-obs(-), not another column of the same data set
-                mate = min(mates, key=lambda c: (_differing(first.label, c.label), c.label))
-                yield Observed(first, table.sigma_of(first), mate, table.sigma_of(mate))
-
     yield from of(Kind.AMPLITUDE, lambda o: o.sigma is not None)
-    yield from pairs(Kind.AMPLITUDE_PLUS)
+    yield from _pairs(table, columns, Kind.AMPLITUDE_PLUS)
     yield from of(Kind.INTENSITY, lambda o: o.sigma is not None)
-    yield from pairs(Kind.INTENSITY_PLUS)
+    yield from _pairs(table, columns, Kind.INTENSITY_PLUS)
     yield from of(Kind.AMPLITUDE, lambda o: o.sigma is None and o.value.label in USUAL)
     yield from of(Kind.INTENSITY, lambda o: o.sigma is None and o.value.label in USUAL)
 

@@ -4,7 +4,7 @@ import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
-from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
+from friedel.readers.reflection_tables import Column, Kind, ReflectionTable, known_wavelength
 
 KINDS = {
     "H": Kind.INDEX,
@@ -62,7 +62,7 @@ def _column(mtz: gemmi.Mtz, column: gemmi.Mtz.Column) -> Column:
         read,
         data_set.dataset_name,
         _usable(data_set.cell),
-        max(data_set.wavelength, 0.0),
+        known_wavelength(data_set.wavelength),
         _sigma_label(mtz, column),
     )
 

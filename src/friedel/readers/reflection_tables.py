@@ -37,6 +37,15 @@ class Kind(StrEnum):
 
 
 AMPLITUDES = (Kind.AMPLITUDE, Kind.AMPLITUDE_PLUS, Kind.AMPLITUDE_MINUS)
+LONGEST_WAVELENGTH = 9.0
+"""Wavelengths above this (Å) mark unknown ones: 9.999 in MTZ files."""
+
+
+def known_wavelength(value: float) -> float:
+    """A wavelength that a file states, or 0 for a value that marks an unknown one."""
+    return value if 0 < value < LONGEST_WAVELENGTH else 0.0
+
+
 INTENSITIES = (Kind.INTENSITY, Kind.INTENSITY_PLUS, Kind.INTENSITY_MINUS)
 MINUS = {
     Kind.AMPLITUDE_PLUS: Kind.AMPLITUDE_MINUS,
@@ -118,6 +127,8 @@ class ReflectionTable:
         (n,) text that distinguishes data sets which share the columns, or None.
     notes
         Notes on decisions made while reading.
+    wavelengths
+        Wavelengths (Å) that the file states for all its columns, by their id.
     """
 
     name: str
@@ -128,6 +139,7 @@ class ReflectionTable:
     status: np.ndarray | None = None
     group: np.ndarray | None = None
     notes: tuple[Note, ...] = field(default=())
+    wavelengths: Mapping[str, float] = field(default_factory=dict)
 
     def labels(self) -> list[str]:
         """All labels, in the order of the file."""
@@ -148,6 +160,23 @@ class ReflectionTable:
         raise FileFormatError(
             f"{self.name} has no column {label}{where}; it has {', '.join(self.labels())}"
         )
+
+    def wavelengths_of(self, column: Column, data_set: str | None = None) -> tuple[float, ...]:
+        """Wavelengths (Å) of a column: none, one, or several among which the file does not choose.
+
+        Parameters
+        ----------
+        data_set
+            Name of the data set among those which share the columns; by default the first.
+        """
+        if column.wavelength > 0:
+            return (column.wavelength,)
+        if self.group is not None:
+            chosen = self.group[0] if data_set is None else data_set
+            of_group = self.wavelengths.get(chosen.split("/")[0])
+            if of_group is not None:
+                return (of_group,)
+        return tuple(dict.fromkeys(self.wavelengths.values()))
 
     def sigma_of(self, column: Column) -> Column | None:
         """The column with the standard uncertainties of another."""

@@ -9,7 +9,12 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.readers.hklf import HKLF_LINE, SEPARATED, parse_hklf
-from friedel.readers.reflection_tables import Kind, ReflectionTable, arrays_as_columns
+from friedel.readers.reflection_tables import (
+    Kind,
+    ReflectionTable,
+    arrays_as_columns,
+    known_wavelength,
+)
 from friedel.readers.scalepack import is_unmerged, merged_scalepack, unmerged_scalepack
 
 CNS_KINDS = (
@@ -81,7 +86,7 @@ def _cns(text: str, name: str) -> ReflectionTable:
 
 def _xds(text: str, name: str) -> ReflectionTable:
     """Merged or unmerged intensities; XDS marks rejected measurements by a negative sigma."""
-    header = dict(re.findall(r"^!([A-Z_]+)=([^\n]*)", text, re.M))
+    header = dict(re.findall(r"^!([A-Z_-]+)=([^\n]*)", text, re.M))
     items = {item: int(n) - 1 for item, n in re.findall(r"^!ITEM_(\S+)=\s*(\d+)", text, re.M)}
     if "!END_OF_DATA" not in text:
         raise FileFormatError(f"{name} is incomplete: expected !END_OF_DATA at its end")
@@ -90,6 +95,7 @@ def _xds(text: str, name: str) -> ReflectionTable:
         numbers = np.loadtxt(StringIO(text), comments="!", usecols=wanted, ndmin=2)
         cell = gemmi.UnitCell(*(float(x) for x in header["UNIT_CELL_CONSTANTS"].split()))
         group = gemmi.find_spacegroup_by_number(int(header["SPACE_GROUP_NUMBER"]))
+        wavelength = known_wavelength(float(header.get("X-RAY_WAVELENGTH", 0.0)))
     except KeyError as error:
         raise FileFormatError(f"{name} has no {error.args[0]} in its header") from None
     except ValueError as error:
@@ -98,7 +104,10 @@ def _xds(text: str, name: str) -> ReflectionTable:
         "IOBS": (Kind.INTENSITY, numbers[:, 3], "SIGMA"),
         "SIGMA": (Kind.SIGMA, numbers[:, 4], None),
     }
-    return ReflectionTable(name, numbers[:, :3], arrays_as_columns(columns), cell, group)
+    stated = {"": wavelength} if wavelength else {}
+    return ReflectionTable(
+        name, numbers[:, :3], arrays_as_columns(columns), cell, group, wavelengths=stated
+    )
 
 
 def _shelx(text: str, name: str) -> ReflectionTable:

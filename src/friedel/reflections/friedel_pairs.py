@@ -1,7 +1,6 @@
 """Structure factors of Friedel mates, for anomalous scattering."""
 
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import ClassVar
 
 import numpy as np
@@ -17,12 +16,9 @@ class FriedelPairs(Reflections):
     ----------
     minus
         (n,) complex F(-h); the other parameters are those of `Reflections`.
-    wavelength
-        Wavelength, Å, for files; 0 if unknown.
     """
 
     minus: np.ndarray = field(default_factory=lambda: np.zeros(0, complex))
-    wavelength: float = 0.0
 
     _arrays: ClassVar[tuple[str, ...]] = (*Reflections._arrays, "minus")
 
@@ -55,29 +51,6 @@ class FriedelPairs(Reflections):
     def differences(self) -> np.ndarray:
         """(n,) Bijvoet differences abs(F(h)) - abs(F(-h))."""
         return np.abs(self.values) - np.abs(self.minus)
-
-    def to_mtz(
-        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
-    ) -> None:
-        """Write an MTZ file with :meth:`columns`, the wavelength, notes and `command`.
-
-        Raises
-        ------
-        OutputError
-            When the file exists and `overwrite` is false, or cannot be written.
-        """
-        from friedel.writers.mtz import write_mtz
-
-        write_mtz(
-            path,
-            self.crystal,
-            self.hkl,
-            self.columns(),
-            overwrite=overwrite,
-            wavelength=self.wavelength,
-            notes=self.notes,
-            command=command,
-        )
 
     def measurable(self) -> tuple[np.ndarray, np.ndarray, None]:
         """Indices (2 n, 3) and amplitudes (2 n,): each reflection followed by its mate."""

@@ -73,3 +73,38 @@ def weighted_means(
     spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
     merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
     return Means(means, merged, deviations)
+
+
+def plain_or_weighted_means(
+    groups: Groups, values: np.ndarray, sigmas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means with weights 1 / sigma^2, and their uncertainties; sigmas may be zero.
+
+    Measurements without a sigma count only where no equivalent has one: the mean is then a plain
+    one, with sigma 0.
+
+    Parameters
+    ----------
+    values, sigmas
+        (n,) measurements, sigma >= 0.
+
+    Returns
+    -------
+    means, sigmas
+        (m,) each.
+    """
+    if (sigmas > 0).all():
+        means = weighted_means(groups, values, sigmas, sigmas**-2.0)
+        # Single measurements are not changed, to the last bit
+        once = groups.counts == 1
+        return (
+            np.where(once, groups.total(values), means.values),
+            np.where(once, groups.total(sigmas), means.sigmas),
+        )
+    some = np.where(sigmas > 0, sigmas, np.inf)
+    without = groups.total((sigmas > 0).astype(float)) == 0
+    weights = np.where(without[groups.member_of], 1.0, some**-2.0)
+    mean = groups.total(weights * values) / groups.total(weights)
+    with np.errstate(divide="ignore"):
+        merged = 1.0 / np.sqrt(groups.total(some**-2.0))
+    return mean, np.where(without, 0.0, merged)

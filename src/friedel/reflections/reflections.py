@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HTML_ROWS = 5
 """Number of reflections that a notebook shows."""
+PHASE_LABELS = {"FC": "PHIC", "FWT": "PHWT", "DELFWT": "PHDELWT", "ANOM": "PHANOM"}
+"""Labels of phases that are not PHI + label of the amplitude."""
 MOST_FLAGS = 4
 """Number of different flags that a message lists."""
 
@@ -47,6 +49,8 @@ class Reflections:
     intensities, intensity_sigmas
         (n,) measured intensities, of any sign, of which `values` are the amplitudes, and their
         standard uncertainties; or None.
+    wavelength
+        Wavelength of the measurement or of f' and f'', Å; 0 if unknown.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class Reflections:
     notes: tuple[Note, ...] = dataclasses.field(default=(), kw_only=True)
     intensities: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
     intensity_sigmas: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
+    wavelength: float = dataclasses.field(default=0.0, kw_only=True)
 
     _numbers: ClassVar[tuple[str, ...]] = ("values", "sigmas", "intensities", "intensity_sigmas")
     _arrays: ClassVar[tuple[str, ...]] = ("hkl", *_numbers, "free")
@@ -164,9 +169,7 @@ class Reflections:
     def columns(self) -> dict[str, np.ndarray]:
         """Columns by name as written to files, phases in degrees."""
         if np.iscomplexobj(self.values):
-            phase_label = {"FC": "PHIC", "FWT": "PHWT", "DELFWT": "PHDELWT"}.get(
-                self.label, f"PHI{self.label}"
-            )
+            phase_label = PHASE_LABELS.get(self.label, f"PHI{self.label}")
             columns = {self.label: self.amplitudes, phase_label: self.phases}
         else:
             columns = {self.label: self.values}
@@ -181,7 +184,8 @@ class Reflections:
     ) -> None:
         """Write an MTZ file; FREE is 0 in the free set, as in CCP4.
 
-        HISTORY records the version, the notes and the command line `command`, if given.
+        HISTORY records the version, the notes and the command line `command`, if given; the
+        data set has the wavelength.
 
         Raises
         ------
@@ -191,6 +195,7 @@ class Reflections:
         from friedel.writers.mtz import write_mtz
 
         told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told["wavelength"] = self.wavelength
         write_mtz(path, self.crystal, self.hkl, self.columns(), overwrite=overwrite, **told)
 
     def to_cif(
@@ -213,6 +218,7 @@ class Reflections:
             label = self.label
         columns = dataclasses.replace(self, label=label).columns()
         told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told["wavelength"] = self.wavelength
         write_sf_cif(path, self.crystal, self.hkl, columns, overwrite=overwrite, **told)
 
     def to_hklf(self, path: str | PathLike[str], *, code: int = 4, overwrite: bool = False) -> None:

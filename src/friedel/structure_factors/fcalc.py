@@ -4,14 +4,18 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from friedel.constants import HC
 from friedel.model.arrays import checked_hkl
 from friedel.notes import Notes
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.options import CalculationOptions, Keywords, parsed_options
-from friedel.structure_factors.scattering_options import read_for_calculation, reflections_to
+from friedel.structure_factors.scattering_options import (
+    read_for_calculation,
+    reflections_to,
+    wavelength_of,
+    with_stated_wavelength,
+)
 
 
 def fcalc(
@@ -49,7 +53,8 @@ def fcalc(
     rtol
         Relative rms error of F allowed in the worst of ten resolution shells.
     wavelength, energy
-        Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)).
+        Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)). The
+        wavelength ``"file"`` is that which the file of the model states.
     anomalous
         Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
@@ -84,9 +89,10 @@ def fcalc(
     """
     own = ("d_min", "hkl", "friedel_pairs", "options", "strict")
     reading, options = parsed_options("fcalc", keywords, own, options)
+    options, about_wavelength = with_stated_wavelength(model, options, reading.get("block"))
     read, numbers, found = read_for_calculation(model, reading, options)
     notes = Notes(strict=strict)
-    notes.extend(found)
+    notes.extend([*found, *about_wavelength])
     n = 0
     if d_min is not None and hkl is None:
         hkl, about = reflections_to(read.crystal, d_min, numbers)
@@ -110,8 +116,14 @@ def fcalc(
             description=description,
             notes=records,
             minus=f[n:],
-            wavelength=options.wavelength or (HC / options.energy if options.energy else 0.0),
+            wavelength=wavelength_of(options),
         )
     return Reflections(
-        calculator.crystal, wanted, f, label="FC", description=description, notes=records
+        calculator.crystal,
+        wanted,
+        f,
+        label="FC",
+        description=description,
+        notes=records,
+        wavelength=wavelength_of(options),
     )

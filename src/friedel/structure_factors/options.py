@@ -38,7 +38,7 @@ class CalculationKeywords(TypedDict, total=False):
     unknown: str
     form_factors: FormFactors | None
     addends: Mapping[str, Any] | None
-    wavelength: float | None
+    wavelength: float | str | None
     energy: float | None
     anomalous: str | None
     scattering: Any
@@ -82,7 +82,8 @@ class CalculationOptions:
         energy, f'', f') or text with columns energy (eV), f', f''.
     wavelength, energy
         Å or eV: f' and f'' of every element that `addends` does not have are added. A note
-        warns of values that are doubtful.
+        warns of values that are doubtful. The wavelength ``"file"`` is that which the file of the
+        model states.
     anomalous
         Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
     scattering
@@ -111,7 +112,7 @@ class CalculationOptions:
     unknown: str = "O"
     form_factors: FormFactors | None = None
     addends: Mapping[str, Any] | None = None
-    wavelength: float | None = None
+    wavelength: float | str | None = None
     energy: float | None = None
     anomalous: str | None = None
     scattering: Any = None
@@ -128,6 +129,8 @@ class CalculationOptions:
             raise ParameterError(
                 f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}"
             )
+        if isinstance(self.wavelength, str) and self.wavelength != "file":
+            raise ParameterError(f"got wavelength {self.wavelength!r}, expected a number or 'file'")
         has_wavelength = self.wavelength is not None or self.energy is not None
         if has_wavelength and self.scattering is not None:
             raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")

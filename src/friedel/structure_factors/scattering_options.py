@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Mapping
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 
+from friedel.constants import HC
 from friedel.errors import FileFormatError, FriedelWarning, ParameterError, ResolutionError
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
@@ -13,6 +15,7 @@ from friedel.notes import Note
 from friedel.readers.form_factors import read_form_factors
 from friedel.readers.model_decisions import FallBack
 from friedel.readers.models import as_model
+from friedel.readers.wavelengths import OF_FILE, the_wavelength, wavelengths_of_model
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import GaussianSum
 from friedel.structure_factors.dispersion_options import (
@@ -51,15 +54,30 @@ def read_for_calculation(
         For input that cannot be used, as the subclass that describes the problem.
     """
     read = as_model(model, source=options.radiation, crystal=crystal, **reading)
+    read, options, notes = numerical_scattering(model, read, options, reading.get("block"))
+    return read, options, [*read.notes, *notes]
+
+
+def numerical_scattering(
+    model: Any, read: Model, options: CalculationOptions, of_block: str | None = None
+) -> tuple[Model, CalculationOptions, list[Note]]:
+    """The model, options with the numerical scattering of its atoms, and notes on these.
+
+    Parameters and errors are those of :func:`read_for_calculation`; `read` is the model as read,
+    and `of_block` the name of its block, if one was named.
+    """
     source, about_source = decided_source(options.source, read)
-    options = options.replace(source=source)
-    notes = [*read.notes, *about_source]
+    options, about_wavelength = with_stated_wavelength(
+        model, options.replace(source=source), of_block
+    )
+    notes = [*about_source, *about_wavelength]
     numbers: dict[str, Any] = {}
-    own, energy = dict(options.addends or {}), energy_of(options.wavelength, options.energy)
+    wavelength = None if options.wavelength is None else float(options.wavelength)
+    own, energy = dict(options.addends or {}), energy_of(wavelength, options.energy)
     if energy is not None:
         _check_xrays(options.radiation)
     if own:
-        read, own, about_names = with_own_kinds(read, model, own, reading.get("block"))
+        read, own, about_names = with_own_kinds(read, model, own, of_block)
         own, about_scans = as_numbers(own, energy)
         notes += [*about_names, *about_scans]
         numbers["addends"] = own
@@ -72,7 +90,7 @@ def read_for_calculation(
     if options.scattering is not None:
         is_own = isinstance(options.scattering, str) and options.scattering == "cif"
         origin = model if is_own else options.scattering
-        block = reading.get("block") if is_own else None
+        block = of_block if is_own else None
         given, note = cif_scattering(
             origin, read, options.radiation, block, dispersion_only=options.is_by_atom
         )
@@ -97,6 +115,36 @@ def warn_of_doubts(read: Model, notes: list[Note]) -> None:
     for note in notes:
         if note.kind == "warning" and note not in read.notes:
             warnings.warn(note.text, FriedelWarning, stacklevel=3)
+
+
+def with_stated_wavelength(
+    model: Any, options: CalculationOptions, block: str | None = None
+) -> tuple[CalculationOptions, list[Note]]:
+    """Options in which the wavelength ``"file"`` is the number that the model's file states.
+
+    Parameters
+    ----------
+    block
+        Name of the block of the model; by default the first that states one.
+
+    Raises
+    ------
+    FileFormatError
+        When it states none, or several.
+    """
+    if options.wavelength != OF_FILE:
+        return options, []
+    name = fspath(model) if isinstance(model, str | PathLike) else "the model"
+    wavelength = the_wavelength(wavelengths_of_model(model, block), name)
+    note = Note(f"the wavelength {wavelength:g} A is that of the model's file", "file", wavelength)
+    return options.replace(wavelength=wavelength), [note]
+
+
+def wavelength_of(options: CalculationOptions) -> float:
+    """The wavelength of f' and f'' (Å), 0 if there is none or only the model's file states it."""
+    if options.energy:
+        return HC / options.energy
+    return float(options.wavelength) if options.wavelength not in (None, OF_FILE) else 0.0
 
 
 def decided_source(asked: str | None, read: Model) -> tuple[str, tuple[Note, ...]]:

@@ -79,6 +79,8 @@ def mtz_type(label: str, values: np.ndarray) -> str:
         return "P"
     if label == "I":
         return "J"
+    if label in ("DANO", "DP"):
+        return "D"
     friedel_mate = label.endswith(("(+)", "(-)"))
     if label.startswith("SIG"):
         return "L" if friedel_mate else "Q"
@@ -106,6 +108,8 @@ def expanded_to_p1(
         sign = np.where(friedel, -1.0, 1.0)
         images.append(folded)
         part = {k: sign * (v + shift) if k in phases else v for k, v in columns.items()}
+        # F(h) - F(-h) changes its sign where the equivalent in the asymmetric unit is -h R
+        part |= {k: sign * columns[k] for k in ("DANO", "DP") if k in columns}
         for label, mate in mates.items():
             # F(-h R) = F(-h) exp(+2 pi i h.t); if -h R is the listed one, the two are exchanged
             own = -shift if label.endswith("(-)") else shift

@@ -18,6 +18,10 @@ WIDTH = 8
 """Characters per number in HKLF files (format 3I4, 2F8)."""
 
 
+GEMMI_LABELS = {"DANO": "DP", "SIGDANO": "SIGDP"}
+"""Labels for which gemmi knows the item of mmCIF, by the usual labels of MTZ files."""
+
+
 def write_sf_cif(
     path: str | PathLike[str],
     crystal: Crystal,
@@ -25,6 +29,7 @@ def write_sf_cif(
     columns: Mapping[str, np.ndarray],
     *,
     overwrite: bool = False,
+    wavelength: float = 0.0,
     notes: Iterable[str] = (),
     command: str | None = None,
 ) -> None:
@@ -34,6 +39,8 @@ def write_sf_cif(
     ----------
     columns
         Arrays (n,) by label; phases in degrees.
+    wavelength
+        Wavelength, Å; 0 if unknown.
     notes, command
         Notes and command line, written with the version as ``_audit.creation_method``.
 
@@ -45,7 +52,8 @@ def write_sf_cif(
     converter = gemmi.MtzToCif()
     converter.with_comments = False
     # gemmi omits items missing in the mmCIF dictionary: FCanom, phases of F(+) and F(-)
-    text = converter.write_cif_to_string(as_mtz(crystal, hkl, columns))
+    named = {GEMMI_LABELS.get(label, label): values for label, values in columns.items()}
+    text = converter.write_cif_to_string(as_mtz(crystal, hkl, named, wavelength))
     method = text_field(history(notes, command))
     audit = f"_audit.revision_id 1\n_audit.creation_method\n{method}\n"
     text = text.replace("\n_cell.", f"\n{audit}\n_cell.", 1)
