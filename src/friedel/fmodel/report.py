@@ -91,7 +91,10 @@ def _pairs_text(model: ScaledModel) -> str:
         averaged = f"{n} pairs averaged; no Bijvoet differences: f'' not included"
         return f"{averaged} (give the wavelength)" if n else ""
     if math.isnan(correlation):
-        return f"{n} pairs; no Bijvoet differences: f'' not included (give the wavelength)"
+        calculated = model.amplitudes[used]
+        if math.isnan(difference_correlation(hkl, calculated, calculated)[1]):
+            return f"{n} pairs; no Bijvoet differences: f'' not included (give the wavelength)"
+        return f"{n} pairs; no Bijvoet differences in the data"
     return f"{n} pairs, correlation of differences {correlation:.3f}"
 
 
