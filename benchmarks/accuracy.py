@@ -3,11 +3,11 @@
     python benchmarks/accuracy.py [--only NAME] [--cases SET] [--number N]
 
 The error is that in the worst of ten resolution shells, against direct summation. Sets of cases:
-`models` (the default), real structures at several resolutions, for X-rays and electrons, at rtol 1e-2
-to 1e-6; `mott-bethe`, the same for electrons by the Mott-Bethe formula; `symmetry`, few
-reflections in high symmetry; `boxes`, few sharp among many broad atoms; `ordinary`, crystals of all
-systems; `sweep`, extremes; `all`, everything. Of the synthetic ones there are N seeds. Cases above 1
-are listed with their plans.
+`models` (the default), real structures at several resolutions, for X-rays and electrons, at
+rtol 1e-2 to 1e-6; `mott-bethe`, the same for electrons by the Mott-Bethe formula; `symmetry`, few
+reflections in high symmetry; `boxes`, few sharp among many broad atoms; `ordinary`, crystals of
+all systems; `sweep`, extremes; `all`, everything. Of the synthetic ones there are N seeds. Cases
+above 1 are listed with their plans.
 """
 
 import sys
@@ -99,8 +99,8 @@ def report(name, ratios, above):
     """One line on a set of cases, and one for each above 1."""
     ratios = np.array(ratios)
     print(
-        f"\n{name}: {len(ratios)} cases, median {np.median(ratios):.2f}, range {ratios.min():.2f} to "
-        f"{ratios.max():.2f}; {len(above)} above 1",
+        f"\n{name}: {len(ratios)} cases, median {np.median(ratios):.2f}, range "
+        f"{ratios.min():.2f} to {ratios.max():.2f}; {len(above)} above 1",
         flush=True,
     )
     for case in above:

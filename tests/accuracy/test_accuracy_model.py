@@ -5,7 +5,8 @@ from friedel.accuracy.model import RATES, SAFETY, AccuracyModel
 from friedel.accuracy.search import cheapest
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.structure_factors.calculator import Calculator
+from friedel.scattering.formfactors.refits import with_fewest_gaussians
+from friedel.structure_factors.calculator import REFIT_SHARE, Calculator
 
 FLOAT32 = np.dtype(np.float32)
 ORTHOGONAL = Crystal.from_triplets((20, 22, 25, 90, 90, 90), ["-x,-y,z+1/2"])
@@ -20,7 +21,9 @@ def accuracy_model(crystal, d_min, b_iso, anisotropic=False, n=60):
         labels, rng.random((n, 3)), 1.0, b_iso * (1 + rng.random(n)), u_aniso * anisotropic
     )
     calculator = Calculator.from_model((crystal, atoms), d_min=d_min, method="direct", rtol=1e-4)
-    return AccuracyModel(crystal, atoms, *calculator._fewest_gaussians, d_min)
+    factors = calculator.factors
+    a, b = with_fewest_gaussians(factors.a, factors.b, calculator._d_min, REFIT_SHARE * 1e-4)
+    return AccuracyModel(crystal, atoms, a, b, d_min)
 
 
 MODELS = {

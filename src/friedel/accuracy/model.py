@@ -14,18 +14,19 @@ import math
 
 import numpy as np
 
+from friedel.accuracy.overlap import Overlap
 from friedel.accuracy.plan import Fixed, Plan
+from friedel.accuracy.shells import LONGEST_LIST, FewReflections, Shells
 from friedel.accuracy.truncation import ClassGroups, Tails
-from friedel.accuracy.wilson import atom_classes, wilson_curves
+from friedel.accuracy.wilson import atom_classes, power_at, wilson_curves
 from friedel.density.grid import fast_size
 from friedel.density.radii import GaussianGroups
 from friedel.errors import ParameterError
 from friedel.kernels.grid.ellipsoids import GROUP
-from friedel.kernels.reciprocal.accuracy import largest_level, smallest_blur
+from friedel.kernels.reciprocal.accuracy import alias_power, largest_level, smallest_blur
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 
-N_SHELLS = 10
 ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
 """Resolution shells of the final and the first search: errors are largest in the outer shells."""
 SAFETY = 2.2
@@ -35,12 +36,28 @@ ALIAS_SHARE = 0.4
 ALIAS_PART, TRUNCATION_PART = np.sqrt([ALIAS_SHARE, 1.0 - ALIAS_SHARE]).tolist()
 TOLERATED_NOISE = np.sqrt(0.9 - ALIAS_SHARE)
 """Largest rounding error relative to the budget: a tenth of it (squared) is left to truncation."""
-FIRST_CUTOFF = 1e-5
-"""Initial density level of the search for the largest."""
+FIRST_LEVEL = 1e-6
+"""Initial density level of the search for the largest, for atoms of which the largest f is 1."""
 TAIL_ALIASING = 1.2
 """Factor by which aliasing of the cut tails of atoms increases their power."""
-ROUNDING = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
-"""Measured relative noise of a grid and its transform, which is white, by type."""
+UNIT_ROUNDOFF = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
+"""Largest relative error of one operation, by type."""
+OF_ADDITION = 0.42
+"""Rms error of one rounding, relative to the largest: sqrt(1/12 * 2 * 3/8 / ln 2) * 2."""
+OF_TRANSFORM = 0.6
+"""Rms error of a fast Fourier transform, in units of roundoff times sqrt(log2 n) [Schatzman96]_."""
+OF_KERNEL = 1.7
+"""Measured rms error of one Gaussian at grid points, in the unit of roundoff."""
+WHOLE_ROWS = 1.5
+"""Points to which an atom is added, relative to those in its sphere: rows are filled completely."""
+MEAN_SUM2 = 0.5
+"""Mean square of the unfinished sum at a point relative to the final one: atoms near each other
+in space are so in the list, so that it rises in one step at some time."""
+LOST_SMALL = 0.5 * math.log(2.0)
+"""Mean loss in units in the last place of a sum, per factor e in the size of the numbers added:
+most of those below one half of a unit are lost. docs/accuracy.md has the integral."""
+MEAN_UNIT = 1.44
+"""Mean unit in the last place, relative to the number and in units of roundoff: 1 / ln 2."""
 ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
 """Measured relative error of the contributions of single atoms, equal in all shells, by type."""
 MIN_WIDTH = 1.0
@@ -55,6 +72,9 @@ LARGE_BLUR = 50.0
 MAX_EXPONENT = 700.0
 """Exponent clip, for hopelessly coarse grids."""
 
+MOST = 1e150
+"""Limit of variances, so that products with exponentials are finite."""
+
 TABLE_REACH = 8.0
 TABLE_POINTS = 400
 """Number of points of the Wilson curve, spaced equally in s^2 up to s = TABLE_REACH / d_min."""
@@ -64,7 +84,13 @@ LOG_WEIGHTS = np.log(WEIGHTS)
 """Logarithms of the weights of averages over the directions of s."""
 
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
-"""One of each pair of the 26 neighbours of a lattice point."""
+FARTHER = np.array(np.meshgrid(*[range(-3, 4)] * 3, indexing="ij")).reshape(3, -1).T[172:]
+"""One of each pair of the 26 neighbours of a lattice point, and of those up to three steps away."""
+UNIT_STEPS = np.abs(NEIGHBOURS).sum(axis=1) == 1
+OBLIQUE = 0.9
+"""Lattices with a diagonal that is shorter than this part of the edges are searched farther."""
+ATTEMPTS, TOLERANCE = 6, 1.02
+"""Largest number of searches for few reflections, and accepted excess of aliasing."""
 
 SECONDS_PER_CALL = 4.5e-5
 SECONDS_PER_GRID_POINT = 2.7e-9
@@ -86,6 +112,10 @@ class AccuracyModel:
         (n_kinds, n_terms) Gaussian coefficients by atom type.
     d_min
         Resolution limit to which the error applies, Å.
+    hkl
+        (n, 3) reflections for which it is predicted; by default all to `d_min`.
+    factor
+        (n,) factors by which the sums over atoms are multiplied, that of Mott-Bethe.
 
     Raises
     ------
@@ -94,22 +124,63 @@ class AccuracyModel:
     """
 
     def __init__(
-        self, crystal: Crystal, atoms: Atoms, a: np.ndarray, b: np.ndarray, d_min: float
+        self,
+        crystal: Crystal,
+        atoms: Atoms,
+        a: np.ndarray,
+        b: np.ndarray,
+        d_min: float,
+        hkl: np.ndarray | None = None,
+        factor: np.ndarray | None = None,
     ) -> None:
         self.crystal, self.d_min = crystal, d_min
-        classes = atom_classes(atoms)
-        self.s = _shell_points(d_min)
+        # Errors are relative: the model is that of atoms of which the largest form factor is 1
+        of_a, of_occ = (float(np.abs(x).max()) or 1.0 for x in (np.abs(a).sum(axis=1), atoms.occ))
+        self._unit = of_a * of_occ
+        a = a / of_a
+        classes = atom_classes(atoms, of_occ)
+        shells = Shells.gauss_points(d_min)
+        if hkl is not None and factor is not None:
+            shells = Shells.of_reflections(crystal.stol2(hkl), factor**2)
+        self.s = shells.s
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
         self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
         self._volume = crystal.volume
         self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
+        log_there = np.interp(self.s**2, self._s2, log_mean)
+        self._log_rounded, rounded_there = self._log_power, log_there
+        if factor is not None:
+            # Terms that cancel have less power than is rounded
+            log_there = np.log(power_at(classes, a, b, self.s**2))
+            rounded_there = np.log(power_at(classes, np.abs(a), b, self.s**2))
+            self._log_rounded, _ = wilson_curves(classes, np.abs(a), b, self._s2)
         # Contribution of power to the squared error of its shell, relative to the shell's power
-        log_area = np.log(self.s**2)
-        log_there = log_area + np.interp(self.s**2, self._s2, log_mean)
-        self._log_share = log_area - np.logaddexp.reduce(log_there, axis=1, keepdims=True)
+        weighted = shells.log_weight + log_there
+        with np.errstate(invalid="ignore"):
+            share = shells.log_weight - np.logaddexp.reduce(weighted, axis=1, keepdims=True)
+        self._log_share = np.nan_to_num(share, nan=-np.inf, posinf=-np.inf)
+        self._few: FewReflections | None = None
+        if hkl is not None and len(hkl) <= LONGEST_LIST:
+            factor2 = np.ones(len(hkl)) if factor is None else factor**2
+            self._few = FewReflections.of(crystal, hkl, factor2)
+            s2 = (self._few.vectors**2).sum(axis=1)
+            self._power_of_few = (
+                np.exp(np.interp(s2, self._s2, log_mean))
+                if factor is None
+                else power_at(classes, a, b, s2)
+            )
+            spread = self._few.ratio(self._power_of_few, self._power_of_few) / SAFETY**2
+            self._log_share += np.log(np.maximum(spread, 1.0))[:, None]
         self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
+        rounded = np.exp(self._log_share + rounded_there).sum(axis=1).max()
+        self._rounding_of_atoms = math.sqrt(max(float(rounded), 1.0))
         self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
-        self._f000 = float((classes.count * classes.occ * a.sum(axis=1)[classes.kind]).sum())
+        # Low orders add up; those of Mott-Bethe vanish, and the middle of the range counts
+        f = (a if factor is None else a * np.exp(-0.25 * b / (2.0 * d_min) ** 2)).sum(axis=1)
+        f_of_atoms = atoms.occ / of_occ * f[atoms.kind]
+        self._f2 = float(f_of_atoms @ f_of_atoms)
+        self._terms = float(np.count_nonzero(a, axis=1)[atoms.kind].mean())
+        self._overlap = Overlap.of(crystal, atoms, f_of_atoms)
         # Includes atoms without occupancy; the mean of a class is not narrow enough
         narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
@@ -118,38 +189,59 @@ class AccuracyModel:
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
         allowed = rtol / SAFETY
-        if ROUNDING_OF_ATOMS[dtype] > TOLERATED_NOISE * allowed:
+        for_alias = ALIAS_PART * allowed
+        for _ in range(ATTEMPTS):
+            plan = self._search(allowed, for_alias, dtype)
+            if plan is None or self._few is None:
+                return plan
+            found = self._alias_of_few(plan.shape, plan.blur)
+            if found <= TOLERANCE * ALIAS_PART * allowed:
+                return plan
+            for_alias *= 0.95 * ALIAS_PART * allowed / found
+        return None
+
+    def _search(self, allowed: float, for_alias: float, dtype: np.dtype) -> Plan | None:
+        if ROUNDING_OF_ATOMS[dtype] * self._rounding_of_atoms > TOLERATED_NOISE * allowed:
             return None
         best: Plan | None = None
         shapes = self._shapes(RATES)
-        least_volume = self._least_volume(shapes[-1], allowed)
+        least_volume = self._least_volume(shapes[-1], allowed, for_alias)
         for shape in shapes:
             # Too expensive even with the smallest spheres, and the next grids have more points
             if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
                 break
-            best = self._complete(shape, allowed, dtype, best) or best
+            best = self._complete(shape, allowed, dtype, best, for_alias) or best
         return best
 
-    def _least_volume(self, finest: tuple[int, int, int], allowed: float) -> float:
+    def _least_volume(
+        self, finest: tuple[int, int, int], allowed: float, for_alias: float
+    ) -> float:
         """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
-        blur = self._smallest_blur(finest, allowed * ALIAS_PART, OUTER_SHELLS)
+        blur = self._smallest_blur(finest, for_alias, OUTER_SHELLS)
         if blur is None:
             return 0.0
         tails = self._groups.tails(blur)
-        self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF, OUTER_SHELLS)
+        self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_LEVEL, OUTER_SHELLS)
         return tails.volume
 
     def _complete(
-        self, shape: tuple[int, int, int], allowed: float, dtype: np.dtype, best: Plan | None
+        self,
+        shape: tuple[int, int, int],
+        allowed: float,
+        dtype: np.dtype,
+        best: Plan | None,
+        for_alias: float | None = None,
     ) -> Plan | None:
         """The plan for one grid; None if it fails or costs more than `best`."""
-        start = FIRST_CUTOFF if best is None else best.cutoff
+        for_alias = ALIAS_PART * allowed if for_alias is None else for_alias
+        start = FIRST_LEVEL if best is None else best.cutoff / self._unit
         plan: Plan | None = None
-        for shells in (OUTER_SHELLS, ALL_SHELLS):
-            blur = self._smallest_blur(shape, allowed * ALIAS_PART, shells)
+        # The level affects rounding errors a little: the last pass knows it
+        for shells in (OUTER_SHELLS, ALL_SHELLS, ALL_SHELLS):
+            blur = self._smallest_blur(shape, for_alias, shells)
             if blur is None:
                 return None
-            noise = self._rounding_error(shape, blur, dtype)
+            noise = self._rounding_error(shape, blur, start, dtype)
             if noise > TOLERATED_NOISE * allowed:
                 return None
             tails = self._groups.tails(blur)
@@ -178,10 +270,11 @@ class AccuracyModel:
             if blur is None:
                 blur = MAX_BLUR if fixed.rate is None else self.min_blur + LARGE_BLUR
             tails = self._groups.tails(blur)
-            cutoff = fixed.cutoff
-            if cutoff is None:
-                cutoff = self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_CUTOFF)
-            plan = self._plan(shape, tails, cutoff, dtype)
+            if fixed.cutoff is None:
+                level = self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_LEVEL)
+            else:
+                level = fixed.cutoff / self._unit
+            plan = self._plan(shape, tails, level, dtype, listed=True)
             if plan.error <= allowed:
                 return plan
             if best is None or plan.error < best.error:
@@ -190,25 +283,44 @@ class AccuracyModel:
         return best
 
     def _plan(
-        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+        self,
+        shape: tuple[int, int, int],
+        tails: Tails,
+        level: float,
+        dtype: np.dtype,
+        listed: bool = False,
     ) -> Plan:
-        error = self._error(shape, tails, cutoff, dtype)
+        error = self._error(shape, tails, level, dtype, listed)
         seconds = self._seconds(shape, tails.volume, dtype)
+        cutoff = level * self._unit
         return Plan(shape, self._rate(shape), tails.blur, cutoff, dtype, error, seconds)
+
+    def replanned(self, plan: Plan) -> Plan:
+        """The same sampling with the error and the time predicted for this model."""
+        tails = self._groups.tails(plan.blur)
+        return self._plan(plan.shape, tails, plan.cutoff / self._unit, plan.dtype, listed=True)
 
     def error(
         self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
     ) -> float:
         """Relative error of the worst shell from all three sources."""
-        return self._error(shape, self._groups.tails(blur), cutoff, dtype)
+        return self._error(shape, self._groups.tails(blur), cutoff / self._unit, dtype, True)
 
     def _error(
-        self, shape: tuple[int, int, int], tails: Tails, cutoff: float, dtype: np.dtype
+        self,
+        shape: tuple[int, int, int],
+        tails: Tails,
+        level: float,
+        dtype: np.dtype,
+        listed: bool,
     ) -> float:
+        alias = self._alias_error(shape, tails.blur)
+        if listed and self._few is not None:
+            alias = max(alias, self._alias_of_few(shape, tails.blur))
         parts = (
-            self._alias_error(shape, tails.blur),
-            self._truncation_error(tails, cutoff),
-            self._rounding_error(shape, tails.blur, dtype),
+            alias,
+            self._truncation_error(tails, level),
+            self._rounding_error(shape, tails.blur, level, dtype),
         )
         return float(np.linalg.norm(parts))
 
@@ -237,11 +349,34 @@ class AccuracyModel:
         self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
     ) -> tuple[float, float]:
         """Blur and error of the kernel for aliasing from the 26 lattice points around 0."""
-        lattice = np.linalg.norm(NEIGHBOURS * shape @ self.crystal.fractionalization, axis=1)
+        lattice = np.linalg.norm(self._lattice(shape), axis=1)
         s, share = self.s[shells], self._log_share[shells]
         curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
         log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
         return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
+
+    def _lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """(n, 3) vectors of the transform's lattice around 0, one of each pair +-g, 1/Å."""
+        lattice = NEIGHBOURS * shape @ self.crystal.fractionalization
+        lengths = np.linalg.norm(lattice, axis=1)
+        # In very oblique cells others are shorter
+        if lengths.min() < OBLIQUE * lengths[UNIT_STEPS].min():
+            farther = FARTHER * shape @ self.crystal.fractionalization
+            return farther[np.argsort(np.linalg.norm(farther, axis=1))[: 2 * len(NEIGHBOURS)]]
+        return lattice
+
+    def _alias_of_few(self, shape: tuple[int, int, int], blur: float) -> float:
+        """Relative error of the worst shell from aliasing, from the reflections themselves.
+
+        Axial reflections at the edge have more of it than the average over directions, and
+        with few reflections each is a large part of its shell.
+        """
+        assert self._few is not None
+        curve = self._log_power, self._s2[1]
+        power = alias_power(self._few.vectors, self._lattice(shape), *curve, blur)
+        error2 = self._few.expected(power, self._power_of_few)
+        rare2 = self._few.ratio(power, self._power_of_few) / SAFETY**2
+        return math.sqrt(float(np.maximum(error2, rare2).max()))
 
     def _truncation_error(self, tails: Tails, cutoff: float) -> float:
         """Relative error of the worst shell from cutting atoms at a density level."""
@@ -262,16 +397,31 @@ class AccuracyModel:
         densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
         return largest_level(s, share, *densities, start, allowed**2, tails.r2)
 
-    def _rounding_error(self, shape: tuple[int, int, int], blur: float, dtype: np.dtype) -> float:
+    def rounding_error(self, plan: Plan) -> float:
+        """Relative error of the worst shell from rounding alone."""
+        return self._rounding_error(plan.shape, plan.blur, plan.cutoff / self._unit, plan.dtype)
+
+    def _rounding_error(
+        self, shape: tuple[int, int, int], blur: float, level: float, dtype: np.dtype
+    ) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
-        n_copies = self.crystal.n_operations
-        blurred = np.exp(np.minimum(self._log_power - 0.5 * blur * self._s2, MAX_EXPONENT))
-        total = n_copies * self._volume * float(self._reciprocal_volumes @ blurred)
-        f000 = n_copies * self._f000
-        variance = ROUNDING[dtype] ** 2 * (total + f000**2) / math.prod(shape) / n_copies
+        u, n_points = UNIT_ROUNDOFF[dtype], math.prod(shape)
+        blurred = np.exp(np.minimum(self._log_rounded - 0.5 * blur * self._s2, MAX_EXPONENT))
+        density = float(self._reciprocal_volumes @ blurred)
+        # Edges of cubes with the volume of an atom: of its density, and within its radius
+        edge = (self._f2 / density) ** (1.0 / 3.0)
+        span = max(-math.log(level * edge**3), 1.0)
+        whole = edge * (4.0 * math.pi / 3.0) ** (1.0 / 3.0) * math.sqrt(span / (2.0 * math.pi))
+        coherence = self._overlap.coherence_in(edge)
+        additions = WHOLE_ROWS * self._overlap.count_in(whole) * self._terms
+        of_sums = OF_ADDITION**2 * MEAN_SUM2 * additions * self._overlap.copies
+        of_sums += OF_TRANSFORM**2 * math.log2(n_points)
+        variance = u**2 * (OF_KERNEL**2 + coherence * of_sums) * self._volume * density / n_points
         unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
-        noise2 = variance * np.exp(unblurred).sum(axis=1).max()
-        return float(np.sqrt(noise2 + ROUNDING_OF_ATOMS[dtype] ** 2))
+        white2 = min(variance, MOST) * float(np.exp(unblurred).sum(axis=1).max())
+        lost = LOST_SMALL * MEAN_UNIT * u * 0.5 * additions / span
+        of_atoms = math.hypot(ROUNDING_OF_ATOMS[dtype], lost) * self._rounding_of_atoms
+        return math.hypot(math.sqrt(white2), of_atoms)
 
     def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
         """Distinct grids for ascending oversampling rates."""
@@ -299,10 +449,3 @@ def _volumes_around(s: np.ndarray) -> np.ndarray:
     widths[1:] += 0.5 * np.diff(s)
     widths[:-1] += 0.5 * np.diff(s)
     return 4.0 * np.pi * s**2 * widths
-
-
-def _shell_points(d_min: float) -> np.ndarray:
-    """(10, 2) s = 1/d at two Gauss points of each of ten equal-volume shells."""
-    edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0) / d_min
-    middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
-    return middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)

@@ -1,5 +1,7 @@
 """Search for the cheapest grid, blur and density level for a given error."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from friedel.accuracy.model import MIN_WIDTH, SAFETY, AccuracyModel
@@ -7,7 +9,11 @@ from friedel.accuracy.plan import FREE, Fixed, Plan, checked_rtol
 from friedel.errors import AccuracyError
 
 SINGLE_PRECISION_RTOL = 3e-5
-"""Largest rtol for which float64 on a coarser grid may be cheaper than float32."""
+"""Largest rtol for which float64 on a coarser grid may be cheaper than float32, as a rule."""
+NOISY = 0.35
+"""Rounding error, relative to what is allowed, above which it may be cheaper in any case."""
+SLOWER = 1.5
+"""Time of a kept plan for other atoms, relative to that for its own, above which it is renewed."""
 
 
 def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
@@ -37,7 +43,8 @@ def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
         plan = model.cheapest(rtol, dtype)
         if plan is not None:
             found.append(plan)
-            if rtol > SINGLE_PRECISION_RTOL:
+            is_noisy = model.rounding_error(plan) > NOISY * rtol / SAFETY
+            if rtol > SINGLE_PRECISION_RTOL and not is_noisy:
                 break
     if not found:
         raise AccuracyError(
@@ -53,6 +60,16 @@ def predicted_error(model: AccuracyModel, plan: Plan) -> float:
     The error is multiplied by SAFETY, for comparison with rtol; it is infinite if some atom has no
     finite density.
     """
+    return SAFETY * _replanned(model, plan).error
+
+
+def is_kept(model: AccuracyModel, plan: Plan, allowed: float) -> bool:
+    """Whether a plan meets a relative error for other atoms, and is not much slower for them."""
+    same = _replanned(model, plan)
+    return SAFETY * same.error <= allowed and same.seconds <= SLOWER * plan.seconds
+
+
+def _replanned(model: AccuracyModel, plan: Plan) -> Plan:
     if plan.blur < model.min_blur - MIN_WIDTH:
-        return np.inf
-    return SAFETY * model.error(plan.shape, plan.blur, plan.cutoff, plan.dtype)
+        return replace(plan, error=np.inf)
+    return model.replanned(plan)

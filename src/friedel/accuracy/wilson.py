@@ -19,8 +19,8 @@ class AtomClasses:
     count: np.ndarray
 
 
-def atom_classes(atoms: Atoms) -> AtomClasses:
-    """Classes of atoms of one type with nearly equal occupancies and B.
+def atom_classes(atoms: Atoms, unit: float = 1.0) -> AtomClasses:
+    """Classes of atoms of one type with nearly equal occupancies, in a unit of them, and B.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def atom_classes(atoms: Atoms) -> AtomClasses:
     present = atoms.occ != 0
     if not present.any():
         raise AccuracyError("all atoms have zero occupancy: there is nothing to sample")
-    kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present]
+    kind, occ = atoms.kind[present].astype(np.int64), atoms.occ[present] / unit
     # The three eigenvalues of isotropic atoms are one number
     n_eigenvalues = 3 if atoms.is_aniso.any() else 1
     eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
@@ -86,3 +86,18 @@ def wilson_curves(
         return log_curve, log_curve
     vertex = np.mean([curve(e) for e in eigenvalues.T], axis=0)
     return np.log(vertex), np.log(0.4 * vertex + 0.6 * curve(eigenvalues.mean(axis=1)))
+
+
+def power_at(classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray) -> np.ndarray:
+    """P(s) averaged over directions, at any s^2, where terms of f may nearly cancel."""
+    flat = s2.ravel()
+    f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * flat)).sum(axis=1)
+    out = np.zeros(len(flat))
+    for kind in np.unique(classes.kind):
+        here = classes.kind == kind
+        weight = classes.count[here] * classes.occ[here] ** 2
+        values = classes.eigenvalues[here]
+        of_b = sum(np.exp(-0.5 * x[:, None] * flat) for x in values.T) * (0.4 / 3.0)
+        of_b += 0.6 * np.exp(-0.5 * values.mean(axis=1)[:, None] * flat)
+        out += f[kind] ** 2 * (weight @ of_b)
+    return np.maximum(out, 1e-290).reshape(s2.shape)

@@ -16,7 +16,7 @@ from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import ScatteringFactors
-from friedel.scattering.formfactors.refits import with_fewest_gaussians
+from friedel.scattering.formfactors.refits import refit_error, with_fewest_gaussians
 from friedel.structure_factors import adjoint
 from friedel.structure_factors.gradients import Gradients, checked_weights
 from friedel.structure_factors.grid_sum import GridSum, check_memory_for
@@ -343,18 +343,16 @@ class Calculator:
             return None
 
     @cached_property
-    def _fewest_gaussians(self) -> tuple[np.ndarray, np.ndarray]:
-        if self.factors.mott_bethe:  # cancellation in Z - f would amplify the error of f
-            return self.factors.a, self.factors.b
-        tolerance = REFIT_SHARE * self.rtol
-        return with_fewest_gaussians(self.factors.a, self.factors.b, self._d_min, tolerance)
-
-    @cached_property
     def _d_min(self) -> float:
         return 0.5 / float(np.sqrt(self.stol2.max()))
 
     def _planned_sum(
-        self, a: np.ndarray, b: np.ndarray, f_double_prime: np.ndarray, fixed: Fixed
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        f_double_prime: np.ndarray,
+        fixed: Fixed,
+        refit_error: float = 0.0,
     ) -> GridSum:
         return GridSum(
             self.crystal,
@@ -366,7 +364,25 @@ class Calculator:
             f_double_prime,
             self.rtol,
             fixed,
+            self.factors.post_factor(self.stol2) if self.factors.mott_bethe else None,
+            refit_error,
         )
+
+    def _planned_with_refits(self, imaginary: np.ndarray) -> GridSum:
+        """The planned sum, with refitted form factors where they cost nothing of its accuracy."""
+        fixed, exact = self.options.fixed, (self.factors.a, self.factors.b)
+        if self.factors.mott_bethe:  # cancellation in Z - f would amplify the error of f
+            return self._planned_sum(*exact, imaginary, fixed)
+        tolerance, on_grid = REFIT_SHARE * self.rtol, None
+        if fixed.is_binding:
+            # The plan may be much more accurate than rtol
+            on_grid = self._planned_sum(*exact, imaginary, fixed)
+            tolerance = REFIT_SHARE * on_grid.plan.error
+        found = with_fewest_gaussians(*exact, self._d_min, tolerance)
+        if on_grid is not None and np.array_equal(found[0], exact[0]):
+            return on_grid
+        error = refit_error(*found, *exact, self._d_min)
+        return self._planned_sum(*found, imaginary, fixed, error)
 
     def _chosen(self) -> tuple[str, GridSum | None]:
         """The method, and for the FFT the planned sum."""
@@ -383,7 +399,7 @@ class Calculator:
             return "direct", None
         imaginary = self.factors.f_double_prime
         try:
-            on_grid = self._planned_sum(*self._fewest_gaussians, imaginary, self.options.fixed)
+            on_grid = self._planned_with_refits(imaginary)
         except AccuracyError:
             if asked == "fft":
                 raise

@@ -1,12 +1,13 @@
 """Structure factors by way of a density on a grid, its plan, and the transpose."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 
 from friedel.accuracy.model import SAFETY, AccuracyModel
 from friedel.accuracy.plan import FREE, Fixed, Plan
-from friedel.accuracy.search import cheapest, predicted_error
+from friedel.accuracy.search import cheapest, is_kept
 from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.fourier import SymmetrySum
 from friedel.model.atoms import Atoms
@@ -38,6 +39,10 @@ class GridSum:
         Relative rms error allowed.
     fixed
         Sampling parameters given by the user.
+    factor
+        (n,) factors by which the sums are multiplied to give F; None for 1.
+    refit_error
+        Relative error of the form factors themselves, for the predicted error.
 
     Attributes
     ----------
@@ -65,12 +70,15 @@ class GridSum:
         f_double_prime: np.ndarray,
         rtol: float,
         fixed: Fixed = FREE,
+        factor: np.ndarray | None = None,
+        refit_error: float = 0.0,
     ) -> None:
         self.atoms = atoms
         self._crystal, self._hkl, self._stol2 = crystal, hkl, stol2
         self._form_factors = a, b, f_double_prime
-        self._rtol, self._fixed = rtol, fixed
-        self.plan = cheapest(self._accuracy_model(atoms), rtol, fixed)
+        self._rtol, self._fixed, self._factor = rtol, fixed, factor
+        self._refit_error = refit_error
+        self._plan_anew(self._accuracy_model(atoms))
         self._latest: GridSum | None = None
         # Prepared when first needed: the plan may not be used because it is slow
         self._parts: _Parts | None = None
@@ -97,7 +105,7 @@ class GridSum:
             # A returned sum never changes: other threads may be using it
             following = copy(self.latest)
             following._latest = None
-            following.atoms, following.plan = atoms, self.latest._plan_for(atoms)
+            following._adapt_to(atoms)
             following._prepare(threads)
             self._latest = latest = following
         return latest
@@ -174,16 +182,21 @@ class GridSum:
         self._parts = transform, on_grid(a, b), imaginary
         return self._parts
 
-    def _plan_for(self, atoms: Atoms) -> Plan:
-        """The present plan, or a new one if it does not meet `rtol` for these atoms."""
-        plan = self.plan
-        if atoms.alike(self.atoms) or not atoms.occ.any():
-            return plan
+    def _adapt_to(self, atoms: Atoms) -> None:
+        """Take other atoms: with a new plan if the present one misses `rtol`, or is slow."""
+        same = atoms.alike(self.atoms) or not atoms.occ.any()
+        self.atoms = atoms
+        if same:
+            return
         model = self._accuracy_model(atoms)
-        if predicted_error(model, plan) > max(self._rtol, SAFETY * plan.error):
-            plan = cheapest(model, self._rtol, self._fixed)
-            check_memory_for(plan)
-        return plan
+        if not is_kept(model, self.plan, max(self._rtol, SAFETY * self._error_of_sampling)):
+            self._plan_anew(model)
+            check_memory_for(self.plan)
+
+    def _plan_anew(self, model: AccuracyModel) -> None:
+        plan = cheapest(model, self._rtol, self._fixed)
+        self._error_of_sampling = plan.error
+        self.plan = replace(plan, error=float(np.hypot(plan.error, self._refit_error)))
 
     def _accuracy_model(self, atoms: Atoms) -> AccuracyModel:
         a, b, f_double_prime = self._form_factors
@@ -192,7 +205,7 @@ class GridSum:
             a = np.column_stack([a, f_double_prime])
             b = np.column_stack([b, np.zeros(len(b))])
         d_min = 0.5 / float(np.sqrt(self._stol2.max()))
-        return AccuracyModel(self._crystal, atoms, a, b, d_min)
+        return AccuracyModel(self._crystal, atoms, a, b, d_min, self._hkl, self._factor)
 
 
 def check_memory_for(plan: Plan) -> None:

@@ -96,6 +96,33 @@ def _log_alias(exponent, loss, blur):
 
 
 @njit(cache=True, nogil=True)
+def alias_power(vectors, lattice, log_power, step, blur):
+    """Power that aliasing adds to each reflection, after removing the blur.
+
+    Parameters
+    ----------
+    vectors
+        (n, 3) reciprocal vectors of the reflections, 1/Å.
+    lattice
+        (m, 3) vectors of the transform's lattice, one of each pair +-g.
+    log_power, step
+        As for `smallest_blur`.
+    """
+    out = np.zeros(len(vectors))
+    for i in range(len(vectors)):
+        x, y, z = vectors[i]
+        s2 = x * x + y * y + z * z
+        for j in range(len(lattice)):
+            gx, gy, gz = lattice[j]
+            g2 = gx * gx + gy * gy + gz * gz
+            along = 2.0 * (x * gx + y * gy + z * gz)
+            for farther in (g2 + along, g2 - along):
+                exponent = _log_power(log_power, step, s2 + farther) - 0.5 * blur * farther
+                out[i] += math.exp(min(exponent, 700.0))
+    return out
+
+
+@njit(cache=True, nogil=True)
 def power_curve(weight, f2, kind, b_iso, s2):
     """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
     out = np.zeros(len(s2))
@@ -145,11 +172,25 @@ def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
 
 
 @njit(cache=True, nogil=True)
+def _whole_power(amplitude, factor, s):
+    """Squared transform at s of a sum of Gaussians amplitude exp(-factor r^2)."""
+    f = 0.0
+    for t in range(len(amplitude)):
+        f += (
+            amplitude[t]
+            * (math.pi / factor[t]) ** 1.5
+            * math.exp(-((math.pi * s) ** 2) / factor[t])
+        )
+    return f * f
+
+
+@njit(cache=True, nogil=True)
 def _truncation(s, share, blur, amplitude, factor, count, level, r2):
     """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
 
     A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
     4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
+    A density that is cut where it has hardly begun to fall, or everywhere, counts as lost.
     """
     log_level = math.log(level)
     power = np.zeros(s.shape)
@@ -161,7 +202,12 @@ def _truncation(s, share, blur, amplitude, factor, count, level, r2):
             term = amplitude[j, t] * math.exp(-factor[j, t] * r2[j])
             rho += term
             slope += factor[j, t] * term
-        if r <= 0.0 or rho <= 0.0:
+        if slope * r2[j] <= rho:
+            for shell in range(s.shape[0]):
+                for point in range(s.shape[1]):
+                    power[shell, point] += count[j] * _whole_power(
+                        amplitude[j], factor[j], s[shell, point]
+                    )
             continue
         lam = 2.0 * r * slope / rho
         whole = 4.0 * math.pi * rho * r * r / lam * (1.0 + 2.0 / (lam * r) + 2.0 / (lam * r) ** 2)

@@ -10,6 +10,9 @@ from friedel.data import table
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
 from friedel.scattering.formfactors.published import form_factor_table
 
+ERROR_POINTS = 40
+"""Number of sin(theta)/lambda at which the error of refits is measured."""
+
 
 @dataclass(frozen=True)
 class Refit:
@@ -80,3 +83,19 @@ def with_fewest_gaussians(
         else:
             sums.append(GaussianSum((0.0,), (0.0,)))
     return stack(sums)
+
+
+def refit_error(
+    a: np.ndarray, b: np.ndarray, exact_a: np.ndarray, exact_b: np.ndarray, d_min: float
+) -> float:
+    """Largest relative difference to `d_min` (Å) between the sums of two sets of coefficients."""
+    if a.shape == exact_a.shape and (a == exact_a).all() and (b == exact_b).all():
+        return 0.0
+    stol2 = np.linspace(0.0, 0.5 / d_min, ERROR_POINTS) ** 2
+    found, exact = (
+        (x[:, :, None] * np.exp(-y[:, :, None] * stol2)).sum(axis=1)
+        for x, y in ((a, b), (exact_a, exact_b))
+    )
+    size = np.abs(exact).max(axis=1, keepdims=True)
+    # A form factor that passes through zero is compared with a thousandth of its maximum
+    return float((np.abs(found - exact) / np.maximum(np.abs(exact), 1e-3 * size)).max(initial=0.0))

@@ -1,0 +1,133 @@
+"""Points in the ten resolution shells for which errors are predicted, and their weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from friedel.model.crystal import Crystal
+
+N_SHELLS = 10
+POINTS_OF_LIST = 8
+"""Number of points per shell where single reflections count."""
+LONGEST_LIST = 3000
+"""Number of reflections above which averages over directions are as good as the reflections."""
+SIGMAS = 3.0
+"""Deviation of the errors of few reflections from their expectation that is allowed for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shells:
+    """Points in shells of equal volume.
+
+    Attributes
+    ----------
+    s
+        (10, n) values of 1/d, 1/Å.
+    log_weight
+        (10, n) logarithms of their weights in a shell's sums; -inf in shells without reflections.
+    """
+
+    s: np.ndarray
+    log_weight: np.ndarray
+
+    @classmethod
+    def gauss_points(cls, d_min: float) -> "Shells":
+        """Two Gauss points in each shell, for densely spaced reflections."""
+        edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0) / d_min
+        middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
+        s = middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)
+        return cls(s, np.log(s**2))
+
+    @classmethod
+    def of_reflections(cls, stol2: np.ndarray, weight: np.ndarray) -> "Shells":
+        """Points at the reflections, where the weights of F vary strongly within a shell."""
+        s = 2.0 * np.sqrt(stol2)
+        used = s > 0.0
+        s, weight = s[used], weight[used]
+        shell = shells_of(s)
+        points = np.zeros((N_SHELLS, POINTS_OF_LIST))
+        sums = np.zeros_like(points)
+        for i in range(N_SHELLS):
+            inside = np.flatnonzero(shell == i)
+            points[i] = (i + 1.0) / N_SHELLS * s.max()
+            order = inside[np.argsort(s[inside])]
+            # Few points at low angle, where most of the weight is
+            parts = np.array_split(order, POINTS_OF_LIST)
+            for j, part in enumerate(parts):
+                if len(part):
+                    sums[i, j] = weight[part].sum()
+                    points[i, j] = np.average(s[part], weights=weight[part])
+        with np.errstate(divide="ignore"):
+            return cls(points, np.log(sums))
+
+
+def shells_of(s: np.ndarray) -> np.ndarray:
+    """(n,) shell of equal volume, from 0, of each 1/d."""
+    volume = (s / s.max()) ** 3
+    return np.minimum((volume * N_SHELLS * (1.0 - 1e-9)).astype(np.int64), N_SHELLS - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class FewReflections:
+    """A short list of reflections, for sums over it instead of averages over directions.
+
+    Attributes
+    ----------
+    vectors
+        (n, 3) reciprocal vectors, Cartesian, 1/Å.
+    shell
+        (n,) shell of each.
+    weight
+        (n,) weight of P(s) in the expected |F|^2: epsilon, times any factor of F.
+    freedom
+        (n,) degrees of freedom of |F|^2: 1 for centric reflections, otherwise 2.
+    """
+
+    vectors: np.ndarray
+    shell: np.ndarray
+    weight: np.ndarray
+    freedom: np.ndarray
+
+    @classmethod
+    def of(cls, crystal: Crystal, hkl: np.ndarray, factor2: np.ndarray) -> "FewReflections":
+        """The reflections, of which `factor2` (n,) multiplies the power."""
+        vectors = hkl @ crystal.fractionalization
+        used = vectors.any(axis=1) & ~crystal.is_absent(hkl)
+        hkl, vectors, factor2 = hkl[used], vectors[used], factor2[used]
+        shell = shells_of(np.linalg.norm(vectors, axis=1))
+        freedom = np.where(crystal.is_centric(hkl), 1.0, 2.0)
+        return cls(vectors, shell, crystal.epsilon(hkl) * factor2, freedom)
+
+    def expected(self, error2: np.ndarray, power: np.ndarray) -> np.ndarray:
+        """(10,) ratios of the expected sums by shell of squared errors and of |F|^2."""
+        for_error, for_power = (
+            np.bincount(self.shell, self.weight * x, N_SHELLS) for x in (error2, power)
+        )
+        return np.divide(for_error, for_power, np.zeros(N_SHELLS), where=for_power > 0.0)
+
+    def ratio(self, error2: np.ndarray, power: np.ndarray) -> np.ndarray:
+        """(10,) squared relative errors by shell that are rarely exceeded.
+
+        Both sums are over few terms with exponential distributions (chi-square of one
+        degree of freedom for centric reflections), and are taken as chi-squares with the same
+        mean and variance. The logarithm of the lower has the larger spread: |F|^2 may be near 0.
+        """
+        for_error, var_error = self._mean_and_variance(error2)
+        for_power, var_power = self._mean_and_variance(power)
+        # Half the degrees of freedom of the power is 1/variance: series of digamma and trigamma
+        lower = 0.5 * var_power + var_power**2 / 12.0
+        spread_lower = var_power + 0.5 * var_power**2 + var_power**3 / 6.0
+        spread_upper = np.log1p(var_error)
+        shift = lower - 0.5 * spread_upper + SIGMAS * np.sqrt(spread_lower + spread_upper)
+        used = for_power > 0.0
+        out = np.zeros(N_SHELLS)
+        out[used] = for_error[used] / for_power[used] * np.exp(shift[used])
+        return out
+
+    def _mean_and_variance(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Expected sums by shell, and their variances relative to the square of these."""
+        terms = self.weight * values
+        total, squares = (
+            np.bincount(self.shell, x, N_SHELLS) for x in (terms, 2.0 / self.freedom * terms**2)
+        )
+        return total, np.divide(squares, total**2, np.zeros(N_SHELLS), where=total**2 > 0.0)
