@@ -18,7 +18,12 @@ from friedel.accuracy.overlap import Overlap
 from friedel.accuracy.plan import Fixed, Plan
 from friedel.accuracy.shells import LONGEST_LIST, FewReflections, Shells
 from friedel.accuracy.truncation import ClassGroups, Tails
-from friedel.accuracy.wilson import atom_classes, power_at, wilson_curves
+from friedel.accuracy.wilson import (
+    atom_classes,
+    log_power_along,
+    log_power_at,
+    wilson_curves,
+)
 from friedel.density.grid import fast_size
 from friedel.density.radii import GaussianGroups
 from friedel.errors import ParameterError
@@ -72,6 +77,8 @@ LARGE_BLUR = 50.0
 MAX_EXPONENT = 700.0
 """Exponent clip, for hopelessly coarse grids."""
 
+MANY_TENSORS = 200_000
+"""Number of tensors times reflections above which the mean over directions is taken."""
 MOST = 1e150
 """Limit of variances, so that products with exponentials are finite."""
 
@@ -151,8 +158,8 @@ class AccuracyModel:
         self._log_rounded, rounded_there = self._log_power, log_there
         if factor is not None:
             # Terms that cancel have less power than is rounded
-            log_there = np.log(power_at(classes, a, b, self.s**2))
-            rounded_there = np.log(power_at(classes, np.abs(a), b, self.s**2))
+            log_there = log_power_at(classes, a, b, self.s**2)
+            rounded_there = log_power_at(classes, np.abs(a), b, self.s**2)
             self._log_rounded, _ = wilson_curves(classes, np.abs(a), b, self._s2)
         # Contribution of power to the squared error of its shell, relative to the shell's power
         weighted = shells.log_weight + log_there
@@ -161,17 +168,21 @@ class AccuracyModel:
         self._log_share = np.nan_to_num(share, nan=-np.inf, posinf=-np.inf)
         self._few: FewReflections | None = None
         if hkl is not None and len(hkl) <= LONGEST_LIST:
-            factor2 = np.ones(len(hkl)) if factor is None else factor**2
-            self._few = FewReflections.of(crystal, hkl, factor2)
-            s2 = (self._few.vectors**2).sum(axis=1)
-            self._power_of_few = (
-                np.exp(np.interp(s2, self._s2, log_mean))
-                if factor is None
-                else power_at(classes, a, b, s2)
-            )
-            spread = self._few.ratio(self._power_of_few, self._power_of_few) / SAFETY**2
-            self._log_share += np.log(np.maximum(spread, 1.0))[:, None]
-        self._share = np.exp(np.minimum(self._log_share, MAX_EXPONENT))
+            used = (hkl != 0).any(axis=1) & ~crystal.is_absent(hkl)
+            hkl, factor = hkl[used], None if factor is None else factor[used]
+            s2 = 4.0 * crystal.stol2(hkl)
+            curve = np.interp(s2, self._s2, log_mean)
+            if factor is not None:
+                curve = log_power_at(classes, a, b, s2)
+            along = self._along_directions(atoms, a, b, hkl, of_occ)
+            self._log_few = curve if along is None else along
+            self._few = FewReflections.of(crystal, hkl, self._log_few, factor)
+            more = self._few.rarely_exceeded(np.ones(len(hkl))) / SAFETY**2
+            if along is not None:
+                # Less power than in the average over directions is more relative error
+                ratio = np.exp(np.minimum(curve - along, MAX_EXPONENT / 2.0))
+                more *= np.maximum(self._few.expected(ratio), 1.0)
+            self._log_share += np.log(np.maximum(more, 1.0))[:, None]
         rounded = np.exp(self._log_share + rounded_there).sum(axis=1).max()
         self._rounding_of_atoms = math.sqrt(max(float(rounded), 1.0))
         self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
@@ -355,6 +366,22 @@ class AccuracyModel:
         log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
         return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
 
+    def _along_directions(
+        self, atoms: Atoms, a: np.ndarray, b: np.ndarray, hkl: np.ndarray, unit: float
+    ) -> np.ndarray | None:
+        """Ln P of the reflections with the tensors of the atoms, where these are few.
+
+        The mean over directions does not describe one or two atoms with long ellipsoids.
+        """
+        rotations, _ = self.crystal.primitive_operations
+        if not atoms.is_aniso.any() or len(hkl) * len(atoms) * len(rotations) > MANY_TENSORS:
+            return None
+        stol2 = self.crystal.stol2(hkl)
+        f = (a[:, :, None] * np.exp(-b[:, :, None] * stol2)).sum(axis=1)
+        vectors = (hkl @ rotation @ self.crystal.fractionalization for rotation in rotations)
+        mates = [log_power_along(atoms, f, x, atoms.occ / unit) for x in vectors]
+        return np.asarray(np.logaddexp.reduce(mates, axis=0) - math.log(len(rotations)))
+
     def _lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
         """(n, 3) vectors of the transform's lattice around 0, one of each pair +-g, 1/Å."""
         lattice = NEIGHBOURS * shape @ self.crystal.fractionalization
@@ -373,10 +400,10 @@ class AccuracyModel:
         """
         assert self._few is not None
         curve = self._log_power, self._s2[1]
-        power = alias_power(self._few.vectors, self._lattice(shape), *curve, blur)
-        error2 = self._few.expected(power, self._power_of_few)
-        rare2 = self._few.ratio(power, self._power_of_few) / SAFETY**2
-        return math.sqrt(float(np.maximum(error2, rare2).max()))
+        lattice = self._lattice(shape)
+        relative = alias_power(self._few.vectors, self._log_few, lattice, *curve, blur)
+        rare2 = self._few.rarely_exceeded(relative) / SAFETY**2
+        return math.sqrt(float(np.maximum(self._few.expected(relative), rare2).max()))
 
     def _truncation_error(self, tails: Tails, cutoff: float) -> float:
         """Relative error of the worst shell from cutting atoms at a density level."""
@@ -393,7 +420,7 @@ class AccuracyModel:
     def _search_level(
         self, tails: Tails, allowed: float, start: float, shells: slice
     ) -> tuple[float, float]:
-        s, share = self.s[shells], TAIL_ALIASING * self._share[shells]
+        s, share = self.s[shells], math.log(TAIL_ALIASING) + self._log_share[shells]
         densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
         return largest_level(s, share, *densities, start, allowed**2, tails.r2)
 

@@ -4,29 +4,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel.kernels.reciprocal.accuracy import count_in_boxes, halve_boxes, window_sums
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 
-SMALLEST_BOX = 3.0
-"""Edge (Å) of the smallest boxes in which atoms are counted."""
-BOXES = (4, 4096)
+SMALLEST_BOX = 2.0
+"""Edge (Å) of the smallest boxes in which atoms are counted; two along each axis make a window."""
+BOXES = (0.5, 8192)
 """Largest number of boxes: per atom, and in addition."""
-CROWDED = 16
-"""Number of atoms per box from which on copies of one atom are looked for."""
+CROWDED = (16.0, 0.5)
+"""Number of atoms per box, and per Å^3, above which copies of one atom are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """Atoms counted in boxes of several sizes.
+    """Atoms counted in windows of several sizes, which lie half a window apart.
 
     Attributes
     ----------
     edges
-        (n,) edges of the boxes, Å, ascending.
+        (n,) edges of the windows, Å, ascending.
     coherence
-        (n,) sum over boxes of (sum f)^2, relative to the sum of f^2 over atoms.
+        (n,) mean over positions of the windows of the sum of (sum f)^2, relative to the sum of
+        f^2 over atoms.
     count
-        (n,) number of atoms in the box of an atom, weighted by (sum f)^2.
+        (n,) number of atoms in the window of an atom, weighted by (sum f)^2.
     copies
         Largest number of atoms of one kind and B at one position.
     """
@@ -43,34 +45,29 @@ class Overlap:
         smallest = (crystal.volume / (per_atom * len(f) + more)) ** (1.0 / 3.0)
         across = 1.0 / crystal.reciprocal_lengths / max(smallest, SMALLEST_BOX)
         n_boxes = 2 ** np.maximum(np.rint(np.log2(across)), 0.0).astype(np.int64)
-        index = (atoms.frac * n_boxes).astype(np.int64)
-        index -= atoms.frac < 0.0
-        flat = np.zeros(len(f), np.int64)
-        for column, n in zip(index.T, n_boxes, strict=True):
-            # A power of two: the last bits are the index in the cell
-            flat = flat * n + (column & (n - 1))
-        size = int(n_boxes.prod())
-        total = np.bincount(flat, f, size).reshape(n_boxes)
-        number = np.bincount(flat, minlength=size).astype(float).reshape(n_boxes)
-        copies = _most_copies(atoms) if number.max() > CROWDED else 1
+        total, number = np.zeros(n_boxes), np.zeros(n_boxes)
+        count_in_boxes(atoms.frac, f, total, number)
+        crowded = max(CROWDED[0], CROWDED[1] * crystal.volume / total.size)
+        copies = _most_copies(atoms) if number.max() > crowded else 1
         edges, coherence, count = [], [], []
         of_one = float(f @ f) or 1.0
         while True:
-            power = total**2
-            edges.append((crystal.volume / total.size) ** (1.0 / 3.0))
-            coherence.append(max(float(power.sum()) / of_one, 1.0))
-            count.append(max(float((power * number).sum()) / (float(power.sum()) or 1.0), 1.0))
+            windows = 2 ** np.count_nonzero(np.array(total.shape) > 1)
+            of_all, with_number = window_sums(total, number)
+            edges.append((crystal.volume * windows / total.size) ** (1.0 / 3.0))
+            coherence.append(max(of_all / windows / of_one, 1.0))
+            count.append(max(with_number / (of_all or 1.0), 1.0))
             if total.size == 1:
                 break
             total, number = _halved(total), _halved(number)
         return cls(np.array(edges), np.array(coherence), np.array(count), copies)
 
     def coherence_in(self, edge: float) -> float:
-        """Power of the sum of the atoms in boxes of any edge (Å), relative to the sum of powers."""
+        """Power of the sum of atoms in windows of an edge (Å), relative to the sum of powers."""
         return self._at(edge, self.coherence)
 
     def count_in(self, edge: float) -> float:
-        """Number of atoms in boxes of any edge (Å)."""
+        """Number of atoms in windows of an edge (Å)."""
         return self._at(edge, self.count)
 
     def _at(self, edge: float, values: np.ndarray) -> float:
@@ -82,11 +79,9 @@ class Overlap:
 
 def _halved(boxes: np.ndarray) -> np.ndarray:
     """Sums over pairs of boxes along each axis that has more than one."""
-    for axis in range(3):
-        if boxes.shape[axis] > 1:
-            even, odd = (boxes[(slice(None),) * axis + (slice(i, None, 2),)] for i in (0, 1))
-            boxes = even + odd
-    return boxes
+    out = np.empty([max(n // 2, 1) for n in boxes.shape])
+    halve_boxes(boxes, out)
+    return out
 
 
 def _most_copies(atoms: Atoms) -> int:

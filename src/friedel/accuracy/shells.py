@@ -77,57 +77,59 @@ class FewReflections:
         (n, 3) reciprocal vectors, Cartesian, 1/Å.
     shell
         (n,) shell of each.
-    weight
-        (n,) weight of P(s) in the expected |F|^2: epsilon, times any factor of F.
+    power
+        (n,) expected |F|^2 relative to the largest of its shell: epsilon times P times any
+        squared factor of F.
     freedom
         (n,) degrees of freedom of |F|^2: 1 for centric reflections, otherwise 2.
     """
 
     vectors: np.ndarray
     shell: np.ndarray
-    weight: np.ndarray
+    power: np.ndarray
     freedom: np.ndarray
 
     @classmethod
-    def of(cls, crystal: Crystal, hkl: np.ndarray, factor2: np.ndarray) -> "FewReflections":
-        """The reflections, of which `factor2` (n,) multiplies the power."""
+    def of(
+        cls, crystal: Crystal, hkl: np.ndarray, log_power: np.ndarray, factor: np.ndarray | None
+    ) -> "FewReflections":
+        """Reflections with ln P (n,), and what multiplies F."""
         vectors = hkl @ crystal.fractionalization
-        used = vectors.any(axis=1) & ~crystal.is_absent(hkl)
-        hkl, vectors, factor2 = hkl[used], vectors[used], factor2[used]
         shell = shells_of(np.linalg.norm(vectors, axis=1))
+        log_power = log_power + np.log(crystal.epsilon(hkl))
+        if factor is not None:
+            log_power += 2.0 * np.log(np.abs(factor))
+        largest = np.full(N_SHELLS, -np.inf)
+        np.maximum.at(largest, shell, log_power)
         freedom = np.where(crystal.is_centric(hkl), 1.0, 2.0)
-        return cls(vectors, shell, crystal.epsilon(hkl) * factor2, freedom)
+        return cls(vectors, shell, np.exp(log_power - largest[shell]), freedom)
 
-    def expected(self, error2: np.ndarray, power: np.ndarray) -> np.ndarray:
-        """(10,) ratios of the expected sums by shell of squared errors and of |F|^2."""
-        for_error, for_power = (
-            np.bincount(self.shell, self.weight * x, N_SHELLS) for x in (error2, power)
-        )
+    def expected(self, relative: np.ndarray) -> np.ndarray:
+        """(10,) ratios of the sums of squared errors and of |F|^2, from those of reflections."""
+        for_error, for_power = self._sums(relative), self._sums(np.ones(len(relative)))
         return np.divide(for_error, for_power, np.zeros(N_SHELLS), where=for_power > 0.0)
 
-    def ratio(self, error2: np.ndarray, power: np.ndarray) -> np.ndarray:
-        """(10,) squared relative errors by shell that are rarely exceeded.
+    def rarely_exceeded(self, relative: np.ndarray) -> np.ndarray:
+        """(10,) the same ratios as they are found, up to a few standard deviations more.
 
         Both sums are over few terms with exponential distributions (chi-square of one
         degree of freedom for centric reflections), and are taken as chi-squares with the same
         mean and variance. The logarithm of the lower has the larger spread: |F|^2 may be near 0.
         """
-        for_error, var_error = self._mean_and_variance(error2)
-        for_power, var_power = self._mean_and_variance(power)
+        var_error, var_power = self._variance(relative), self._variance(np.ones(len(relative)))
         # Half the degrees of freedom of the power is 1/variance: series of digamma and trigamma
         lower = 0.5 * var_power + var_power**2 / 12.0
         spread_lower = var_power + 0.5 * var_power**2 + var_power**3 / 6.0
         spread_upper = np.log1p(var_error)
         shift = lower - 0.5 * spread_upper + SIGMAS * np.sqrt(spread_lower + spread_upper)
-        used = for_power > 0.0
-        out = np.zeros(N_SHELLS)
-        out[used] = for_error[used] / for_power[used] * np.exp(shift[used])
-        return out
+        return self.expected(relative) * np.exp(shift)
 
-    def _mean_and_variance(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Expected sums by shell, and their variances relative to the square of these."""
-        terms = self.weight * values
-        total, squares = (
-            np.bincount(self.shell, x, N_SHELLS) for x in (terms, 2.0 / self.freedom * terms**2)
-        )
-        return total, np.divide(squares, total**2, np.zeros(N_SHELLS), where=total**2 > 0.0)
+    def _sums(self, relative: np.ndarray) -> np.ndarray:
+        return np.bincount(self.shell, self.power * relative, N_SHELLS)
+
+    def _variance(self, relative: np.ndarray) -> np.ndarray:
+        """(10,) variances of the sums relative to the squares of their expectations."""
+        terms = self.power * relative
+        squares = np.bincount(self.shell, 2.0 / self.freedom * terms**2, N_SHELLS)
+        total2 = self._sums(relative) ** 2
+        return np.divide(squares, total2, np.zeros(N_SHELLS), where=total2 > 0.0)

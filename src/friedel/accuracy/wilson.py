@@ -76,28 +76,51 @@ def wilson_curves(
     # A form factor that passes through zero must not hide the scattering at neighbouring s
     f2 = np.maximum(f * f, 1e-12 * (f * f).max(axis=1, keepdims=True))
     weight = classes.count * classes.occ**2
-    eigenvalues = classes.eigenvalues
+    # Without the smallest B, which is taken out, broad atoms at high resolution would underflow
+    smallest = max(float(classes.eigenvalues.min()), 0.0)
+    eigenvalues, taken_out = classes.eigenvalues - smallest, 0.5 * smallest * s2
 
     def curve(b_iso: np.ndarray) -> np.ndarray:
         return power_curve(weight, f2, classes.kind, np.ascontiguousarray(b_iso), s2)
 
     if not np.ptp(eigenvalues, axis=1).any():
-        log_curve = np.log(curve(eigenvalues[:, 0]))
+        log_curve = np.log(curve(eigenvalues[:, 0])) - taken_out
         return log_curve, log_curve
     vertex = np.mean([curve(e) for e in eigenvalues.T], axis=0)
-    return np.log(vertex), np.log(0.4 * vertex + 0.6 * curve(eigenvalues.mean(axis=1)))
+    mean = 0.4 * vertex + 0.6 * curve(eigenvalues.mean(axis=1))
+    return np.log(vertex) - taken_out, np.log(mean) - taken_out
 
 
-def power_at(classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray) -> np.ndarray:
-    """P(s) averaged over directions, at any s^2, where terms of f may nearly cancel."""
+def log_power_at(classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray) -> np.ndarray:
+    """Logarithm of P(s) averaged over directions at any s^2, where terms of f nearly cancel."""
     flat = s2.ravel()
+    smallest = max(float(classes.eigenvalues.min()), 0.0)
     f = (a[:, :, None] * np.exp(-0.25 * b[:, :, None] * flat)).sum(axis=1)
     out = np.zeros(len(flat))
     for kind in np.unique(classes.kind):
         here = classes.kind == kind
         weight = classes.count[here] * classes.occ[here] ** 2
-        values = classes.eigenvalues[here]
+        values = classes.eigenvalues[here] - smallest
         of_b = sum(np.exp(-0.5 * x[:, None] * flat) for x in values.T) * (0.4 / 3.0)
         of_b += 0.6 * np.exp(-0.5 * values.mean(axis=1)[:, None] * flat)
         out += f[kind] ** 2 * (weight @ of_b)
-    return np.maximum(out, 1e-290).reshape(s2.shape)
+    return (np.log(np.maximum(out, 1e-290)) - 0.5 * smallest * flat).reshape(s2.shape)
+
+
+def log_power_along(
+    atoms: Atoms, f_of_kinds: np.ndarray, vectors: np.ndarray, occ: np.ndarray
+) -> np.ndarray:
+    """(m,) logarithms of sum_j occ^2 f^2 exp(-h B_j h / 2) at some h (m, 3), Cartesian.
+
+    Parameters
+    ----------
+    f_of_kinds
+        (n_kinds, m) form factors there.
+    occ
+        (n,) occupancies in the unit of the model.
+    """
+    x, y, z = vectors.T
+    products = np.array([x * x, y * y, z * z, 2.0 * x * y, 2.0 * x * z, 2.0 * y * z])
+    with np.errstate(divide="ignore"):
+        log_f2 = 2.0 * np.log(np.abs(f_of_kinds))[atoms.kind] + 2.0 * np.log(np.abs(occ))[:, None]
+    return np.logaddexp.reduce(log_f2 - 0.5 * atoms.b_tensor @ products, axis=0)

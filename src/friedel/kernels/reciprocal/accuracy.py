@@ -9,6 +9,8 @@ from friedel.kernels.grid.gaussians import r2_at_level
 
 MODERATE_STEPS = 12
 """Number of steps of the search for a density level, after which the level only decreases."""
+MOST = 300.0
+"""Limit of the logarithms of relative errors, the squares of which are summed."""
 NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
 
@@ -96,13 +98,69 @@ def _log_alias(exponent, loss, blur):
 
 
 @njit(cache=True, nogil=True)
-def alias_power(vectors, lattice, log_power, step, blur):
-    """Power that aliasing adds to each reflection, after removing the blur.
+def count_in_boxes(frac, f, total, number):
+    """Add to the boxes of a cell, powers of two along each axis, the f (n,) of atoms, and 1."""
+    nu, nv, nw = total.shape
+    for j in range(len(f)):
+        u = math.floor(frac[j, 0] * nu) & (nu - 1)
+        v = math.floor(frac[j, 1] * nv) & (nv - 1)
+        w = math.floor(frac[j, 2] * nw) & (nw - 1)
+        total[u, v, w] += f[j]
+        number[u, v, w] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def window_sums(total, number):
+    """Sums of T^2 and of T^2 N, T and N being the sums over windows of two boxes along each axis.
+
+    The windows are those at all positions, periodic; along an axis with one box they contain it
+    once.
+    """
+    nu, nv, nw = total.shape
+    power, weighted = 0.0, 0.0
+    for u in range(nu):
+        for v in range(nv):
+            last_total, last_number = 0.0, 0.0
+            for w in range(nw + (nw > 1)):
+                this_total, this_number = 0.0, 0.0
+                for i in range(1 + (nu > 1)):
+                    for j in range(1 + (nv > 1)):
+                        row = (u + i) % nu, (v + j) % nv, w % nw
+                        this_total += total[row]
+                        this_number += number[row]
+                if w or nw == 1:
+                    t, n = last_total + this_total, last_number + this_number
+                    power += t * t
+                    weighted += t * t * n
+                last_total, last_number = this_total, this_number
+    return power, weighted
+
+
+@njit(cache=True, nogil=True)
+def halve_boxes(boxes, out):
+    """Sums over pairs of boxes along each axis of which `out` has half as many."""
+    su, sv, sw = (
+        boxes.shape[0] // out.shape[0],
+        boxes.shape[1] // out.shape[1],
+        boxes.shape[2] // out.shape[2],
+    )
+    out[:] = 0.0
+    for u in range(boxes.shape[0]):
+        for v in range(boxes.shape[1]):
+            for w in range(boxes.shape[2]):
+                out[u // su, v // sv, w // sw] += boxes[u, v, w]
+
+
+@njit(cache=True, nogil=True)
+def alias_power(vectors, log_here, lattice, log_power, step, blur):
+    """Power that aliasing adds to each reflection, relative to its own, after removing the blur.
 
     Parameters
     ----------
     vectors
         (n, 3) reciprocal vectors of the reflections, 1/Å.
+    log_here
+        (n,) logarithms of their power.
     lattice
         (m, 3) vectors of the transform's lattice, one of each pair +-g.
     log_power, step
@@ -118,7 +176,7 @@ def alias_power(vectors, lattice, log_power, step, blur):
             along = 2.0 * (x * gx + y * gy + z * gz)
             for farther in (g2 + along, g2 - along):
                 exponent = _log_power(log_power, step, s2 + farther) - 0.5 * blur * farther
-                out[i] += math.exp(min(exponent, 700.0))
+                out[i] += math.exp(min(exponent - log_here[i], MOST))
     return out
 
 
@@ -139,14 +197,14 @@ def power_curve(weight, f2, kind, b_iso, s2):
 
 
 @njit(cache=True, nogil=True)
-def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
+def largest_level(s, log_share, blur, amplitude, factor, count, level, allowed, r2):
     """Largest density level at which atoms may be cut off, from a guess, and the resulting error.
 
     Parameters
     ----------
-    s, share
-        (n_shells, n_points) values of 1/d, and the contribution of power at these points to the
-        squared error of the shell.
+    s, log_share
+        (n_shells, n_points) values of 1/d, and the logarithms of the contribution of power at these
+        points to the squared error of the shell.
     amplitude, factor
         (n, n_terms) coefficients of groups of Gaussians; `count` (n,) is the number of each.
     allowed
@@ -160,7 +218,7 @@ def largest_level(s, share, blur, amplitude, factor, count, level, allowed, r2):
     """
     step = 0
     while True:
-        error2 = _truncation(s, share, blur, amplitude, factor, count, level, r2)
+        error2 = _truncation(s, log_share, blur, amplitude, factor, count, level, r2)
         # The error is nearly proportional to the level
         change = math.sqrt(allowed / max(error2, 1e-300))
         is_close = change < 1.05 or step >= MODERATE_STEPS
@@ -185,7 +243,7 @@ def _whole_power(amplitude, factor, s):
 
 
 @njit(cache=True, nogil=True)
-def _truncation(s, share, blur, amplitude, factor, count, level, r2):
+def _truncation(s, log_share, blur, amplitude, factor, count, level, r2):
     """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
 
     A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
@@ -222,7 +280,7 @@ def _truncation(s, share, blur, amplitude, factor, count, level, r2):
     for shell in range(s.shape[0]):
         error2 = 0.0
         for point in range(s.shape[1]):
-            unblur = math.exp(min(0.5 * blur * s[shell, point] ** 2, 700.0))
-            error2 += share[shell, point] * power[shell, point] * unblur
+            unblur = 0.5 * blur * s[shell, point] ** 2
+            error2 += power[shell, point] * math.exp(min(log_share[shell, point] + unblur, 700.0))
         worst = max(worst, error2)
     return worst
