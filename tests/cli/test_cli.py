@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -197,6 +198,12 @@ def test_fcalc_test_compares_with_direct_summation(capsys, shared_data):
     assert code == 0
     worst = float(err.split("worst of ten resolution shells ")[1].split()[0])
     assert 0 < worst < 1e-3
+    asked, predicted, achieved = re.search(
+        r"asked (\S+), predicted (\S+), achieved (\S+)", err
+    ).groups()
+    assert float(asked) == 1e-3
+    assert float(achieved) == pytest.approx(worst, rel=0.05)
+    assert 0.4 < float(achieved) / float(predicted) < 2.2
     code, _, err = run(capsys, "fcalc", model, "--dmin", 2, "--rate", 1.5, "--blur", 30)
     assert "blur 30.0" in err
     assert run(capsys, "fcalc", model, "--dmin", 2, "--rate", 0.1)[0] == 2

@@ -6,8 +6,9 @@ truncation (tails beyond the atoms' radii) and rounding. For each of the candida
 smallest sufficient blur and the largest sufficient density level are found, and the cheapest
 choice is taken. docs/accuracy.md derives the expressions.
 
-The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume resolution shells,
-and `rtol` limits the worst of them. It does not limit the error of single, weak reflections.
+The error is E(shell) = sqrt(sum |dF|^2 / sum |F|^2) in each of ten equal-volume resolution shells.
+`rtol` is that of the worst of them which is expected at most, with a factor of 2.2 to spare; it
+does not bound single weak reflections.
 """
 
 import math
@@ -19,6 +20,7 @@ from friedel.accuracy.plan import Fixed, Plan
 from friedel.accuracy.shells import LONGEST_LIST, FewReflections, Shells
 from friedel.accuracy.truncation import ClassGroups, Tails
 from friedel.accuracy.wilson import (
+    AtomClasses,
     atom_classes,
     log_power_along,
     log_power_at,
@@ -47,10 +49,10 @@ TAIL_ALIASING = 1.2
 """Factor by which aliasing of the cut tails of atoms increases their power."""
 UNIT_ROUNDOFF = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
 """Largest relative error of one operation, by type."""
-OF_ADDITION = 0.42
-"""Rms error of one rounding, relative to the largest: sqrt(1/12 * 2 * 3/8 / ln 2) * 2."""
+OF_ADDITION = math.sqrt(0.125 / math.log(2.0))
+"""Rms error of one rounding in the unit of roundoff, for numbers with any mantissa."""
 OF_TRANSFORM = 0.6
-"""Rms error of a fast Fourier transform, in units of roundoff times sqrt(log2 n) [Schatzman96]_."""
+"""Rms error of a fast Fourier transform, in roundoffs times sqrt(log2 n) [Schatzman1996]_."""
 OF_KERNEL = 1.7
 """Measured rms error of one Gaussian at grid points, in the unit of roundoff."""
 WHOLE_ROWS = 1.5
@@ -61,8 +63,8 @@ in space are so in the list, so that it rises in one step at some time."""
 LOST_SMALL = 0.5 * math.log(2.0)
 """Mean loss in units in the last place of a sum, per factor e in the size of the numbers added:
 most of those below one half of a unit are lost. docs/accuracy.md has the integral."""
-MEAN_UNIT = 1.44
-"""Mean unit in the last place, relative to the number and in units of roundoff: 1 / ln 2."""
+MEAN_UNIT = 1.0 / math.log(2.0)
+"""Mean unit in the last place, relative to the number and in the unit of roundoff."""
 ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
 """Measured relative error of the contributions of single atoms, equal in all shells, by type."""
 MIN_WIDTH = 1.0
@@ -77,12 +79,16 @@ LARGE_BLUR = 50.0
 MAX_EXPONENT = 700.0
 """Exponent clip, for hopelessly coarse grids."""
 
-MANY_TENSORS = 200_000
+MANY_TENSORS = 1_000_000
 """Number of tensors times reflections above which the mean over directions is taken."""
+LONG_ELLIPSOID = 5.0
+"""Spread of the exponents B s^2/2 over directions, below which the mean over them suffices."""
 MOST = 1e150
 """Limit of variances, so that products with exponentials are finite."""
 
 TABLE_REACH = 8.0
+FINE = 24
+"""Number of points of each of two tables at low s, within the first step of the coarser one."""
 TABLE_POINTS = 400
 """Number of points of the Wilson curve, spaced equally in s^2 up to s = TABLE_REACH / d_min."""
 
@@ -151,16 +157,15 @@ class AccuracyModel:
             shells = Shells.of_reflections(crystal.stol2(hkl), factor**2)
         self.s = shells.s
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
-        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2))
         self._volume = crystal.volume
         self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
         log_there = np.interp(self.s**2, self._s2, log_mean)
-        self._log_rounded, rounded_there = self._log_power, log_there
+        rounded_there = log_there
         if factor is not None:
             # Terms that cancel have less power than is rounded
             log_there = log_power_at(classes, a, b, self.s**2)
             rounded_there = log_power_at(classes, np.abs(a), b, self.s**2)
-            self._log_rounded, _ = wilson_curves(classes, np.abs(a), b, self._s2)
+        self._of_all_orders(classes, a, b, factor is not None)
         # Contribution of power to the squared error of its shell, relative to the shell's power
         weighted = shells.log_weight + log_there
         with np.errstate(invalid="ignore"):
@@ -196,6 +201,21 @@ class AccuracyModel:
         narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
         self._cost = _cost_of_atoms(crystal, atoms)
+
+    def _of_all_orders(
+        self, classes: AtomClasses, a: np.ndarray, b: np.ndarray, may_cancel: bool
+    ) -> None:
+        """Set the curve of what is rounded, finely spaced at low s, where broad atoms scatter."""
+        step = float(self._s2[1])
+        log_power = self._log_power
+        if may_cancel:
+            a = np.abs(a)
+            log_power, _ = wilson_curves(classes, a, b, self._s2)
+        finest, fine = (np.linspace(0.0, last, FINE + 1) for last in (step / FINE, step))
+        parts = [wilson_curves(classes, a, b, s2)[0] for s2 in (finest, fine)]
+        self._log_rounded = np.concatenate([parts[0], parts[1][2:], log_power[2:]])
+        self._s2_all = np.concatenate([finest, fine[2:], self._s2[2:]])
+        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2_all))
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
@@ -376,6 +396,9 @@ class AccuracyModel:
         rotations, _ = self.crystal.primitive_operations
         if not atoms.is_aniso.any() or len(hkl) * len(atoms) * len(rotations) > MANY_TENSORS:
             return None
+        spread = float(np.ptp(atoms.b_eigenvalues, axis=1).max())
+        if 0.5 * spread / self.d_min**2 < LONG_ELLIPSOID:
+            return None
         stol2 = self.crystal.stol2(hkl)
         f = (a[:, :, None] * np.exp(-b[:, :, None] * stol2)).sum(axis=1)
         vectors = (hkl @ rotation @ self.crystal.fractionalization for rotation in rotations)
@@ -433,7 +456,7 @@ class AccuracyModel:
     ) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
         u, n_points = UNIT_ROUNDOFF[dtype], math.prod(shape)
-        blurred = np.exp(np.minimum(self._log_rounded - 0.5 * blur * self._s2, MAX_EXPONENT))
+        blurred = np.exp(np.minimum(self._log_rounded - 0.5 * blur * self._s2_all, MAX_EXPONENT))
         density = float(self._reciprocal_volumes @ blurred)
         # Edges of cubes with the volume of an atom: of its density, and within its radius
         edge = (self._f2 / density) ** (1.0 / 3.0)

@@ -63,7 +63,7 @@ from friedel.notes import Notes
     default=1e-4,
     show_default=True,
     metavar="NUM",
-    help="Relative error allowed, rms in the worst of ten resolution shells.",
+    help="Relative rms error of F expected at most in the worst of ten resolution shells.",
 )
 @choice("--method", among=METHODS, default=METHODS[0], text="Method of summation.")
 @click.option("--rate", type=float, metavar="NUM", help="Oversampling of the grid; default: auto.")
@@ -173,10 +173,17 @@ def command(
     echo_notes(note for note in result.notes if note not in read.notes)
     if test:
         from friedel.reflections.agreement import agreement
+        from friedel.structure_factors.calculator import Calculator
 
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
-        echo(f"{agreement(result, exact.values)}", err=True)
+        found = agreement(result, exact.values)
+        echo(f"{found}", err=True)
+        chosen = {"method": method, "rtol": rtol, **sampling, **options}
+        plan = Calculator.from_model(read, hkl=result.hkl, **chosen).plan
+        predicted = "0 (direct summation)" if plan is None else f"{plan.error:.1e}"
+        asked = f"asked {rtol:.1e}, predicted {predicted}, achieved {found.worst_shell:.1e}"
+        echo(f"  error in the worst shell: {asked}", err=True)
         direct_seconds = time.perf_counter() - start
         echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:

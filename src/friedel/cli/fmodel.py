@@ -161,7 +161,7 @@ class ForEitherKind(click.Command):
     default=1e-4,
     show_default=True,
     metavar="NUM",
-    help="Relative error of F_calc.",
+    help="Relative rms error of F_calc expected at most in the worst of ten resolution shells.",
 )
 @click.option(
     "--twin",

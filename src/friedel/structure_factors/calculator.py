@@ -162,7 +162,7 @@ class Calculator:
 
     @property
     def rtol(self) -> float:
-        """Relative rms error allowed."""
+        """Relative rms error of F in the worst of ten shells that is expected at most."""
         return self.options.rtol
 
     @property

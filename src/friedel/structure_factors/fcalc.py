@@ -51,7 +51,8 @@ def fcalc(
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster one.
     rtol
-        Relative rms error of F allowed in the worst of ten resolution shells.
+        Relative rms error of F in the worst of ten resolution shells that is expected at
+        most, with a factor of 2.2 to spare; it does not bound single weak reflections.
     wavelength, energy
         Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)). The
         wavelength ``"file"`` is that which the file of the model states.

@@ -91,7 +91,8 @@ class CalculationOptions:
     method
         ``"fft"``, ``"direct"``, or ``"auto"`` for the faster by predicted cost.
     rtol
-        Relative rms error of F allowed in the worst of ten resolution shells.
+        Relative rms error of F in the worst of ten resolution shells that is expected at
+        most, with a factor of 2.2 to spare; it does not bound single weak reflections.
     dtype
         float32 or float64 for the density grid; by default whichever suffices.
     rate, blur, cutoff
