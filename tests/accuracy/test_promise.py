@@ -187,3 +187,13 @@ def test_broad_atoms_at_high_resolution():
     ratio, calculator = accuracy_cases.Case("broad", crystal, broad, 1.2, 1e-6).ratio()
     assert calculator.plan.blur < -200.0
     assert ratio < 1
+
+
+def test_sharp_and_extremely_broad_atoms_together():
+    """The table of radii is fine enough for the sharp ones where B spans thousands of Å^2."""
+    crystal, atoms = protein_like()
+    b_iso = np.geomspace(3.0, 8000.0, len(atoms))
+    for rtol in (1e-2, 1e-5):
+        mixed = atoms.replace(b_iso=b_iso)
+        ratio, _ = accuracy_cases.Case("mixed", crystal, mixed, 2.5, rtol).ratio()
+        assert ratio < 1

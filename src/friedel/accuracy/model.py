@@ -17,10 +17,10 @@ import numpy as np
 
 from friedel.accuracy.overlap import Overlap
 from friedel.accuracy.plan import Fixed, Plan
+from friedel.accuracy.rounding import Rounding, integrable_power
 from friedel.accuracy.shells import LONGEST_LIST, FewReflections, Shells
 from friedel.accuracy.truncation import ClassGroups, Tails
 from friedel.accuracy.wilson import (
-    AtomClasses,
     atom_classes,
     log_power_along,
     log_power_at,
@@ -47,26 +47,6 @@ FIRST_LEVEL = 1e-6
 """Initial density level of the search for the largest, for atoms of which the largest f is 1."""
 TAIL_ALIASING = 1.2
 """Factor by which aliasing of the cut tails of atoms increases their power."""
-UNIT_ROUNDOFF = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
-"""Largest relative error of one operation, by type."""
-OF_ADDITION = math.sqrt(0.125 / math.log(2.0))
-"""Rms error of one rounding in the unit of roundoff, for numbers with any mantissa."""
-OF_TRANSFORM = 0.6
-"""Rms error of a fast Fourier transform, in roundoffs times sqrt(log2 n) [Schatzman1996]_."""
-OF_KERNEL = 1.7
-"""Measured rms error of one Gaussian at grid points, in the unit of roundoff."""
-WHOLE_ROWS = 1.5
-"""Points to which an atom is added, relative to those in its sphere: rows are filled completely."""
-MEAN_SUM2 = 0.5
-"""Mean square of the unfinished sum at a point relative to the final one: atoms near each other
-in space are so in the list, so that it rises in one step at some time."""
-LOST_SMALL = 0.5 * math.log(2.0)
-"""Mean loss in units in the last place of a sum, per factor e in the size of the numbers added:
-most of those below one half of a unit are lost. docs/accuracy.md has the integral."""
-MEAN_UNIT = 1.0 / math.log(2.0)
-"""Mean unit in the last place, relative to the number and in the unit of roundoff."""
-ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
-"""Measured relative error of the contributions of single atoms, equal in all shells, by type."""
 MIN_WIDTH = 1.0
 """Smallest eigenvalue (Å^2) of B + blur that a grid samples."""
 RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
@@ -87,8 +67,6 @@ MOST = 1e150
 """Limit of variances, so that products with exponentials are finite."""
 
 TABLE_REACH = 8.0
-FINE = 24
-"""Number of points of each of two tables at low s, within the first step of the coarser one."""
 TABLE_POINTS = 400
 """Number of points of the Wilson curve, spaced equally in s^2 up to s = TABLE_REACH / d_min."""
 
@@ -165,7 +143,6 @@ class AccuracyModel:
             # Terms that cancel have less power than is rounded
             log_there = log_power_at(classes, a, b, self.s**2)
             rounded_there = log_power_at(classes, np.abs(a), b, self.s**2)
-        self._of_all_orders(classes, a, b, factor is not None)
         # Contribution of power to the squared error of its shell, relative to the shell's power
         weighted = shells.log_weight + log_there
         with np.errstate(invalid="ignore"):
@@ -189,33 +166,22 @@ class AccuracyModel:
                 more *= np.maximum(self._few.expected(ratio), 1.0)
             self._log_share += np.log(np.maximum(more, 1.0))[:, None]
         rounded = np.exp(self._log_share + rounded_there).sum(axis=1).max()
-        self._rounding_of_atoms = math.sqrt(max(float(rounded), 1.0))
-        self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
         # Low orders add up; those of Mott-Bethe vanish, and the middle of the range counts
         f = (a if factor is None else a * np.exp(-0.25 * b / (2.0 * d_min) ** 2)).sum(axis=1)
         f_of_atoms = atoms.occ / of_occ * f[atoms.kind]
-        self._f2 = float(f_of_atoms @ f_of_atoms)
-        self._terms = float(np.count_nonzero(a, axis=1)[atoms.kind].mean())
-        self._overlap = Overlap.of(crystal, atoms, f_of_atoms)
+        self._rounding = Rounding.of(
+            *integrable_power(classes, a, b, self._s2, None if factor is None else np.abs(a)),
+            crystal.volume,
+            f_of_atoms,
+            float(np.count_nonzero(a, axis=1)[atoms.kind].mean()),
+            Overlap.of(crystal, atoms, f_of_atoms),
+            math.sqrt(max(float(rounded), 1.0)),
+        )
+        self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
         # Includes atoms without occupancy; the mean of a class is not narrow enough
         narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
         self._cost = _cost_of_atoms(crystal, atoms)
-
-    def _of_all_orders(
-        self, classes: AtomClasses, a: np.ndarray, b: np.ndarray, may_cancel: bool
-    ) -> None:
-        """Set the curve of what is rounded, finely spaced at low s, where broad atoms scatter."""
-        step = float(self._s2[1])
-        log_power = self._log_power
-        if may_cancel:
-            a = np.abs(a)
-            log_power, _ = wilson_curves(classes, a, b, self._s2)
-        finest, fine = (np.linspace(0.0, last, FINE + 1) for last in (step / FINE, step))
-        parts = [wilson_curves(classes, a, b, s2)[0] for s2 in (finest, fine)]
-        self._log_rounded = np.concatenate([parts[0], parts[1][2:], log_power[2:]])
-        self._s2_all = np.concatenate([finest, fine[2:], self._s2[2:]])
-        self._reciprocal_volumes = _volumes_around(np.sqrt(self._s2_all))
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
@@ -232,7 +198,7 @@ class AccuracyModel:
         return None
 
     def _search(self, allowed: float, for_alias: float, dtype: np.dtype) -> Plan | None:
-        if ROUNDING_OF_ATOMS[dtype] * self._rounding_of_atoms > TOLERATED_NOISE * allowed:
+        if self._rounding.of_atoms(dtype) > TOLERATED_NOISE * allowed:
             return None
         best: Plan | None = None
         shapes = self._shapes(RATES)
@@ -455,22 +421,9 @@ class AccuracyModel:
         self, shape: tuple[int, int, int], blur: float, level: float, dtype: np.dtype
     ) -> float:
         """Relative error of the worst shell from the finite precision of the grid."""
-        u, n_points = UNIT_ROUNDOFF[dtype], math.prod(shape)
-        blurred = np.exp(np.minimum(self._log_rounded - 0.5 * blur * self._s2_all, MAX_EXPONENT))
-        density = float(self._reciprocal_volumes @ blurred)
-        # Edges of cubes with the volume of an atom: of its density, and within its radius
-        edge = (self._f2 / density) ** (1.0 / 3.0)
-        span = max(-math.log(level * edge**3), 1.0)
-        whole = edge * (4.0 * math.pi / 3.0) ** (1.0 / 3.0) * math.sqrt(span / (2.0 * math.pi))
-        coherence = self._overlap.coherence_in(edge)
-        additions = WHOLE_ROWS * self._overlap.count_in(whole) * self._terms
-        of_sums = OF_ADDITION**2 * MEAN_SUM2 * additions * self._overlap.copies
-        of_sums += OF_TRANSFORM**2 * math.log2(n_points)
-        variance = u**2 * (OF_KERNEL**2 + coherence * of_sums) * self._volume * density / n_points
+        variance, of_atoms = self._rounding.parts(math.prod(shape), blur, level, dtype)
         unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
         white2 = min(variance, MOST) * float(np.exp(unblurred).sum(axis=1).max())
-        lost = LOST_SMALL * MEAN_UNIT * u * 0.5 * additions / span
-        of_atoms = math.hypot(ROUNDING_OF_ATOMS[dtype], lost) * self._rounding_of_atoms
         return math.hypot(math.sqrt(white2), of_atoms)
 
     def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
@@ -491,11 +444,3 @@ def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:
         return COST_OF_ANY
     right_angles = np.count_nonzero(crystal.orthogonalization) == 3
     return COST_ORTHOGONAL if right_angles else COST_MONOCLINIC
-
-
-def _volumes_around(s: np.ndarray) -> np.ndarray:
-    """(n,) trapezoidal weights for integrals over reciprocal space of functions of |s|."""
-    widths = np.zeros(len(s))
-    widths[1:] += 0.5 * np.diff(s)
-    widths[:-1] += 0.5 * np.diff(s)
-    return 4.0 * np.pi * s**2 * widths

@@ -1,5 +1,6 @@
 """Cutoff radii of atoms: Gaussians in small groups, each with its own radius."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,12 @@ from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.grid.gaussians import radii_at_level
 from friedel.model.atoms import Atoms
 
-RADIUS_POINTS = 48
-"""Number of B values at which radii are tabulated; between them they are interpolated."""
+RADIUS_POINTS, MOST_POINTS = 48, 8192
+"""Number of B values at which radii are tabulated, between which they are interpolated: usual and
+largest."""
+WIDEST_STEP = 0.125
+"""Largest step in B relative to the narrowest Gaussian: radii are then right to 5e-4, being about
+proportional to the square root of the width. Wide ranges of B have more values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +84,12 @@ class RadiusTable:
         """
         broadest = atoms.b_eigenvalues[:, 2]
         b_first = float(broadest.min())
-        b_step = max((float(broadest.max()) - b_first) / (RADIUS_POINTS - 1), 1e-6)
-        b_values = b_first + b_step * np.arange(RADIUS_POINTS)
+        span = float(broadest.max()) - b_first
+        narrowest = max(b_first + blur + float(groups.b.min()), 1e-3)
+        needed = math.ceil(min(span / (WIDEST_STEP * narrowest), MOST_POINTS)) + 1
+        n_points = max(RADIUS_POINTS, needed)
+        b_step = max(span / (n_points - 1), 1e-6)
+        b_values = b_first + b_step * np.arange(n_points)
         widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
         # With all occupancies zero, derivatives by occupancies still need radii
         largest_occ = np.abs(atoms.occ).max() or 1.0
