@@ -177,14 +177,14 @@ def command(
 
         start = time.perf_counter()
         exact = fcalc(read, hkl=result.hkl, method="direct", **options)
+        direct_seconds = time.perf_counter() - start
         found = agreement(result, exact.values)
         echo(f"{found}", err=True)
         chosen = {"method": method, "rtol": rtol, **sampling, **options}
         plan = Calculator.from_model(read, hkl=result.hkl, **chosen).plan
         predicted = "0 (direct summation)" if plan is None else f"{plan.error:.1e}"
-        asked = f"asked {rtol:.1e}, predicted {predicted}, achieved {found.worst_shell:.1e}"
-        echo(f"  error in the worst shell: {asked}", err=True)
-        direct_seconds = time.perf_counter() - start
+        errors = f"asked {rtol:.1e}, predicted {predicted}, achieved {found.worst_shell:.1e}"
+        echo(f"  error in the worst shell: {errors}", err=True)
         echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:
         echo(expected.report(result))
