@@ -3,7 +3,8 @@
 The mean intensity is modelled as epsilon S(d) exp(-s B s / 2), where s is the reciprocal vector
 (1/Å), S a smooth function of resolution and B a symmetric tensor with trace zero that the point
 group leaves invariant. The parameters of both maximise the likelihood of Wilson's distribution.
-The logarithm of the mean is linear in them, so that there is one maximum.
+The logarithm of the mean is linear in them, so that there is one maximum if no intensity is
+negative.
 """
 
 from dataclasses import dataclass
@@ -15,23 +16,16 @@ from friedel.model.crystal import Crystal
 from friedel.model.tensors import UPPER, averaged_unit_tensors
 from friedel.reflections.mean_intensity import (
     MEAN_TERMS,
+    least_mean,
     log_mean_fit,
-    mean_of_intensities,
+    mean_and_error,
     resolution_limits,
     resolution_terms,
+    smooth_noise,
 )
 
 LEAST_REFLECTIONS = 200
 """Number of reflections below which no anisotropy is determined."""
-
-CYCLES = 30
-"""Largest number of fits, usually 5 to 10; each takes its weights from the means before it."""
-
-SETTLED = 1e-4
-"""Change of the logarithm of the mean between fits below which they end."""
-
-LOWEST_LOG = -30.0
-"""Lowest logarithm of the mean, relative to that of all, where there is nothing but errors."""
 
 ALONG_AXIS = np.cos(np.radians(5.0))
 """Cosine of the largest angle at which a direction is named after an axis of the cell."""
@@ -115,23 +109,32 @@ def anisotropic_mean(
     mean, b
         (n,) mean, and (3, 3) B (Å^2) in Cartesian axes, with trace zero.
     """
+    mean, _, b = anisotropic_mean_and_error(crystal, hkl, intensity, sigmas)
+    return mean, b
+
+
+def anisotropic_mean_and_error(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, the error (n,) that limits it from below, and B as :func:`anisotropic_mean`."""
     tensors = invariant_tensors(crystal)
     relative = intensity / crystal.epsilon(hkl)
     overall = float(relative.mean())
     if not len(tensors) or len(hkl) < LEAST_REFLECTIONS or overall <= 0.0:
-        return mean_of_intensities(crystal, hkl, intensity), np.zeros((3, 3))
+        return *mean_and_error(crystal, hkl, intensity, sigmas), np.zeros((3, 3))
     fit = _fit(crystal, hkl, relative / overall, sigmas, tensors, overall)
-    return overall * np.exp(fit.log_mean), fit.b
+    return overall * np.exp(fit.log_mean), overall * fit.least, fit.b
 
 
 class _Fit(NamedTuple):
-    """Terms (n, m) of the logarithm of the mean (n,), weights (n,) and B (3, 3).
+    """Terms (n, m) of the logarithm of the mean (n,), its error and weights (n,), and B (3, 3).
 
     The last terms have as coefficients those of B in `tensors` times the largest stol2.
     """
 
     terms: np.ndarray
     log_mean: np.ndarray
+    least: np.ndarray
     weights: np.ndarray
     b: np.ndarray
 
@@ -153,23 +156,18 @@ def _fit(
     directional = -0.5 / unit * np.einsum("ni,kij,nj->nk", s, tensors, s)
     terms = np.hstack([smooth, directional])
     share = np.where(crystal.is_centric(hkl), 0.5, 1.0)
-    # Squared errors as a smooth function like the mean: the sigmas themselves grow with I, and
-    # weights by them would make the mean too small
-    log_noise2 = np.full(len(hkl), -np.inf)
-    if sigmas is not None and (sigmas > 0).any():
-        noise2 = (sigmas / crystal.epsilon(hkl) / overall) ** 2
-        of_noise = log_mean_fit(terms, noise2 / noise2.mean())
-        log_noise2 = np.log(noise2.mean()) + terms @ of_noise
-    weights, log_mean = share, np.full(len(hkl), np.inf)
-    for _ in range(CYCLES):
-        found = log_mean_fit(terms, relative, weights)
-        before, log_mean = log_mean, np.maximum(terms @ found, LOWEST_LOG)
+    if sigmas is None or not (sigmas > 0).any():
+        found = log_mean_fit(terms, relative, share)
+        log_mean, least, weights = terms @ found, np.zeros(len(hkl)), share
+    else:
+        noise = smooth_noise(terms, sigmas / crystal.epsilon(hkl) / overall)
+        found = log_mean_fit(terms, relative, share, noise)
+        least = least_mean(terms, noise)
+        log_mean = np.maximum(terms @ found, np.log(least))
         # The variance of an intensity is that of Wilson's distribution, mean^2, and of its error
-        weights = share / (1.0 + np.exp(log_noise2 - 2.0 * log_mean))
-        if np.abs(log_mean - before).max() < SETTLED:
-            break
+        weights = share / (1.0 + noise**2 * np.exp(-2.0 * log_mean))
     b = np.einsum("k,kij->ij", found[-len(tensors) :] / unit, tensors)
-    return _Fit(terms, log_mean, weights, b)
+    return _Fit(terms, log_mean, least, weights, b)
 
 
 def invariant_tensors(crystal: Crystal) -> np.ndarray:

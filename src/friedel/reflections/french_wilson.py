@@ -17,8 +17,8 @@ from friedel.errors import ReflectionsError
 from friedel.model.arrays import checked_hkl
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
-from friedel.reflections.anisotropy import anisotropic_mean
-from friedel.reflections.mean_intensity import mean_of_intensities
+from friedel.reflections.anisotropy import anisotropic_mean_and_error
+from friedel.reflections.mean_intensity import mean_and_error
 from friedel.reflections.reflections import Reflections
 
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(48)
@@ -30,6 +30,9 @@ EXPONENT = 40.0
 ROWS_AT_A_TIME = 16384
 """Number of reflections per block of integrals, so that their nodes stay in the cache."""
 
+
+ROUNDING = 1e-9
+"""Relative difference of two equal numbers."""
 
 IMPLAUSIBLE_SIGMAS = -4.0
 """Smallest I / sigma that Wilson's distribution explains; intensities below get a note."""
@@ -127,12 +130,15 @@ def amplitudes_from_intensities(
     measured = sigmas > 0
     notes: list[Note] = []
     if anisotropic:
-        mean, b = anisotropic_mean(crystal, hkl, intensity, sigmas)
+        mean, least, b = anisotropic_mean_and_error(crystal, hkl, intensity, sigmas)
         spread = float(np.ptp(np.linalg.eigvalsh(b)))
         text = f"the mean intensity is anisotropic: B differs by {spread:.1f} A^2 with direction"
         notes.append(Note(text, "fit", spread))
     else:
-        mean = mean_of_intensities(crystal, hkl, intensity)
+        mean, least = mean_and_error(crystal, hkl, intensity, sigmas)
+    if n := int((mean <= least * (1.0 + ROUNDING)).sum()):
+        text = f"the mean intensity is below its error for {n} reflections: the error is used"
+        notes.append(Note(text, "warning", n))
     mean = crystal.epsilon(hkl) * mean
     found = posterior(
         intensity[measured], sigmas[measured], mean[measured], crystal.is_centric(hkl)[measured]

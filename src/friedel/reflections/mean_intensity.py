@@ -1,4 +1,4 @@
-"""Mean intensity as a smooth function of resolution, from amplitudes alone."""
+"""Mean intensity as a smooth function of resolution."""
 
 import numpy as np
 
@@ -15,42 +15,125 @@ SEARCH = {"gtol": 1e-9, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "m
 shell are zero, the likeliest mean is zero, and few, short steps keep its logarithm finite."""
 
 
+LOWEST_LOG = -700.0
+"""Lowest logarithm of a mean, relative to that of all: that of the smallest numbers."""
+
+
 def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """(n,) smooth mean of F^2 / epsilon at the resolution of each reflection."""
     return mean_of_intensities(crystal, hkl, amplitudes**2)
 
 
-def mean_of_intensities(crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray) -> np.ndarray:
-    """(n,) smooth mean of I / epsilon at the resolution of each reflection; I may be negative.
+def mean_of_intensities(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray | None = None
+) -> np.ndarray:
+    """(n,) smooth mean of I / epsilon at the resolution of each reflection.
 
     The mean is the exponential of a polynomial in 1/d that maximises the likelihood of Wilson's
-    distribution (which gives the few strongest reflections less weight than least squares).
+    distribution (which gives the few strongest reflections less weight than least squares). It
+    is positive; see :func:`positive_mean`.
+
+    Parameters
+    ----------
+    hkl
+        (n, 3) reflections.
+    intensity
+        (n,) intensities; with sigmas they may be negative.
+    sigmas
+        (n,) uncertainties, or None.
     """
+    return mean_and_error(crystal, hkl, intensity, sigmas)[0]
+
+
+def mean_and_error(
+    crystal: Crystal, hkl: np.ndarray, intensity: np.ndarray, sigmas: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) mean as :func:`mean_of_intensities`, and (n,) the error that limits it from below."""
     stol2 = crystal.stol2(hkl)
-    intensity = intensity / crystal.epsilon(hkl)
+    epsilon = crystal.epsilon(hkl)
+    intensity = intensity / epsilon
     limits = resolution_limits(stol2)
     n_terms = int(np.clip(len(hkl) // REFLECTIONS_PER_TERM, 1, MEAN_TERMS))
     terms = resolution_terms(stol2, limits, n_terms)
-    overall = float(intensity.mean())
+    if sigmas is not None and (sigmas > 0).any():
+        return positive_mean(terms, intensity, smooth_noise(terms, sigmas / epsilon))
+    overall, no_error = float(intensity.mean()), np.zeros(len(hkl))
     if overall <= 0.0:
-        return np.ones(len(hkl))
-    return overall * np.exp(terms @ log_mean_fit(terms, intensity / overall))
+        return np.ones(len(hkl)), no_error
+    return overall * np.exp(terms @ log_mean_fit(terms, intensity / overall)), no_error
+
+
+def smooth_noise(terms: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """(n,) root mean square of the sigmas (n,) as a smooth function; some sigmas are positive.
+
+    Sigmas themselves grow with I, and weights by them would make the mean too small.
+    """
+    squares = sigmas**2
+    overall = float(squares.mean())
+    return np.sqrt(overall * np.exp(terms @ log_mean_fit(terms, squares / overall)))
+
+
+def least_mean(terms: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """(n,) error of a mean of as many reflections as there are for each of the terms (n, m).
+
+    A smaller mean intensity is not distinguishable from 0.
+    """
+    n, m = terms.shape
+    return noise * np.sqrt(m / n)
+
+
+def positive_mean(
+    terms: np.ndarray,
+    intensity: np.ndarray,
+    noise: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) mean of intensities that may be negative, never below its own error, and that error.
+
+    Parameters
+    ----------
+    terms
+        (n, m) terms of the logarithm of the mean.
+    intensity
+        (n,) I / epsilon.
+    noise
+        (n,) errors of these as a smooth function.
+    weights
+        As for :func:`log_mean_fit`.
+    """
+    least = least_mean(terms, noise)
+    unit = max(float(intensity.mean()), float(least.mean()))
+    found = log_mean_fit(terms, intensity / unit, weights, noise / unit)
+    return np.maximum(unit * np.exp(np.maximum(terms @ found, LOWEST_LOG)), least), least
 
 
 def log_mean_fit(
-    terms: np.ndarray, relative: np.ndarray, weights: np.ndarray | None = None
+    terms: np.ndarray,
+    relative: np.ndarray,
+    weights: np.ndarray | None = None,
+    noise: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(m,) coefficients of the logarithm of the mean that maximise Wilson's likelihood.
+    """(m,) coefficients of the logarithm of the mean S that maximise Wilson's likelihood.
+
+    Without noise the loss of an intensity I is log S + I / S. With negative intensities it has no
+    lower limit. With noise s the variance of I is S^2 + s^2, and the loss whose derivative is
+    (S - I) / (S^2 + s^2), the quasi-likelihood [Wedderburn1974],
+
+        log(S^2 + s^2) / 2 + (I / s) atan(s / S),
+
+    which tends to the former for s << S, and to a constant for S << s. In both, errors of I make
+    no bias, because the derivative is linear in I.
 
     Parameters
     ----------
     terms
         (n, m) terms of the logarithm of the mean at each reflection.
     relative
-        (n,) I / epsilon over its overall mean; values may be negative.
+        (n,) I / epsilon over its overall mean; with noise, values may be negative.
     weights
-        (n,) weights of the logarithms of the likelihoods, 1 for acentric reflections whose errors
-        are small; by default 1.
+        (n,) weights of the losses; by default 1.
+    noise
+        (n,) errors of `relative` as a smooth function, all positive; by default 0.
     """
     import scipy.optimize
 
@@ -58,15 +141,25 @@ def log_mean_fit(
     weights = np.ones(n) if weights is None else weights
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        """Mean of log S + I / S with log S = terms @ coefficients, which is convex."""
         log_mean = terms @ coefficients
-        ratio = relative * np.exp(-log_mean)
-        value = float((weights * (log_mean + ratio)).mean())
-        return value, (weights * (1.0 - ratio)) @ terms / n
+        if noise is None:
+            ratio = relative * np.exp(-log_mean)
+            value, slope = log_mean + ratio, 1.0 - ratio
+        else:
+            mean = np.exp(log_mean)
+            value = np.log(np.hypot(mean, noise)) + relative / noise * np.arctan2(noise, mean)
+            slope = mean * (mean - relative) / (mean**2 + noise**2)
+        return float((weights * value).mean()), (weights * slope) @ terms / n
 
     def curvature(coefficients: np.ndarray) -> np.ndarray:
-        ratio = weights * relative * np.exp(-terms @ coefficients)
-        return (terms * ratio[:, None]).T @ terms / n
+        log_mean = terms @ coefficients
+        if noise is None:
+            second = relative * np.exp(-log_mean)
+        else:
+            mean = np.exp(log_mean)
+            squares = mean**2 + noise**2
+            second = mean * (relative * (mean**2 - noise**2) + 2.0 * mean * noise**2) / squares**2
+        return (terms * (weights * second)[:, None]).T @ terms / n
 
     start = np.zeros(terms.shape[1])
     found = scipy.optimize.minimize(
