@@ -12,8 +12,8 @@ from commands import QUARTZ, run
 from friedel.cli import fcalc, fmodel, fprime, smallmolecule
 from friedel.cli.main import COMMANDS
 from friedel.constants import METHODS
-from friedel.fmodel.flat_solvent_fits import SOLVENT_DENSITIES
 from friedel.fmodel.options import CHOICES
+from friedel.fmodel.report import UNITS
 from friedel.readers.hklf import CODES
 from friedel.scaling import TARGETS
 from friedel.scattering import dispersion
@@ -59,7 +59,7 @@ def test_choices_are_those_of_the_modules(module, name):
 
 
 def test_what_is_offered_is_accepted():
-    assert set(SOLVENT_DENSITIES) == set(SOURCES)
+    assert set(UNITS) == set(SOURCES)
     for name in RADII_SETS:
         assert MaskParameters.for_radii(name).radii == name
     for name in F_PRIME:

@@ -1,6 +1,6 @@
 """Fits to intensities: known scales come back, negative intensities count, derivatives."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -136,7 +136,10 @@ def test_value_is_the_refinement_target():
 def test_squares_of_amplitudes_where_there_are_no_intensities():
     data, _ = synthetic("C 2")
     plain, squared = replace(data, i_obs=None), replace(data, i_obs=data.f_obs**2)
-    assert fit(plain, target="ls-i").parameters == fit(squared, target="ls-i").parameters
+    one, other = (fit(d, target="ls-i").parameters for d in (plain, squared))
+    # to rounding, which depends on where in memory the arrays are
+    for name, value in asdict(one).items():
+        np.testing.assert_allclose(value, getattr(other, name), rtol=1e-9, atol=1e-9)
 
 
 def test_negative_intensities_do_not_bias_the_scale():

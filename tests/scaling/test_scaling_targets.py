@@ -164,7 +164,7 @@ class TestReweighting:
     def test_linear_problem_in_one_step(self):
         rng = np.random.default_rng(1)
         a, y = rng.normal(size=(50, 3)), rng.normal(size=50)
-        x, _, _, _, converged = reweighted_fit(
+        x, _, _, _, converged, _ = reweighted_fit(
             Linear(a, y),
             TARGETS["ls"],
             np.zeros(3),
@@ -177,7 +177,7 @@ class TestReweighting:
     def test_prior_pulls_where_data_say_nothing(self):
         prior = Prior(np.array([0.0, 7.0]), np.array([np.inf, 1.0]))
         a = np.column_stack([np.ones(30), np.zeros(30)])
-        x, _, _, _, _ = reweighted_fit(
+        x, *_ = reweighted_fit(
             Linear(a, np.linspace(1.0, 3.0, 30)),
             TARGETS["ls"],
             np.array([0.0, -5.0]),

@@ -125,7 +125,7 @@ MOVED = {
         "friedel.reflections.mean_intensity",
     ),
     "friedel.smooth_mask": ("friedel.solvent.smooth_mask",),
-    "friedel.starts": ("friedel.fmodel.flat_solvent_fits",),
+    "friedel.starts": ("friedel.fmodel.flat_solvent_fits", "friedel.compat.old_starts"),
     "friedel.tails": ("friedel.accuracy.truncation",),
     "friedel.targets": ("friedel.structure_factors.refinement_targets",),
     "friedel.twinning": ("friedel.fmodel.twinning",),

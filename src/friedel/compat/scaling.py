@@ -121,7 +121,11 @@ class Scaling(PrintsAsGemmi):
         self._adopt(engine.fit_anisotropic_b(self._points(), self._state()))
 
     def fit_parameters(self) -> float:
-        """Fit all parameters by least squares, from their present values.
+        """Fit all parameters by least squares.
+
+        The best of two fits is kept: one from the present values, and with solvent one from
+        :func:`friedel.scaling.start_of_fit`. k_sol can become negative only if it is negative
+        before the fit, as suits neutrons.
 
         Returns
         -------
@@ -129,7 +133,13 @@ class Scaling(PrintsAsGemmi):
             Sum of (|F_total| - F_obs)^2.
         """
         fixed = {name for name in ("k_sol", "b_sol") if getattr(self, f"fix_{name}")}
-        result = engine.fit(self._points(), start=self._state(), fixed=fixed)
+        data, start = self._points(), self._state()
+        k_sol_min = -np.inf if start.k_sol < 0.0 and "k_sol" not in fixed else 0.0
+        result = engine.fit(data, start=start, fixed=fixed, k_sol_min=k_sol_min)
+        if data.has_solvent and fixed != {"k_sol", "b_sol"}:
+            searched = engine.start_of_fit(data, start, fixed=fixed, k_sol_min=k_sol_min)
+            other = engine.fit(data, start=searched, fixed=fixed, k_sol_min=k_sol_min)
+            result = min(result, other, key=lambda found: found.value)
         self._adopt(result.parameters)
         return result.value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, usual_starts
+from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, start_of_flat_fit
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.twinning import TwinDomain, TwinLaws, best_twin
@@ -15,6 +15,7 @@ from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.scaling.rejection import about_rejected, near_model
 from friedel.scaling.targets import TARGETS
+from friedel.scaling.undetermined import other_notes
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def _choose_and_reject(
         kept, about = part(nearer)
         about = about | {"fixed": shape.held | set(options["fixed"])}
         fitted = fit(kept, start=fitted.parameters, **about)
+        notes = other_notes(notes)
     return shape, fitted, nearer, notes
 
 
@@ -145,11 +147,11 @@ def _best_flat_fit(
     start: ScaleParameters | None,
     options: dict[str, Any],
 ) -> ScalingFit:
-    solvent = "babinet" if settings.solvent == "babinet" else settings.source
-    fixed = options["fixed"]
     if start is None:
-        return best_fit(data, usual_starts(data, solvent, fixed), options)
-    return best_fit(data, [FLAT.start(data, start, fixed)], options)
+        start = start_of_flat_fit(data, settings.solvent, options)
+    else:
+        start = FLAT.start(data, start, options["fixed"])
+    return best_fit(data, [start], options)
 
 
 def _with_best_mask(

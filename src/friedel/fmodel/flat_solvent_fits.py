@@ -1,6 +1,6 @@
-"""Starting values of flat-solvent fits for each radiation, and the best of several fits."""
+"""Fits of a flat solvent, their starts, and the search of its mask."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,28 +12,8 @@ from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 from friedel.scaling.choice import FLAT
 from friedel.solvent.masked_solvent import MaskedSolvent, best_mask
 
-SOLVENT_DENSITIES = {
-    "xray": (scaling.MEAN_K_SOL,),
-    "electron": (0.05, 0.20),
-    "mott-bethe": (0.05, 0.20),
-    "neutron": (-0.056, 0.30, 0.64),
-}
-"""Starting values of k_sol, of which the best fit is kept. Water has 0.10 Å/Å^3 for electrons;
-the outer values for neutrons are those of light and heavy water, fm/Å^3."""
-
 BABINET_START = ScaleParameters(k_sol=0.8, b_sol=200.0)
 """Density of solvent divided by that of protein, and B (Å^2) of its boundary [Moews1975]."""
-
-
-def usual_starts(data: ScalingData, source: str, fixed: Collection[str]) -> list[ScaleParameters]:
-    """Starts for usual solvents of a source, or ``"babinet"``; k_overall and B by a linear fit."""
-    if source == "babinet":
-        averages = [BABINET_START]
-    else:
-        averages = [ScaleParameters(k_sol=k) for k in SOLVENT_DENSITIES[source]]
-    if not data.has_solvent:
-        averages = [ScaleParameters(k_sol=0.0)]
-    return [scaling.fit_isotropic_b(data, average, fixed) for average in averages]
 
 
 def quick_start(data: ScalingData, solvent: str, given: dict[str, Any]) -> ScaleParameters:
@@ -50,12 +30,23 @@ def quick_start(data: ScalingData, solvent: str, given: dict[str, Any]) -> Scale
     return scaling.fit_isotropic_b(data, replace(average, **given), fixed=given)
 
 
+def start_of_flat_fit(data: ScalingData, solvent: str, options: dict[str, Any]) -> ScaleParameters:
+    """Where a fit of a flat solvent starts; `options` are those of :func:`scaling.fit`."""
+    average = BABINET_START if solvent == "babinet" else ScaleParameters()
+    near = average if data.has_solvent else replace(average, k_sol=0.0)
+    return scaling.start_of_fit(data, near, **_of_flat_fit(options))
+
+
 def best_fit(
     data: ScalingData, starts: Sequence[ScaleParameters], options: dict[str, Any]
 ) -> ScalingFit:
     """The best of the fits of a flat solvent; `options` are those of :func:`scaling.fit`."""
-    options = options | {"fixed": FLAT.held | set(options["fixed"])}
+    options = _of_flat_fit(options)
     return min((scaling.fit(data, start=s, **options) for s in starts), key=lambda f: f.value)
+
+
+def _of_flat_fit(options: dict[str, Any]) -> dict[str, Any]:
+    return options | {"fixed": FLAT.held | set(options["fixed"])}
 
 
 def mask_that_fits(

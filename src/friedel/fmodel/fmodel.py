@@ -270,7 +270,8 @@ class FModel(ModelAndData):
         ----------
         start, fixed
             Starting values, and names of parameters held at them; see :func:`friedel.scaling.fit`.
-            By default usual solvents and :func:`friedel.scaling.fit_isotropic_b`.
+            By default the fit searches for the best flat solvent, whatever its density; see
+            :func:`friedel.scaling.start_of_fit`. From `start` it goes to the nearest minimum.
 
         Returns
         -------
@@ -280,7 +281,8 @@ class FModel(ModelAndData):
         Raises
         ------
         ReflectionsError
-            When there are not more reflections than parameters.
+            When there are not more reflections than parameters, amplitudes are beyond 1e70, or
+            F_calc falls off so steeply that scaled amplitudes overflow.
         """
         self._fitted = fitted_model(self._setup, start, fixed)
         self._setup = self._fitted._setup

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from friedel.reflections.agreement import r_factor as r_factor
     from friedel.scaling.choice import Shape as Shape, choose_shape as choose_shape
     from friedel.scaling.data import ScalingData as ScalingData
-    from friedel.scaling.fitting import ScalingFit as ScalingFit, fit as fit
+    from friedel.scaling.fitting import (
+        ScalingFit as ScalingFit,
+        fit as fit,
+        start_of_fit as start_of_fit,
+    )
     from friedel.scaling.outliers import Outlier as Outlier, find_outliers as find_outliers
     from friedel.scaling.parameters import (
         MEAN_B_SOL as MEAN_B_SOL,
@@ -37,7 +41,7 @@ _NAMES = {
     "friedel.reflections.agreement": ("r_factor",),
     "friedel.scaling.choice": ("Shape", "choose_shape"),
     "friedel.scaling.data": ("ScalingData",),
-    "friedel.scaling.fitting": ("ScalingFit", "fit"),
+    "friedel.scaling.fitting": ("ScalingFit", "fit", "start_of_fit"),
     "friedel.scaling.outliers": ("Outlier", "find_outliers"),
     "friedel.scaling.parameters": (
         "MEAN_B_SOL",

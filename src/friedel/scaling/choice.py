@@ -18,6 +18,7 @@ from friedel.scaling.reweighting import (
     movable,
     step_weights,
 )
+from friedel.scaling.undetermined import other_notes
 
 N_FOLDS = 5
 """Number of folds of the cross-validation; each fit leaves one fold of the reflections out."""
@@ -156,9 +157,9 @@ def choose_shape(
     """
 
     def fitted(shape: Shape, near: ScaleParameters, **others: Any) -> ScalingFit:
+        if shape.solvent and near.k_sol == 0.0:
+            near = first  # all of it, as k_overall and B of a fit without solvent can be far off
         start = shape.start(data, near, fixed)
-        if shape.solvent and start.k_sol == 0.0:
-            start = replace(start, k_sol=first.k_sol, b_sol=first.b_sol)
         held = shape.held | set(fixed)
         others |= options | {"target": target, "weights": weights, "fixed": held}
         return fit(data, start=start, **others)
@@ -174,21 +175,21 @@ def choose_shape(
     for shape in progress(shapes):
         fits[shape] = fitted(shape, near, tolerance=COARSE_TOLERANCE)
         near = fits[shape].parameters
+        if is_exact(fits[shape], data):
+            left_out = {shape: np.zeros(len(data))}  # nothing can predict better
+            break
         held = shape.held | set(fixed)
         left_out[shape] = left_out_negative_log_likelihood(
             data, fits[shape], weights, held, **options
         )
-        if is_exact(fits[shape], data):
-            break
-    best = min(left_out, key=lambda s: left_out[s].mean())
-    chosen = next(s for s in fits if _is_equivalent(left_out[s], left_out[best]))
+    chosen, note = _chosen(fits, left_out)
     final = fitted(chosen, fits[chosen].parameters)
-    text = f"{chosen}, chosen of {len(fits)} scales by the likelihood of reflections left out"
-    notes = (*fits[chosen].notes, Note(text, "fit", len(fits)), *final.notes)
+    notes = (*other_notes(fits[chosen].notes), note, *final.notes)
     # notes of the coarse fit are not repeated
     return chosen, replace(final, notes=()), tuple(dict.fromkeys(notes))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def left_out_negative_log_likelihood(
     data: ScalingData,
     near: ScalingFit,
@@ -197,6 +198,8 @@ def left_out_negative_log_likelihood(
     k_sol_min: float = 0.0,
 ) -> np.ndarray:
     """(n,) nats: negative log-likelihood of each reflection by a fit that left it out.
+
+    They are not finite if the reflections that remain do not determine the fit.
 
     The folds are contiguous ranges of the data, which should be in random order. The fits start
     from the fit to all data and take a few steps, which are enough for so small a change.
@@ -217,6 +220,8 @@ def left_out_negative_log_likelihood(
     for first, last in pairwise(edges):
         at, rest = near_at, [slice(0, first), slice(last, len(data))]
         for _ in range(STEPS):
+            if not np.isfinite(at.residuals).all():
+                return np.full(len(data), np.inf)
             x, step_weight = at.x, step_weights(target, at.residuals)
             sums = problem.normal_equations_of(at, step_weight, rest)
             normal = curvature_share(target, at.residuals) * (sums[0][0] + sums[1][0])
@@ -230,6 +235,19 @@ def left_out_negative_log_likelihood(
 
 left_out_surprise = left_out_negative_log_likelihood
 """The name that 0.1.0 had."""
+
+
+def _chosen(fits: Collection[Shape], left_out: dict[Shape, np.ndarray]) -> tuple[Shape, Note]:
+    """The simplest of the shapes that predict about as well as the best, and a note."""
+    predicting = {s: values for s, values in left_out.items() if np.isfinite(values).all()}
+    if not predicting:
+        shape = next(iter(fits))
+        text = f"{shape}: no scale predicts the reflections left out of its fit"
+        return shape, Note(text, "warning", len(fits))
+    best = min(predicting, key=lambda s: predicting[s].mean())
+    shape = next(s for s in predicting if _is_equivalent(predicting[s], predicting[best]))
+    text = f"{shape}, chosen of {len(fits)} scales by the likelihood of reflections left out"
+    return shape, Note(text, "fit", len(fits))
 
 
 def _is_equivalent(values: np.ndarray, best: np.ndarray) -> bool:

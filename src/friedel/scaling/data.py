@@ -24,6 +24,13 @@ N_OUTSIDE_CURVES = 20
 as :data:`friedel.scaling.choice.EQUIVALENCE_LIMIT` was."""
 
 
+LEAST_DENSITY = 0.2
+"""Least matching density, relative to the root mean squares of F_calc and F_mask: for neutrons the
+density of the atoms can be nearly zero."""
+
+MOST = 1e70
+"""Largest amplitude. Sums of fourth powers, in fits to intensities, must be finite."""
+
 COLUMNS = ("f_obs", "i_obs", "f_calc", "f_mask", "f_layer")
 """Arrays of :class:`ScalingData`; twin mates have the last three."""
 
@@ -55,7 +62,8 @@ class ScalingData:
     Raises
     ------
     ReflectionsError
-        For arrays that do not fit together, or values that are not finite.
+        For arrays that do not fit together, values that are not finite, or amplitudes beyond
+        :data:`MOST` or below its inverse.
     """
 
     crystal: Crystal
@@ -89,10 +97,16 @@ class ScalingData:
             object.__setattr__(self, "twin", tuple(of_mates.values()))
             named |= of_mates
         for name, values in named.items():
-            if values is not None and not np.isfinite(values).all():
-                raise ReflectionsError(f"{name} has values that are not finite")
+            if values is not None:
+                _check_size(name, values)
         if not np.any(self.f_calc):
             raise ReflectionsError("F_calc is zero for all reflections: it cannot be scaled")
+        for name in ("f_obs", "f_calc"):
+            largest = float(np.abs(getattr(self, name)).max(initial=0.0))
+            if 0.0 < largest < 1.0 / MOST:
+                raise ReflectionsError(
+                    f"{name} is at most {largest:.1e}, expected more than {1.0 / MOST:.0e} for some"
+                )
 
     def __len__(self) -> int:
         return len(self.hkl)
@@ -127,6 +141,25 @@ class ScalingData:
     def has_layer(self) -> bool:
         """Whether there is solvent and a layer that is not empty."""
         return self.has_solvent and self.f_layer is not None and bool(np.any(self.f_layer))
+
+    @cached_property
+    def matching_density(self) -> float:
+        """The density (k_sol) of a solvent that matches the atoms; infinite without solvent.
+
+        F_mask is, at low resolution, minus the transform of the volume of the atoms. The regression
+        of F_calc on -F_mask is their mean density, and needs no data of low resolution.
+        """
+        if not self.has_solvent:
+            return np.inf
+        mixed, mask = (float(row.sum()) for row in self._products[1:3])
+        return max(abs(mixed) / mask, LEAST_DENSITY * self.ratio_to_mask)
+
+    @cached_property
+    def ratio_to_mask(self) -> float:
+        """Root mean square of F_calc over that of F_mask; infinite without solvent."""
+        if not self.has_solvent:
+            return np.inf
+        return float(np.sqrt(self._products[0].sum() / self._products[2].sum()))
 
     @cached_property
     def stol2(self) -> np.ndarray:
@@ -209,6 +242,17 @@ class ScalingData:
         """(n,) |F_total| - F_obs with these parameters, times weights (n,)."""
         residuals = self.amplitudes(parameters) - self.f_obs
         return residuals if weights is None else residuals * weights
+
+
+def _check_size(name: str, values: np.ndarray) -> None:
+    """Reject values that are not finite, or whose fourth powers could overflow."""
+    parts = values.view(np.float64) if np.iscomplexobj(values) else values
+    largest = max(float(parts.max(initial=0.0)), -float(parts.min(initial=0.0)))
+    if not np.isfinite(largest):
+        raise ReflectionsError(f"{name} has values that are not finite")
+    most = MOST * MOST if name == "i_obs" else MOST
+    if largest > most:
+        raise ReflectionsError(f"{name} has values of {largest:.1e}, expected at most {most:.0e}")
 
 
 def _products_of(

@@ -13,10 +13,13 @@ from friedel.scaling.parameters import PARAMETERS, ScaleParameters
 from friedel.scaling.problem import Problem
 from friedel.scaling.quick_start import fit_isotropic_b
 from friedel.scaling.reweighting import TOLERANCE, reweighted_fit
+from friedel.scaling.solvent_grid import few_reflections, solvent_start
 from friedel.scaling.targets import TARGETS, Target
+from friedel.scaling.undetermined import about_undetermined
 
-NEGLIGIBLE_K_SOL = 1e-4
-"""Smallest k_sol of a solvent (electrons/Å^3; water has 0.33); below, B_sol is undetermined."""
+NEGLIGIBLE_K_SOL = 3e-4
+"""Smallest k_sol of a solvent, relative to the density of the atoms: B_sol of less solvent is
+undetermined."""
 
 OLD_NAMES = {"twin_fraction": "twin_fractions"}
 """Names of parameters to hold fixed that 0.1.0 had."""
@@ -81,8 +84,8 @@ def fit(
         Robust against outliers: ``"huber"``, ``"l1"`` (nearest to the R-factor) and
         ``"student-t"``; see :mod:`friedel.scaling.targets`.
     start
-        Where to start; by default the average solvent and :func:`fit_isotropic_b`. The
-        lengths of its curves are the numbers of coefficients that are fitted.
+        Where to start; by default :func:`start_of_fit`. The lengths of its curves are the numbers
+        of coefficients that are fitted.
     fixed
         Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``,
         ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fractions"``. Parameters of
@@ -102,19 +105,23 @@ def fit(
         For an unknown target or parameter, or a start with k_overall <= 0 or with more twin
         fractions than domains.
     ReflectionsError
-        When there are not more reflections than parameters.
+        When there are not more reflections than parameters, or F_calc falls off so steeply that
+        scaled amplitudes overflow.
     """
     if target not in TARGETS:
         raise ParameterError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
     held, notes = _held_parameters(data, fixed)
-    start = start or fit_isotropic_b(data, fixed=held)
+    start = start or start_of_fit(
+        data, target=target, fixed=fixed, weights=weights, k_sol_min=k_sol_min
+    )
     if start.k_overall <= 0:
         raise ParameterError(f"k_overall starts at {start.k_overall:g}, expected more than 0")
     of_intensities = TARGETS[target].of_intensities
     problem = problem_of(data, start, held, weights, of_intensities)
     result = _minimise(problem, target, k_sol_min, tolerance)
     limited = "k_sol" not in held and not start.solvent_curve
-    if limited and result.parameters.k_sol - k_sol_min < NEGLIGIBLE_K_SOL:
+    least = NEGLIGIBLE_K_SOL * data.matching_density
+    if limited and result.parameters.k_sol - k_sol_min < least:
         # B_sol of no solvent is undetermined and would be reported as if it were known
         text = f"k_sol falls to its lower limit and is set to {k_sol_min:g}"
         notes += (Note(text, "fit", k_sol_min),)
@@ -122,13 +129,54 @@ def fit(
         held |= {"k_sol", "k_layer"}
         problem = problem_of(data, start, held, weights, of_intensities)
         result = _minimise(problem, target, k_sol_min, tolerance)
-    return replace(result, notes=notes)
+    return replace(result, notes=notes + result.notes)
+
+
+def start_of_fit(
+    data: ScalingData,
+    near: ScaleParameters | None = None,
+    *,
+    target: str = "ls",
+    fixed: Collection[str] = (),
+    weights: np.ndarray | None = None,
+    k_sol_min: float = 0.0,
+) -> ScaleParameters:
+    """A start from which :func:`fit` finds the best flat solvent, without a start near it.
+
+    It is the best node of a coarse grid over k_sol and B_sol. Near the density that matches the
+    atoms, F_total changes its sign at low resolution, and least squares end in a local minimum if
+    they start with the wrong sign; a fit of sums of absolute residuals does not. The start for
+    least squares is therefore such a fit to some of the reflections.
+
+    Parameters
+    ----------
+    near
+        Values of fixed parameters and of those that are not searched.
+    target, fixed, weights, k_sol_min
+        See :func:`fit`.
+    """
+    held, _ = _held_parameters(data, fixed)
+    near = near or ScaleParameters()
+    if not data.has_solvent:
+        return fit_isotropic_b(data, near, held)
+    start = solvent_start(data, near, held, weights, k_sol_min)
+    if TARGETS[target].is_robust:
+        return start
+    some = few_reflections(data.stol2)
+    weights = None if weights is None else weights[some]
+    if TARGETS[target].of_intensities:
+        weights = None  # those of intensities are not those of amplitudes
+    problem = problem_of(data.select(some), start, held, weights)
+    if len(some) <= problem.free.sum():
+        return start
+    return _minimise(problem, "l1", k_sol_min, TOLERANCE).parameters
 
 
 def is_exact(result: ScalingFit, data: ScalingData) -> bool:
     """Whether a fit reproduces the data to rounding, so that residuals carry no information."""
-    observed = data.observed(result.target.of_intensities)
-    return result.target.scale < EXACT * float(np.mean(np.abs(observed)))
+    observed, scale = np.abs(data.observed(result.target.of_intensities)), result.target.scale
+    # the median as well, since one wrong amplitude can dominate the mean
+    return scale < EXACT * float(np.mean(observed)) and scale < EXACT * float(np.median(observed))
 
 
 def problem_of(
@@ -180,14 +228,22 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
     n, free = len(problem.data), problem.free
     if n <= free.sum():
         raise ReflectionsError(f"got {n} reflections to fit {free.sum()} parameters, expected more")
-    x, at, adapted, evaluations, converged = reweighted_fit(
+    prior = problem.prior
+    x, at, adapted, evaluations, converged, curvature = reweighted_fit(
         problem,
         TARGETS[target],
         problem.start_vector[free],
         problem.limits(k_sol_min),
-        problem.prior,
+        prior,
         tolerance,
     )
+    data, of_b = problem.data, problem.is_of("b_overall")
+    if not np.isfinite(at.residuals).all():
+        size = np.abs(data.f_calc)
+        raise ReflectionsError(
+            f"F_calc ranges from {size.min():.1e} to {size.max():.1e}, which no scale can fit: are "
+            "B of the atoms too large?"
+        )
     negative_log_likelihood = float(adapted.negative_log_likelihood(at.residuals).sum())
     return ScalingFit(
         value=negative_log_likelihood if adapted.is_robust else float((at.residuals**2).sum()),
@@ -196,6 +252,7 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
         n_reflections=n,
         converged=converged,
         target=adapted,
+        notes=about_undetermined(data.crystal, curvature, of_b, prior.curvature, data.b_basis),
         stats={
             "evaluations": evaluations,
             "message": "converged" if converged else "iteration limit reached",

@@ -184,13 +184,20 @@ def symmetric_tensors(crystal: Crystal) -> np.ndarray:
 
     m is 6 in triclinic crystals, 4 in monoclinic, 3 in orthorhombic, 2 in tetragonal,
     trigonal and hexagonal, 1 in cubic ones, in any setting. Orthonormal means that the
-    products of the full 3 x 3 tensors, summed over their elements, are 1 or 0.
+    products of the full 3 x 3 tensors, summed over their elements, are 1 or 0. The first is the
+    isotropic one; the others describe the anisotropy.
     """
     averaged = averaged_unit_tensors(crystal.primitive_operations[0])
     cartesian = crystal.orthogonalization @ averaged @ crystal.orthogonalization.T
     rank = round(float(np.trace(averaged[:, *UPPER])))  # the rank of a projection is its trace
     _, _, rows = np.linalg.svd(cartesian.reshape(6, 9))
-    return rows[:rank].reshape(-1, 3, 3)[:, *UPPER]
+    rows = rows[:rank]
+    # a rotation in the space of these tensors takes the first to the isotropic one; not to the unit
+    # tensor itself, as rounded cell parameters obey the symmetry only nearly
+    isotropic = rows @ np.eye(3).ravel()
+    turn = np.linalg.qr(isotropic[:, None], mode="complete")[0]
+    turn[:, 0] *= np.sign(isotropic @ turn[:, 0])
+    return (turn.T @ rows).reshape(-1, 3, 3)[:, *UPPER]
 
 
 def fractions_of_parts(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,8 +24,15 @@ from friedel.scaling.reweighting import Prior
 CURVE_WIDTH = 3.0
 """Prior standard deviation of coefficients of a log scale: factors of 20 are common."""
 
+K_SOL_WIDTH = 3.0
+"""Prior standard deviation of k_sol, relative to the root mean squares of F_calc and F_mask."""
+
 B_SOL_WIDTH = 300.0
 """Prior standard deviation of B_sol (Å^2): published values are hardly as large as this."""
+
+B_WIDTHS = (200.0, 30.0)
+"""Prior standard deviations (Å^2) of the isotropic B and of each component of the anisotropy. Both
+are wider than what is observed, so that they matter only where the data do not determine B."""
 
 OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
 """Names of the exponents of the overall and the solvent scale."""
@@ -107,6 +114,12 @@ class Problem:
         free = [name not in self.fixed for name in PARAMETERS]
         return np.repeat(free, [self._lengths[name] for name in PARAMETERS])
 
+    def is_of(self, name: str) -> np.ndarray:
+        """(m,) bool: which of the free parameters are those of this name."""
+        of_name = np.zeros(len(self.free), bool)
+        of_name[self._slices[name]] = True
+        return of_name[self.free]
+
     @cached_property
     def start_vector(self) -> np.ndarray:
         """(m,) all parameters at the start; B is projected on the tensors allowed by symmetry."""
@@ -133,17 +146,22 @@ class Problem:
 
     @property
     def prior(self) -> Prior:
-        """The prior of the free parameters: wide, and only on B_sol and curves.
+        """The prior of the free parameters: wide, on B, k_sol, B_sol and curves.
 
         The data usually determine these far better. Where they do not, as in a crystal nearly
-        without solvent, the prior keeps them from diverging.
+        without solvent or for the reflections of one zone, the prior keeps them from diverging.
         """
         centre, width = self.start_vector.copy(), np.full(len(self.free), np.inf)
+        isotropic, anisotropic = B_WIDTHS
+        centre[self._slices["b_overall"]], width[self._slices["b_overall"]] = 0.0, anisotropic
+        width[self._slices["b_overall"].start] = isotropic * np.sqrt(3.0)  # of a unit tensor
         for name in ("overall_curve", "solvent_curve"):
             centre[self._slices[name]], width[self._slices[name]] = 0.0, CURVE_WIDTH
         centre[self._slices["b_sol"]], width[self._slices["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
-        if self._is_logarithmic:
-            width[self._slices["k_sol"]] = CURVE_WIDTH
+        width[self._slices["k_sol"]] = CURVE_WIDTH
+        if not self._is_logarithmic:
+            centre[self._slices["k_sol"]] = 0.0
+            width[self._slices["k_sol"]] = K_SOL_WIDTH * self.data.ratio_to_mask
         return Prior(centre[self.free], width[self.free])
 
     def vector(self, x: np.ndarray) -> np.ndarray:
@@ -200,8 +218,9 @@ class Problem:
             found.append((constant, rows if free.all() else rows[free]))
         return tuple(found)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def evaluate(self, x: np.ndarray) -> ScaledAmplitudes:
-        """The model at free parameters `x`."""
+        """The model at free parameters `x`; where scales overflow, residuals are not finite."""
         data = self.data
         (overall_static, overall_rows), (solvent_static, solvent_rows) = self._exponents
         n, end = len(overall_rows), len(overall_rows) + len(solvent_rows)
@@ -235,6 +254,7 @@ class Problem:
         """
         return self.normal_equations_of(at, weights, [slice(0, len(self.data))])[0]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def normal_equations_of(
         self, at: ScaledAmplitudes, weights: np.ndarray, stretches: Sequence[slice]
     ) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,6 +8,9 @@ import numpy as np
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import UNIT_TENSOR, ScaleParameters, as_floats
 
+MOST_BEYOND = 10.0
+"""Amplitudes beyond this multiple of those of the strongest hundredth are outliers."""
+
 
 def fit_isotropic_b(
     data: ScalingData, start: ScaleParameters | None = None, fixed: Collection[str] = ()
@@ -27,6 +30,17 @@ def fit_anisotropic_b(
     return _fit_log_ratio(data, start or ScaleParameters(), fixed, data.b_basis, data.exponents)
 
 
+def without_outliers(f_obs: np.ndarray) -> np.ndarray:
+    """(n,) amplitudes, of which none is beyond ten times those of the strongest hundredth.
+
+    A single wrong amplitude would otherwise determine the start.
+    """
+    if not len(f_obs):
+        return f_obs
+    at = len(f_obs) - 1 - max(1, len(f_obs) // 100)
+    return np.minimum(f_obs, MOST_BEYOND * np.partition(f_obs, max(at, 0))[max(at, 0)])
+
+
 def _fit_log_ratio(
     data: ScalingData,
     start: ScaleParameters,
@@ -39,6 +53,7 @@ def _fit_log_ratio(
     f_obs, unscaled, exponents = data.f_obs[usable], unscaled[usable], exponents[:, usable]
     # The error of a logarithm is inversely proportional to its argument. Weights contain both
     # amplitudes: either alone would favour reflections where it happens to be the larger one.
+    f_obs = without_outliers(f_obs)
     weights = f_obs * unscaled
     rows = []
     if "k_overall" in fixed:

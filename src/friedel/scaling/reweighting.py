@@ -68,6 +68,7 @@ class Fitted(Protocol):
         """(m, m) J^T W J and (m,) J^T W r with the derivatives J of the residuals r."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def reweighted_fit(
     problem: Fitted,
     target: Target,
@@ -75,7 +76,7 @@ def reweighted_fit(
     limits: np.ndarray,
     prior: Prior,
     tolerance: float = TOLERANCE,
-) -> tuple[np.ndarray, Evaluated, Target, int, bool]:
+) -> tuple[np.ndarray, Evaluated, Target, int, bool, np.ndarray]:
     """The minimum of a target and a prior near `x`.
 
     Parameters
@@ -95,18 +96,20 @@ def reweighted_fit(
 
     Returns
     -------
-    x, at, target, evaluations, converged
+    x, at, target, evaluations, converged, curvature
         Parameters, the model there, the target with its final scale, the number of evaluations of
-        the residuals, and whether the fit converged.
+        the residuals, whether the fit converged (not where the target overflows), and (m, m)
+        second derivatives of target and prior at the last step.
     """
     x = np.clip(x, *limits)
     at = problem.evaluate(x)
     target = target.adapted(at.residuals)
     damping, evaluations, settled = FIRST_DAMPING, 1, 0
     after = _objective(at, x, target, prior)
+    normal = np.zeros((len(x), len(x)))
     for step in range(MAX_STEPS):
-        if not len(x):
-            return x, at, target, evaluations, True
+        if not len(x) or not np.isfinite(after):
+            return x, at, target, evaluations, not len(x), normal
         before = after
         adapts = step < ADAPTATIONS or step % ADAPTATIONS == 0 or settled > 0
         if adapts:
@@ -120,14 +123,14 @@ def reweighted_fit(
         )
         evaluations += tried
         if moved is None and adapts:
-            return x, at, target, evaluations, True
+            return x, at, target, evaluations, True, normal
         x = x if moved is None else moved
         gain = abs(before - after)
         # two small gains are needed, as scale and parameters are updated alternately
         settled = settled + 1 if gain < tolerance else 0
         if settled == (2 if target.is_robust else 1):
-            return x, at, target.adapted(at.residuals), evaluations, True
-    return x, at, target, evaluations, False
+            return x, at, target.adapted(at.residuals), evaluations, True, normal
+    return x, at, target, evaluations, False, normal
 
 
 def step_weights(target: Target, residuals: np.ndarray) -> np.ndarray:
@@ -169,9 +172,8 @@ def _damped_step(
     may_move = movable(x, gradient, limits)
     while damping < MAX_DAMPING and may_move.any():
         proposed = np.clip(x + damped_solution(normal, gradient, may_move, damping), *limits)
-        with np.errstate(over="ignore", invalid="ignore"):
-            there = problem.evaluate(proposed)
-            after = _objective(there, proposed, target, prior)
+        there = problem.evaluate(proposed)
+        after = _objective(there, proposed, target, prior)
         tried += 1
         if after < before:
             return proposed, there, after, max(damping / 10.0, MIN_DAMPING), tried

@@ -22,6 +22,10 @@ L1_ROUNDING = 0.5
 """Half width of the rounded minimum of |r|, where the mean |r| is 1.1. Without rounding there is no
 derivative at 0, and a few reflections with zero residuals would determine the scales."""
 
+L1_DOMINANT, L1_FARTHEST = 0.1, 1000.0
+"""Where one residual makes up this share of their sum, those of more than so many medians count as
+that many: the width of Laplace's distribution is a mean, which one wrong amplitude can dominate."""
+
 L1_STEPS = 3
 """Number of iterations for the maximum-likelihood width; each leaves a sixth of the error."""
 
@@ -114,10 +118,16 @@ class L1(Target):
 
     def adapted(self, residuals: np.ndarray) -> Self:
         """The distribution of maximum-likelihood width, where the mean of r loss'(r) is 1."""
+        sizes = np.abs(residuals)
+        if sizes.max(initial=0.0) > L1_DOMINANT * sizes.sum():
+            farthest = L1_FARTHEST * float(np.median(sizes))
+            residuals = np.minimum(sizes, farthest) if farthest > 0.0 else residuals
+            sizes = np.abs(residuals)
         squares = residuals**2
-        scale = _positive(float(np.abs(residuals).mean()), residuals)
+        scale = _positive(float(sizes.mean()), residuals)
         for _ in range(L1_STEPS):
-            rounded = np.sqrt(squares + (L1_ROUNDING * scale) ** 2)
+            width = L1_ROUNDING * scale
+            rounded = np.sqrt(squares + width * width)  # width**2 would raise OverflowError
             scale = _positive(float((squares / rounded).mean()), residuals)
         return replace(self, scale=scale)
 
@@ -167,7 +177,7 @@ class StudentT(Target):
         if scale == 1.0:  # not adapted yet
             scale = _positive(MAD_TO_SIGMA * float(np.median(np.abs(residuals))), residuals)
         squares = residuals**2
-        weights = (tail + 1.0) / (tail + squares / scale**2)
+        weights = (tail + 1.0) / (tail + squares / (scale * scale))
         scale = _positive(math.sqrt(float(np.mean(weights * squares))), residuals)
         # 2000 residuals are enough for the tail; equal steps make the result reproducible
         few = residuals[:: max(1, len(residuals) // 2000)]
