@@ -136,6 +136,10 @@ class AccuracyModel:
         self.s = shells.s
         self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
         self._volume = crystal.volume
+        # The lattice of a grid with equal spacings; in very oblique cells diagonals are shorter
+        across = crystal.fractionalization / crystal.reciprocal_lengths[:, None]
+        lengths = np.linalg.norm(NEIGHBOURS @ across, axis=1)
+        self._is_oblique = lengths.min() < OBLIQUE * lengths[UNIT_STEPS].min()
         self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
         log_there = np.interp(self.s**2, self._s2, log_mean)
         rounded_there = log_there
@@ -170,7 +174,11 @@ class AccuracyModel:
         f = (a if factor is None else a * np.exp(-0.25 * b / (2.0 * d_min) ** 2)).sum(axis=1)
         f_of_atoms = atoms.occ / of_occ * f[atoms.kind]
         self._rounding = Rounding.of(
-            *integrable_power(classes, a, b, self._s2, None if factor is None else np.abs(a)),
+            *(
+                integrable_power(classes, a, b, self._s2, self._log_power)
+                if factor is None
+                else integrable_power(classes, np.abs(a), b, self._s2, None)
+            ),
             crystal.volume,
             f_of_atoms,
             float(np.count_nonzero(a, axis=1)[atoms.kind].mean()),
@@ -373,13 +381,11 @@ class AccuracyModel:
 
     def _lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
         """(n, 3) vectors of the transform's lattice around 0, one of each pair +-g, 1/Å."""
-        lattice = NEIGHBOURS * shape @ self.crystal.fractionalization
-        lengths = np.linalg.norm(lattice, axis=1)
-        # In very oblique cells others are shorter
-        if lengths.min() < OBLIQUE * lengths[UNIT_STEPS].min():
-            farther = FARTHER * shape @ self.crystal.fractionalization
-            return farther[np.argsort(np.linalg.norm(farther, axis=1))[: 2 * len(NEIGHBOURS)]]
-        return lattice
+        basis = np.array(shape)[:, None] * self.crystal.fractionalization
+        if not self._is_oblique:
+            return np.asarray(NEIGHBOURS @ basis)
+        farther = FARTHER @ basis
+        return farther[np.argsort(np.linalg.norm(farther, axis=1))[: 2 * len(NEIGHBOURS)]]
 
     def _alias_of_few(self, shape: tuple[int, int, int], blur: float) -> float:
         """Relative error of the worst shell from aliasing, from the reflections themselves.

@@ -113,17 +113,18 @@ class Rounding:
 
 
 def integrable_power(
-    classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray, instead: np.ndarray | None
+    classes: AtomClasses, a: np.ndarray, b: np.ndarray, s2: np.ndarray, log_power: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """s^2 and ln P there, finely spaced at low s, where broad atoms scatter.
 
-    `instead` replaces the amplitudes `a` where terms cancel.
+    `log_power` is the curve at `s2`, if it is known.
     """
-    a = a if instead is None else instead
+    if log_power is None:
+        log_power, _ = wilson_curves(classes, a, b, s2)
     step = float(s2[1])
     finest, fine = (np.linspace(0.0, last, FINE + 1) for last in (step / FINE, step))
-    log_power = [wilson_curves(classes, a, b, x)[0] for x in (finest, fine, s2)]
-    parts = (finest, fine[2:], s2[2:]), (log_power[0], *(x[2:] for x in log_power[1:]))
+    low = [wilson_curves(classes, a, b, x)[0] for x in (finest, fine)]
+    parts = (finest, fine[2:], s2[2:]), (low[0], low[1][2:], log_power[2:])
     return np.concatenate(parts[0]), np.concatenate(parts[1])
 
 
