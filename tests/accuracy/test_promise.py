@@ -197,3 +197,16 @@ def test_sharp_and_extremely_broad_atoms_together():
         mixed = atoms.replace(b_iso=b_iso)
         ratio, _ = accuracy_cases.Case("mixed", crystal, mixed, 2.5, rtol).ratio()
         assert ratio < 1
+
+
+def test_copies_of_a_broad_atom_at_one_place():
+    """Their rounding errors and cut tails add up, beside one sharp atom far from them."""
+    crystal = Crystal((64, 80, 60, 90, 90, 90))
+    frac = np.full((101, 3), 0.5)
+    frac[0] = 0.1, 0.15, 0.3
+    b_iso = np.full(101, 300.0)
+    b_iso[0] = 20.0
+    atoms = Atoms.from_labels(["C"] * 101, frac, 1.0, b_iso)
+    for rtol in (1e-2, 1e-4):
+        ratio, _ = accuracy_cases.Case("copies", crystal, atoms, 3.0, rtol).ratio()
+        assert ratio < 1

@@ -415,7 +415,9 @@ class AccuracyModel:
     def _search_level(
         self, tails: Tails, allowed: float, start: float, shells: slice
     ) -> tuple[float, float]:
-        s, share = self.s[shells], math.log(TAIL_ALIASING) + self._log_share[shells]
+        # The cut tails of copies of one atom add up
+        more = math.log(TAIL_ALIASING * self._rounding.overlap.copies)
+        s, share = self.s[shells], more + self._log_share[shells]
         densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
         return largest_level(s, share, *densities, start, allowed**2, tails.r2)
 
