@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from friedel.compat import __all__ as _GEMMI_NAMES, old_paths
+from friedel.runtime.address_space import check_address_space
 
 _ONE_LINE_INTERFACE = {
     "AtomFormFactors": "friedel.scattering.atom_form_factors",
@@ -93,6 +94,7 @@ _ERRORS = (
     "ReflectionsError",
     "ResolutionError",
     "SymmetryError",
+    "TimeLimitError",
 )
 
 _MODULES = {
@@ -109,6 +111,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("friedel")
+    if name not in _ERRORS:
+        check_address_space()
     if name in _MODULES:
         module, attribute = _MODULES[name]
     elif name in _GEMMI_NAMES:

@@ -23,6 +23,7 @@ from friedel.errors import (
     ReflectionsError as ReflectionsError,
     ResolutionError as ResolutionError,
     SymmetryError as SymmetryError,
+    TimeLimitError as TimeLimitError,
 )
 from friedel.fmodel.fitted import (
     FittedModel as FittedModel,

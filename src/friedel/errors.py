@@ -58,6 +58,10 @@ class MemoryLimitError(FriedelError, MemoryError):
     """A calculation that would need more memory than the machine has left."""
 
 
+class TimeLimitError(FriedelError):
+    """A calculation that is predicted to take absurdly long, unless it is forced."""
+
+
 class FileFormatError(FriedelError, ValueError):
     """A file that is missing, unreadable, truncated or lacks the requested data."""
 

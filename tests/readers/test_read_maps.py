@@ -1,10 +1,15 @@
 """CCP4 maps: what is written is read; what is no map is refused."""
 
+import random
+import struct
+import subprocess
+import sys
+
 import gemmi
 import numpy as np
 import pytest
 
-from friedel.errors import FileFormatError
+from friedel.errors import FileFormatError, MemoryLimitError
 from friedel.model.crystal import Crystal
 from friedel.readers.maps import read_map
 from friedel.writers.maps import write_ccp4_map
@@ -61,3 +66,72 @@ def test_no_map(tmp_path):
         read_map(path)
     with pytest.raises(FileFormatError, match="no such file"):
         read_map(tmp_path / "missing.ccp4")
+
+
+# In a process of its own: the first of these files stopped the whole process
+READ_ALL = """
+import sys
+from pathlib import Path
+from friedel.errors import FriedelError
+from friedel.readers.maps import read_map
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        read_map(path)
+    except FriedelError as error:
+        assert len(str(error).splitlines()) == 1
+print("all read")
+"""
+WORDS = (0, 1, -1, 3, 25, 2**20, 2**31 - 1, -(2**31), 0x7FC00000, 0x7F800000)
+"""Integers for words of the header; the last two are NaN and infinity as floats."""
+
+
+def check_read(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, folder],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "all read\n"), done.stderr
+
+
+def with_words(data: bytes, words: dict[int, int]) -> bytes:
+    damaged = bytearray(data)
+    for word, number in words.items():
+        struct.pack_into("<i", damaged, 4 * word - 4, number)
+    return bytes(damaged)
+
+
+def test_headers_by_which_gemmi_would_divide(mask, tmp_path):
+    path = tmp_path / "map.ccp4"
+    write_ccp4_map(path, CRYSTAL, mask)
+    data = path.read_bytes()
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for words in ((1, 2, 3), (8, 9, 10), (1, 2, 3, 8, 9, 10), (17, 18, 19)):
+        (folder / f"{words}.ccp4").write_bytes(with_words(data, dict.fromkeys(words, 0)))
+    check_read(folder)
+    for damaged in folder.iterdir():
+        with pytest.raises(FileFormatError, match="header"):
+            read_map(damaged)
+
+
+def test_headers_of_random_words(mask, tmp_path):
+    path = tmp_path / "map.ccp4"
+    write_ccp4_map(path, CRYSTAL, mask)
+    data = path.read_bytes()
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    rng = random.Random(18)
+    for i in range(300):
+        places = rng.sample((*range(1, 25), 53, 54), rng.choice((1, 1, 2, 4)))
+        words = {place: rng.choice(WORDS) for place in places}
+        (folder / f"{i:03d}.ccp4").write_bytes(with_words(data, words))
+    check_read(folder)
+
+
+def test_a_map_larger_than_the_memory(mask, tmp_path):
+    path = tmp_path / "map.ccp4"
+    write_ccp4_map(path, CRYSTAL, mask)
+    words = dict.fromkeys((1, 2, 3, 8, 9, 10), 65536)
+    path.write_bytes(with_words(path.read_bytes(), words))
+    with pytest.raises(MemoryLimitError, match="GiB"):
+        read_map(path)

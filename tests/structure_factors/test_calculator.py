@@ -177,7 +177,7 @@ def test_the_number_of_threads_may_change(method, monkeypatch):
     """Objects kept between calls hold no reference to the calculator they were made with."""
     asked = []
 
-    def in_stretches(work, n, threads, load=None):
+    def in_stretches(work, n, threads, load=None, seconds=0.0):
         asked.append(threads)
         work(0, n)
 

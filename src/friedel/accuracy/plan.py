@@ -12,6 +12,10 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 """Accepted types of a grid."""
 
 
+LARGEST_BLUR = 1e5
+"""Largest blur (Å^2) that is accepted: the densities of atoms are flat long before."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Sampling of a density, and the predicted error.
@@ -89,8 +93,10 @@ class Fixed:
     def __post_init__(self) -> None:
         if self.rate is not None and not 1.0 <= _number(self.rate) <= 20.0:
             raise ParameterError(f"got rate = {self.rate!r}, expected a number from 1 to 20")
-        if self.blur is not None and not np.isfinite(_number(self.blur)):
-            raise ParameterError(f"got blur = {self.blur!r}, expected a value in A^2")
+        if self.blur is not None and not abs(_number(self.blur)) <= LARGEST_BLUR:
+            raise ParameterError(
+                f"got blur = {self.blur!r}, expected a value in A^2, at most {LARGEST_BLUR:g}"
+            )
         if self.cutoff is not None and not 0.0 < _number(self.cutoff) < np.inf:
             raise ParameterError(f"got cutoff = {self.cutoff!r}, expected a positive number")
         if self.dtype is not None and not any(self.dtype == known for known in DTYPES):

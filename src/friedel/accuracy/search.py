@@ -16,20 +16,24 @@ SLOWER = 1.5
 """Time of a kept plan for other atoms, relative to that for its own, above which it is renewed."""
 
 
-def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
+def cheapest(
+    model: AccuracyModel, rtol: float, fixed: Fixed = FREE, *, force: bool = False
+) -> Plan:
     """The cheapest grid, blur and density level that meet `rtol`.
 
     Parameters
     ----------
     fixed
         Fixed choices; by default float32 is used if it suffices.
+    force
+        Whether fixed choices are used even if no digit of the result would be right.
 
     Raises
     ------
     ParameterError
         When `rtol` is not between 0 and 1, or with a fixed blur some atom has no finite density.
     AccuracyError
-        When no grid meets `rtol`.
+        When no grid meets `rtol`, or no digit of the result would be right.
     """
     rtol = checked_rtol(rtol)
     dtypes = [np.dtype(t) for t in ((fixed.dtype,) if fixed.dtype else (np.float32, np.float64))]
@@ -37,7 +41,15 @@ def cheapest(model: AccuracyModel, rtol: float, fixed: Fixed = FREE) -> Plan:
         if rtol > SINGLE_PRECISION_RTOL:
             del dtypes[1:]
         plans = (model.closest(rtol, fixed, dtype) for dtype in dtypes)
-        return min(plans, key=lambda plan: max(plan.error, rtol / SAFETY))
+        closest = min(plans, key=lambda plan: max(plan.error, rtol / SAFETY))
+        if not (force or closest.error < 1.0):
+            given = {"rate": fixed.rate, "blur": fixed.blur, "cutoff": fixed.cutoff}
+            choices = ", ".join(f"{k} = {v:g}" for k, v in given.items() if v is not None)
+            raise AccuracyError(
+                f"with {choices} the predicted relative error is {closest.error:.2g}: no digit "
+                "would be right; to go on use force=True (--force)"
+            )
+        return closest
     found = []
     for dtype in dtypes:
         plan = model.cheapest(rtol, dtype)

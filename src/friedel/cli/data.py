@@ -12,6 +12,7 @@ from friedel.cli.output import (
     command_line,
     echo,
     echo_notes,
+    echo_written,
     file_options,
     write_as,
 )
@@ -87,4 +88,4 @@ def command(file: str, make_free: float | None, seed: int, **options: Any) -> No
     for output, path in files:
         free = {"free_per_cent": make_free, "seed": seed} if output == AMPLITUDES else {}
         output.write(report, path, overwrite=overwrite, **free)
-        echo(f"wrote {path}", err=True)
+        echo_written(path)

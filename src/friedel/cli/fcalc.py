@@ -11,6 +11,7 @@ from friedel.cli.fcalc_files import OF_DENSITY, OF_F, Calculation, print_table
 from friedel.cli.options import (
     BLOCK,
     F_PRIME,
+    FORCE,
     FORM_FACTORS,
     FPRIME,
     HYDROGENS,
@@ -26,7 +27,7 @@ from friedel.cli.options import (
     summary_line,
     wavelength,
 )
-from friedel.cli.output import chosen_files, echo, echo_notes, file_options
+from friedel.cli.output import chosen_files, echo, echo_notes, echo_written, file_options
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.notes import Notes
@@ -99,6 +100,7 @@ from friedel.notes import Notes
 @click.option("--fcanom", metavar="LABEL", default="FCanom", show_default=True)
 @click.option("--phicanom", metavar="LABEL", default="PHICanom", show_default=True)
 @STRICT
+@FORCE
 @file_options([*OF_F, *OF_DENSITY])
 def command(
     model: str,
@@ -191,7 +193,7 @@ def command(
     done = Calculation(result, read, dmin or 0.0, sampling, options)
     for output, path in files:
         output.write(done, path, overwrite=overwrite)
-        echo(f"wrote {path}: {result}" if output in OF_F else f"wrote {path}", err=True)
+        echo_written(path, result if output in OF_F else "")
     if not files and expected is None:
         print_table(result)
 
@@ -206,7 +208,7 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         raise ParameterError("--form-factors replaces --scatter-as and --normalize-it92")
     if given["normalize"]:
         table = form_factor_table(table or SOURCES[source][0]).normalized()
-    passed_on = ("source", "energy", "anomalous", "use_charge", "unknown")
+    passed_on = ("source", "energy", "anomalous", "use_charge", "unknown", "force")
     return {name: given[name] for name in passed_on} | {
         "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
         "scattering": read_atom_types(model, given["block"]) if given["from_cif"] else None,

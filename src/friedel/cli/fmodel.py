@@ -9,6 +9,7 @@ import click
 
 from friedel.cli.options import (
     F_PRIME,
+    FORCE,
     FPRIME,
     HYDROGENS,
     SCATTER_AS,
@@ -20,7 +21,15 @@ from friedel.cli.options import (
     radiation,
     wavelength,
 )
-from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
+from friedel.cli.output import (
+    Output,
+    chosen_files,
+    echo,
+    echo_notes,
+    echo_written,
+    file_options,
+    write_as,
+)
 from friedel.errors import ParameterError
 from friedel.fmodel.options import CHOICES
 from friedel.reflections.reflections import Reflections
@@ -190,6 +199,7 @@ class ForEitherKind(click.Command):
 )
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @STRICT
+@FORCE
 @file_options(OUTPUTS)
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
@@ -215,7 +225,7 @@ def command(model: str, data: str, **options: Any) -> None:
     echo(fitted.summary(notes=False))
     for output, path in files:
         output.write(fitted, path, overwrite=overwrite)
-        echo(f"wrote {path}", err=True)
+        echo_written(path)
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,16 @@
 import click
 import numpy as np
 
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo, echo_notes
+from friedel.cli.output import (
+    FORMAT,
+    OVERWRITE,
+    PRINTED,
+    OutputOption,
+    check_files,
+    echo,
+    echo_notes,
+    echo_written,
+)
 from friedel.errors import ElementError, ParameterError
 from friedel.scattering.formfactors import SOURCES, TABLES
 
@@ -34,7 +43,9 @@ DEFAULT_STOL_MAX = 2.0
     "-n", "n_values", type=int, default=21, show_default=True, metavar="N", help="Rows from 0."
 )
 @FORMAT
-@click.option("--plot", type=click.Path(), metavar="FILE", help="Draw them (png, pdf, svg).")
+@click.option(
+    "--plot", cls=OutputOption, type=click.Path(), metavar="FILE", help="Draw them (png, pdf, svg)."
+)
 @click.option("--list", "list_tables", is_flag=True, help="Describe all tables and exit.")
 @OVERWRITE
 def command(
@@ -64,7 +75,7 @@ def command(
         raise ParameterError(f"got --stol-max {stol_max:g}, expected a positive number, 1/A")
     if n_values < 2:
         raise ParameterError(f"got -n {n_values}, expected at least 2")
-    check_files({"plot": plot} if plot else {}, overwrite=overwrite)
+    check_files({} if plot is None else {"plot": plot}, overwrite=overwrite)
     found = [form_factor_table(name) for name in dict.fromkeys(tables)]
     wanted = []
     for label in dict.fromkeys(labels):
@@ -104,4 +115,4 @@ def _plot(
     from friedel.plots.scattering import plot_form_factors
 
     plot_form_factors(labels, path, tables=tables, stol_max=stol_max, overwrite=overwrite)
-    echo(f"wrote {path}", err=True)
+    echo_written(path)

@@ -4,7 +4,16 @@ import click
 import numpy as np
 
 from friedel.cli.options import F_PRIME, choice
-from friedel.cli.output import FORMAT, OVERWRITE, PRINTED, check_files, echo, echo_notes
+from friedel.cli.output import (
+    FORMAT,
+    OVERWRITE,
+    PRINTED,
+    OutputOption,
+    check_files,
+    echo,
+    echo_notes,
+    echo_written,
+)
 from friedel.constants import HC
 from friedel.errors import ParameterError
 from friedel.scattering.dispersion import SOURCES
@@ -43,6 +52,7 @@ COLUMNS = ("element", "energy_eV", "wavelength_A", "f_prime", "f_double_prime")
 @FORMAT
 @click.option(
     "--plot",
+    cls=OutputOption,
     type=click.Path(),
     metavar="FILE",
     help="Draw f' and f'' over the range of energies, or around an edge (png, pdf, svg).",
@@ -66,7 +76,7 @@ def command(
     from friedel.model.elements import element_record
     from friedel.scattering.dispersion import SHORT_NAMES, amplitudes, dispersion_notes
 
-    check_files({"plot": plot} if plot else {}, overwrite=overwrite)
+    check_files({} if plot is None else {"plot": plot}, overwrite=overwrite)
     values = [expand(text, step, n_values) for text in energies]
     values += [HC / expand(text, step, n_values) for text in wavelengths]
     if not values and not plot:
@@ -101,7 +111,7 @@ def _plot(symbols: list[str], energy: np.ndarray, path: str, overwrite: bool) ->
     if len(energy) == 1:  # a single energy: draw a range around it
         limits = (0.9 * float(energy[0]), 1.1 * float(energy[0]))
     plot_dispersion(symbols, path, energy=limits, overwrite=overwrite)
-    echo(f"wrote {path}", err=True)
+    echo_written(path)
 
 
 def expand(text: str, step: float | None, n_values: int | None) -> np.ndarray:

@@ -10,6 +10,13 @@ from typing import Any
 import click
 
 from friedel.errors import FriedelError
+from friedel.runtime.address_space import (
+    NEEDED_BY_LIBRARIES,
+    NEEDED_BY_TABLES,
+    check_address_space,
+    use_one_blas_thread,
+)
+from friedel.runtime.paths import printable, shown
 
 COMMANDS = {
     "data": "friedel.cli.data",
@@ -19,6 +26,10 @@ COMMANDS = {
     "fprime": "friedel.cli.fprime",
     "warmup": "friedel.cli.warmup",
 }
+
+
+LIGHT = ("formfactor", "fprime")
+"""Commands that need few libraries, and little memory."""
 
 
 class LazyGroup(click.Group):
@@ -34,6 +45,8 @@ class LazyGroup(click.Group):
             return None
         from importlib import import_module
 
+        use_one_blas_thread()
+        check_address_space(NEEDED_BY_TABLES if cmd_name in LIGHT else NEEDED_BY_LIBRARIES)
         return getattr(import_module(COMMANDS[cmd_name]), "command")  # noqa: B009
 
 
@@ -68,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         if error.filename is not None:
-            _fail(f"{error.filename}: {reason}")
+            _fail(f"{shown(error.filename)}: {reason}")
         _drop_output()
         if error.errno == errno.EPIPE:
             sys.exit(1)
@@ -88,9 +101,9 @@ def _drop_output() -> None:
 
 def _fail(message: str) -> None:
     with suppress(OSError):  # a full disk may refuse the message, too
-        click.echo("friedel: " + " ".join(message.split()), err=True)
+        click.echo("friedel: " + printable(" ".join(message.split())), err=True)
     sys.exit(2)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"friedel: note: {message}", err=True)
+    click.echo(printable(f"friedel: note: {message}"), err=True)

@@ -18,6 +18,10 @@ from friedel.scattering.formfactors import SOURCES
 
 STRICT = click.option("--strict", is_flag=True, help="Treat guesses as errors instead of notes.")
 
+FORCE = click.option(
+    "--force", is_flag=True, help="Go on with a calculation refused for its time or memory."
+)
+
 RADIATION = tuple(SOURCES)
 """Choices of ``--for``."""
 

@@ -11,9 +11,15 @@ from typing import Any
 import click
 
 from friedel.errors import OutputError
+from friedel.runtime.paths import exists, is_same_file, printable, shown
 from friedel.writers.formats import Format
 from friedel.writers.json_files import plain
 from friedel.writers.tables import csv_text
+
+
+class OutputOption(click.Option):
+    """An option that names a file to be written."""
+
 
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 
@@ -34,7 +40,12 @@ def echo(text: str, *, err: bool = False) -> None:
 def echo_notes(notes: Iterable[str]) -> None:
     """Print decisions made while reading to stderr, one line each."""
     for note in notes:
-        echo(f"friedel: note: {note}", err=True)
+        echo(printable(f"friedel: note: {note}"), err=True)
+
+
+def echo_written(path: str, what: object = "") -> None:
+    """Print the name of a file that was written, and what it holds, to stderr."""
+    echo(f"wrote {shown(path)}" + (f": {what}" if what else ""), err=True)
 
 
 def command_line() -> str:
@@ -87,12 +98,19 @@ def file_options(outputs: Sequence[Output]) -> Callable[[Any], Any]:
         click.option(
             *("-o", "--output"),
             multiple=True,
+            cls=OutputOption,
             type=click.Path(),
             metavar="FILE",
             help=f"Write a file of the kind given by its ending ({endings}); can be repeated.",
         ),
         *(
-            click.option(output.option, type=click.Path(), metavar="FILE", help=output.text)
+            click.option(
+                output.option,
+                cls=OutputOption,
+                type=click.Path(),
+                metavar="FILE",
+                help=output.text,
+            )
             for output in outputs
         ),
         OVERWRITE,
@@ -109,7 +127,12 @@ def file_options(outputs: Sequence[Output]) -> Callable[[Any], Any]:
 Files = list[tuple[Output, str]]
 
 
-def chosen_files(outputs: Sequence[Output], given: dict[str, Any], *, overwrite: bool) -> Files:
+def chosen_files(
+    outputs: Sequence[Output],
+    given: dict[str, Any],
+    *,
+    overwrite: bool,
+) -> Files:
     """The files to be written, checked before any work is done.
 
     Parameters
@@ -122,17 +145,18 @@ def chosen_files(outputs: Sequence[Output], given: dict[str, Any], *, overwrite:
     MissingDependencyError
         When there is a figure among them and matplotlib is not installed.
     OutputError
-        When one exists and `overwrite` is false, cannot be written, or has an ending of none
-        of the outputs.
+        When one is an input, exists and `overwrite` is false, cannot be written, or has an
+        ending of none of the outputs, or two have one name.
     """
     files = [(_by_ending(outputs, path), path) for path in given.pop("output")]
-    files += [(output, path) for output in outputs if (path := given.pop(output.parameter))]
-    for output, path in files:
+    for output in outputs:
+        if (path := given.pop(output.parameter)) is not None:
+            files.append((output, path))
+    for i, (output, path) in enumerate(files):
         check_files({output.parameter: path}, overwrite=overwrite)
-    paths = [Path(path).resolve() for _, path in files]
-    for (_, path), place in zip(files, paths, strict=True):
-        if paths.count(place) > 1:
-            raise OutputError(f"{path} is given for two outputs")
+        for _, other in files[:i]:
+            if is_same_file(path, other):
+                raise OutputError(f"{shown(path)} is given for two outputs")
     return files
 
 
@@ -142,7 +166,9 @@ def _by_ending(outputs: Sequence[Output], path: str) -> Output:
         if ending in output.endings:
             return output
     known = ", ".join(ending for output in outputs for ending in output.endings)
-    raise OutputError(f"cannot tell what to write to {path}: expected an ending among {known}")
+    raise OutputError(
+        f"cannot tell what to write to {shown(path)}: expected an ending among {known}"
+    )
 
 
 def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
@@ -153,17 +179,43 @@ def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
     MissingDependencyError
         When there is a figure among them and matplotlib is not installed.
     OutputError
-        When one exists and `overwrite` is false, or cannot be written.
+        When one is an input, exists and `overwrite` is false, or cannot be written.
     """
     from friedel.writers.files import check_output
 
+    inputs = _inputs()
     for option, path in files.items():
         if option.startswith("plot"):
             from friedel.plots.style import check_figure
 
-            check_figure(path, overwrite=overwrite)
+            check_figure(path, overwrite=overwrite, inputs=inputs)
         else:
-            check_output(path, overwrite=overwrite)
+            check_output(path, overwrite=overwrite, inputs=inputs)
+
+
+def _inputs() -> list[str]:
+    """Names that the running command may read: all values of its arguments and options.
+
+    Without those of the options that name output files, which these set aside when they are
+    defined. Labels of columns that follow a name, and the kind of an atom before it, are left out.
+    """
+    from friedel.readers.reading import split_labels
+
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return []
+    others = {
+        x.name
+        for x in context.command.params
+        if isinstance(x, OutputOption) or isinstance(x.type, click.Choice)
+    }
+    found = []
+    for name, value in context.params.items():
+        if name not in others:
+            values = value if isinstance(value, tuple) else (value,)
+            texts = [text for text in values if isinstance(text, str)]
+            found += [split_labels(y)[0] for x in texts for y in (x, x.partition("=")[2])]
+    return [path for path in found if exists(path)]
 
 
 Rows = Sequence[Mapping[str, object]]

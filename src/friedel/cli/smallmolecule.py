@@ -19,9 +19,18 @@ from friedel.cli.options import (
     own_scattering,
     radiation,
 )
-from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
+from friedel.cli.output import (
+    Output,
+    chosen_files,
+    echo,
+    echo_notes,
+    echo_written,
+    file_options,
+    write_as,
+)
 from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
+from friedel.runtime.paths import exists
 from friedel.writers.formats import FCF_LISTS, format_of
 
 if TYPE_CHECKING:
@@ -58,7 +67,7 @@ OUTPUTS = (
 
 def wants_small(arguments: list[str]) -> bool:
     """Whether the files given are a small structure and its reflection list, or both in one."""
-    files = [path for text in arguments if (path := Path(text)).is_file()]
+    files = [path for text in arguments if exists(path := Path(text)) and path.is_file()]
     if not files:
         return False
     from friedel.readers.reflection_lists import is_reflection_list, is_small_structure
@@ -188,4 +197,4 @@ def command(model: str, data: str | None, **options: Any) -> None:
     for output, path in files:
         of_list = {"list_code": list_code} if output == FCF else {}
         output.write(fit, path, overwrite=overwrite, **of_list)
-        echo(f"wrote {path}", err=True)
+        echo_written(path)

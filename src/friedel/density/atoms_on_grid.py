@@ -12,6 +12,7 @@ from friedel.kernels.grid.arguments import AnyAtoms, Gaussians, GridAxes, RoundA
 from friedel.kernels.grid.boxes import BOX, widest_gap
 from friedel.kernels.grid.density_adjoint import COLUMNS, gather_orthogonal, unfold_rows
 from friedel.kernels.grid.density_adjoint_oblique import gather_oblique
+from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.simd import LANES
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -38,6 +39,13 @@ LOAD_OF_POINT = 1e-2
 POINTS_PER_ATOM, POINTS_PER_THREAD = 2_500, 1_200_000
 """Work in units of clearing and folding one grid point: that of one atom, and the smallest for
 which another thread saves time."""
+
+POINTS_PER_GAUSSIAN, POINTS_PER_SLOW_GAUSSIAN = 0.1, 2.0
+"""Work per Gaussian of an atom and grid point, in the same units, and where a box is too large for
+the tables of the kernels."""
+
+UNIT_OF_WORK = 3e-9
+"""Rough time (s) of clearing and folding one grid point, to divide long calls."""
 
 ATOMS_PER_THREAD = 250
 """Smallest number of atoms per thread for which it saves time in gathering derivatives."""
@@ -69,6 +77,8 @@ class AtomsOnGrid:
         Whether the kernels for isotropic atoms and right angles are used.
     mean
         Mean density of the atoms in the cell.
+    seconds
+        Rough time of adding the atoms to the grid with one thread, s.
 
     Raises
     ------
@@ -107,6 +117,7 @@ class AtomsOnGrid:
             self._atoms = RoundAtoms(atoms.frac, atoms.occ, atoms.b_iso, atoms.kind, radius)
         else:
             self._axes, self._atoms = GridAxes(shape, step), any_atoms(atoms, radii)
+        self.seconds = UNIT_OF_WORK * _work_of_atoms(crystal, shape, self._atoms.radius)
         self.mean = float((atoms.occ * a.sum(axis=1)[atoms.kind]).sum()) / crystal.volume
         # The ellipsoids of anisotropic atoms can extend a little beyond their radii
         self._may_crop = not atoms.is_aniso.any()
@@ -174,7 +185,7 @@ class AtomsOnGrid:
         if threads > 1:
             load = plane_loads(atoms.frac[:, 0], n_u, nu, self._largest_steps[0])
             load = load + LOAD_OF_POINT * n_v * nw
-        in_stretches(fill_slab, n_u, threads, load)
+        in_stretches(fill_slab, n_u, threads, load, UNIT_OF_WORK * n_u * n_v * nw + self.seconds)
 
     def gather(self, patch: Patch, frac: np.ndarray, threads: int = 1) -> np.ndarray:
         """(n, 11) derivatives of sum_p m(p) rho(p) for a map m, rho the density: its transpose.
@@ -196,7 +207,8 @@ class AtomsOnGrid:
             Number of threads; the result is the same bits for any number.
         """
         grid, nw = patch.rows, self.shape[2]
-        in_stretches(lambda i, j: unfold_rows(grid, nw, i, j), len(grid), threads)
+        seconds = UNIT_OF_WORK * grid.size
+        in_stretches(lambda i, j: unfold_rows(grid, nw, i, j), len(grid), threads, seconds=seconds)
         kernel = gather_orthogonal if self.is_orthogonal else gather_oblique
         atoms = self._atoms_from(frac, patch.origin)
         order = by_columns(atoms.frac, self.shape)
@@ -206,7 +218,8 @@ class AtomsOnGrid:
         def gather_some(first: int, last: int) -> None:
             kernel(grid, self._axes, atoms, self._gaussians, order, first, last, out)
 
-        in_stretches(gather_some, len(frac), min(threads, len(frac) // ATOMS_PER_THREAD))
+        threads = min(threads, len(frac) // ATOMS_PER_THREAD)
+        in_stretches(gather_some, len(frac), threads, seconds=2.0 * self.seconds)
         out[:, 1:] *= atoms.occ[:, None]
         return out
 
@@ -215,6 +228,17 @@ class AtomsOnGrid:
         # Subtracted even if zero, so that the kernels always get an array of the same type
         start = np.array([origin[0] / self.shape[0], origin[1] / self.shape[1], 0.0])
         return self._atoms._replace(frac=frac - start)
+
+
+def _work_of_atoms(crystal: Crystal, shape: tuple[int, int, int], radius: np.ndarray) -> float:
+    """Work for atoms with (n, n_groups) radii on a grid, in units of clearing one grid point."""
+    # Radii of absurd choices overflow here; the longest calls are then the shortest possible
+    with np.errstate(over="ignore"):
+        points = 4.2 * (radius**3).sum() * math.prod(shape) / crystal.volume
+        steps = crystal.reciprocal_lengths * np.array(shape)
+        widest = 2.0 * radius.max(initial=0.0) * steps.max() + 2 * LANES
+    per_point = POINTS_PER_SLOW_GAUSSIAN if widest >= BOX else POINTS_PER_GAUSSIAN
+    return float(min(radius.size * POINTS_PER_ATOM + GROUP * per_point * points, 1e20))
 
 
 def by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

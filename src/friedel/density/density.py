@@ -9,6 +9,7 @@ from friedel.kernels.grid.arguments import Gaussians, GridAxes
 from friedel.kernels.grid.density import add_exact
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.runtime.limits import check_time
 
 FEW_ATOMS = 20
 """Largest number of atoms that are added to a grid one by one."""
@@ -25,6 +26,7 @@ def sample(
     blur: float = 0.0,
     cutoff: float = 1e-5,
     threads: int = 1,
+    force: bool = False,
 ) -> np.ndarray:
     """(nu, nv, nw) density of the atoms themselves, without symmetry mates, on a grid.
 
@@ -36,13 +38,19 @@ def sample(
         float32 or float64.
     threads
         The result is the same bits for any number.
+    force
+        Whether to go on if it is predicted to take more than an hour.
 
     Raises
     ------
     ParameterError
         When some atom has a Gaussian that is not positive definite even with the blur.
+    TimeLimitError
+        When it is predicted to take more than an hour and not forced.
     """
     on_grid = AtomsOnGrid(crystal, atoms, a, b, shape, blur=blur, cutoff=cutoff)
+    what = "the density of {} atoms on {} x {} x {} points".format(len(atoms), *shape)
+    check_time(on_grid.seconds, what, force=force)
     patch = Patch(np.empty((*shape[:2], on_grid.row_length), dtype), (0, 0), shape)
     on_grid.fill(patch, atoms.frac, threads=threads)
     return patch.values

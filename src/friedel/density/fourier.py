@@ -15,6 +15,9 @@ from friedel.model.crystal import Crystal
 from friedel.runtime.memory import scratch
 from friedel.runtime.threads import in_stretches
 
+TIME_OF_TERM = 1e-8
+"""Rough time (s) per term of the symmetry sum, to divide long calls."""
+
 SUMS_PER_THREAD = 100_000
 """Smallest number of terms of the symmetry sum per thread for which it saves time."""
 
@@ -92,7 +95,9 @@ class SymmetrySum:
             index, turn = self._index[some], self._turn[some]
             map_terms(hkl[some], rotations, translations, self._kept, nw, index, turn)
 
-        in_stretches(map_some, len(hkl), min(threads, self._index.size // SUMS_PER_THREAD))
+        self._seconds = TIME_OF_TERM * self._index.size
+        threads = min(threads, self._index.size // SUMS_PER_THREAD)
+        in_stretches(map_some, len(hkl), threads, seconds=self._seconds)
         self._crystal, self._hkl, self._known_stol2 = crystal, hkl, stol2
         self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
         if symmetry_sum:
@@ -131,7 +136,8 @@ class SymmetrySum:
             some = slice(first, last)
             gather(transform, self._index[some], self._turn[some], factor[some], out[some])
 
-        in_stretches(gather_some, len(out), min(threads, self._index.size // SUMS_PER_THREAD))
+        threads = min(threads, self._index.size // SUMS_PER_THREAD)
+        in_stretches(gather_some, len(out), threads, seconds=self._seconds)
         return out
 
     def density_gradient(
@@ -151,5 +157,11 @@ class SymmetrySum:
         half = scratch("kept", self._kept, np.result_type(density.values.dtype, np.complex64))
         half[:] = 0.0
         w = np.ascontiguousarray(w, np.complex128)
-        scatter(w, self._index, self._turn, self._factor(blur), half.reshape(-1))
+        flat, factor = half.reshape(-1), self._factor(blur)
+
+        def scatter_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            scatter(w[some], self._index[some], self._turn[some], factor[some], flat)
+
+        in_stretches(scatter_some, len(w), 1, seconds=self._seconds)
         pruned_inverse(half, density.origin, self.shape, density.values, threads)

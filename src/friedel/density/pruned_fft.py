@@ -14,6 +14,13 @@ from friedel.runtime.threads import in_stretches
 POINTS_AT_A_TIME = 2**17
 """Number of grid points per block that is transformed along two axes."""
 
+TIME_OF_POINT = 1e-8
+"""Rough time (s) per grid point and axis of a transform, to divide long calls."""
+
+COLUMNS_AT_A_TIME = 2**26
+"""Number of points that are transformed along the first axis in one call; see
+:mod:`friedel.runtime.threads`."""
+
 POINTS_PER_THREAD = 200_000
 """Smallest number of grid points per thread for which it saves time."""
 
@@ -73,7 +80,9 @@ def pruned_transform(
                 kept[there, : k_max + 1] = planes[here, : k_max + 1]
                 kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
 
-    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+    seconds = TIME_OF_POINT * n_u * nv * nw
+    threads_of_planes = min(threads, n_u * nv * nw // POINTS_PER_THREAD)
+    in_stretches(transform_planes, n_u, threads_of_planes, seconds=seconds)
     return _along_first_axis(kept, threads)
 
 
@@ -102,6 +111,16 @@ def _transformed_planes(
 
 def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
     """The transform along the first axis, not scaled; the argument is overwritten."""
+    if kept.size > COLUMNS_AT_A_TIME:
+        step = max(1, COLUMNS_AT_A_TIME // (kept.shape[0] * kept.shape[2]))
+        for first in range(0, kept.shape[1], step):
+            some = np.ascontiguousarray(kept[:, first : first + step])
+            kept[:, first : first + step] = _columns(some, threads, forward)
+        return kept
+    return _columns(kept, threads, forward)
+
+
+def _columns(kept: np.ndarray, threads: int, forward: bool) -> np.ndarray:
     threads = max(1, min(threads, kept.size // POINTS_PER_THREAD))
     ducc = _ducc_fft()
     if ducc is not None:
@@ -166,7 +185,8 @@ def pruned_inverse(
                 planes = out[begin:end][here]
                 _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
 
-    in_stretches(transform_planes, n_u, min(threads, n_u * nv * nw // POINTS_PER_THREAD))
+    threads = min(threads, n_u * nv * nw // POINTS_PER_THREAD)
+    in_stretches(transform_planes, n_u, threads, seconds=TIME_OF_POINT * n_u * nv * nw)
 
 
 def _inverse_of_planes(kept: np.ndarray, v: int, nv: int, nw: int, out: np.ndarray) -> None:

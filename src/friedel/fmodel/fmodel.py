@@ -227,8 +227,10 @@ class FModel(ModelAndData):
             given = checked_mask(solvent_mask, crystal, hkl)
             layer, threads = solvent != "flat", calculation.n_threads
             masked = MaskedSolvent(
-                crystal, atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads
-            )
+                crystal, atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads,
+                calculation.force,
+            )  # fmt: skip
+            masked.check()
         components = UnscaledModel(crystal, atoms, hkl, calculation, masked, solvent == "babinet")
         notes.extend([*components.calculator.factors.notes, *observed.notes])
         settings = FitSettings(

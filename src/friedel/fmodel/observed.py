@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from friedel.errors import CellError, ReflectionsError, ResolutionError, SymmetryError
+from friedel.errors import (
+    CellError,
+    ParameterError,
+    ReflectionsError,
+    ResolutionError,
+    SymmetryError,
+)
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.notes import Note
 from friedel.reflections.bijvoet import ObservedData, number_of_pairs
@@ -266,7 +272,11 @@ def usable_reflections(
     ------
     ReflectionsError
         When none can be used, or `sigma_cutoff` is given for data without sigmas.
+    ParameterError
+        When `sigma_cutoff` is not a finite number.
     """
+    if not np.isfinite(sigma_cutoff):
+        raise ParameterError(f"got sigma_cutoff = {sigma_cutoff!r}, expected a finite number")
     if sigma_cutoff > 0 and data.sigmas is None:
         raise ReflectionsError(f"sigma_cutoff needs sigmas; {data.label} has none")
     sigmas = np.ones(len(data)) if data.sigmas is None else data.sigmas

@@ -35,6 +35,12 @@ ROWS_AT_A_TIME = 8192
 """Rows per matrix product: they fit in the cache, and BLAS does not divide them among threads,
 which would take many times as long."""
 
+REFLECTIONS_AT_A_TIME = 2**22
+"""Number of reflections in one call of compiled code, which Ctrl-C cannot interrupt."""
+
+EDGES = (1e-6, 1e12)
+"""Accepted range of the lengths of cell edges (Å): volumes of others would overflow."""
+
 D_MIN_RANGE = (1e-3, 1e6)
 """Accepted range of resolution limits (Å); values outside are rejected: they would overflow."""
 
@@ -206,7 +212,10 @@ class Crystal:
         from friedel.kernels.reciprocal.reflections import is_absent
 
         turning = self.translations.any(axis=1)
-        return is_absent(hkl, self.rotations[turning], self.translations[turning])
+        operations = self.rotations[turning], self.translations[turning]
+        if len(hkl) <= REFLECTIONS_AT_A_TIME:
+            return is_absent(hkl, *operations)
+        return np.concatenate([is_absent(hkl[some], *operations) for some in _in_turn(len(hkl))])
 
     def is_centric(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: the phase is restricted to two values by symmetry."""
@@ -240,11 +249,12 @@ class Crystal:
         Raises
         ------
         ResolutionError
-            When `d_min` is not positive and finite, or selects more than 2e8 reflections.
+            When `d_min` is not positive and finite, or selects more than 2e8 reflections, or
+            `d_max` is not positive.
         MemoryLimitError
             When the memory does not suffice.
         """
-        d_min = checked_d_min(d_min)
+        d_min, d_max = checked_d_min(d_min), checked_d_max(d_max)
         in_sphere = self._number_in_sphere(d_min)
         if in_sphere > MAX_REFLECTIONS:
             raise ResolutionError(
@@ -262,10 +272,17 @@ class Crystal:
         # |h| = |s.a| <= |s| a for any cell angles
         limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
         stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is included despite rounding
-        hkl = unique_in_sphere(limits, self.reciprocal_metric, stol2_high, number, basis)
+        sphere = limits, self.reciprocal_metric, stol2_high, number, basis
+        per_h = 2 * int(limits[1]) + 1 + int(in_sphere / (2 * limits[0] + 1))
+        step = max(1, REFLECTIONS_AT_A_TIME // per_h)
+        parts = [
+            unique_in_sphere(first, min(first + step - 1, limits[0]), *sphere)
+            for first in range(-limits[0], limits[0] + 1, step)
+        ]
+        hkl = parts[0] if len(parts) == 1 else np.concatenate(parts)
         unwanted = self._is_absent(hkl)
         if np.isfinite(d_max):
-            unwanted |= self.stol2(hkl) < 0.25 / d_max**2
+            unwanted |= self.stol2(hkl) < 0.25 / (d_max * d_max)
         return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
 
     def _number_in_sphere(self, d_min: float) -> float:
@@ -292,7 +309,11 @@ class Crystal:
         number, basis = self._asu
         rotations, translations = self.primitive_operations
         hkl = checked_hkl(hkl)
-        folded, shift, friedel = fold_to_asu(hkl, rotations, translations, number, basis)
+        folded = np.empty((len(hkl), 3), np.int32)
+        shift, friedel = np.zeros(len(hkl), np.int64), np.zeros(len(hkl), bool)
+        for some in _in_turn(len(hkl)):
+            out = folded[some], shift[some], friedel[some]
+            fold_to_asu(hkl[some], rotations, translations, number, basis, *out)
         return folded, shift * (2.0 * np.pi / TRANSLATION_DENOMINATOR), friedel
 
     def is_similar(self, other: "Crystal", tolerance: float = 0.02) -> bool:
@@ -308,6 +329,12 @@ class Crystal:
             for crystal in (self, other)
         )
         return mine == others
+
+
+def _in_turn(n: int) -> Iterator[slice]:
+    """Slices of n reflections for one call each; Ctrl-C is handled between them."""
+    for first in range(0, n, REFLECTIONS_AT_A_TIME):
+        yield slice(first, first + REFLECTIONS_AT_A_TIME)
 
 
 def _are_solutions(matrices: np.ndarray, hkl: np.ndarray) -> Iterator[np.ndarray]:
@@ -331,13 +358,14 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
         raise CellError(
             f"got cell {cell!r}, expected six numbers a, b, c, alpha, beta, gamma"
         ) from None
-    sane = all(np.isfinite(values)) and min(a, b, c) > 0 and all(0 < x < 180 for x in values[3:])
+    sane = all(EDGES[0] <= x <= EDGES[1] for x in (a, b, c))
+    sane = sane and all(0 < x < 180 for x in values[3:])
     cosines = [exact_cosine(angle) for angle in (alpha, beta, gamma)] if sane else [1.0]
     volume_factor2 = 1.0 - sum(x * x for x in cosines) + 2.0 * np.prod(cosines)
     if not (sane and volume_factor2 > 1e-8):
         raise CellError(
-            f"impossible unit cell {values}: expected positive lengths in A "
-            "and angles in degrees that span a volume"
+            f"impossible unit cell {values}: expected positive lengths in A, at most "
+            f"{EDGES[1]:g}, and angles in degrees that span a volume"
         )
     return values  # type: ignore[return-value]
 
@@ -356,6 +384,23 @@ def checked_d_min(d_min: float) -> float:
         value = np.nan
     if not D_MIN_RANGE[0] <= value <= D_MIN_RANGE[1]:
         raise ResolutionError(f"got d_min = {d_min!r}, expected a positive number in A")
+    return value
+
+
+def checked_d_max(d_max: float) -> float:
+    """A low-resolution limit as a positive float, which may be infinite.
+
+    Raises
+    ------
+    ResolutionError
+        When it is not such a number.
+    """
+    try:
+        value = float(d_max)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not value > 0.0:
+        raise ResolutionError(f"got d_max = {d_max!r}, expected a positive number in A, or inf")
     return value
 
 

@@ -12,6 +12,9 @@ from friedel.errors import SymmetryError
 MAX_OPERATIONS = 192
 """Number of operations of the largest space groups (F-centred, m-3m)."""
 
+LONGEST_SHOWN = 60
+"""Number of characters of a triplet that are shown in a message."""
+
 Rotation = tuple[tuple[int, int, int], ...]
 """A rotation matrix as its three rows."""
 
@@ -19,10 +22,17 @@ Operation = tuple[Rotation, tuple[int, int, int]]
 """A rotation, and a translation in 24ths of the cell edges."""
 
 
+NUMBER = r"\d{1,3}/\d{1,3}|\d{0,3}\.\d{1,12}|\d{1,3}\.?"
+TERM = re.compile(rf"(?P<sign>[+-]?)(?:(?P<axis>[xyz])|(?P<number>{NUMBER}))", re.ASCII)
+"""A term of a part of a triplet: an axis, or a fraction, decimal or integer of few digits. Other
+texts that Python takes for numbers, such as 1e999999999, would take for ever to be calculated."""
+
+
 def parse_triplet(text: str) -> Operation:
     """Rotation and translation (24ths) of a symmetry triplet such as ``"-y,x-y,z+1/3"``.
 
-    A translation may be a decimal of two digits or more, such as 0.333.
+    A translation may be a decimal of two digits or more, such as 0.333. Numbers have at most three
+    digits before a decimal point, and in each part of a fraction.
 
     Raises
     ------
@@ -31,34 +41,38 @@ def parse_triplet(text: str) -> Operation:
     """
     parts = text.lower().replace(" ", "").split(",")
     if len(parts) != 3:
-        raise SymmetryError(f"got symmetry operation {text!r}, expected three parts as in 'x,y,z'")
+        raise SymmetryError(
+            f"got symmetry operation {_short(text)!r}, expected three parts as in 'x,y,z'"
+        )
     rows, shifts = zip(*(_parse_triplet_part(part, text) for part in parts), strict=True)
     if abs(round(np.linalg.det(np.array(rows)))) != 1:
-        raise SymmetryError(f"symmetry operation {text!r} has no inverse")
+        raise SymmetryError(f"symmetry operation {_short(text)!r} has no inverse")
     return rows, shifts
 
 
 def _parse_triplet_part(part: str, text: str) -> tuple[tuple[int, int, int], int]:
-    terms = re.findall(r"[+-]?[^+-]+", part)
-    if "".join(terms) != part or not terms:
-        raise SymmetryError(f"cannot read {part!r} in symmetry operation {text!r}")
     row = [0, 0, 0]
     shift = Fraction(0)
-    for term in terms:
-        sign = -1 if term.startswith("-") else 1
-        body = term.lstrip("+-")
-        if body in ("x", "y", "z"):
-            row["xyz".index(body)] += sign
+    end = 0
+    while term := TERM.match(part, end):
+        if end and not term["sign"]:
+            break
+        end = term.end()
+        sign = -1 if term["sign"] == "-" else 1
+        if term["axis"]:
+            row["xyz".index(term["axis"])] += sign
+        elif re.search(r"/0+$", term["number"]):
+            break
         else:
-            try:
-                shift += sign * _fraction(body)
-            except (ValueError, ZeroDivisionError):
-                raise SymmetryError(
-                    f"cannot read {term!r} in symmetry operation {text!r}"
-                ) from None
+            shift += sign * _fraction(term["number"])
+    if end != len(part) or not part or term:
+        raise SymmetryError(
+            f"cannot read {_short(part)!r} in symmetry operation {_short(text)!r}: expected x, y, "
+            "z and fractions or decimals of few digits, with signs between them"
+        )
     in_24ths = shift * TRANSLATION_DENOMINATOR
     if in_24ths.denominator != 1:
-        raise SymmetryError(f"translation {shift} in {text!r} is not a multiple of 1/24")
+        raise SymmetryError(f"translation {shift} in {_short(text)!r} is not a multiple of 1/24")
     return (row[0], row[1], row[2]), int(in_24ths) % TRANSLATION_DENOMINATOR
 
 
@@ -68,6 +82,11 @@ def _fraction(text: str) -> Fraction:
     digits = len(text.partition(".")[2])
     nearest = Fraction(round(exact * TRANSLATION_DENOMINATOR), TRANSLATION_DENOMINATOR)
     return nearest if digits >= 2 and abs(nearest - exact) < Fraction(1, 10**digits) else exact
+
+
+def _short(text: str) -> str:
+    """The text, or its beginning if it is longer than any triplet."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def complete_group(operations: Iterable[Operation]) -> list[Operation]:

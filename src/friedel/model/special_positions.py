@@ -13,6 +13,9 @@ SPECIAL_POSITION_TOLERANCE = 0.4
 ON_SPECIAL_POSITION = 0.02
 """Largest distance (Å) of symmetry mates due to rounding in a file; larger ones get a note."""
 
+DISTANCES_AT_A_TIME = 2**17
+"""Number of distances between atoms and their images that are in memory at the same time."""
+
 
 def with_crystallographic_occupancies(
     crystal: Crystal,
@@ -34,9 +37,7 @@ def with_crystallographic_occupancies(
         (n,) bool, atoms that the file takes as on general positions, whatever their distances
         (SHELX's PART -n).
     """
-    distances = _distances_to_images(crystal, atoms.frac)
-    same = distances < SPECIAL_POSITION_TOLERANCE
-    by_distance = same.sum(axis=1)
+    by_distance, is_near = _site_symmetry(crystal, atoms.frac)
     told = np.zeros(len(atoms), bool)
     order = by_distance.copy()
     if suppressed is not None:
@@ -54,7 +55,6 @@ def with_crystallographic_occupancies(
     if special := int((order > 1).sum()):
         text = f"atoms on special positions ({special}): occupancy is divided by the site's order"
         notes.append(Note(text, "default", special))
-    is_near = (same & (distances > ON_SPECIAL_POSITION)).any(axis=1)
     if near := int((is_near & ~told).sum()):
         text = (
             f"atoms that lie only near a special position ({near}): "
@@ -66,7 +66,24 @@ def with_crystallographic_occupancies(
 
 def site_symmetry_order(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
     """(n,) int: number of operations that map each atom to within 0.4 Å of itself."""
-    return (_distances_to_images(crystal, frac) < SPECIAL_POSITION_TOLERANCE).sum(axis=1)
+    return _site_symmetry(crystal, frac)[0]
+
+
+def _site_symmetry(crystal: Crystal, frac: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) order of the site symmetry, and whether some operation maps the atom only near itself.
+
+    The atoms are processed in stretches: with 192 operations the distances of 300,000 atoms would
+    take gigabytes.
+    """
+    order, is_near = np.empty(len(frac), np.int64), np.empty(len(frac), bool)
+    step = max(1, DISTANCES_AT_A_TIME // crystal.n_operations)
+    for first in range(0, len(frac), step):
+        some = slice(first, first + step)
+        distances = _distances_to_images(crystal, frac[some])
+        same = distances < SPECIAL_POSITION_TOLERANCE
+        order[some] = same.sum(axis=1)
+        is_near[some] = (same & (distances > ON_SPECIAL_POSITION)).any(axis=1)
+    return order, is_near
 
 
 def _distances_to_images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:

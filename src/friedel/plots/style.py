@@ -1,6 +1,6 @@
 """Colours, blank figures, resolution axes and saving, shared by all figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from friedel.errors import MissingDependencyError, OutputError
 from friedel.plots.blank_figure import blank_figure
+from friedel.runtime.paths import shown
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#7B3294"
 """Colours that can be distinguished with any colour vision, and in print."""
@@ -45,7 +46,12 @@ def new_figure(size: tuple[float, float]) -> Iterator[Any]:
         yield blank_figure(size)
 
 
-def check_figure(path: str | PathLike[str], *, overwrite: bool = False) -> None:
+def check_figure(
+    path: str | PathLike[str],
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | PathLike[str]] = (),
+) -> None:
     """Check, before any work is done, that a figure can be drawn and written there.
 
     Raises
@@ -53,7 +59,8 @@ def check_figure(path: str | PathLike[str], *, overwrite: bool = False) -> None:
     MissingDependencyError
         When matplotlib is not installed.
     OutputError
-        When the file exists and `overwrite` is false, cannot be written or has an unknown ending.
+        When the file exists and `overwrite` is false, is one of the inputs, cannot be written or
+        has an unknown ending.
     """
     from friedel.writers.files import check_output
 
@@ -63,10 +70,10 @@ def check_figure(path: str | PathLike[str], *, overwrite: bool = False) -> None:
     known = FigureCanvasBase.get_supported_filetypes()
     if Path(path).suffix.lstrip(".").lower() not in known:
         raise OutputError(
-            f"cannot write a figure to {Path(path)}: its ending should be one of "
+            f"cannot write a figure to {shown(path)}: its ending should be one of "
             f"{', '.join(sorted(known))}"
         )
-    check_output(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite, inputs=inputs)
 
 
 def _need_matplotlib() -> None:
@@ -113,7 +120,8 @@ def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
     Raises
     ------
     OutputError
-        When the file exists and `overwrite` is false, cannot be written or has an unknown ending.
+        When the file exists and `overwrite` is false, is one of the inputs, cannot be written or
+        has an unknown ending.
     """
     from friedel.writers.files import write_atomically
 

@@ -5,7 +5,6 @@ unusable rows are left out, and equivalent reflections merged. Each decision is 
 """
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -25,11 +24,13 @@ from friedel.readers.gemmi_models import crystal_of
 from friedel.readers.mtz_tables import mtz_table
 from friedel.readers.reading import (
     MTZ,
+    check_file,
     decoded,
     looks_like_cif,
     read_bytes,
     read_text,
     reading,
+    split_labels,
 )
 from friedel.readers.reflection_tables import Column, ReflectionTable
 from friedel.readers.symmetry import crystal_from_gemmi
@@ -39,6 +40,7 @@ from friedel.reflections.bijvoet import mates_averaged
 from friedel.reflections.french_wilson import amplitudes_from_intensities
 from friedel.reflections.merging import Groups, grouped, plain_or_weighted_means
 from friedel.reflections.reflections import Reflections
+from friedel.runtime.paths import shown_name
 
 
 def as_reflections(
@@ -204,17 +206,6 @@ def read_source(
         return _source(_in_block(read_tables(Path(name)), block), labels, wanted)
 
 
-def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
-    """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``."""
-    endings = "mtz|cif|mmcif|ent|fcf|hkl|sca|cv|fobs"
-    pattern = rf"(.+?\.(?:{endings})(?:\.gz)?):([^\\]+)"
-    match = re.fullmatch(pattern, text, re.IGNORECASE)
-    if match is None:
-        return text, ()
-    path, labels = match.groups()
-    return path, tuple(label for label in re.split("[:,]", labels) if label)
-
-
 def read_tables(path: Path) -> list[ReflectionTable]:
     """The tables of a reflection file, whose format is recognised by its content.
 
@@ -225,10 +216,11 @@ def read_tables(path: Path) -> list[ReflectionTable]:
     """
     with reading(path, "reflections"):
         if read_bytes(path, len(MTZ)) == MTZ:
-            return [mtz_table(gemmi.read_mtz_file(fspath(path)), path.name)]
+            check_file(path)
+            return [mtz_table(gemmi.read_mtz_file(fspath(path)), shown_name(path))]
         text = read_text(path)
         if looks_like_cif(text):
-            return cif_tables(gemmi.cif.read_string(text), path.name)
+            return cif_tables(gemmi.cif.read_string(text), shown_name(path))
         return [text_table(text, path)]
 
 

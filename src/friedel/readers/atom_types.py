@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any
 
 import gemmi
@@ -11,6 +11,7 @@ import numpy as np
 from friedel.errors import ElementError, FileFormatError
 from friedel.model.elements import parse_label, scatterer_label
 from friedel.readers.cif_items import block_of_model, read_cif
+from friedel.runtime.paths import shown
 
 CROMER_MANN = tuple(f"scat_Cromer_Mann_{x}{i}" for x in "ab" for i in range(1, 5))
 
@@ -88,7 +89,7 @@ def read_atom_types(source: Any, block: str | None = None) -> AtomTypes:
         rows = _rows(block_of_model(document, source, block)[0].block)
     except FileFormatError:  # a library of types has no atoms
         rows = _rows(document[0]) if len(document) else []
-    return _collected(rows, fspath(source))
+    return _collected(rows, shown(source))
 
 
 def _dispersion_of(real: float, imaginary: float) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
-from pathlib import Path
 
 import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.model.arrays import checked_hkl
-from friedel.readers.reading import MTZ, read_bytes, read_text, reading
+from friedel.readers.reading import MTZ, check_file, read_bytes, read_text, reading
+from friedel.runtime.paths import shown, shown_name
 
 CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
 CIF_PHASES = ("phase_calc",)
@@ -58,9 +58,9 @@ def read_calculated(
     """
     with reading(path, "reflections"):
         hkl, columns = _columns(path)
-    f = _chosen(columns, f, ("FC", *CIF_LABELS), fspath(path), "calculated amplitudes")
+    f = _chosen(columns, f, ("FC", *CIF_LABELS), shown(path), "calculated amplitudes")
     if phi or any(label in columns for label in ("PHIC", *CIF_PHASES)):
-        phi = _chosen(columns, phi, ("PHIC", *CIF_PHASES), fspath(path), "calculated phases")
+        phi = _chosen(columns, phi, ("PHIC", *CIF_PHASES), shown(path), "calculated phases")
     values = columns[f].astype(np.float64)
     if "squared" in f:
         values = np.sqrt(np.maximum(values, 0.0))
@@ -68,13 +68,14 @@ def read_calculated(
         values = values * np.exp(1j * np.radians(columns[phi]))
     present = np.isfinite(values) & hkl.any(axis=1)
     if not present.any():
-        raise FileFormatError(f"{fspath(path)} has no values of {f}")
+        raise FileFormatError(f"{shown(path)} has no values of {f}")
     labels = ", ".join(filter(None, (f, phi)))
-    return Calculated(hkl[present], values[present], f"{labels} from {Path(path).name}")
+    return Calculated(hkl[present], values[present], f"{labels} from {shown_name(path)}")
 
 
 def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     if read_bytes(path, 4) == MTZ:
+        check_file(path)
         mtz = gemmi.read_mtz_file(fspath(path))
         return mtz.make_miller_array(), {c.label: np.array(c.array) for c in mtz.columns}
     for block in gemmi.cif.read_string(read_text(path)):
@@ -82,7 +83,7 @@ def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarra
             loop = block.find_loop(f"{prefix}index_h").get_loop()
             if loop is not None:
                 return _loop_columns(block, prefix, loop.tags)
-    raise FileFormatError(f"{fspath(path)} has no table of reflections (_refln)")
+    raise FileFormatError(f"{shown(path)} has no table of reflections (_refln)")
 
 
 def _loop_columns(

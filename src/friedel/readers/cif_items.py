@@ -1,7 +1,7 @@
 """Items of a CIF by name, whatever its dialect: core 2, core 3 (dotted) and mmCIF alike."""
 
 from collections.abc import Callable, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from friedel.errors import FileFormatError, ParameterError
 from friedel.notes import Note
 from friedel.readers.reading import read_text, reading
+from friedel.runtime.paths import shown, shown_name
 
 FRACTIONAL, CARTESIAN = "_atom_site_fract_x", "_atom_site_cartn_x"
 """Items of the coordinates of small structures, and of macromolecules."""
@@ -145,7 +146,7 @@ def block_of_model(
         When there is no block of that name, or it has no atoms.
     """
     blocks = [Items(block) for block in document]
-    where = Path(fspath(path)).name
+    where = shown_name(path)
     if name is not None:
         found = [items for items in blocks if items.name == name]
         if not found or not found[0].has_atoms():
@@ -156,7 +157,7 @@ def block_of_model(
         return found[0], ()
     with_atoms = [items for items in blocks if items.has_atoms()]
     if not with_atoms:
-        raise FileFormatError(f"{fspath(path)} has no atoms: no block with an _atom_site table")
+        raise FileFormatError(f"{shown(path)} has no atoms: no block with an _atom_site table")
     preferred = _first(with_atoms, Items.has_reflections)
     others = [items.name for items in with_atoms if items is not preferred]
     if not others:

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from friedel.errors import EnergyError, FileFormatError
 from friedel.readers.reading import read_text
+from friedel.runtime.paths import shown, shown_name
 
 CHOOCH = ".efs"
 """Ending of the files of CHOOCH, whose columns are energy, f'', f' [Evans2001]."""
@@ -80,13 +81,13 @@ def read_dispersion_scan(path: str | PathLike[str]) -> DispersionScan:
     energy = table[:, 0]
     if len(energy) < 2 or not np.isfinite(table).all() or energy[0] <= 0:
         raise FileFormatError(
-            f"{fspath(path)} has {len(energy)} lines with energy, f' and f'': expected at least "
+            f"{shown(path)} has {len(energy)} lines with energy, f' and f'': expected at least "
             "two, with positive energies in eV"
         )
     if (np.diff(energy) == 0).any():
         twice = energy[:-1][np.diff(energy) == 0][0]
-        raise FileFormatError(f"{fspath(path)} has the energy {twice:g} eV twice")
+        raise FileFormatError(f"{shown(path)} has the energy {twice:g} eV twice")
     first, second = table[:, 1].copy(), table[:, 2].copy()
     if path.suffix.lower() == CHOOCH:
         first, second = second, first
-    return DispersionScan(path.name, energy.copy(), first, second)
+    return DispersionScan(shown_name(path), energy.copy(), first, second)

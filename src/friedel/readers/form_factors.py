@@ -1,13 +1,12 @@
 """Reading of form factors of individual atoms from `.tsc` and `.tscb` files."""
 
-import gzip
-import zlib
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 
 from friedel.errors import FileFormatError, FriedelError
+from friedel.readers.reading import read_bytes, reading
 from friedel.readers.tsc import read_text
 from friedel.readers.tscb import read_binary
+from friedel.runtime.paths import shown, shown_name
 from friedel.scattering.atom_form_factors import AtomFormFactors
 
 
@@ -27,18 +26,12 @@ def read_form_factors(path: str | PathLike[str]) -> AtomFormFactors:
     >>> form_factors = friedel.read_form_factors("urea.tsc")  # doctest: +SKIP
     >>> friedel.fcalc("urea.cif", d_min=0.8, form_factors=form_factors)  # doctest: +SKIP
     """
-    file = Path(path)
-    if not file.exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
-    try:
-        data = file.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileFormatError(f"cannot read {fspath(path)}: {error}") from None
+    with reading(path, "form factors"):
+        data = read_bytes(path)
     try:
         # A binary file begins with the length of its header as a 32-bit integer
-        return (read_binary if b"\0" in data[:4] else read_text)(data, file.name)
+        return (read_binary if b"\0" in data[:4] else read_text)(data, shown_name(path))
     except FileFormatError:
         raise
     except (FriedelError, ValueError) as error:
-        raise FileFormatError(f"cannot read {fspath(path)} as form factors: {error}") from None
+        raise FileFormatError(f"cannot read {shown(path)} as form factors: {error}") from None

@@ -1,5 +1,6 @@
 """Reading of CCP4 maps: densities and masks over the whole unit cell."""
 
+import math
 from os import PathLike, fspath
 
 import gemmi
@@ -7,8 +8,23 @@ import numpy as np
 
 from friedel.density.grid import Grid
 from friedel.errors import FileFormatError
-from friedel.readers.reading import reading
+from friedel.readers.reading import check_file, reading
 from friedel.readers.symmetry import crystal_from_gemmi
+from friedel.runtime.memory import check_memory
+from friedel.runtime.paths import shown
+
+COUNTS, SAMPLING, AXES, SYMMETRY_BYTES = (1, 2, 3), (8, 9, 10), (17, 18, 19), 24
+"""Words of the header: number of columns, rows and sections (NX, NY, NZ), of intervals along the
+cell edges (MX, MY, MZ), the axes of the former, and the length of the symmetry operations."""
+
+LARGEST_COUNT = 100_000
+"""Largest number of grid points along an axis that a header is believed to state."""
+
+LARGEST_SYMMETRY = 192 * 80
+"""Largest length of the symmetry operations, lines of 80 characters."""
+
+BYTES_PER_POINT = 12
+"""Memory per grid point (bytes): gemmi's grid as in the file, over the whole cell, and a copy."""
 
 
 def read_map(path: str | PathLike[str]) -> Grid:
@@ -19,12 +35,49 @@ def read_map(path: str | PathLike[str]) -> Grid:
     Raises
     ------
     FileFormatError
-        When the file cannot be read, or does not cover an asymmetric unit.
+        When the file cannot be read, its header states an impossible grid, or it does not cover
+        an asymmetric unit.
+    MemoryLimitError
+        When the grid needs more memory than there is.
     """
     with reading(path, "a CCP4 map"):
+        check_file(path)
+        _check_header(gemmi.read_ccp4_header(fspath(path)), shown(path))
         ccp4 = gemmi.read_ccp4_map(fspath(path))
         ccp4.setup(float("nan"))
     values = np.array(ccp4.grid.array, np.float32)
     if np.isnan(values).any():
-        raise FileFormatError(f"{fspath(path)} does not cover an asymmetric unit of the cell")
+        raise FileFormatError(f"{shown(path)} does not cover an asymmetric unit of the cell")
     return Grid(values, crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))
+
+
+def _check_header(ccp4: gemmi.Ccp4Base, name: str) -> None:
+    """Check numbers that gemmi divides by, allocates by or uses as indices.
+
+    Raises
+    ------
+    FileFormatError
+        When they are impossible.
+    MemoryLimitError
+        When the grid needs more memory than there is.
+    """
+    counts, sampling, axes = (
+        tuple(ccp4.header_i32(word) for word in words) for words in (COUNTS, SAMPLING, AXES)
+    )
+    for what, numbers in (("NX NY NZ", counts), ("MX MY MZ", sampling)):
+        if not all(1 <= number <= LARGEST_COUNT for number in numbers):
+            raise FileFormatError(
+                f"the header of {name} states a grid {what} = {numbers}, expected three numbers "
+                f"from 1 to {LARGEST_COUNT}"
+            )
+    if sorted(axes) != [1, 2, 3]:
+        raise FileFormatError(
+            f"the header of {name} states the axes {axes}, expected 1, 2 and 3 in some order"
+        )
+    if not 0 <= ccp4.header_i32(SYMMETRY_BYTES) <= LARGEST_SYMMETRY:
+        raise FileFormatError(
+            f"the header of {name} states {ccp4.header_i32(SYMMETRY_BYTES)} bytes of symmetry "
+            f"operations, expected 0 to {LARGEST_SYMMETRY}"
+        )
+    points = max(math.prod(counts), math.prod(sampling))
+    check_memory(BYTES_PER_POINT * points, f"the map in {name} with {points:.2g} grid points")

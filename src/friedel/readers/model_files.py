@@ -17,6 +17,7 @@ from friedel.readers.macromolecules import (
 from friedel.readers.reading import looks_like_cif, read_text, reading
 from friedel.readers.shelx import looks_like_shelx, read_shelx
 from friedel.readers.shelx_file import ShelxFile
+from friedel.runtime.paths import shown, shown_name
 
 
 def read_model(
@@ -36,14 +37,16 @@ def read_model(
         items, notes = block_of_model(parse_cif(text, path), path, block)
         if items.has_value(CARTESIAN):
             with reading(path, "a model"):
-                return read_mmcif(items, path.name), notes
+                return read_mmcif(items, shown_name(path)), notes
         return items, notes
     if block is not None:
-        raise ParameterError(f"{path.name} is not a CIF and has no blocks; got block {block!r}")
+        raise ParameterError(
+            f"{shown_name(path)} is not a CIF and has no blocks; got block {block!r}"
+        )
     if looks_like_shelx(text):
-        return read_shelx(text, path.name), ()
+        return read_shelx(text, shown_name(path)), ()
     with reading(path, "a model"):
         if text.lstrip().startswith("{"):
             return read_structure_object(gemmi.read_structure(fspath(path))), ()
-        return read_pdb(text, path.name), ()
-    raise FileFormatError(f"cannot read {fspath(path)} as a model")
+        return read_pdb(text, shown_name(path)), ()
+    raise FileFormatError(f"cannot read {shown(path)} as a model")

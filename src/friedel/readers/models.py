@@ -21,6 +21,7 @@ from friedel.readers.model_decisions import (
 )
 from friedel.readers.reading import reading
 from friedel.readers.stated_model import StatedModel
+from friedel.runtime.paths import shown_name
 
 
 def as_model(
@@ -144,7 +145,7 @@ def _from_file(path: Path, options: ReadingOptions, added: str | None, block: st
 
     read, notes = read_model(path, block)
     with reading(path, "a model"):
-        stated = _stated(read, path.name, added)
+        stated = _stated(read, shown_name(path), added)
     return decided_model(replace(stated, notes=(*notes, *stated.notes)), options)
 
 

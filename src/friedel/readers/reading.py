@@ -2,13 +2,25 @@
 
 import codecs
 import gzip
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
-from pathlib import Path
 
-from friedel.errors import FileFormatError, FriedelError
+from friedel.errors import FileFormatError, FriedelError, MemoryLimitError
+from friedel.runtime.memory import MEMORY_SHARE, as_gib, available_memory, check_memory
+from friedel.runtime.paths import exists, printable, shown
+
+COPIES_OF_FILE = 3
+"""Memory that reading needs at least, as a multiple of the file's size: bytes, text, and what
+becomes of them."""
+
+LARGEST_RATIO = 1032
+"""Largest ratio of compression by gzip."""
+
+PIECE = 2**22
+"""Number of bytes that are decompressed at a time."""
 
 MTZ = b"MTZ "
 """First bytes of MTZ files."""
@@ -38,15 +50,15 @@ def reading(path: str | PathLike[str], what: str) -> Iterator[None]:
     FileFormatError
         When the file does not exist, or cannot be read for any reason.
     """
-    if not Path(path).exists():
-        raise FileFormatError(f"no such file: {fspath(path)}")
+    if not exists(path):
+        raise FileFormatError(f"no such file: {shown(path)}")
     try:
         yield
     except FriedelError:
         raise
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FileFormatError(f"cannot read {fspath(path)} as {what}: {reason}") from None
+        reason = printable(str(error).splitlines()[0]) if str(error) else type(error).__name__
+        raise FileFormatError(f"cannot read {shown(path)} as {what}: {reason}") from None
 
 
 @contextmanager
@@ -61,15 +73,72 @@ def decoded(path: str | PathLike[str]) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError:
-        raise FileFormatError(f"{fspath(path)} has text that is not UTF-8") from None
+        raise FileFormatError(f"{shown(path)} has text that is not UTF-8") from None
+
+
+def check_file(path: str | PathLike[str]) -> None:
+    """Check, before gemmi reads a file itself, that it can, and that the content fits into memory.
+
+    Raises
+    ------
+    FileFormatError
+        When the name is not UTF-8, which gemmi needs.
+    MemoryLimitError
+        When its content, decompressed if it is gzipped, needs more memory than there is.
+    """
+    try:
+        fspath(path).encode()
+    except UnicodeEncodeError:
+        raise FileFormatError(f"cannot read {shown(path)}: its name is not UTF-8") from None
+    size = os.path.getsize(path)
+    if not _is_gzipped(path):
+        check_memory(COPIES_OF_FILE * size, f"the content of {shown(path)}")
+    elif COPIES_OF_FILE * size * LARGEST_RATIO > MEMORY_SHARE * available_memory():
+        for _ in _unpacked(path):
+            pass
 
 
 def read_bytes(path: str | PathLike[str], size: int = -1) -> bytes:
-    """The first `size` bytes of a file, or all of them, decompressed if it is gzipped."""
-    with open(path, "rb") as file:
-        is_gzipped = file.read(len(GZIP)) == GZIP
+    """The first `size` bytes of a file, or all of them, decompressed if it is gzipped.
+
+    Raises
+    ------
+    MemoryLimitError
+        When all of them need more memory than there is.
+    """
+    is_gzipped = _is_gzipped(path)
+    if is_gzipped and size < 0:
+        return b"".join(_unpacked(path))
+    if size < 0:
+        check_memory(COPIES_OF_FILE * os.path.getsize(path), f"the content of {shown(path)}")
     with gzip.open(path) if is_gzipped else open(path, "rb") as file:
         return file.read(size)
+
+
+def _is_gzipped(path: str | PathLike[str]) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def _unpacked(path: str | PathLike[str]) -> Iterator[bytes]:
+    """The decompressed content of a gzipped file in pieces, as far as it fits into memory.
+
+    Raises
+    ------
+    MemoryLimitError
+        When it does not fit.
+    """
+    available = MEMORY_SHARE * available_memory()
+    size = 0
+    with gzip.open(path) as file:
+        while piece := file.read(PIECE):
+            size += len(piece)
+            if COPIES_OF_FILE * size > available:
+                raise MemoryLimitError(
+                    f"{shown(path)} has more than {as_gib(size)} when decompressed, which need "
+                    f"{as_gib(COPIES_OF_FILE * size)} of memory; {as_gib(available)} are available"
+                )
+            yield piece
 
 
 def read_text(path: str | PathLike[str]) -> str:
@@ -97,3 +166,17 @@ def looks_like_cif(text: str) -> bool:
     """Whether the first line that is not a comment begins a CIF block."""
     first = re.search(r"^[ \t]*([^#\s].*)$", text, re.MULTILINE)
     return first is not None and first[1].lower().startswith("data_")
+
+
+def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
+    """``"file.mtz:FP,SIGFP"`` -> ``("file.mtz", ("FP", "SIGFP"))``.
+
+    The name of a file that exists is never divided, such as ``"run.mtz:2.mtz"``.
+    """
+    ending = r"(?<=.)\.(?:mtz|cif|mmcif|ent|fcf|hkl|sca|cv|fobs)(?:\.gz)?(?=:[^\\]+$)"
+    paths = [text[: match.end()] for match in re.finditer(ending, text, re.IGNORECASE)]
+    if not paths or exists(text):
+        return text, ()
+    path = next(filter(exists, reversed(paths)), paths[0])
+    labels = re.split("[:,]", text[len(path) + 1 :])
+    return path, tuple(label for label in labels if label)

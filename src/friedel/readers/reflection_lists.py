@@ -15,6 +15,7 @@ from friedel.readers.hklf import CODES, parse_hklf, squared
 from friedel.readers.reading import looks_like_cif, read_text, reading
 from friedel.readers.shelx_file import ShelxFile, ShelxHklf
 from friedel.readers.stated_refinement import instructions_of
+from friedel.runtime.paths import shown_name
 
 INDEX_PREFIXES = ("_refln_", "_refln.", "_diffrn_refln_", "_diffrn_refln.")
 
@@ -97,7 +98,7 @@ def read_reflection_list(
     FileFormatError
         When it cannot be read (the message gives the line), or has no reflections.
     """
-    name = Path(path).name
+    name = shown_name(path)
     with reading(path, "reflections"):
         text = read_text(path)
         if looks_like_cif(text):

@@ -23,6 +23,7 @@ from friedel.readers.shelx import looks_like_shelx, read_shelx
 from friedel.readers.shelx_file import ShelxFile
 from friedel.readers.stated_model import StatedModel, StatedSymmetry
 from friedel.readers.symmetry import crystal_from_gemmi
+from friedel.runtime.paths import shown_name
 
 CENTRINGS = {
     1: (),
@@ -63,7 +64,7 @@ def as_shelx(source: Any) -> ShelxFile | None:
     if not isinstance(source, str | PathLike):
         return None
     path = Path(source)
-    return read_shelx(read_text(path), path.name) if is_shelx_file(path) else None
+    return read_shelx(read_text(path), shown_name(path)) if is_shelx_file(path) else None
 
 
 def model_of_shelx(shelx: ShelxFile) -> Model:

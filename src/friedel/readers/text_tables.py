@@ -16,6 +16,7 @@ from friedel.readers.reflection_tables import (
     known_wavelength,
 )
 from friedel.readers.scalepack import is_unmerged, merged_scalepack, unmerged_scalepack
+from friedel.runtime.paths import shown, shown_name
 
 CNS_KINDS = (
     (r"FOBS?|F", Kind.AMPLITUDE),
@@ -42,17 +43,17 @@ def text_table(text: str, path: Path) -> ReflectionTable:
     """
     head = "\n".join(text.lstrip("\r\n").splitlines()[:LINES_LOOKED_AT]) + "\n"
     if head.startswith("!FORMAT=XDS_ASCII"):
-        return _xds(text, path.name)
+        return _xds(text, shown_name(path))
     if re.search(r"^\s*INDE[Xx]?\s", head, re.M | re.I) or "NREFLECTION" in head.upper():
-        return _cns(text, path.name)
+        return _cns(text, shown_name(path))
     if re.match(r"\s*1\s*\n\s*-\d+\s*\n", head):
-        return merged_scalepack(text, path.name)
+        return merged_scalepack(text, shown_name(path))
     if is_unmerged(head):
-        return unmerged_scalepack(text, path.name)
+        return unmerged_scalepack(text, shown_name(path))
     if HKLF_LINE.match(head) or SEPARATED.fullmatch(head.partition("\n")[0]):
-        return _shelx(text, path.name)
+        return _shelx(text, shown_name(path))
     raise FileFormatError(
-        f"{path} is of no known format: expected MTZ, mmCIF, CNS, scalepack, XDS or SHELX"
+        f"{shown(path)} is of no known format: expected MTZ, mmCIF, CNS, scalepack, XDS or SHELX"
     )
 
 

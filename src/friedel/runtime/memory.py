@@ -8,13 +8,18 @@ the same thread, and must not leave the function that requested it.
 import math
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from operator import itemgetter
+from pathlib import Path
 from weakref import WeakSet
 
 import numpy as np
 
 from friedel.errors import MemoryLimitError
+from friedel.runtime.address_space import as_gib as as_gib, left_of_address_space
+from friedel.runtime.control_groups import control_groups
 
 MEMORY_KEPT = 512 * 2**20
 """Largest total size (bytes) of kept scratch arrays; the oldest are dropped first.
@@ -24,6 +29,9 @@ Larger arrays are allocated each time, as that cost is small compared with that 
 
 CACHE_LINE = 64
 """Bytes."""
+
+SMALL = 2**18
+"""Memory (bytes) that is not asked for: looking at what is available takes longer than using it."""
 
 MEMORY_SHARE = 0.9
 """Largest fraction of the available memory that one calculation may use."""
@@ -117,7 +125,29 @@ def _aligned(n: int) -> np.ndarray:
 
 
 def available_memory() -> float:
-    """Memory available without swapping (bytes); infinite if the system does not state it."""
+    """Memory available without swapping (bytes); infinite if the system does not state it.
+
+    Limits of the process (``ulimit -v``) and of its control groups, as containers have them, count.
+    """
+    return min(_memory_of_machine(), left_of_address_space(), *_left_of_groups())
+
+
+def _left_of_groups(root: Path = Path("/")) -> Iterator[float]:
+    """Memory (bytes) that each control group of the process has left, without its caches."""
+    for folder, version in control_groups("memory", root):
+        names = ("memory.max", "memory.current", "inactive_file")
+        if version == 1:
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        with suppress(OSError, ValueError):
+            limit = float((folder / names[0]).read_text())  # "max" is not a number
+            used = float((folder / names[1]).read_text())
+            with suppress(OSError, ValueError, KeyError):
+                lines = (folder / "memory.stat").read_text().splitlines()
+                used -= float(dict(line.split() for line in lines)[names[2]])
+            yield max(0.0, limit - used)
+
+
+def _memory_of_machine() -> float:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             kilobytes = next(line.split()[1] for line in lines if line.startswith("MemAvailable"))
@@ -130,7 +160,7 @@ def available_memory() -> float:
         return math.inf
 
 
-def check_memory(needed: float, what: str) -> None:
+def check_memory(needed: float, what: str, *, force: bool | None = None) -> None:
     """Raise an error if a calculation would need more memory than is available.
 
     Parameters
@@ -139,15 +169,20 @@ def check_memory(needed: float, what: str) -> None:
         Memory needed, bytes.
     what
         Description for the message, such as ``"a grid of 900 x 900 x 900"``.
+    force
+        Whether to go on in any case; None where the caller has no such option.
 
     Raises
     ------
     MemoryLimitError
         When more is needed than is available; the message gives both.
     """
+    if force or needed < SMALL:
+        return
     available = MEMORY_SHARE * available_memory()
     if needed > available:
+        other = "" if force is None else ", or to go on, force=True (--force)"
         raise MemoryLimitError(
-            f"{what} needs {needed / 2**30:.1f} GiB of memory, {available / 2**30:.1f} GiB are "
-            "available; use a lower resolution or a larger rtol"
+            f"{what} needs {as_gib(needed)} of memory, {as_gib(available)} are available; "
+            f"use a lower resolution or a larger rtol{other}"
         )

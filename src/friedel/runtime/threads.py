@@ -1,25 +1,36 @@
-"""Division of work among threads, each with its own contiguous range.
+"""Division of work among threads, each with its own contiguous range, and into short stretches.
+
+Python handles Ctrl-C between two calls of compiled code, which therefore are kept short: a long
+range is divided so that each call takes about `LONGEST_CALL`.
 
 The threads are kept between calls: starting them takes as long as they save on a small protein. A
 forked process starts its own.
 """
 
 import math
+import operator
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 
 from friedel.errors import ParameterError
+from friedel.runtime.control_groups import control_groups
 
 SECONDS_OF_THREADS = 1e-3
 """Shortest time (s) of work that is divided among threads."""
+
+
+LONGEST_CALL = 0.4
+"""Time (s) of one call of compiled code, after which Ctrl-C is handled."""
 
 
 def checked_threads(threads: int | None) -> int:
@@ -32,28 +43,58 @@ def checked_threads(threads: int | None) -> int:
     """
     if threads is None:
         return usable_cores()
-    if int(threads) != threads or threads < 1:
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        # A float is accepted if it is whole: numbers that come from JSON are floats
+        is_whole = isinstance(threads, float | np.floating) and float(threads).is_integer()
+        number = int(threads) if is_whole else 0
+    if number < 1:
         raise ParameterError(f"got threads = {threads!r}, expected a positive integer")
-    return int(threads)
+    return number
 
 
 def in_stretches(
-    work: Callable[[int, int], None], n: int, threads: int, load: np.ndarray | None = None
+    work: Callable[[int, int], None],
+    n: int,
+    threads: int,
+    load: np.ndarray | None = None,
+    seconds: float = 0.0,
 ) -> None:
-    """Call work(first, last) for ranges that cover range(n), each in its own thread.
+    """Call work(first, last) for ranges that cover range(n), divided among threads.
 
     The kernels release the GIL; each call must write to its own memory. `work` must not divide
-    itself among threads again. All ranges are finished when this returns or raises, and the
-    error of the first range that failed, in their order, is the one raised.
+    itself among threads again, and its result must not depend on the division. Nothing is running
+    any more when this returns or raises. The error of the first range that failed, in their order,
+    is the one raised. After Ctrl-C no further range is begun.
 
     Parameters
     ----------
     load
         (n,) relative work of each item; by default all are equal.
+    seconds
+        Predicted time of all the work with one thread. Each thread divides its range into
+        stretches of about `LONGEST_CALL`, whose size follows the time that they take.
     """
-    threads = min(threads, n)
-    if threads <= 1:
-        work(0, n)
+    threads = max(1, min(threads, n))
+    interrupted = Event()
+
+    def in_turn(first: int, last: int) -> None:
+        share = seconds * (last - first) / n if n else 0.0
+        if not share > LONGEST_CALL:
+            work(first, last)
+            return
+        # The first is short, as the time is only predicted
+        size = max(1, int((last - first) * 0.25 * LONGEST_CALL / share))
+        while first < last and not interrupted.is_set():
+            end = min(first + size, last)
+            start = time.perf_counter()
+            work(first, end)
+            took = max(time.perf_counter() - start, 1e-6)
+            first, size = end, max(1, int(size * min(4.0, LONGEST_CALL / took)))
+
+    if threads == 1:
+        in_turn(0, n)
         return
     if load is None:
         edges = [n * i // threads for i in range(threads + 1)]
@@ -64,19 +105,23 @@ def in_stretches(
     (first, last), *others = pairwise(edges)
     pending: list[Future[None]] = []
     try:
-        pending.extend(_threads().submit(work, *pair) for pair in others)
-        work(first, last)
+        pending.extend(_threads().submit(in_turn, *pair) for pair in others)
+        in_turn(first, last)
+    except BaseException:
+        interrupted.set()
+        raise
     finally:
-        _await_all(pending)
+        _await_all(pending, interrupted)
     for other in pending:
         other.result()
 
 
-def _await_all(pending: list[Future[None]]) -> None:
+def _await_all(pending: list[Future[None]], interrupted: Event) -> None:
     """Wait for all, even after Ctrl-C: running threads write to memory that the next call uses."""
     try:
         wait(pending)
     except BaseException:
+        interrupted.set()
         wait(pending)
         raise
 
@@ -92,14 +137,14 @@ def in_pieces(
 
     The pieces between edges take about the same time, and together about `seconds`.
     """
-    if threads == 1 or seconds < SECONDS_OF_THREADS:
+    if seconds < SECONDS_OF_THREADS:
         kernel(edges[0], edges[-1], *arguments)
         return
 
     def work(first: int, last: int) -> None:
         kernel(edges[first], edges[last], *arguments)
 
-    in_stretches(work, len(edges) - 1, threads)
+    in_stretches(work, len(edges) - 1, threads, seconds=seconds)
 
 
 def usable_cores() -> int:
@@ -114,30 +159,16 @@ def usable_cores() -> int:
 
 
 def _quotas(root: Path = Path("/")) -> Iterator[float]:
-    """CPU quotas (cores) set by containers and batch systems on Linux; nothing on other systems.
-
-    Each control group of the process has its own limit, and so have the enclosing groups. A
-    container may see its own group as the outermost.
-    """
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / controllers  # version 2 has no controllers here
-        around = [top / group.lstrip("/"), *(top / group.lstrip("/")).parents]
-        for folder in around[: around.index(top) + 1]:
-            with suppress(OSError, ValueError):
-                if controllers:
-                    quota = (folder / "cpu.cfs_quota_us").read_text()
-                    period = (folder / "cpu.cfs_period_us").read_text()
-                else:
-                    quota, period = (folder / "cpu.max").read_text().split()
-                if float(quota) > 0:  # "max" is not a number
-                    yield float(quota) / float(period)
+    """CPU quotas (cores) set by containers and batch systems on Linux; nothing on other systems."""
+    for folder, version in control_groups("cpu", root):
+        with suppress(OSError, ValueError):
+            if version == 1:
+                quota = (folder / "cpu.cfs_quota_us").read_text()
+                period = (folder / "cpu.cfs_period_us").read_text()
+            else:
+                quota, period = (folder / "cpu.max").read_text().split()
+            if float(quota) > 0:  # "max" is not a number
+                yield float(quota) / float(period)
 
 
 @cache

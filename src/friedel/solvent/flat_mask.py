@@ -7,6 +7,7 @@ into the layer excluded by the probe.
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from friedel.kernels.grid.mask import (
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.operations import operation_keys
+from friedel.runtime.threads import in_stretches
 from friedel.solvent.mask_parameters import (
     DEFAULTS as DEFAULTS,
     RADII_SETS as RADII_SETS,
@@ -38,6 +40,9 @@ MAX_SPACING = 0.6
 
 BITS = 64
 """Number of points in one word of the kernels."""
+
+TIME_OF_RUN, TIME_OF_WORD = 1e-8, 1e-9
+"""Rough times (s) per run of points and per word of a row, to divide long calls."""
 
 TIE_TOLERANCE = 1e-9
 """Radii are increased by this fraction, so that rounding is the same for all symmetry mates."""
@@ -80,7 +85,7 @@ def solvent_mask(
     parameters = MaskParameters() if parameters is None else parameters
     form, extent, step_w = grid_geometry(crystal, shape)
     # Radii are in steps along w from here on
-    grow = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
+    shrink = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
     counted = parameters.counts(atoms)
     radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
     protein = _protein(crystal, atoms.frac[counted], radius, form, extent, shape)
@@ -90,11 +95,19 @@ def solvent_mask(
         limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
         keep = in_large_islands(runs, shape, limit)
     solvent = np.zeros_like(protein)
-    ball = ball_rows(form, extent, grow)
+    ball = ball_rows(form, extent, shrink)
     ball = ball[np.lexsort(ball[:, 2:].T)]
-    grow_runs(runs, keep, ball, shape[2], solvent)
+    # Every row of the ball is set for every row of the grid, all words of it
+    seconds = TIME_OF_WORD * float(len(ball)) * solvent.size + TIME_OF_RUN * len(runs[1])
+    grow = partial(grow_runs, runs, keep, ball, shape[2], solvent)
+    in_stretches(grow, shape[0], 1, seconds=seconds)
     mask = np.empty(shape, np.float32)
-    _warn_if_uniform(unpack(solvent, mask), mask.size, int(counted.sum()))
+    n_solvent = []
+    in_stretches(
+        lambda i, j: n_solvent.append(unpack(solvent[i:j], mask[i:j])),
+        shape[0], 1, seconds=TIME_OF_WORD * mask.size,
+    )  # fmt: skip
+    _warn_if_uniform(sum(n_solvent), mask.size, int(counted.sum()))
     return mask
 
 
@@ -116,13 +129,33 @@ def _protein(
     of_grid, of_atoms = divided_operations(crystal, shape)
     for rotation, translation in of_atoms:
         mates = frac @ rotation.T + translation / TRANSLATION_DENOMINATOR
-        mark_spheres(bits, nw, form, extent[0], mates - np.floor(mates), radius)
+        _mark(bits, nw, form, extent, mates - np.floor(mates), radius)
     if len(of_grid) == 1:
         return bits
     runs, everything = find_runs(bits, nw, True), np.zeros_like(bits)
+    seconds = TIME_OF_RUN * (len(runs[1]) + nu * nv)
     for matrix, shift in of_grid:
-        map_runs(runs, matrix, shift, nw, everything)
+        move = partial(map_runs, runs, matrix, shift, nw, everything)
+        in_stretches(move, nu, 1, seconds=seconds)
     return everything
+
+
+def _mark(
+    bits: np.ndarray,
+    nw: int,
+    form: tuple[float, ...],
+    extent: tuple[float, ...],
+    frac: np.ndarray,
+    radius: np.ndarray,
+) -> None:
+    """Set the bits of the points within the radii of atoms at `frac` (n, 3)."""
+
+    def mark_some(first: int, last: int) -> None:
+        mark_spheres(bits, nw, form, extent[0], frac[first:last], radius[first:last])
+
+    # A sphere is set row by row
+    rows = float((radius**2).sum()) * 4.0 * extent[0] * extent[1]
+    in_stretches(mark_some, len(frac), 1, seconds=TIME_OF_RUN * rows)
 
 
 def divided_operations(

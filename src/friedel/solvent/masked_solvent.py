@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from friedel.density.grid import Grid, grid_shape
 from friedel.errors import CellError, FriedelWarning, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.runtime.limits import LONGEST, check_time
+from friedel.runtime.memory import check_memory
 from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
 from friedel.solvent.smooth_mask import SmoothMask
 
@@ -28,6 +31,20 @@ SEARCH_STEPS = (0.4, 0.2, 0.1)
 """Steps of r_probe and r_shrink in a search (Å); smaller ones are below the grid spacing."""
 SEARCH_LIMIT = 3.0
 """Largest r_probe and r_shrink in a search (Å)."""
+
+
+class CostOfPoint(NamedTuple):
+    """Memory (bytes) and rough time (s) of mask, layer and their transforms per grid point."""
+
+    bytes: float
+    seconds: float
+
+
+FLAT_MASK, SMOOTH_MASK = CostOfPoint(24.0, 1e-7), CostOfPoint(120.0, 6e-7)
+
+FEW_REFLECTIONS, LONGEST_FOR_FEW = 1e5, 10.0
+"""Grid points per reflection from which on the reflections are taken as few for their grid, and the
+longest time (s) that is then allowed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +70,8 @@ class MaskedSolvent:
         :class:`friedel.solvent.smooth_mask.SmoothMask`.
     threads
         Number of threads of the transforms; a flat mask is calculated by one thread.
+    force
+        Whether to go on with a grid that is predicted to need absurdly much memory or time.
     """
 
     crystal: Crystal
@@ -64,6 +83,7 @@ class MaskedSolvent:
     with_layer: bool = True
     smooth: bool = False
     threads: int = 1
+    force: bool = False
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -145,8 +165,34 @@ class MaskedSolvent:
 
     @cached_property
     def _shape(self) -> tuple[int, int, int]:
-        d_min = float(self.crystal.d_spacing(self.hkl).min())
-        return grid_shape(self.crystal, self.spacing or mask_spacing(d_min))
+        d = self.crystal.d_spacing(self.hkl)
+        farthest = int(d.argmin())
+        spacing = self.spacing or mask_spacing(float(d[farthest]))
+        points = float(np.prod(np.array(self.crystal.cell[:3]) / spacing))
+        of_point = SMOOTH_MASK if self.smooth else FLAT_MASK
+        what = f"a solvent mask with a spacing of {spacing:.3g} A, {points:.3g} grid points"
+        if self.spacing is None:
+            h, k, l = self.hkl[farthest]
+            what += f" for {len(d)} reflections to d = {d[farthest]:.3g} A, that of ({h} {k} {l}),"
+        check_memory(of_point.bytes * points, what, force=self.force)
+        few = points > FEW_REFLECTIONS * len(d)
+        longest = LONGEST_FOR_FEW if few else LONGEST
+        check_time(of_point.seconds * points, what, force=self.force, longest=longest)
+        return grid_shape(self.crystal, spacing)
+
+    def check(self) -> None:
+        """Check, before any work, that memory and time suffice for the grid.
+
+        Raises
+        ------
+        MemoryLimitError
+            When the grid needs more memory than there is.
+        TimeLimitError
+            When it is predicted to take longer than an hour, or ten seconds if a few reflections,
+            or a single one far from all others, need such a grid.
+        """
+        if self.given is None:
+            _ = self._shape
 
     def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
         # A uniform mask scatters nothing; its transform would be rounding errors

@@ -21,6 +21,7 @@ from friedel.density.grid import Patch
 from friedel.kernels.grid.smooth_mask import add_bumps, gather_bumps
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.runtime.threads import in_stretches
 from friedel.solvent.flat_mask import MaskParameters, grid_geometry
 from friedel.structure_factors.gradients import Gradients, checked_weights
 
@@ -31,6 +32,9 @@ positions of atoms relative to the grid points."""
 
 WEIGHT = (RADIUS_FACTOR**2 / (RADIUS_FACTOR**2 - 1.0)) ** 3
 """The value of u^3 at the centre of an atom, where the bumps of the kernels are 1."""
+
+TIME_OF_POINT = 2e-9
+"""Rough time (s) per point of a bump, to divide long calls."""
 
 MIN_RADIUS = 1e-6
 """Smallest radius of a bump (Å): it contains at least the grid point at its centre."""
@@ -139,7 +143,12 @@ class SmoothMaskOfAtoms:
         slope *= -np.log(2.0) * WEIGHT * self._probe
         found = np.empty((len(self._mates), 4))
         form, extent, _ = planned.geometry
-        gather_bumps(self._mates, self._radii, form, extent, slope, found)
+
+        def gather_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            gather_bumps(self._mates[some], self._radii[some], form, extent, slope, found[some])
+
+        in_stretches(gather_some, len(found), 1, seconds=self._seconds)
         by_mate = found.reshape(planned.crystal.n_operations, -1, 4)
         occ, frac = np.zeros(len(self.atoms)), np.zeros((len(self.atoms), 3))
         occ[self._counted] = by_mate[:, :, 0].sum(axis=0)
@@ -161,8 +170,19 @@ class SmoothMaskOfAtoms:
         weight = np.tile(WEIGHT * self.atoms.occ[self._counted], crystal.n_operations)
         total = np.zeros(self.planned.shape)
         form, extent, _ = self.planned.geometry
-        add_bumps(self._mates, self._radii, weight, form, extent, total)
+
+        def add_some(first: int, last: int) -> None:
+            some = slice(first, last)
+            add_bumps(self._mates[some], self._radii[some], weight[some], form, extent, total)
+
+        in_stretches(add_some, len(weight), 1, seconds=self._seconds)
         return np.exp2(-total)
+
+    @property
+    def _seconds(self) -> float:
+        """Rough time (s) of adding all bumps."""
+        extent = self.planned.geometry[1]
+        return TIME_OF_POINT * 4.2 * float((self._radii**3).sum()) * extent[0] * extent[1]
 
     @cached_property
     def _counted(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
+from friedel.runtime.limits import check_time
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import refit_error, with_fewest_gaussians
@@ -366,6 +367,7 @@ class Calculator:
             fixed,
             self.factors.post_factor(self.stol2) if self.factors.mott_bethe else None,
             refit_error,
+            self.options.force,
         )
 
     def _planned_with_refits(self, imaginary: np.ndarray) -> GridSum:
@@ -394,6 +396,7 @@ class Calculator:
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
         nothing_to_sum = not self.stol2.any() or not self.atoms.occ.any()
         if asked == "direct" or nothing_to_sum:
+            self._check_direct(direct_seconds)
             return "direct", None
         if asked == "auto" and direct_seconds < PLAN_SECONDS:
             return "direct", None
@@ -403,15 +406,21 @@ class Calculator:
         except AccuracyError:
             if asked == "fft":
                 raise
+            self._check_direct(direct_seconds)
             return "direct", None
         n_terms = n * len(self.crystal.primitive_operations[0])
         # Neither time includes planning, which is already done for the FFT
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
         fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
         if asked == "auto" and direct_seconds <= fft_seconds:
+            self._check_direct(direct_seconds)
             return "direct", None
-        check_memory_for(on_grid.plan)
+        check_memory_for(on_grid.plan, force=self.options.force)
         return "fft", on_grid
+
+    def _check_direct(self, seconds: float) -> None:
+        what = f"direct summation of {len(self.atoms)} atoms at {len(self.hkl)} reflections"
+        check_time(seconds / self.threads, what, force=self.options.force)
 
     @property
     def _asked(self) -> str:

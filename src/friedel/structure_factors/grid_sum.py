@@ -12,6 +12,7 @@ from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.fourier import SymmetrySum
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.runtime.limits import check_time
 from friedel.runtime.memory import check_memory
 
 _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
@@ -43,6 +44,9 @@ class GridSum:
         (n,) factors by which the sums are multiplied to give F; None for 1.
     refit_error
         Relative error of the form factors themselves, for the predicted error.
+    force
+        Whether plans are used that are predicted to take too long or too much memory, or with no
+        digit right.
 
     Attributes
     ----------
@@ -72,12 +76,13 @@ class GridSum:
         fixed: Fixed = FREE,
         factor: np.ndarray | None = None,
         refit_error: float = 0.0,
+        force: bool = False,
     ) -> None:
         self.atoms = atoms
         self._crystal, self._hkl, self._stol2 = crystal, hkl, stol2
         self._form_factors = a, b, f_double_prime
         self._rtol, self._fixed, self._factor = rtol, fixed, factor
-        self._refit_error = refit_error
+        self._refit_error, self._force = refit_error, force
         self._plan_anew(self._accuracy_model(atoms))
         self._latest: GridSum | None = None
         # Prepared when first needed: the plan may not be used because it is slow
@@ -191,10 +196,10 @@ class GridSum:
         model = self._accuracy_model(atoms)
         if not is_kept(model, self.plan, max(self._rtol, SAFETY * self._error_of_sampling)):
             self._plan_anew(model)
-            check_memory_for(self.plan)
+            check_memory_for(self.plan, force=self._force)
 
     def _plan_anew(self, model: AccuracyModel) -> None:
-        plan = cheapest(model, self._rtol, self._fixed)
+        plan = cheapest(model, self._rtol, self._fixed, force=self._force)
         self._error_of_sampling = plan.error
         self.plan = replace(plan, error=float(np.hypot(plan.error, self._refit_error)))
 
@@ -208,12 +213,16 @@ class GridSum:
         return AccuracyModel(self._crystal, atoms, a, b, d_min, self._hkl, self._factor)
 
 
-def check_memory_for(plan: Plan) -> None:
-    """Check that there is enough memory for a plan.
+def check_memory_for(plan: Plan, *, force: bool = False) -> None:
+    """Check that there is enough memory for a plan, and that it is not absurdly slow.
 
     Raises
     ------
     MemoryLimitError
         When the plan needs more memory than there is.
+    TimeLimitError
+        When it is predicted to take longer than an hour with one thread.
     """
-    check_memory(plan.bytes, "a grid of {} x {} x {}".format(*plan.shape))
+    what = "a grid of {} x {} x {}".format(*plan.shape)
+    check_memory(plan.bytes, what, force=force)
+    check_time(plan.seconds, what, force=force)

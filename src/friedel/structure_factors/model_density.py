@@ -75,8 +75,11 @@ def model_density(
     read, numbers, notes = read_for_calculation(model, reading, options)
     warn_of_doubts(read, notes)
     shape = grid_shape(read.crystal, d_min / (2.0 * rate))
-    check_memory(GRID_BYTES * math.prod(shape), "a grid of {} x {} x {}".format(*shape))
+    what, force = "a grid of {} x {} x {}".format(*shape), options.force
+    check_memory(GRID_BYTES * math.prod(shape), what, force=force)
     factors = numbers.factors(read.atoms.scatterers)
     a, b, blur = factors.a, factors.b, options.blur or 0.0
-    sampled = density.sample(read.crystal, read.atoms, a, b, shape, blur=blur, cutoff=cutoff)
+    sampled = density.sample(
+        read.crystal, read.atoms, a, b, shape, blur=blur, cutoff=cutoff, force=force
+    )
     return Grid(symmetrized_sum(sampled, read.crystal), read.crystal)

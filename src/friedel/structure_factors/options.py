@@ -49,6 +49,7 @@ class CalculationKeywords(TypedDict, total=False):
     blur: float | None
     cutoff: float | None
     threads: int | None
+    force: bool
 
 
 class ReadingKeywords(TypedDict, total=False):
@@ -100,6 +101,10 @@ class CalculationOptions:
         ``method="fft"``.
     threads
         Number of threads; by default one for each core that this process may use.
+    force
+        Whether to go on where a calculation is predicted to take more than an hour or more memory
+        than there is, or where with sampling parameters given no digit would be right. These are
+        errors otherwise.
 
     Raises
     ------
@@ -124,6 +129,7 @@ class CalculationOptions:
     blur: float | None = None
     cutoff: float | None = None
     threads: int | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -1,13 +1,14 @@
 """Writing of reflections as text: structure-factor mmCIF, SHELX HKLF, comma-separated values."""
 
 from collections.abc import Iterable, Mapping
-from os import PathLike, fspath
+from os import PathLike
 
 import gemmi
 import numpy as np
 
 from friedel.errors import OutputError, ParameterError
 from friedel.model.crystal import Crystal
+from friedel.runtime.paths import shown
 from friedel.writers.files import check_output, write_text
 from friedel.writers.formats import HKLF_CODES
 from friedel.writers.history import history, text_field
@@ -96,7 +97,7 @@ def write_hklf(
     if sigmas is not None:
         spread = sigmas if code == 3 else 2.0 * amplitudes * sigmas
     if len(hkl) and np.abs(hkl).max() > 999:
-        raise OutputError(f"cannot write {fspath(path)}: HKLF cannot hold indices beyond 999")
+        raise OutputError(f"cannot write {shown(path)}: HKLF cannot hold indices beyond 999")
     rows = [
         f"{h:4d}{k:4d}{l:4d}{_in_width(value)}{_in_width(sigma)}\n"
         for (h, k, l), value, sigma in zip(hkl.tolist(), values, spread, strict=True)

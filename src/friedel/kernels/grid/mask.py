@@ -98,15 +98,15 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
 
 
 @njit(cache=True, nogil=True)
-def map_runs(runs, matrix, shift, nw, bits):
-    """Set the images of runs under an operation that maps rows to rows.
+def map_runs(runs, matrix, shift, nw, bits, begin, end):
+    """Set the images of the runs with begin <= u < end under an operation that maps rows to rows.
 
     In grid steps the operation is p -> matrix p + shift, with matrix[0, 2] = matrix[1, 2] = 0 and
     matrix[2, 2] = 1 or -1.
     """
     row_start, first, last = runs
     nu, nv, _ = bits.shape
-    for u in range(nu):
+    for u in range(begin, end):
         for v in range(nv):
             row = u * nv + v
             if row_start[row] == row_start[row + 1]:
@@ -241,15 +241,15 @@ def in_large_islands(runs, shape, limit):
 
 
 @njit(cache=True, nogil=True)
-def grow_runs(runs, keep, ball, nw, bits):
-    """Set the points within a ball of any point of the kept runs.
+def grow_runs(runs, keep, ball, nw, bits, begin, end):
+    """Set the points within a ball of any point of the kept runs with begin <= u < end.
 
     A row is grown once for all consecutive rows of the ball that have the same length.
     """
     row_start, first, last = runs
     nu, nv, n_words = bits.shape
     grown = np.zeros((1, 1, n_words), np.uint64)
-    for u in range(nu):
+    for u in range(begin, end):
         for v in range(nv):
             i, i_end = row_start[u * nv + v], row_start[u * nv + v + 1]
             if i == i_end:

@@ -108,13 +108,16 @@ def _wanted(h, k, l, metric, stol2_high, number, basis):
 
 
 @njit(cache=True, nogil=True)
-def unique_in_sphere(limits, metric, stol2_high, number, basis):
-    """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0)."""
+def unique_in_sphere(first_h, last_h, limits, metric, stol2_high, number, basis):
+    """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0).
+
+    Those with first_h <= h <= last_h.
+    """
     found = np.empty((0, 3), np.int32)
     # The first pass counts, the second fills, which avoids a list of unknown length.
     for fill in range(2):
         n = 0
-        for h in range(-limits[0], limits[0] + 1):
+        for h in range(first_h, last_h + 1):
             for k in range(-limits[1], limits[1] + 1):
                 first, last = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
                 if fill == 1:
@@ -141,16 +144,14 @@ def is_absent(hkl, rotations, translations):
 
 
 @njit(cache=True, nogil=True)
-def fold_to_asu(hkl, rotations, translations, number, basis):
+def fold_to_asu(hkl, rotations, translations, number, basis, folded, shift, friedel):
     """Equivalent indices in the asymmetric unit, phase shift in 24ths, whether Friedel's law.
 
-    F(h R) = F(h) exp(-2 pi i h.t), so that F(h) = F(h R) exp(+2 pi i h.t).
+    F(h R) = F(h) exp(-2 pi i h.t), so that F(h) = F(h R) exp(+2 pi i h.t). The results are
+    written to `folded` (n, 3) int32, `shift` (n,) int64 and `friedel` (n,) bool, which are zero
+    before.
     """
-    n = len(hkl)
-    folded = np.empty((n, 3), np.int32)
-    shift = np.zeros(n, np.int64)
-    friedel = np.zeros(n, np.bool_)
-    for i in range(n):
+    for i in range(len(hkl)):
         h, k, l = hkl[i]
         for o in range(len(rotations)):
             a, b, c = rotated(hkl, i, rotations, o)
@@ -169,4 +170,3 @@ def fold_to_asu(hkl, rotations, translations, number, basis):
                 shift[i] = -t % TRANSLATION_DENOMINATOR
                 friedel[i] = True
                 break
-    return folded, shift, friedel
