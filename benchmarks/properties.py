@@ -87,7 +87,8 @@ def chantler_everywhere() -> None:
             [[xraydb.f1_chantler(z, ENERGIES), xraydb.f2_chantler(z, ENERGIES)] for z in ELEMENTS]
         )
 
-    # f' of xraydb depends on which energies are asked for together; f'' does not
+    # f' of xraydb depends on which energies are asked for together; near edges both interpolate f''
+    # differently
     difference = np.abs(ours()[:, 1] - theirs()[:, 1]).max()
     report(
         f"Chantler, {len(ELEMENTS)} elements x {N_ENERGIES} energies",

@@ -1,6 +1,7 @@
 """Interpolation of f' and f'' in the tables of Chantler, from the package xraydb."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from operator import index
 
@@ -14,11 +15,15 @@ from friedel.scattering.dispersion.cromer_liberman import FloatOrArray, as_given
 Z_MIN, Z_MAX = 1, 92
 """Atomic numbers of the first and last tabulated element, H and U."""
 
-_NEIGHBOURS = 3
-"""Number of tabulated points on either side of an interval through which its spline passes."""
+_BLOCK = 256
+"""Number of energies whose distances from all edges are in memory at once."""
+
+_EDGE_RISE = 0.01
+"""Relative rise of f'' from row to row that is part of an edge. Errors at rows left out are 2 %
+larger than with all rises, and the time is a quarter."""
 
 _SMALLEST = 1e-99
-"""Replacement for a tabulated f'' of zero (H, He, Li at high energies), which has no logarithm."""
+"""Replacement for a zero of which the logarithm is taken: f'' of H, He, Li at high energies."""
 
 
 def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
@@ -45,78 +50,94 @@ def chantler(z: int, energy: ArrayLike) -> tuple[FloatOrArray, FloatOrArray]:
 
     Notes
     -----
-    f'' is linear in log-log coordinates between tabulated energies. f' is a cubic spline
-    through the seven tabulated points around the energy. Both are what
-    ``xraydb.f1_chantler`` and ``f2_chantler`` give for one energy at a time. For an array xraydb
-    uses one spline for the whole requested range, so that f' at one energy depends on the
-    others, by up to 0.1 electrons next to an edge; here each energy is independent.
+    Between tabulated energies log f'' is a monotone cubic in log E [Fritsch1984]. Of f' the part
+    that follows from each rise of f'' by the Kramers-Kronig relation is calculated, so that the
+    cusp at an edge has its true shape; the rest is smooth and is interpolated by cubics of Akima
+    in log E [Akima1970]. This predicts rows that are left out with a third of the error of cubic
+    splines as in xraydb, which overshoot at edges. The values differ from those of
+    ``xraydb.f1_chantler`` and ``f2_chantler`` near edges only. Moreover, f' of xraydb depends on
+    which energies are asked for together; here each energy is independent.
 
-    Between the two tabulated energies that bracket an edge, 5 to 30 eV apart, f' has a minimum
-    whose depth is not tabulated; the spline may be wrong there by up to 0.7 electrons. The
-    edges are those of free atoms.
+    How f'' rises between the two tabulated energies that bracket an edge is not known, nor is the
+    depth of the minimum of f' there. The edges are those of free atoms.
     """
     z = index(z)
     energies = as_positive(energy, "energy", "eV")
     if not Z_MIN <= z <= Z_MAX:
         raise ElementError(f"got Z = {z}; expected {Z_MIN} to {Z_MAX} for the tables of Chantler")
-    points, _, f2_points = _table(z)
+    points = _table(z)[0]
     outside = energies[(energies < points[0]) | (energies > points[-1])]
     if outside.size:
         raise EnergyError(
             f"got energy = {outside[0]:g} eV; expected {points[0]:g} to {points[-1]:g} eV "
             f"for {element_record(z).symbol} in the tables of Chantler"
         )
-    f2 = np.exp(np.interp(np.log(energies), np.log(points), np.log(f2_points)))
-    interval = np.minimum(np.searchsorted(points, energies, side="right") - 1, len(points) - 2)
-    step = energies - points[interval]
-    cubic, quadratic, linear, constant = _f_prime_pieces(z)[:, interval]
-    f1 = constant + step * (linear + step * (quadratic + step * cubic))
+    f1, f2 = _interpolator(z)(energies)
     return as_given(f1), as_given(f2)
 
 
 @cache
-def _f_prime_pieces(z: int) -> np.ndarray:
-    """(4, n - 1) coefficients of f' in powers of the distance from a tabulated energy, cubic first.
+def _interpolator(z: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    return interpolator(*_table(z))
 
-    Each interval has a spline through its neighbours only: f' has a cusp at every edge, and a
-    spline through all points would oscillate far from it.
+
+def interpolator(
+    energy: np.ndarray, f1: np.ndarray, f2: np.ndarray
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Function of an energy that interpolates a table of f' and f''.
+
+    Parameters
+    ----------
+    energy
+        (n,) energies, eV, strictly increasing.
+    f1, f2
+        (n,) f' and f'' in electrons; f'' is positive.
+
+    Returns
+    -------
+    callable
+        From an array of energies within the table to (f', f''), arrays of its shape.
     """
-    from scipy.interpolate import CubicSpline
+    from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
-    x, y, _ = _table(z)
-    n = len(x)
-    inner = np.arange(_NEIGHBOURS, n - _NEIGHBOURS)
-    window = inner[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)
-    pieces = np.empty((4, n - 1))
-    pieces[:, inner] = _middle_pieces(x[window], y[window])
-    for i in {*range(_NEIGHBOURS), *range(n - _NEIGHBOURS, n - 1)}:
-        first = max(0, i - _NEIGHBOURS)
-        around = slice(first, i + _NEIGHBOURS + 1)
-        pieces[:, i] = CubicSpline(x[around], y[around]).c[:, i - first]
-    return pieces
+    cusps = _cusps(energy, f2)
+    log_energy = np.log(energy)
+    smooth_f1 = Akima1DInterpolator(log_energy, f1 - cusps(energy))
+    log_f2 = PchipInterpolator(log_energy, np.log(f2))
+
+    def interpolate(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        log_at = np.log(at)
+        return smooth_f1(log_at) + cusps(at), np.exp(log_f2(log_at))
+
+    return interpolate
 
 
-def _middle_pieces(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(4, m) coefficients right of the middle of m splines (not-a-knot) through (m, 7) points."""
-    h = np.diff(x, axis=1)
-    slope = np.diff(y, axis=1) / h
-    m, n = x.shape
-    # For the second derivatives: continuous slopes inside, equal third derivatives at the ends
-    matrix, right = np.zeros((m, n, n)), np.zeros((m, n))
-    for i in range(1, n - 1):
-        matrix[:, i, i - 1] = h[:, i - 1]
-        matrix[:, i, i] = 2.0 * (h[:, i - 1] + h[:, i])
-        matrix[:, i, i + 1] = h[:, i]
-        right[:, i] = 6.0 * (slope[:, i] - slope[:, i - 1])
-    for row, i in ((0, 0), (n - 1, n - 3)):
-        matrix[:, row, i] = h[:, i + 1]
-        matrix[:, row, i + 1] = -h[:, i] - h[:, i + 1]
-        matrix[:, row, i + 2] = h[:, i]
-    second = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
-    k = n // 2
-    left_slope = slope[:, k] - h[:, k] * (2.0 * second[:, k] + second[:, k + 1]) / 6.0
-    cubic = (second[:, k + 1] - second[:, k]) / (6.0 * h[:, k])
-    return np.stack([cubic, second[:, k] / 2.0, left_slope, y[:, k]])
+def _cusps(energy: np.ndarray, f2: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Function of an energy: the part of f' that the edges cause, apart from smooth functions.
+
+    Between edges f'' falls with the energy. The sum of its rises at edges, each linear between
+    two rows, is a piecewise linear function with changes of slope c_k at the energies E_k, of
+    which the integral over f''(e) / (E - e) is the sum of c_k (E - E_k) ln|E - E_k|. Here
+    ln|1 - E_k / E| stands for the logarithm: this adds a multiple of ln E, and keeps the terms
+    small.
+    """
+    rises = np.diff(f2)
+    slopes = np.where(rises > _EDGE_RISE * f2[1:], rises, 0.0) / np.diff(energy)
+    changes = np.diff(slopes, prepend=0.0, append=0.0) / np.pi
+    rows = np.flatnonzero(changes)
+    nodes, changes = energy[rows], changes[rows]
+
+    def cusps(at: np.ndarray) -> np.ndarray:
+        values = np.empty(at.size)
+        for start in range(0, at.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            energies = at.ravel()[block, None]
+            distance = energies - nodes
+            distance *= np.log(np.abs(distance) / energies + _SMALLEST) * changes
+            values[block] = distance.sum(axis=1)
+        return values.reshape(at.shape)
+
+    return cusps
 
 
 @cache
