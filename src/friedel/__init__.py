@@ -14,7 +14,7 @@ Names are looked up when first used, so that importing friedel costs next to not
 from importlib import import_module
 from typing import Any
 
-from friedel.compat import __all__ as _GEMMI_NAMES, old_paths
+from friedel.compat import REFUSED as _REFUSED, __all__ as _GEMMI_NAMES, old_paths
 from friedel.runtime.address_space import check_address_space
 
 _ONE_LINE_INTERFACE = {
@@ -118,7 +118,8 @@ def __getattr__(name: str) -> Any:
     elif name in _GEMMI_NAMES:
         module, attribute = "friedel.compat", name
     else:
-        raise AttributeError(f"module 'friedel' has no attribute {name!r}")
+        why = f": {_REFUSED[name]}" if name in _REFUSED else ""
+        raise AttributeError(f"module 'friedel' has no attribute {name!r}{why}")
     value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value

@@ -322,6 +322,38 @@ def test_small_structures_agree_with_gemmi(shared_data, name):
         assert abs(value - expected) < 1e-5 * max(abs(expected), 1.0)
 
 
+def test_a_changed_model_is_converted_again():
+    """The atoms are kept between calls; gemmi's models can be changed in place."""
+    model = make_model(make_atom(), make_atom("Fe", xyz=(3, 1, 5)), make_atom("O", xyz=(0, 4, 2)))
+    theirs, ours = both("StructureFactorCalculatorX", CELL)
+    atom = model[0][0][1]
+
+    def moved():
+        atom.pos = gemmi.Position(2, 2, 2)
+
+    def removed():
+        del model[0][0][2]
+
+    changes = {
+        "pos": moved,
+        "x": lambda: setattr(atom.pos, "x", 2.5),
+        "occ": lambda: setattr(atom, "occ", 0.5),
+        "b_iso": lambda: setattr(atom, "b_iso", 50.0),
+        "element": lambda: setattr(atom, "element", gemmi.Element("S")),
+        "aniso": lambda: setattr(atom, "aniso", gemmi.SMat33f(0.3, 0.4, 0.2, 0.01, 0, 0)),
+        "u12": lambda: setattr(atom.aniso, "u12", 0.1),
+        "removed": removed,
+    }
+    before = ours.calculate_sf_from_model(model, (1, 2, 3))
+    for change in changes.values():
+        change()
+        value = ours.calculate_sf_from_model(model, (1, 2, 3))
+        assert_close(value, theirs.calculate_sf_from_model(model, (1, 2, 3)))
+        assert value != before
+        assert ours.calculate_sf_from_model(model, (1, 2, 3)) == value
+        before = value
+
+
 def test_a_structure_brings_its_symmetry(shared_data):
     structure = gemmi.read_structure(str(shared_data / "models" / "5cvz_final.pdb"))
     values = [

@@ -30,6 +30,7 @@ def steps() -> Iterator[Job]:
     yield "few reflections", _few_reflections((crystal, _atoms(True)))
     crystal = Crystal.from_triplets(*CELLS["right angles"])
     yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
+    yield "density on a grid of gemmi", lambda: _on_float_grid(crystal, _atoms(True))
     for solvent in ("smooth", "flat", "babinet"):
         yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
     for search in (False, True):
@@ -49,6 +50,17 @@ def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
         warnings.simplefilter("ignore", FriedelWarning)  # warnings about the made-up data
         for _, job in progress(list(steps())):
             job()
+
+
+def _on_float_grid(crystal: Crystal, atoms: Atoms) -> None:
+    """Few atoms, which are added to the grid itself, and many."""
+    from friedel.compat.density import DensityCalculatorX
+
+    calculator = DensityCalculatorX()
+    calculator.d_min = D_MIN
+    calculator.grid.setup_from(crystal)
+    calculator.put_model_density_on_grid(Atoms.from_labels(["C"], np.full((1, 3), 0.1), 1.0, 20.0))
+    calculator.put_model_density_on_grid(atoms)
 
 
 def _atoms(anisotropic: bool) -> Atoms:

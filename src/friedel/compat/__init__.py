@@ -1,11 +1,15 @@
 """gemmi-compatible interface: gemmi's names for scattering, on this package's engine.
 
-``import friedel as gemmi`` runs the examples of gemmi's page on scattering. The modules here
-compute nothing, they only translate arguments and results. Readers and models are gemmi's own.
+``import friedel as gemmi`` runs the examples of gemmi's page on scattering, and scripts that go on
+from there. The modules here compute nothing, they only translate arguments and results. Grids,
+AsuData and elements are subclasses of gemmi's; readers, models and all that computes no scattering
+are gemmi's own.
 """
 
 from importlib import import_module
 from typing import Any
+
+from friedel.compat.handed_through import NAMES as NAMES, REFUSED as REFUSED
 
 _HOMES = {
     "friedel.compat.addends": ("Addends",),
@@ -18,9 +22,17 @@ _HOMES = {
         "IT92_set_ignore_charge",
         "Neutron92",
         "WK95Coef",
+        "mott_bethe_const",
         "restore_tables",
+        "set_custom_form_factors",
     ),
-    "friedel.compat.density": ("DensityCalculatorE", "DensityCalculatorN", "DensityCalculatorX"),
+    "friedel.compat.density": (
+        "DensityCalculatorC",
+        "DensityCalculatorE",
+        "DensityCalculatorN",
+        "DensityCalculatorX",
+        "DensityCalculatorZ",
+    ),
     "friedel.compat.direct": (
         "StructureFactorCalculatorE",
         "StructureFactorCalculatorN",
@@ -29,62 +41,32 @@ _HOMES = {
     "friedel.compat.element": ("Element",),
     "friedel.compat.masks": ("AtomicRadiiSet", "SolventMasker"),
     "friedel.compat.scaling": ("Scaling",),
-    "friedel.compat.reciprocal_grid": ("ComplexAsuData", "transform_map_to_f_phi"),
+    "friedel.compat.asu_data": ("ComplexAsuData",),
+    "friedel.compat.transforms": ("transform_f_phi_grid_to_map", "transform_map_to_f_phi"),
     "friedel.compat.float_grid": ("FloatGrid",),
-    "gemmi": (
-        "Atom",
-        "Ccp4Map",
-        "Chain",
-        "FloatAsuData",
-        "FlatStructure",
-        "Fractional",
-        "GroupOps",
-        "Model",
-        "Mtz",
-        "NcsOp",
-        "Op",
-        "Position",
-        "ReflnBlock",
-        "Residue",
-        "SMat33d",
-        "SMat33f",
-        "SmallStructure",
-        "SpaceGroup",
-        "Structure",
-        "Transform",
-        "UnitCell",
-        "ValueSigmaAsuData",
-        "as_refln_blocks",
-        "cif",
-        "find_spacegroup_by_name",
-        "find_spacegroup_by_number",
-        "make_small_structure_from_block",
-        "make_structure_from_block",
-        "read_ccp4_map",
-        "read_mtz_file",
-        "read_pdb",
-        "read_pdb_string",
-        "read_small_structure",
-        "read_structure",
-    ),
 }
 
 _RENAMED = {
+    "ExpSum5": ("friedel.compat.coefficients", "ExpSum"),
     "ReciprocalComplexGrid": ("friedel.compat.reciprocal_grid", "ReciprocalGrid"),
     "hc": ("friedel.constants", "HC"),
 }
 
 _SOURCES = _RENAMED | {name: (home, name) for home, names in _HOMES.items() for name in names}
+_FROM_GEMMI = frozenset(NAMES)
 
-__all__ = sorted(_SOURCES)
+__all__ = sorted([*_SOURCES, *_FROM_GEMMI])
 
 
 def __getattr__(name: str) -> Any:
-    try:
+    if name in _FROM_GEMMI:
+        value = getattr(import_module("friedel.gemmi_package").gemmi, name)
+    elif name in _SOURCES:
         module, attribute = _SOURCES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = getattr(import_module(module), attribute)
+        value = getattr(import_module(module), attribute)
+    else:
+        why = f": {REFUSED[name]}" if name in REFUSED else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{why}")
     globals()[name] = value
     return value
 

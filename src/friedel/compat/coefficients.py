@@ -14,6 +14,7 @@ import numpy as np
 
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.compat.symbols import as_symbol
+from friedel.constants import MOTT_BETHE
 from friedel.errors import ElementError, ParameterError
 from friedel.model.elements import element_record, is_label, make_label, parse_label
 from friedel.scattering.formfactors import FormFactorTable, GaussianSum, form_factor_table
@@ -251,10 +252,57 @@ def IT92_normalize() -> None:
         coef.set_coefs([*(factor * a for a in coef.a), *coef.b, factor * coef.c])
 
 
+_CUSTOM: list[GaussianSum] = []
+"""Form factors of each atom's own, by serial number."""
+
+
+def set_custom_form_factors(coefs: Iterable[Sequence[float]]) -> None:
+    """Set the form factors that :class:`DensityCalculatorC` uses, one per serial number from 0.
+
+    Parameters
+    ----------
+    coefs
+        For each form factor the amplitudes a of five Gaussians and their exponents b (Å^2).
+
+    Raises
+    ------
+    ParameterError
+        For a wrong number of coefficients, or one that is not finite.
+    """
+    sums = []
+    for listed in coefs:
+        coef = C4322Coef()
+        coef.set_coefs(listed)
+        sums.append(coef.gaussian_sum)
+    _CUSTOM[:] = sums
+
+
+def custom_form_factor(serial: int) -> GaussianSum:
+    """The form factor of the atom with this serial number.
+
+    Raises
+    ------
+    ParameterError
+        When none was set for it.
+    """
+    if not 0 <= serial < len(_CUSTOM):
+        raise ParameterError(
+            f"got an atom with serial number {serial}, expected less than the {len(_CUSTOM)} form "
+            "factors of set_custom_form_factors()"
+        )
+    return _CUSTOM[serial]
+
+
+def mott_bethe_const() -> float:
+    """1 / (2 pi^2 a0), 1/Å, of the Mott-Bethe formula with 1/d^2."""
+    return 4.0 * MOTT_BETHE
+
+
 def restore_tables() -> None:
     """Undo every change to coefficients and to `ignore_charge`."""
     for live in (IT92, WK95, C4322, NEUTRON92):
         live.restore()
+    _CUSTOM.clear()
 
 
 def _as_given(values: np.ndarray) -> Any:

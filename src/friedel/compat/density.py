@@ -1,4 +1,4 @@
-"""Density on a grid with gemmi's interface: DensityCalculatorX, E and N."""
+"""Density on a grid with gemmi's interface: DensityCalculatorX, E, N, C and Z."""
 
 import math
 from collections.abc import Sequence
@@ -7,17 +7,25 @@ from typing import Any, ClassVar
 import numpy as np
 
 from friedel.compat.addends import Addends
-from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
-from friedel.compat.float_grid import FloatGrid
+from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable, custom_form_factor
+from friedel.compat.float_grid import (
+    FloatGrid,
+    checked_order,
+    crystal_of_grid,
+    symmetrize_sum,
+)
 from friedel.compat.models import atoms_of_atom, atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE, U_TO_B
 from friedel.density import density
 from friedel.density.atoms_on_grid import check_widths
+from friedel.density.grid import grid_shape
 from friedel.density.radii import radius_at_level
 from friedel.errors import AtomsError, ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.elements import parse_label
 from friedel.scattering.formfactors import scattering_factors
 
 REFMAC_BLUR = U_TO_B / 1.1
@@ -43,7 +51,8 @@ class _DensityCalculator(PrintsAsGemmi):
     addends
         Numbers added to the form factors of elements.
     grid
-        The :class:`~friedel.compat.float_grid.FloatGrid` with the density.
+        The :class:`~friedel.compat.float_grid.FloatGrid` with the density. A ``gemmi.FloatGrid``
+        can be assigned; the density is then put there.
     """
 
     _live: ClassVar[LiveTable]
@@ -55,7 +64,19 @@ class _DensityCalculator(PrintsAsGemmi):
         self.blur = 0.0
         self.cutoff = 1e-5
         self.addends = Addends()
-        self.grid = FloatGrid()
+        self._grid: gemmi.FloatGrid = FloatGrid()
+
+    @property
+    def grid(self) -> Any:
+        """The grid with the density."""
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: gemmi.FloatGrid) -> None:
+        if not isinstance(grid, gemmi.FloatGrid):
+            raise ParameterError(f"got {type(grid).__name__}, expected a FloatGrid")
+        checked_order(grid)
+        self._grid = grid
 
     def set_grid_cell_and_spacegroup(self, structure: Any) -> None:
         """Give the grid the cell and space group of a structure."""
@@ -73,7 +94,8 @@ class _DensityCalculator(PrintsAsGemmi):
         """
         spacing = self._spacing()
         if spacing > 0:
-            self.grid.set_size_from_spacing(spacing)
+            self.grid.set_size(*grid_shape(self._crystal(), spacing))
+            self.grid.fill(0.0)
         elif self.grid.point_count:
             self.grid.fill(0.0)
         else:
@@ -89,17 +111,17 @@ class _DensityCalculator(PrintsAsGemmi):
         ParameterError
             When an atom has no finite density; a blur helps.
         """
-        self._add(atoms_of_model(self._crystal(), model))
+        self._add(*self._scattering(atoms_of_model(self._crystal(), model), model))
 
     def put_model_density_on_grid(self, model: Any) -> None:
         """The density of the crystal: initialize the grid, add the model, apply the symmetry."""
         self.initialize_grid()
         self.add_model_density_to_grid(model)
-        self.grid.symmetrize_sum()
+        symmetrize_sum(self.grid)
 
     def add_atom_density_to_grid(self, atom: Any) -> None:
         """Add one ``gemmi.Atom``, without symmetry mates."""
-        self._add(atoms_of_atom(self._crystal(), atom))
+        self._add(*self._scattering(atoms_of_atom(self._crystal(), atom), atom))
 
     def add_c_contribution_to_grid(self, atom: Any, c: float) -> None:
         """Add a point scatterer of form factor `c` with the atom's position, ADP and occupancy."""
@@ -108,8 +130,7 @@ class _DensityCalculator(PrintsAsGemmi):
 
     def estimate_radius(self, atom: Any) -> float:
         """Distance in Å at which the density of an atom of full occupancy falls to `cutoff`."""
-        atoms = atoms_of_atom(_NO_CELL, atom)
-        a, b = self._coefficients(atoms)
+        atoms, a, b = self._scattering(atoms_of_atom(_NO_CELL, atom), atom)
         check_widths(atoms, b, self.blur)
         widths = b + atoms.b_eigenvalues[:, 2:] + self.blur
         amplitude = np.abs(a) * (4.0 * np.pi / widths) ** 1.5
@@ -134,7 +155,8 @@ class _DensityCalculator(PrintsAsGemmi):
         """
         spacing = self._spacing()
         if spacing == 0 and self.grid.point_count:
-            spacing = min(self.grid.spacing)
+            shape = np.array(self.grid.shape)
+            spacing = float((1.0 / (self._crystal().reciprocal_lengths * shape)).min())
         if spacing == 0:
             raise ParameterError("set d_min, or the size of the grid, before the blur is derived")
         atoms = atoms_of_model(_NO_CELL, model)
@@ -166,20 +188,23 @@ class _DensityCalculator(PrintsAsGemmi):
         return self.d_min / (2.0 * self.rate)
 
     def _crystal(self) -> Crystal:
-        return self.grid.crystal
+        return crystal_of_grid(self.grid)
 
-    def _coefficients(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
+    def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
+        """The atoms, and (n_kinds, n_terms) a and b of their form factors.
+
+        `source` is the ``gemmi.Model`` or ``gemmi.Atom`` that the atoms are from.
+        """
+        del source
         factors = scattering_factors(
             atoms.scatterers,
             self._source,
             form_factors=self._live.sums(atoms.scatterers),
             addends=self.addends.values,
         )
-        return factors.a, factors.b
+        return atoms, factors.a, factors.b
 
-    def _add(self, atoms: Atoms, a: np.ndarray | None = None, b: np.ndarray | None = None) -> None:
-        if a is None or b is None:
-            a, b = self._coefficients(atoms)
+    def _add(self, atoms: Atoms, a: np.ndarray, b: np.ndarray) -> None:
         if not self.grid.point_count:
             raise ParameterError("the grid has no size yet: call initialize_grid()")
         density.add_atoms(
@@ -203,3 +228,32 @@ class DensityCalculatorN(_DensityCalculator):
     """Neutron scattering-length density [Sears1992], fm/Å^3."""
 
     _live, _source = NEUTRON92, "neutron"
+
+
+class DensityCalculatorC(_DensityCalculator):
+    """Density by form factors of each atom's own, see :func:`set_custom_form_factors`.
+
+    The serial number of an atom is its place in the list, from 0. Addends do not count, as in
+    gemmi.
+    """
+
+    def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
+        if isinstance(source, gemmi.Model):
+            serials = [cra.atom.serial for cra in source.all()]
+        elif isinstance(source, gemmi.Atom):
+            serials = [source.serial]
+        else:
+            raise AtomsError(f"got {type(source).__name__}, expected a gemmi.Model with serials")
+        listed, kind = np.unique(serials, return_inverse=True)
+        sums = [custom_form_factor(serial) for serial in listed.tolist()]
+        a, b = (np.array([getattr(s, name) for s in sums]) for name in "ab")
+        return atoms.replace(kind=kind, scatterers=("X",) * len(listed)), a, b
+
+
+class DensityCalculatorZ(_DensityCalculator):
+    """Density of the addends alone, as of point charges after :meth:`Addends.subtract_z`."""
+
+    def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
+        del source
+        addends = [self.addends.get(parse_label(label)[0]) for label in atoms.scatterers]
+        return atoms, np.array(addends)[:, None], np.zeros((len(addends), 1))

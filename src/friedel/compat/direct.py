@@ -7,7 +7,7 @@ import numpy as np
 from friedel import direct
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
-from friedel.compat.models import atoms_of_model, atoms_of_small_structure, symmetry_of
+from friedel.compat.models import KeptAtoms, atoms_of_small_structure, symmetry_of
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE
 from friedel.errors import ParameterError
@@ -38,6 +38,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
     def __init__(self, cell: Any) -> None:
         self._crystal, self._ncs = symmetry_of(cell)
         self.addends = Addends()
+        self._atoms = KeptAtoms()
         self._stol2: np.ndarray | None = None
 
     def calculate_sf_from_model(self, model: Any, hkl: Any) -> Any:
@@ -58,7 +59,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         ElementError
             When an element has no form factor.
         """
-        return self._sum(atoms_of_model(self._crystal, model), hkl)
+        return self._sum(self._atoms.of_model(self._crystal, model), hkl)
 
     def calculate_sf_from_small_structure(self, small: Any, hkl: Any) -> Any:
         """F of a ``gemmi.SmallStructure``, as :meth:`calculate_sf_from_model`.
@@ -75,7 +76,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         only_h
             Sum over hydrogen (and deuterium) only.
         """
-        atoms = atoms_of_model(self._crystal, model)
+        atoms = self._atoms.of_model(self._crystal, model)
         z = np.array([float(element_record(symbol).atomic_number) for symbol in atoms.symbols])
         charge = -np.where(z == 1.0, z, 0.0) if only_h else -z
         return self._sum(atoms, hkl, charge)

@@ -14,16 +14,15 @@ from friedel.compat.coefficients import (
 )
 from friedel.compat.symbols import as_symbol
 from friedel.data import table
+from friedel.gemmi_package import gemmi
 from friedel.model.elements import element_record
 
-DEUTERIUM_ORDINAL = 119
-"""Number used for D where it must differ from H, as in gemmi."""
 
-_METAL_RANGES = ((3, 4), (11, 13), (19, 32), (37, 51), (55, 84), (87, 116))
-
-
-class Element:
+class Element(gemmi.Element):
     """A chemical element, deuterium ``"D"`` or the unknown element ``"X"``.
+
+    It is a ``gemmi.Element`` too, so that ``atom.element = Element("C")`` works. What an atom then
+    returns as its `element` is gemmi's own object with gemmi's tables.
 
     Parameters
     ----------
@@ -40,18 +39,10 @@ class Element:
 
     def __init__(self, symbol_or_number: Any) -> None:
         self._record = element_record(as_symbol(symbol_or_number))
+        super().__init__(self._record.symbol)
 
-    def __repr__(self) -> str:
-        return f"gemmi.Element('{self.symbol}')"  # gemmi's own text, see PrintsAsGemmi
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Element) or _is_gemmi_element(other):
-            return self.symbol == other.name  # type: ignore[attr-defined]
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        # gemmi's, as equal objects need equal hashes
-        return DEUTERIUM_ORDINAL if self.symbol == "D" else self.atomic_number
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Element, (self.symbol,)
 
     @property
     def symbol(self) -> str:
@@ -84,7 +75,7 @@ class Element:
         return float(next(r["vdw"] for r in table("solvent_radii") if r["symbol"] == self.symbol))
 
     @property
-    def covalent_r(self) -> float | None:
+    def covalent_r(self) -> float | None:  # type: ignore[override]
         """Covalent radius [Cordero2008], Å; None beyond Cm and for X.
 
         gemmi 0.7 has the radii of Lu and Hf interchanged, and values of other origin beyond Cm.
@@ -99,12 +90,7 @@ class Element:
         return self.atomic_number == 1
 
     @property
-    def is_metal(self) -> bool:
-        """Whether the element is a metal, counting Ge, Sb and Po, as in gemmi."""
-        return any(first <= self.atomic_number <= last for first, last in _METAL_RANGES)
-
-    @property
-    def it92(self) -> IT92Coef | None:
+    def it92(self) -> IT92Coef | None:  # type: ignore[override]
         """X-ray form factor of the neutral atom, one shared object; None where absent."""
         return IT92.exact(self.symbol)  # type: ignore[return-value]
 
@@ -114,15 +100,11 @@ class Element:
         return WK95.exact(self.symbol)  # type: ignore[return-value]
 
     @property
-    def c4322(self) -> C4322Coef | None:
+    def c4322(self) -> C4322Coef | None:  # type: ignore[override]
         """Electron form factor of the neutral atom; None where absent."""
         return C4322.exact(self.symbol)  # type: ignore[return-value]
 
     @property
-    def neutron92(self) -> Neutron92 | None:
+    def neutron92(self) -> Neutron92 | None:  # type: ignore[override]
         """Neutron scattering length; None where absent."""
         return NEUTRON92.exact(self.symbol)  # type: ignore[return-value]
-
-
-def _is_gemmi_element(other: object) -> bool:
-    return type(other).__module__.startswith("gemmi") and type(other).__name__ == "Element"

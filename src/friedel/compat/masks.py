@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from friedel.compat.float_grid import FloatGrid
+from friedel.compat.float_grid import checked_order, crystal_of_grid
 from friedel.compat.models import atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.errors import ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.solvent.flat_mask import MaskParameters, solvent_mask
 
 
@@ -60,12 +61,20 @@ class SolventMasker(PrintsAsGemmi):
     ignore_zero_occupancy_atoms: bool
 
     def __init__(self, choice: Any, constant_r: float = 0.0) -> None:
-        self.ignore_hydrogen = True
-        self.ignore_zero_occupancy_atoms = True
         self.set_radii(choice, constant_r)
 
+    @property
+    def use_atom_occupancy(self) -> bool:
+        """False: masks here are of whole atoms. Setting it to True is an error."""
+        return False
+
+    @use_atom_occupancy.setter
+    def use_atom_occupancy(self, value: bool) -> None:
+        if value:
+            raise ParameterError("masks weighted by occupancy are not available: got True")
+
     def set_radii(self, choice: Any, constant_r: float = 0.0) -> None:
-        """Choose a set of radii, with its probe, shrinkage and island volume.
+        """Choose a set of radii, and reset all parameters to those of the set.
 
         Raises
         ------
@@ -78,17 +87,18 @@ class SolventMasker(PrintsAsGemmi):
             raise ParameterError(f"unknown set of radii {choice!r}: expected one of {known}")
         self.atomic_radii_set = AtomicRadiiSet[name]
         self.constant_r = constant_r
+        self.ignore_hydrogen = self.ignore_zero_occupancy_atoms = True
         defaults = MaskParameters.for_radii(_ENGINE_NAMES[self.atomic_radii_set])
         self.rprobe, self.rshrink = defaults.r_probe, defaults.r_shrink
         self.island_min_volume = defaults.island_min_volume
 
-    def put_mask_on_float_grid(self, grid: FloatGrid, model: Any) -> None:
+    def put_mask_on_float_grid(self, grid: gemmi.FloatGrid, model: Any) -> None:
         """Set the grid to 1 in the solvent and 0 elsewhere.
 
         Parameters
         ----------
         grid
-            Grid with cell, symmetry and size.
+            Grid of friedel or gemmi with cell, symmetry and size.
         model
             ``gemmi.Model``.
 
@@ -99,9 +109,15 @@ class SolventMasker(PrintsAsGemmi):
         CellError
             When the grid has no unit cell.
         """
-        grid.array[...] = self._mask(grid, model, self._parameters())
+        mask = self._mask(grid, model, self._parameters())
+        grid.fill(0)  # gives a grid with copied metadata its values
+        grid.array[...] = mask
 
-    def set_to_zero(self, grid: FloatGrid, model: Any) -> None:
+    def put_mask_on_int8_grid(self, grid: gemmi.Int8Grid, model: Any) -> None:
+        """Do as :meth:`put_mask_on_float_grid` with a ``gemmi.Int8Grid``."""
+        self.put_mask_on_float_grid(grid, model)  # type: ignore[arg-type]
+
+    def set_to_zero(self, grid: gemmi.FloatGrid, model: Any) -> None:
         """Set the grid to 0 within radius + rprobe of the atoms, and leave the rest as it is."""
         near = replace(self._parameters(), r_shrink=0.0, island_min_volume=0.0)
         grid.array[self._mask(grid, model, near) == 0] = 0
@@ -117,8 +133,10 @@ class SolventMasker(PrintsAsGemmi):
             self.ignore_zero_occupancy_atoms,
         )
 
-    def _mask(self, grid: FloatGrid, model: Any, parameters: MaskParameters) -> np.ndarray:
+    def _mask(self, grid: Any, model: Any, parameters: MaskParameters) -> np.ndarray:
         if not grid.point_count:
             raise ParameterError("the grid has no size: call setup_from() with a spacing")
-        crystal = grid.crystal
-        return solvent_mask(crystal, atoms_of_model(crystal, model), grid.shape, parameters)
+        checked_order(grid)
+        crystal = crystal_of_grid(grid)
+        shape = (grid.nu, grid.nv, grid.nw)
+        return solvent_mask(crystal, atoms_of_model(crystal, model), shape, parameters)

@@ -53,6 +53,8 @@ MOVED = {
     "friedel.fourier": (
         "friedel.density.fourier",
         "friedel.compat.reciprocal_grid",
+        "friedel.compat.asu_data",
+        "friedel.compat.transforms",
     ),
     "friedel.friedel_pairs": ("friedel.reflections.friedel_pairs",),
     "friedel.gradients": ("friedel.structure_factors.gradients",),

@@ -1,19 +1,22 @@
-"""Structure factors on a grid and in an asymmetric unit, with gemmi's interface."""
+"""Structure factors on the grid of a discrete Fourier transform, with gemmi's interface."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.compat.float_grid import FloatGrid
+from friedel.compat.float_grid import checked_order, crystal_of_grid, take_crystal
 from friedel.constants import MOTT_BETHE
-from friedel.errors import CellError, ReflectionsError, ResolutionError
+from friedel.errors import ParameterError, ReflectionsError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
-from friedel.reflections.reflections import Reflections
+
+if TYPE_CHECKING:
+    from friedel.compat.asu_data import ComplexAsuData
 
 
-def half_transform(density: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Real-to-complex discrete Fourier transform, l >= 0, sign exp(-2 pi i h.x), not scaled."""
-    import scipy.fft
-
-    return scipy.fft.rfftn(density, workers=threads)
+class OutsideGridError(ReflectionsError, IndexError):
+    """Miller indices that a grid does not hold: gemmi raises IndexError for them."""
 
 
 class ReciprocalGrid:
@@ -21,25 +24,77 @@ class ReciprocalGrid:
 
     Parameters
     ----------
-    array
-        (nu, nv, nw) complex F at h, k, l modulo the size; with `half_l` only l >= 0.
-    crystal
-        Cell and symmetry.
+    *size
+        Nothing, three sizes, or a (nu, nv, nw) complex array of F at h, k, l modulo the size,
+        and then cell and symmetry: a `Crystal`, or a ``gemmi.UnitCell`` and a
+        ``gemmi.SpaceGroup``.
+    cell, spacegroup
+        The same by name.
+    half_l
+        Whether the array holds only l >= 0.
     nw_real
-        Number of real-space points along c.
+        Number of real-space points along c; by default the largest even one with `half_l`.
+    axis_order
+        ``gemmi.AxisOrder``.
+
+    Attributes
+    ----------
+    array
+        The values: complex128 if a transform calculated them, complex64 if only sizes were given.
+    unit_cell, spacegroup
+        gemmi's objects.
     """
 
+    _taken: Any = None
+
     def __init__(
-        self, array: np.ndarray, crystal: Crystal | None, *, half_l: bool, nw_real: int
+        self,
+        *size: Any,
+        cell: Any = None,
+        spacegroup: Any = None,
+        half_l: bool = False,
+        nw_real: int | None = None,
+        axis_order: Any = gemmi.AxisOrder.XYZ,
     ) -> None:
-        self.array = array
-        self.crystal = crystal
-        self.half_l = half_l
-        self._nw_real = nw_real
+        self.unit_cell, self.spacegroup = gemmi.UnitCell(), None
+        self.half_l, self.axis_order = half_l, axis_order
+        if 1 <= len(size) <= 3 and np.ndim(size[0]):
+            self.array = np.asarray(size[0])
+            cell, spacegroup = [*size[1:], *(cell, spacegroup)[len(size) - 1 :]]
+        elif len(size) in (0, 3):
+            self.array = np.zeros(size or (0, 0, 0), np.complex64, order="F")
+        if len(size) not in (0, 1, 2, 3) or self.array.ndim != 3:
+            raise ParameterError(f"a grid takes no size, an array or three sizes; got {size!r}")
+        self._nw_real = nw_real or (2 * (self.nw - 1) if half_l else self.nw)
+        if isinstance(cell, Crystal):
+            take_crystal(self, cell)
+        elif cell is not None:
+            self.unit_cell = cell
+        if spacegroup is not None:
+            self.spacegroup = spacegroup
 
     def __repr__(self) -> str:
         # gemmi's own text: examples written for it print the same here
-        return "<gemmi.ReciprocalComplexGrid({}, {}, {})>".format(*self.array.shape)
+        return "<gemmi.ReciprocalComplexGrid({}, {}, {})>".format(*self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is None:
+            return np.asarray(self.array, dtype)
+        return np.array(self.array, dtype, copy=copy)
+
+    def __iter__(self) -> "Iterator[GridPoint]":
+        return (self.index_to_point(i) for i in range(self.point_count))
+
+    @property
+    def crystal(self) -> Crystal:
+        """Cell and symmetry.
+
+        Raises
+        ------
+        CellError
+            When the grid has none.
+        """
+        return crystal_of_grid(self)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -47,15 +102,61 @@ class ReciprocalGrid:
         nu, nv, nw = self.array.shape
         return nu, nv, nw
 
+    @property
+    def nu(self) -> int:
+        """Size of the stored array along the first axis."""
+        return self.array.shape[0]
+
+    @property
+    def nv(self) -> int:
+        """Size of the stored array along the second axis."""
+        return self.array.shape[1]
+
+    @property
+    def nw(self) -> int:
+        """Size of the stored array along the third axis."""
+        return self.array.shape[2]
+
+    @property
+    def point_count(self) -> int:
+        """Number of stored values."""
+        return self.array.size
+
+    def fill(self, value: complex) -> None:
+        """Set all values."""
+        self.array.fill(value)
+
+    def sum(self) -> complex:
+        """Sum of the stored values."""
+        return complex(self.array.sum(dtype=np.complex128))
+
     def get_value(self, h: int, k: int, l: int) -> complex:
         """F(hkl); indices outside of the grid are an error.
 
         Raises
         ------
         ReflectionsError
-            When the indices are outside of the grid.
+            When the indices are outside of the grid. It is an IndexError too.
         """
         return complex(self.values(np.array([[h, k, l]]))[0])
+
+    def get_value_or_zero(self, h: int, k: int, l: int) -> complex:
+        """F(hkl), or 0 outside of the grid."""
+        try:
+            return self.get_value(h, k, l)
+        except OutsideGridError:
+            return 0j
+
+    def set_value(self, h: int, k: int, l: int, value: complex) -> None:
+        """Set F(hkl), and not F of its Friedel mate or of equivalent reflections.
+
+        Raises
+        ------
+        ReflectionsError
+            When the indices are outside of the grid.
+        """
+        (index,), (friedel,) = self._places(np.array([[h, k, l]]))
+        self.array[tuple(index)] = np.conj(value) if friedel else value
 
     def values(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) complex F at reflections (n, 3).
@@ -64,21 +165,86 @@ class ReciprocalGrid:
         ------
         ReflectionsError
             When some indices are outside of the grid.
+        ParameterError
+            When the grid is stored in the order z, y, x.
         """
-        hkl = np.asarray(hkl, np.int64)
-        limits = np.array([*self.array.shape[:2], self._nw_real]) // 2
-        outside = (np.abs(hkl) > limits).any(axis=1)
-        if outside.any():
-            first = tuple(int(x) for x in hkl[outside][0])
-            raise ReflectionsError(
-                f"reflection {first} is outside of the grid, which holds up to {tuple(limits)}"
-            )
-        friedel = self.half_l & (hkl[:, 2] < 0)
-        index = np.where(friedel[:, None], -hkl, hkl) % np.array(
-            [*self.array.shape[:2], self._nw_real]
-        )
+        index, friedel = self._places(hkl)
         values = self.array[index[:, 0], index[:, 1], index[:, 2]]
         return np.where(friedel, np.conj(values), values)
+
+    def get_value_by_hkl(
+        self,
+        hkl: np.ndarray,
+        unblur: float = 0.0,
+        mott_bethe: bool = False,
+        mott_bethe_000: complex = 0.0,
+    ) -> np.ndarray:
+        """(n,) complex F at reflections (n, 3), corrected for blur.
+
+        Parameters
+        ----------
+        unblur
+            B (Å^2) that was added to the atoms, whose effect on F is removed.
+        mott_bethe
+            Multiply by the Mott-Bethe factor, for densities of f_x - Z.
+        mott_bethe_000
+            The value at (0, 0, 0) then.
+
+        Raises
+        ------
+        ReflectionsError
+            When some indices are outside of the grid.
+        """
+        hkl = np.asarray(hkl)
+        values = self.values(hkl)
+        if not (unblur or mott_bethe):
+            return values
+        stol2 = self.crystal.stol2(hkl)
+        values = without_blur(values, stol2, unblur, mott_bethe)
+        if mott_bethe:
+            values[stol2 == 0] = mott_bethe_000
+        return values
+
+    def _places(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3) array indices of reflections, and (n,) whether they hold the Friedel mates."""
+        checked_order(self)
+        hkl = np.asarray(hkl, np.int64)
+        size = np.array([self.nu, self.nv, self._nw_real])
+        outside = (np.abs(hkl) > size // 2).any(axis=1)
+        if outside.any():
+            first = tuple(int(x) for x in hkl[outside][0])
+            largest = tuple(int(x) for x in size // 2)
+            raise OutsideGridError(
+                f"reflection {first} is outside of the grid, which holds up to {largest}"
+            )
+        friedel = self.half_l & (hkl[:, 2] < 0)
+        return np.where(friedel[:, None], -hkl, hkl) % size, friedel
+
+    def to_hkl(self, point: "GridPoint") -> list[int]:
+        """The Miller indices of a point of the grid."""
+        place, size = np.array([point.u, point.v, point.w]), np.array(self.shape)
+        whole = np.array([True, True, not self.half_l])
+        hkl = place - np.where(whole & (2 * place >= size), size, 0)
+        return [int(x) for x in (hkl[::-1] if self.axis_order == gemmi.AxisOrder.ZYX else hkl)]
+
+    def calculate_1_d2(self, point: "GridPoint") -> float:
+        """1/d^2 of a point of the grid, 1/Å^2."""
+        return 4.0 * float(self.crystal.stol2(np.array(self.to_hkl(point))))
+
+    def calculate_d(self, point: "GridPoint") -> float:
+        """The spacing d of a point of the grid, Å; infinite at (0, 0, 0)."""
+        inverse = self.calculate_1_d2(point)
+        return inverse**-0.5 if inverse else float("inf")
+
+    def index_to_point(self, index: int) -> "GridPoint":
+        """The point with this number; u runs fastest."""
+        rest, u = divmod(index, self.nu)
+        w, v = divmod(rest, self.nv)
+        return GridPoint(self, u, v, w)
+
+    def point_to_index(self, point: "GridPoint") -> int:
+        """The number of a point; u runs fastest."""
+        return (point.w * self.nv + point.v) * self.nu + point.u
 
     def prepare_asu_data(
         self,
@@ -93,7 +259,8 @@ class ReciprocalGrid:
         Parameters
         ----------
         dmin
-            Resolution limit, Å; 0 for all reflections of the grid.
+            Resolution limit, Å; 0 for all reflections of the grid, which are those with indices
+            below half of the sizes.
         unblur
             B (Å^2) that was added to the atoms, whose effect on F is removed.
         with_000, with_sys_abs
@@ -108,98 +275,36 @@ class ReciprocalGrid:
         ResolutionError
             When the grid does not reach `dmin`.
         """
+        from friedel.compat.asu_data import asu_data_from_grid
+
         return asu_data_from_grid(self, dmin, unblur, with_000, with_sys_abs, mott_bethe)
 
 
-class ComplexAsuData:
-    """Structure factors in the asymmetric unit with gemmi's interface and changeable values."""
+class GridPoint:
+    """A point (u, v, w) of a grid, with its value."""
 
-    def __init__(self, reflections: Reflections) -> None:
-        self.crystal = reflections.crystal
-        self.miller_array = reflections.hkl
-        self.value_array = np.array(reflections.values, np.complex64)
-
-    def __len__(self) -> int:
-        return len(self.miller_array)
+    def __init__(self, grid: ReciprocalGrid, u: int, v: int, w: int) -> None:
+        self._grid, self.u, self.v, self.w = grid, u, v, w
 
     def __repr__(self) -> str:
-        return f"<gemmi.ComplexAsuData with {len(self)} values>"
+        where = (self.u, self.v, self.w)
+        return f"<gemmi.ComplexGridBase.Point {where} -> {self.value}>"
 
-    def copy(self) -> "ComplexAsuData":
-        """An independent copy."""
-        return ComplexAsuData(self.to_reflections())
+    @property
+    def value(self) -> complex:
+        """The value of the grid here; assigning changes the grid."""
+        return complex(self._grid.array[self.u, self.v, self.w])
 
-    def to_reflections(self) -> Reflections:
-        """The same values as immutable Reflections."""
-        return Reflections(self.crystal, self.miller_array, self.value_array.copy(), label="FC")
-
-    def make_1_d2_array(self) -> np.ndarray:
-        """(n,) 1/d^2, 1/Å^2."""
-        return 4.0 * self.crystal.stol2(self.miller_array)
-
-    def make_d_array(self) -> np.ndarray:
-        """(n,) d, Å."""
-        return self.crystal.d_spacing(self.miller_array)
+    @value.setter
+    def value(self, value: complex) -> None:
+        self._grid.array[self.u, self.v, self.w] = value
 
 
-def transform_map_to_f_phi(
-    grid: FloatGrid, half_l: bool = False, use_scale: bool = True
-) -> ReciprocalGrid:
-    """The grid of structure factors of a density map.
-
-    Parameters
-    ----------
-    half_l
-        Keep only l >= 0; the rest follows from Friedel's law.
-    use_scale
-        Multiply by the volume of a grid point, as structure factors need.
-    """
-    crystal = grid.crystal
-    transform = np.conj(half_transform(grid.array.astype(np.float64)))
-    if use_scale:
-        transform *= crystal.volume / grid.point_count
-    if not half_l:
-        transform = _with_negative_l(transform, grid.nw)
-    return ReciprocalGrid(transform, crystal, half_l=half_l, nw_real=grid.nw)
-
-
-def _with_negative_l(half: np.ndarray, nw: int) -> np.ndarray:
-    """The full transform from the half with l >= 0, by Friedel's law."""
-    nu, nv, _ = half.shape
-    u, v, w = -np.arange(nu) % nu, -np.arange(nv) % nv, nw - np.arange(half.shape[2], nw)
-    return np.concatenate([half, np.conj(half[np.ix_(u, v, w)])], axis=2)
-
-
-def asu_data_from_grid(
-    grid: ReciprocalGrid,
-    dmin: float,
-    unblur: float,
-    with_000: bool,
-    with_sys_abs: bool,
-    mott_bethe: bool,
-) -> ComplexAsuData:
-    """Result of :meth:`ReciprocalGrid.prepare_asu_data`."""
-    crystal = grid.crystal
-    if crystal is None:
-        raise CellError("the grid has no unit cell: make it with a crystal")
-    limits = np.array([*grid.array.shape[:2], grid._nw_real]) // 2
-    finest = float(np.min(1.0 / (limits * crystal.reciprocal_lengths)))
-    hkl = _reflections_to(crystal, dmin or finest, with_sys_abs)
-    hkl = hkl[(np.abs(hkl) <= limits).all(axis=1)]
-    if dmin and (np.array(crystal.cell[:3]) / dmin > limits + 1).any():
-        raise ResolutionError(f"the grid {grid.shape} does not reach dmin = {dmin:g} A")
-    if with_000:
-        hkl = np.concatenate([np.zeros((1, 3), np.int32), hkl])
-    values = grid.values(hkl)
-    stol2 = crystal.stol2(hkl)
+def without_blur(
+    values: np.ndarray, stol2: np.ndarray, unblur: float, mott_bethe: bool
+) -> np.ndarray:
+    """F without the effect of a blur, and by the Mott-Bethe formula; 0 at (0, 0, 0) then."""
     values = values * np.exp(unblur * stol2)
     if mott_bethe:
         values = values * -MOTT_BETHE / np.where(stol2 > 0, stol2, np.inf)
-    return ComplexAsuData(Reflections(crystal, hkl, values, label="FC"))
-
-
-def _reflections_to(crystal: Crystal, d_min: float, with_absent: bool) -> np.ndarray:
-    if not with_absent:
-        return crystal.unique_reflections(d_min)
-    every = Crystal(crystal.cell).unique_reflections(d_min)
-    return np.unique(crystal.to_asu(every)[0], axis=0)
+    return values

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel import scaling as engine
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.gemmi_package import gemmi
 from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
 from friedel.readers.amplitudes import as_reflections
 from friedel.readers.symmetry import crystal_from_gemmi

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import gemmi
 import numpy as np
 import scipy.spatial
 
 from friedel.errors import ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.model.riding_hydrogens import B_RATIO, BOND_LENGTHS, riding_hydrogens
 
 BOND_TOLERANCE = 0.3

@@ -10,10 +10,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 from friedel.readers.asu_tables import asu_table

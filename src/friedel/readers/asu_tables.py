@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import gemmi
 import numpy as np
 
+from friedel.gemmi_package import gemmi
 from friedel.readers.reflection_tables import Column, Kind, ReflectionTable
 
 

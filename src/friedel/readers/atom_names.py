@@ -47,7 +47,7 @@ def atom_labels(origin: Any, block: str | None = None) -> tuple[str, ...]:
         return getattr(origin[1], "site_labels", None) or atom_labels(origin[1])
     if type(origin).__module__.split(".")[0] != "gemmi":
         return ()
-    import gemmi
+    from friedel.gemmi_package import gemmi
 
     if isinstance(origin, gemmi.Structure) and len(origin):
         origin = origin[0]

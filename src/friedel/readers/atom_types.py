@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.errors import ElementError, FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.model.elements import parse_label, scatterer_label
 from friedel.readers.cif_items import block_of_model, read_cif
 from friedel.runtime.paths import shown

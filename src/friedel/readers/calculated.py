@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.model.arrays import checked_hkl
 from friedel.readers.reading import MTZ, check_file, read_bytes, read_text, reading
 from friedel.runtime.paths import shown, shown_name

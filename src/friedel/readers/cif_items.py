@@ -5,10 +5,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError, ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.reading import read_text, reading
 from friedel.runtime.paths import shown, shown_name

@@ -1,9 +1,9 @@
 """Structure-factor mmCIF files as tables of typed columns, one for each block."""
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.readers.reflection_tables import Column, Kind, ReflectionTable, known_wavelength
 
 ITEMS = {

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, MissingCellError, SymmetryError
+from friedel.gemmi_package import gemmi
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Notes
@@ -80,9 +80,14 @@ def atoms_from_gemmi_model(
     CellError
         When the SCALE records are left-handed.
     """
-    stated = StatedModel(
-        name="", cell=crystal.cell, symmetry=StatedSymmetry(), **arrays_of_model(model)
-    )
+    return atoms_from_arrays(crystal, arrays_of_model(model), cell)
+
+
+def atoms_from_arrays(
+    crystal: Crystal, arrays: dict[str, Any], cell: gemmi.UnitCell | None = None
+) -> Atoms:
+    """The atoms of a model of which :func:`arrays_of_model` has read the arrays."""
+    stated = StatedModel(name="", cell=crystal.cell, symmetry=StatedSymmetry(), **arrays)
     frame, _ = frame_of_scale(crystal, scale_of_cell(cell))
     return atoms_of_stated(crystal, stated, frame, Notes())
 

@@ -3,11 +3,11 @@
 import math
 from os import PathLike, fspath
 
-import gemmi
 import numpy as np
 
 from friedel.density.grid import Grid
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.readers.reading import check_file, reading
 from friedel.readers.symmetry import crystal_from_gemmi
 from friedel.runtime.memory import check_memory

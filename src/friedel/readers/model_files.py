@@ -3,9 +3,8 @@
 from os import fspath
 from pathlib import Path
 
-import gemmi
-
 from friedel.errors import FileFormatError, ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.cif_items import CARTESIAN, Items, block_of_model, parse_cif
 from friedel.readers.macromolecules import (

@@ -111,17 +111,18 @@ def as_crystal(source: Any) -> Crystal:
     Parameters
     ----------
     source
-        `Crystal`, ``gemmi.Structure``, ``gemmi.SmallStructure``, ``gemmi.UnitCell`` (its
-        images are the symmetry), or anything with a cell and a `spacegroup` such as
-        ``gemmi.Mtz``, AsuData and grids.
+        `Crystal`, anything that has one as its `crystal`, ``gemmi.Structure``,
+        ``gemmi.SmallStructure``, ``gemmi.UnitCell`` (its images are the symmetry), or
+        anything with a cell and a `spacegroup` such as ``gemmi.Mtz``, AsuData and grids.
 
     Raises
     ------
     CellError, SymmetryError
         When there is no usable cell, or the space group is unknown.
     """
-    if isinstance(source, Crystal):
-        return source
+    crystal = source if isinstance(source, Crystal) else getattr(source, "crystal", None)
+    if isinstance(crystal, Crystal):
+        return crystal
     from friedel.readers.gemmi_models import crystal_of
 
     return crystal_of(source)
@@ -150,8 +151,7 @@ def _from_file(path: Path, options: ReadingOptions, added: str | None, block: st
 
 
 def _from_gemmi(source: Any, options: ReadingOptions, added: str | None) -> Model:
-    import gemmi
-
+    from friedel.gemmi_package import gemmi
     from friedel.readers.macromolecules import read_structure_object
     from friedel.readers.small_structures import stated_of_small
 
@@ -198,8 +198,7 @@ def _from_pair(first: Any, second: Any, *, strict_ncs: bool) -> Model:
     crystal = as_crystal(first)
     if isinstance(second, Atoms):
         return Model(crystal, second, "model", checked_atoms(second, "model"))
-    import gemmi
-
+    from friedel.gemmi_package import gemmi
     from friedel.readers.gemmi_models import atoms_from_gemmi_model, strict_ncs_of
 
     if not isinstance(second, gemmi.Model):

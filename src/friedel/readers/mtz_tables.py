@@ -1,9 +1,9 @@
 """MTZ files as tables of typed columns."""
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.readers.reflection_tables import Column, Kind, ReflectionTable, known_wavelength
 
 KINDS = {

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.hklf import CODES, parse_hklf, squared
 from friedel.readers.reading import looks_like_cif, read_text, reading

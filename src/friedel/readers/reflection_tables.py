@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 
 MISSING = (-999.0, -9999.0)

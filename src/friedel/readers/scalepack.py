@@ -2,10 +2,10 @@
 
 import re
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.reflection_tables import Kind, ReflectionTable, arrays_as_columns
 

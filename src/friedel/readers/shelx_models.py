@@ -6,11 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.errors import FileFormatError, SymmetryError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.model.special_positions import site_symmetry_order

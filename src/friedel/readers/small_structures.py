@@ -4,11 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-import gemmi
 import numpy as np
 
 from friedel.constants import U_TO_B
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.model.elements import make_label
 from friedel.notes import Note
 from friedel.readers.cif_items import Items

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.cif_items import block_of_model, read_cif
 from friedel.readers.shelx import read_shelx

@@ -5,11 +5,11 @@ from collections import Counter
 from itertools import accumulate
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import CellError, SymmetryError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.model.operations import complete_group, parse_triplet
 from friedel.notes import Note

@@ -4,10 +4,10 @@ import re
 from io import StringIO
 from pathlib import Path
 
-import gemmi
 import numpy as np
 
 from friedel.errors import FileFormatError
+from friedel.gemmi_package import gemmi
 from friedel.readers.hklf import HKLF_LINE, SEPARATED, parse_hklf
 from friedel.readers.reflection_tables import (
     Kind,

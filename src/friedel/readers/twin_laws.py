@@ -1,9 +1,9 @@
 """Laws of twinning by merohedry and pseudo-merohedry, from gemmi's search."""
 
-import gemmi
 import numpy as np
 
 from friedel.errors import SymmetryError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.model.twin_laws import TwinLaw
 from friedel.writers.gemmi_objects import to_gemmi_cell, to_gemmi_spacegroup

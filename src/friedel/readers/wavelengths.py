@@ -65,8 +65,7 @@ def wavelengths_of_model(model: Any, block: str | None = None) -> tuple[float, .
     FileFormatError
         When the file cannot be read.
     """
-    import gemmi
-
+    from friedel.gemmi_package import gemmi
     from friedel.readers.reflection_tables import known_wavelength
 
     texts: list[str] = []
@@ -92,7 +91,7 @@ def _texts_of_file(path: Path, name: str | None) -> list[str]:
     if not looks_like_cif(content):
         line = SHELX_LINE if looks_like_shelx(content) else PDB_LINE
         return re.findall(line, content, re.MULTILINE)
-    import gemmi
+    from friedel.gemmi_package import gemmi
 
     document = parse_cif(content, path)
     for item in CIF_ITEMS:

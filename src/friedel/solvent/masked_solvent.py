@@ -269,16 +269,20 @@ def checked_mask(
     """
     if grid is None:
         return None
-    if not isinstance(grid, Grid):
+    if isinstance(grid, str | PathLike):
         from friedel.readers.maps import read_map
 
         grid = read_map(grid)
+    if not (hasattr(grid, "crystal") and hasattr(grid, "array")):
+        raise ParameterError(
+            f"got {type(grid).__name__} as solvent mask, expected a grid or the path of a map"
+        )
     if not grid.crystal.is_similar(crystal):
         raise CellError(
             f"the cell of the solvent mask {grid.crystal.cell} is not that of the model "
             f"{crystal.cell}"
         )
-    values = np.asarray(grid.array, np.float32)
+    values = np.ascontiguousarray(grid.array, np.float32)
     if not values.size or not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
         raise ParameterError(
             "expected a solvent mask with values from 0 (model) to 1 (solvent), got other values"

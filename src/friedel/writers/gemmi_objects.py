@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from friedel.errors import SymmetryError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 
 

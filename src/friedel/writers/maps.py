@@ -3,9 +3,9 @@
 import os
 from os import PathLike
 
-import gemmi
 import numpy as np
 
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 
-import gemmi
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell

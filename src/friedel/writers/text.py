@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from os import PathLike
 
-import gemmi
 import numpy as np
 
 from friedel.errors import OutputError, ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.runtime.paths import shown
 from friedel.writers.files import check_output, write_text
