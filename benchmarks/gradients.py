@@ -26,8 +26,8 @@ from common import chosen, load, model_and_resolution, models_folder, parser_of,
 from peer import peak_mb
 from scipy.spatial import cKDTree
 
+from friedel.ensemble.members import Ensemble, moments
 from friedel.structure_factors.calculator import Calculator
-from friedel.structure_factors.ensemble import Ensemble, moments
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup
 
 NAMES = ("1dur.pdb", "5a3h.pdb", "pka_start.pdb", "lyso_c2.pdb", "1pfe.cif.gz")

@@ -50,7 +50,7 @@ class Boxes(HTMLParser):
 
 def test_the_page_of_the_command_has_a_box_for_each_command_and_one_for_its_output():
     boxes = Boxes(BUILT / "command.html")
-    assert len(boxes.inputs) == len(boxes.outputs) == 8
+    assert len(boxes.inputs) == len(boxes.outputs) == 9
     for command, output in zip(boxes.inputs, boxes.outputs, strict=True):
         assert re.fullmatch(r"friedel .*--help\n", command)
         assert output.lstrip().startswith("Usage: friedel")

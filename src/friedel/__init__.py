@@ -24,7 +24,7 @@ _ONE_LINE_INTERFACE = {
     "CalculationOptions": "friedel.structure_factors.options",
     "Crystal": "friedel.model.crystal",
     "DataReport": "friedel.data_report.report",
-    "Ensemble": "friedel.structure_factors.ensemble",
+    "Ensemble": "friedel.ensemble.members",
     "FModel": "friedel.fmodel.fmodel",
     "FittedModel": "friedel.fmodel.fitted",
     "FormFactorTable": "friedel.scattering.formfactors",
@@ -111,6 +111,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("friedel")
+    if name == "ensemble":  # a package that is used by its own name
+        return import_module("friedel.ensemble")
     if name not in _ERRORS:
         check_address_space()
     if name in _MODULES:

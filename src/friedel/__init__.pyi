@@ -5,6 +5,9 @@ from typing import Any
 from friedel.data_report.describe import describe_data as describe_data
 from friedel.data_report.report import DataReport as DataReport
 from friedel.density.grid import Grid as Grid
+from friedel.ensemble.members import (
+    Ensemble as Ensemble,
+)
 from friedel.errors import (
     AccuracyError as AccuracyError,
     AtomsError as AtomsError,
@@ -126,9 +129,6 @@ from friedel.solvent.flat_mask import (
 )
 from friedel.structure_factors.calculator import (
     Calculator as Calculator,
-)
-from friedel.structure_factors.ensemble import (
-    Ensemble as Ensemble,
 )
 from friedel.structure_factors.fcalc import fcalc as fcalc
 from friedel.structure_factors.gradients import (

@@ -9,9 +9,10 @@ import pytest
 
 import friedel
 from commands import QUARTZ, run
-from friedel.cli import fcalc, fmodel, fprime, smallmolecule
+from friedel.cli import ensemble, fcalc, fmodel, fprime, smallmolecule
 from friedel.cli.main import COMMANDS
 from friedel.constants import METHODS
+from friedel.ensemble.result import EnsembleResult
 from friedel.fmodel.options import CHOICES
 from friedel.fmodel.report import UNITS
 from friedel.readers.hklf import CODES
@@ -44,6 +45,7 @@ RESULTS = (
     friedel.IntensityFit,
     friedel.DataReport,
     friedel.Grid,
+    EnsembleResult,
 )
 
 
@@ -102,12 +104,17 @@ def test_every_method_that_writes_a_file_is_in_the_table_of_formats():
     assert len(endings) == len(set(endings))
 
 
-@pytest.mark.parametrize("module", [fcalc, fmodel, smallmolecule], ids=["fcalc", "fmodel", "small"])
+@pytest.mark.parametrize(
+    "module",
+    [fcalc, fmodel, smallmolecule, ensemble],
+    ids=["fcalc", "fmodel", "small", "ensemble"],
+)
 def test_commands_offer_every_format_of_what_they_calculate(module):
     results = {
         fcalc: [friedel.Reflections],
         fmodel: [friedel.Reflections, friedel.FittedModel],
         smallmolecule: [friedel.IntensityFit],
+        ensemble: [EnsembleResult],
     }[module]
     wanted = {form.option for result in results for form in formats_of(result)}
     assert wanted <= {name for x in module.command.params for name in x.opts}

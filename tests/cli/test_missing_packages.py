@@ -37,11 +37,26 @@ def isotope() -> complex:
     return friedel.neutron_length("6Li", table="periodictable")
 
 
+def trajectory() -> object:
+    from friedel.readers.mdanalysis_trajectories import MDAnalysisTrajectory
+
+    return MDAnalysisTrajectory(["top.psf"])
+
+
+def nexus() -> None:
+    from friedel.writers.nexus import write_intensity_lattice
+
+    crystal, h = Crystal((5, 5, 5, 90, 90, 90)), np.array([[1, 0, 0]])
+    write_intensity_lattice("a.nxs", crystal, h, (1, 1, 1), np.ones(1), np.ones(1))
+
+
 FEATURES = {
     "matplotlib": lambda: friedel.plot_form_factors(["Fe"]),
     "pandas": lambda: reflections().to_dataframe(),
     "reciprocalspaceship": lambda: reflections().to_dataset(),
     "periodictable": isotope,
+    "MDAnalysis": trajectory,
+    "h5py": nexus,
     "torch": lambda: importlib.import_module("friedel.bridges.torch"),
     "jax": lambda: importlib.import_module("friedel.bridges.jax"),
 }

@@ -7,7 +7,7 @@ import pytest
 
 import friedel
 from aspherical import clusters, equivalents, of_clusters, some_atoms, spherical
-from friedel.structure_factors.ensemble import member_structure_factors
+from friedel.ensemble.members import member_structure_factors
 
 P21N = friedel.Crystal.from_triplets((7, 8, 9, 90, 103, 90), ["-x+1/2,y+1/2,-z+1/2", "-x,-y,-z"])
 P41212 = friedel.Crystal.from_triplets((8, 8, 9, 90, 90, 90), ["-y+1/2,x+1/2,z+1/4", "y,x,-z"])

@@ -107,6 +107,8 @@ class AccuracyModel:
         (n, 3) reflections for which it is predicted; by default all to `d_min`.
     factor
         (n,) factors by which the sums over atoms are multiplied, that of Mott-Bethe.
+    multiple_of
+        Divisors of the grid sizes along a, b and c.
 
     Raises
     ------
@@ -123,8 +125,10 @@ class AccuracyModel:
         d_min: float,
         hkl: np.ndarray | None = None,
         factor: np.ndarray | None = None,
+        multiple_of: tuple[int, int, int] = (1, 1, 1),
     ) -> None:
         self.crystal, self.d_min = crystal, d_min
+        self._multiple_of = multiple_of
         # Errors are relative: the model is that of atoms of which the largest form factor is 1
         of_a, of_occ = (float(np.abs(x).max()) or 1.0 for x in (np.abs(a).sum(axis=1), atoms.occ))
         self._unit = of_a * of_occ
@@ -440,7 +444,9 @@ class AccuracyModel:
         by_spacing = 2.0 / self.d_min / self.crystal.reciprocal_lengths * rates[:, None]
         by_index = 2.0 * np.floor(np.array(self.crystal.cell[:3]) / self.d_min + 1e-6) + 1.0
         wanted = np.maximum(by_spacing, by_index).tolist()
-        return list(dict.fromkeys((fast_size(u), fast_size(v), fast_size(w)) for u, v, w in wanted))
+        i, j, k = self._multiple_of
+        sizes = ((fast_size(u, i), fast_size(v, j), fast_size(w, k)) for u, v, w in wanted)
+        return list(dict.fromkeys(sizes))
 
     def _rate(self, shape: tuple[int, int, int]) -> float:
         return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)

@@ -78,6 +78,9 @@ class Fixed:
         Density level at which atoms are cut off.
     dtype
         float32 or float64.
+    multiple_of
+        Divisors of the grid sizes along a, b and c, as for a supercell: then a shift by one crystal
+        cell maps grid points to grid points.
 
     Raises
     ------
@@ -89,8 +92,10 @@ class Fixed:
     blur: float | None = None
     cutoff: float | None = None
     dtype: Any = None
+    multiple_of: tuple[int, int, int] = (1, 1, 1)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "multiple_of", checked_divisors(self.multiple_of))
         if self.rate is not None and not 1.0 <= _number(self.rate) <= 20.0:
             raise ParameterError(f"got rate = {self.rate!r}, expected a number from 1 to 20")
         if self.blur is not None and not abs(_number(self.blur)) <= LARGEST_BLUR:
@@ -104,8 +109,30 @@ class Fixed:
 
     @property
     def is_binding(self) -> bool:
-        """Whether anything except the type is fixed."""
+        """Whether anything except the type and the divisors is fixed."""
         return any(x is not None for x in (self.rate, self.blur, self.cutoff))
+
+
+LARGEST_DIVISOR = 1000
+"""Largest divisor of a grid size that is accepted."""
+
+
+def checked_divisors(given: Any) -> tuple[int, int, int]:
+    """Three divisors of grid sizes, or numbers of cells of a supercell, as positive integers.
+
+    Raises
+    ------
+    ParameterError
+        When they are not three integers from 1 to 1000.
+    """
+    try:
+        numbers = tuple(int(x) for x in given)
+        whole = all(n == x for n, x in zip(numbers, given, strict=True))
+    except (TypeError, ValueError):
+        numbers, whole = (), False
+    if not whole or len(numbers) != 3 or not all(1 <= n <= LARGEST_DIVISOR for n in numbers):
+        raise ParameterError(f"got {given!r}, expected three integers from 1 to {LARGEST_DIVISOR}")
+    return numbers
 
 
 FREE = Fixed()

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from friedel.ensemble.members import in_order
 from friedel.errors import AtomsError
 from friedel.structure_factors.calculator import Calculator, Evaluation
-from friedel.structure_factors.ensemble import in_order
 
 TRAILING = {"xyz": (3,), "b_iso": (), "u_aniso": (6,), "occ": ()}
 """Parameters that bridges take, each with the shape of its values for one atom."""

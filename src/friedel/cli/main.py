@@ -20,6 +20,7 @@ from friedel.runtime.paths import printable, shown
 
 COMMANDS = {
     "data": "friedel.cli.data",
+    "ensemble": "friedel.cli.ensemble",
     "fcalc": "friedel.cli.fcalc",
     "fmodel": "friedel.cli.fmodel",
     "formfactor": "friedel.cli.formfactor",

@@ -15,21 +15,22 @@ UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
 
 def fast_size(at_least: float, multiple_of: int = 1) -> int:
-    """The smallest even 2, 3, 5-smooth size >= `at_least` that is divisible by `multiple_of`."""
+    """The smallest even size >= `at_least` that is `multiple_of` times a 2, 3, 5-smooth number."""
     return _fast_size(max(2, math.ceil(at_least - 1e-9)), multiple_of)
 
 
 @cache
 def _fast_size(size: int, multiple_of: int) -> int:
     # scipy.fft.next_fast_len finds the same sizes, but its import takes longer than a small model
+    size = -(-size // multiple_of) * multiple_of
     while True:
-        rest = size
+        rest = size // multiple_of
         for prime in (2, 3, 5):
             while rest % prime == 0:
                 rest //= prime
-        if rest == 1 and size % 2 == 0 and size % multiple_of == 0:
+        if rest == 1 and size % 2 == 0:
             return size
-        size += 1
+        size += multiple_of
 
 
 def grid_shape(crystal: Crystal, spacing: float, *, symmetric: bool = True) -> tuple[int, int, int]:

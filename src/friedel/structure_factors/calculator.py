@@ -286,7 +286,7 @@ class Calculator:
     @cached_property
     def _of_constants(self) -> GridSum:
         n = len(self.atoms.scatterers)
-        fixed = Fixed(dtype=self.options.dtype)
+        fixed = Fixed(dtype=self.options.dtype, multiple_of=self.options.multiple_of)
         return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
 
     @cached_property

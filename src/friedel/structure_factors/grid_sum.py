@@ -210,7 +210,8 @@ class GridSum:
             a = np.column_stack([a, f_double_prime])
             b = np.column_stack([b, np.zeros(len(b))])
         d_min = 0.5 / float(np.sqrt(self._stol2.max()))
-        return AccuracyModel(self._crystal, atoms, a, b, d_min, self._hkl, self._factor)
+        divisors = self._fixed.multiple_of
+        return AccuracyModel(self._crystal, atoms, a, b, d_min, self._hkl, self._factor, divisors)
 
 
 def check_memory_for(plan: Plan, *, force: bool = False) -> None:

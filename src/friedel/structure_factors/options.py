@@ -48,6 +48,7 @@ class CalculationKeywords(TypedDict, total=False):
     rate: float | None
     blur: float | None
     cutoff: float | None
+    multiple_of: tuple[int, int, int]
     threads: int | None
     force: bool
 
@@ -99,6 +100,8 @@ class CalculationOptions:
     rate, blur, cutoff
         Sampling parameters, see :class:`friedel.accuracy.plan.Fixed`. They imply
         ``method="fft"``.
+    multiple_of
+        Divisors of the grid sizes along a, b and c: (2, 1, 1) for a supercell of two cells along a.
     threads
         Number of threads; by default one for each core that this process may use.
     force
@@ -128,6 +131,7 @@ class CalculationOptions:
     rate: float | None = None
     blur: float | None = None
     cutoff: float | None = None
+    multiple_of: tuple[int, int, int] = (1, 1, 1)
     threads: int | None = None
     force: bool = False
 
@@ -145,7 +149,7 @@ class CalculationOptions:
             raise ParameterError("anomalous scattering needs a wavelength or an energy")
         self._freeze_mappings()
         object.__setattr__(self, "rtol", checked_rtol(self.rtol))
-        Fixed(self.rate, self.blur, self.cutoff, self.dtype)  # checks them
+        Fixed(self.rate, self.blur, self.cutoff, self.dtype, self.multiple_of)  # checks them
         if self.is_by_atom:
             self._check_by_atom()
         checked_threads(self.threads)
@@ -194,7 +198,7 @@ class CalculationOptions:
     @cached_property
     def fixed(self) -> Fixed:
         """The choices that were made about the sampling."""
-        return Fixed(self.rate, self.blur, self.cutoff, self.dtype)
+        return Fixed(self.rate, self.blur, self.cutoff, self.dtype, self.multiple_of)
 
     @cached_property
     def n_threads(self) -> int:

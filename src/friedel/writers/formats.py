@@ -39,6 +39,8 @@ FORMATS = (
     Format("to_csv", "--to-csv", (".csv",), "comma-separated values"),
     Format("to_fcf", "--to-fcf", (".fcf",), "FCF of SHELX", True),
     Format("to_json", "--json", (".json",), "JSON", True),
+    Format("to_npz", "--to-npz", (".npz",), "NumPy archive"),
+    Format("to_nexus", "--to-nexus", (".nxs", ".nx5"), "NeXus (h5py)"),
     Format("to_ccp4", "--write-map", (".ccp4", ".map", ".mrc"), "CCP4 map"),
 )
 """All formats; each type of result has some of them."""

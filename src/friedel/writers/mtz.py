@@ -77,7 +77,7 @@ def mtz_type(label: str, values: np.ndarray) -> str:
     """The MTZ type letter of a column, from its label and dtype."""
     if label.startswith("PH"):
         return "P"
-    if label == "I":
+    if label in ("I", "IC", "ID"):
         return "J"
     if label in ("DANO", "DP"):
         return "D"

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 import friedel
+from friedel import ensemble
+from friedel.ensemble.members import Ensemble
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.structure_factors import ensemble
 from friedel.structure_factors.calculator import Calculator
-from friedel.structure_factors.ensemble import Ensemble
 
 CRYSTAL = Crystal.from_triplets((12, 9, 11, 90, 107, 90), ["-x,y,-z", "x+1/2,y+1/2,z"])
 N, M = 6, 7

@@ -1,0 +1,246 @@
+"""Who calculates the chunks: this process, processes of this machine, or an executor.
+
+Chunks are handed out in order and come back in order; only some are waited for at a time, so that
+memory does not grow with the number of frames.
+"""
+
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from multiprocessing import get_context
+from typing import Any, Protocol
+
+from friedel.ensemble.partial_sums import PartialSum, Span
+from friedel.ensemble.plan import EnsemblePlan, SentPlan, Worker, chunk_in_process
+from friedel.errors import FriedelError, ParameterError
+
+MOST_FAILURES = 3
+"""Number of times that workers may end while the same chunk is waited for."""
+CHUNKS_PER_WORKER = 2
+"""Chunks that wait for each worker, so that none is idle."""
+CHUNKS_OF_EXECUTOR = 64
+"""Chunks handed to an executor at a time if it does not tell how many workers it has."""
+
+
+class Pool(Protocol):
+    """Takes chunks and gives back futures."""
+
+    n_waiting: int
+
+    def submit(self, first: int, last: int) -> Any:
+        """A future with the sums of the chunk."""
+        ...
+
+    def result(self, future: Any) -> PartialSum:
+        """The sums that a future stands for."""
+        ...
+
+    def restart(self) -> None:
+        """Start new workers after the loss of some."""
+        ...
+
+
+def checked_executor(executor: Any) -> Any:
+    """None, a positive number of processes, or an object with a method `submit`.
+
+    Raises
+    ------
+    ParameterError
+        For anything else.
+    """
+    if isinstance(executor, int) and not isinstance(executor, bool) and executor >= 1:
+        return executor
+    if executor is None or callable(getattr(executor, "submit", None)):
+        return executor
+    raise ParameterError(
+        f"got executor={executor!r}, expected a number of processes or an object with submit()"
+    )
+
+
+def sums_of_chunks(plan: EnsemblePlan, chunks: list[Span], executor: Any) -> Iterator[PartialSum]:
+    """The sums of the chunks, in order.
+
+    Parameters
+    ----------
+    executor
+        None for this process, a number of processes, or an executor.
+
+    Raises
+    ------
+    FriedelError
+        When workers end again and again; and the errors of reading frames.
+    """
+    if executor is None or not chunks:
+        worker = Worker(plan)
+        for first, last in chunks:
+            yield worker.chunk(first, last)
+        return
+    with _pool(plan, executor) as pool:
+        yield from _in_order(pool, chunks)
+
+
+def _in_order(pool: Pool, chunks: list[Span]) -> Iterator[PartialSum]:
+    rest = iter(chunks)
+    waiting: deque[tuple[Span, Any]] = deque()
+    failures = 0
+    try:
+        while True:
+            while len(waiting) < pool.n_waiting and (span := next(rest, None)) is not None:
+                waiting.append((span, None))
+            if not waiting:
+                return
+            try:
+                for i, (span, future) in enumerate(waiting):
+                    if future is None:
+                        waiting[i] = span, pool.submit(*span)
+                found = pool.result(waiting[0][1])
+            except BrokenExecutor:
+                failures += 1
+                if failures > MOST_FAILURES:
+                    first, last = waiting[0][0]
+                    raise FriedelError(
+                        f"workers ended {failures} times while they calculated frames {first} to "
+                        f"{last - 1} and those after them, perhaps for lack of memory"
+                    ) from None
+                pool.restart()
+                waiting = deque((span, f if _is_good(f) else None) for span, f in waiting)
+                continue
+            failures = 0
+            waiting.popleft()
+            yield found
+    finally:
+        for _, future in waiting:
+            if future is not None:
+                with suppress(Exception):  # Dask cannot cancel what a lost scheduler had
+                    future.cancel()
+
+
+def _is_good(future: Future | None) -> bool:
+    if future is None or not future.done():
+        return False
+    return not future.cancelled() and future.exception() is None
+
+
+def _pool(plan: EnsemblePlan, executor: Any) -> AbstractContextManager[Pool]:
+    if isinstance(executor, int):
+        return _processes(plan, executor)
+    return nullcontext(_Executor(plan, executor))
+
+
+@contextmanager
+def _processes(plan: EnsemblePlan, workers: int) -> Iterator[Pool]:
+    pool = _Processes(plan, workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+_sent: list[SentPlan] = []
+"""The plan that this process was started with."""
+
+
+def _receive(sent: SentPlan) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    _sent[:] = [sent]
+
+
+def _chunk(first: int, last: int) -> PartialSum:
+    return chunk_in_process(_sent[0], first, last)
+
+
+class _Processes:
+    """Processes of this machine, each sent the plan when it starts.
+
+    They are new ones, not copies of this process, whose threads a copy would lack.
+    """
+
+    def __init__(self, plan: EnsemblePlan, workers: int) -> None:
+        self.n_waiting = CHUNKS_PER_WORKER * workers
+        self._workers, self._plan = workers, SentPlan.of(plan)
+        self._start()
+
+    def _start(self) -> None:
+        self._pool = ProcessPoolExecutor(
+            self._workers, get_context("spawn"), initializer=_receive, initargs=(self._plan,)
+        )
+
+    def submit(self, first: int, last: int) -> Future:
+        """A future with the sums of the chunk."""
+        return self._pool.submit(_chunk, first, last)
+
+    def result(self, future: Future) -> PartialSum:
+        """The sums that a future stands for."""
+        return future.result()
+
+    def restart(self) -> None:
+        """Start new processes."""
+        self.close()
+        self._start()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Executor:
+    """Any executor: one of concurrent.futures or mpi4py.futures, or a Dask client.
+
+    On a Dask cluster the plan is the result of a task: it goes to each worker once, and is made
+    anew if the workers that have it are lost.
+    """
+
+    def __init__(self, plan: EnsemblePlan, executor: Any) -> None:
+        self.n_waiting = CHUNKS_OF_EXECUTOR
+        self._executor = executor
+        self._options: dict[str, Any] = {}
+        self._plan: Any = SentPlan.of(plan)
+        if callable(getattr(executor, "ncores", None)):  # a Dask client
+            self._options = {"pure": False}
+            with _as_our_error():
+                self._plan = executor.submit(_same, self._plan, **self._options)
+                self.n_waiting = CHUNKS_PER_WORKER * max(1, sum(executor.ncores().values()))
+
+    def submit(self, first: int, last: int) -> Any:
+        """A future with the sums of the chunk."""
+        with _as_our_error():
+            return self._executor.submit(chunk_in_process, self._plan, first, last, **self._options)
+
+    def result(self, future: Any) -> PartialSum:
+        """The sums that a future stands for."""
+        with _as_our_error():
+            return future.result()
+
+    def restart(self) -> None:
+        """Raise an error: the executor belongs to the caller.
+
+        Raises
+        ------
+        FriedelError
+            Always.
+        """
+        raise FriedelError("the executor has lost its workers; start it anew") from None
+
+
+def _same(plan: SentPlan) -> SentPlan:
+    return plan
+
+
+@contextmanager
+def _as_our_error() -> Iterator[None]:
+    """Change an error of Dask into one of friedel.
+
+    Raises
+    ------
+    FriedelError
+        When Dask has lost workers too often, or its scheduler.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.split(".")[0] != "distributed":
+            raise
+        text = " ".join(str(error).split())
+        raise FriedelError(f"the cluster failed: {type(error).__name__}: {text}") from None
