@@ -599,6 +599,8 @@ OURS = {
 
 def test_every_name_of_gemmi_is_ours_or_handed_through_or_refused():
     names = {name for name in dir(gemmi) if not name.startswith("_")}
+    # bindings register the types of iterators when one is first made
+    names = {name for name in names if not name.endswith("_iterator")}
     handed = names & set(compat.NAMES)
     assert all(getattr(friedel, name) is getattr(gemmi, name) for name in handed)
     assert all(getattr(friedel, name) is not getattr(gemmi, name) for name in OURS - {"hc"})
