@@ -9,7 +9,8 @@ import pytest
 ALLOWED = 3.0
 """Processor time (s) from the signal to the end. Other work on the machine does not lengthen it."""
 
-# The signal comes when compiling is over, and if the work has ended before, that is an error
+# The signal comes when compiling is over. The work is repeated until then, so that it does not
+# matter how fast the machine is
 SCRIPT = """
 import os, signal, sys, threading, time, warnings
 import numpy as np
@@ -31,12 +32,10 @@ def interrupt_after(seconds, work, *small):
     timer = threading.Timer(seconds, send)
     timer.start()
     try:
-        work()
+        while True:
+            work()
     except KeyboardInterrupt:
         print(time.process_time() - sent[0])
-        sys.exit(0)
-    timer.cancel()
-    sys.exit("the work ended before")
 
 def calculator(n, edge, d_min, **options):
     crystal = Crystal((edge, edge, edge, 90, 90, 90))
@@ -73,8 +72,7 @@ WORK = {
     "derivatives of it": """
         def work(n=30_000, edge=60.0, d_min=0.8):
             c = calculator(n, edge, d_min, method="direct")
-            for _ in range(20):  # fast machines end one before the signal
-                c.adjoint(c.atoms, np.ones(len(c.hkl), complex))
+            c.adjoint(c.atoms, np.ones(len(c.hkl), complex))
         interrupt_after(4, work, 300, 20.0, 1.0)
     """,
     "direct sum from tables": """
@@ -84,8 +82,7 @@ WORK = {
             c = Calculator.from_model((crystal, atoms(n)), hkl=hkl, method="direct", threads=1)
             from friedel.direct.direct_sum import DirectSum
             DirectSum._tables_are_fastest = lambda *_: True
-            for _ in range(20):
-                c.forward()
+            c.forward()
         interrupt_after(3, work, 10, 20, 4)
     """,
     "direct sum by definition": """
@@ -101,8 +98,7 @@ WORK = {
     "unique reflections": """
         def work(edge=330.0):
             crystal = Crystal((edge, edge, edge, 90, 90, 90))
-            for _ in range(20):
-                crystal.unique_reflections(1.0)
+            crystal.unique_reflections(1.0)
         interrupt_after(3, work, 10.0)
     """,
     "folding to the asymmetric unit": """
@@ -110,8 +106,7 @@ WORK = {
         hkl = rng.integers(-9, 9, (20_000_000, 3), np.int32)
         crystal = Crystal.from_triplets((9, 9, 9, 90, 90, 90), GROUP)
         def work(n=20_000_000):
-            for _ in range(10):
-                crystal.to_asu(hkl[:n])
+            crystal.to_asu(hkl[:n])
         interrupt_after(2, work, 10)
     """,
     "flat mask": """
@@ -120,8 +115,7 @@ WORK = {
             crystal = Crystal.from_triplets((edge, edge, edge, 90, 90, 90), ["-x,-y,z"])
             a = atoms(n)
             a = a.replace(frac=a.frac * [1.0, 1.0, 0.3])
-            for _ in range(10):
-                solvent_mask(crystal, a, (points,) * 3)
+            solvent_mask(crystal, a, (points,) * 3)
         interrupt_after(6, work, 10, 20.0, 32)
     """,
     "smooth mask": """
@@ -142,8 +136,7 @@ WORK = {
         hkl = np.array([[280, 280, 280]])
         def work(n=576):
             part = density[:n, :n, :n]
-            for _ in range(10):
-                structure_factors(np.ascontiguousarray(part), crystal, hkl * (n - 1) // 600)
+            structure_factors(np.ascontiguousarray(part), crystal, hkl * (n - 1) // 600)
         interrupt_after(4, work, 16)
     """,
 }
