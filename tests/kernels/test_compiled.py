@@ -82,7 +82,7 @@ def test_comments_and_docstrings_compile_nothing(tmp_path):
     copy.edit('"""h.t in 24ths of a turn, 0 to 23."""', '"""Of a turn."""\n    # A comment')
     copy.edit('"""Reflections under symmetry operations', '# A comment\n"""Reflections')
     assert copy.call() == (0, 1, 0)
-    copy.edit("turn = h * translations[o, 0]", "turn = 3 * h * translations[o, 0]")
+    copy.edit("(h * translations[o, 0]", "(3 * h * translations[o, 0]")
     assert copy.call() == (0, 0, 1)
 
 

@@ -186,6 +186,7 @@ class TestAgainstGemmi:
 
 
 def test_more_reflections_than_there_is_memory_for(monkeypatch):
+    monkeypatch.setattr("friedel.runtime.memory.SMALL", 0)
     monkeypatch.setattr("friedel.runtime.memory.available_memory", lambda: 1e6)
     crystal = Crystal((50, 60, 70, 90, 90, 90))
     with pytest.raises(

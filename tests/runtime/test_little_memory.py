@@ -116,6 +116,7 @@ def test_decompressed_content_is_bounded_by_the_memory_left(
 def test_a_file_that_does_not_fit(tmp_path, monkeypatch):
     path = tmp_path / "large.pdb"
     path.write_bytes(bytes(2_000_000))
+    monkeypatch.setattr(memory, "SMALL", 0)
     monkeypatch.setattr(memory, "available_memory", lambda: 1e6)
     with pytest.raises(MemoryLimitError, match="content"):
         read_text(path)

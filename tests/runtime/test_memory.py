@@ -148,6 +148,7 @@ def test_work_that_does_not_fit_is_refused_with_the_figures(monkeypatch):
 
 
 def test_a_calculator_says_so_before_it_starts(monkeypatch):
+    monkeypatch.setattr(workspace, "SMALL", 0)
     monkeypatch.setattr(workspace, "available_memory", lambda: 4e5)
     crystal = friedel.Crystal((20, 22, 25, 90, 90, 90))
     atoms = friedel.Atoms.from_labels(["C"], [[0.1, 0.2, 0.3]], 1.0, 20.0)

@@ -8,6 +8,9 @@ from friedel.errors import AccuracyError
 from friedel.kernels.reciprocal.accuracy import power_curve
 from friedel.model.atoms import Atoms
 
+KEYS_COUNTED = 30
+"""Number of possible keys per key above which they are sorted."""
+
 
 @dataclass(frozen=True)
 class AtomClasses:
@@ -56,9 +59,9 @@ def _group_alike(*columns: np.ndarray) -> np.ndarray:
     key = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         key = key * (int(np.ptp(column)) + 1) + (column - column.min())
-    if key.max(initial=0) > 16 * len(key) + 10**6:
+    if key.max(initial=0) > KEYS_COUNTED * len(key):
         return np.unique(key, return_inverse=True)[1]
-    # Counting is faster than sorting
+    # Counting is faster than sorting, unless most of what is counted does not occur
     occurs = np.bincount(key) > 0
     return (np.cumsum(occurs) - 1)[key]
 

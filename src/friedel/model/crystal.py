@@ -164,7 +164,7 @@ class Crystal:
         """(3,) lengths of a*, b* and c* in 1/Å."""
         return frozen(np.sqrt(np.diag(self.reciprocal_metric)))
 
-    @property
+    @cached_property
     def volume(self) -> float:
         """Volume of the unit cell, Å^3."""
         return float(np.prod(np.diag(self.orthogonalization)))
@@ -234,6 +234,13 @@ class Crystal:
         return np.array(list(fixed)).sum(axis=0, dtype=np.int64)
 
     @cached_property
+    def _n_equivalent(self) -> int:
+        """Number of reflections that symmetry and Friedel's law make equivalent, in general."""
+        rotations, _ = self.primitive_operations
+        has_inversion = (rotations == -np.eye(3, dtype=np.int32)).all(axis=(1, 2)).any()
+        return len(rotations) * (1 if has_inversion else 2)
+
+    @cached_property
     def _asu(self) -> tuple[int, np.ndarray]:
         """Number of the CCP4 asymmetric unit and 24 times the basis in which it holds."""
         from friedel.model.laue import find_reciprocal_asu
@@ -261,7 +268,7 @@ class Crystal:
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
                 f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are allowed"
             )
-        n_equivalent = len(np.unique(np.concatenate([self.rotations, -self.rotations]), axis=0))
+        n_equivalent = self._n_equivalent
         check_memory(
             BYTES_PER_REFLECTION * in_sphere / n_equivalent,
             f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",

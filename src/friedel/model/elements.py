@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral
 from typing import Any
 
@@ -125,6 +125,7 @@ def mass_number(label: str) -> int | None:
     return int(mass) if mass else {"D": 2, "T": 3}.get(name)
 
 
+@lru_cache(maxsize=1000)
 def _parts(label: str) -> tuple[str, str, str, str]:
     """Mass number, element symbol or T, charge or state, and site: empty where absent."""
     text = label.strip()

@@ -30,8 +30,11 @@ Larger arrays are allocated each time, as that cost is small compared with that 
 CACHE_LINE = 64
 """Bytes."""
 
-SMALL = 2**18
-"""Memory (bytes) that is not asked for: looking at what is available takes longer than using it."""
+SMALL = 2**24
+"""Memory (bytes) that is not asked for: looking at what is available takes as long as some uses."""
+
+NO_LIMIT = 2.0**62
+"""Limit (bytes) from which control groups of version 1 mean that there is none."""
 
 MEMORY_SHARE = 0.9
 """Largest fraction of the available memory that one calculation may use."""
@@ -140,6 +143,8 @@ def _left_of_groups(root: Path = Path("/")) -> Iterator[float]:
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         with suppress(OSError, ValueError):
             limit = float((folder / names[0]).read_text())  # "max" is not a number
+            if limit >= NO_LIMIT:
+                continue
             used = float((folder / names[1]).read_text())
             with suppress(OSError, ValueError, KeyError):
                 lines = (folder / "memory.stat").read_text().splitlines()

@@ -152,7 +152,8 @@ class CalculationOptions:
         Fixed(self.rate, self.blur, self.cutoff, self.dtype, self.multiple_of)  # checks them
         if self.is_by_atom:
             self._check_by_atom()
-        checked_threads(self.threads)
+        if self.threads is not None:
+            checked_threads(self.threads)
 
     def __getstate__(self) -> dict[str, Any]:
         # Processes exchange options, and a read-only view of a dictionary cannot be pickled

@@ -118,21 +118,23 @@ def window_sums(total, number):
     """
     nu, nv, nw = total.shape
     power, weighted = 0.0, 0.0
+    totals, numbers = np.empty(nw + 1), np.empty(nw + 1)
     for u in range(nu):
         for v in range(nv):
-            last_total, last_number = 0.0, 0.0
-            for w in range(nw + (nw > 1)):
-                this_total, this_number = 0.0, 0.0
-                for i in range(1 + (nu > 1)):
-                    for j in range(1 + (nv > 1)):
-                        row = (u + i) % nu, (v + j) % nv, w % nw
-                        this_total += total[row]
-                        this_number += number[row]
-                if w or nw == 1:
-                    t, n = last_total + this_total, last_number + this_number
-                    power += t * t
-                    weighted += t * t * n
-                last_total, last_number = this_total, this_number
+            totals[:] = 0.0
+            numbers[:] = 0.0
+            for i in range(1 + (nu > 1)):
+                for j in range(1 + (nv > 1)):
+                    row, column = (u + i) % nu, (v + j) % nv
+                    for w in range(nw):
+                        totals[w] += total[row, column, w]
+                        numbers[w] += number[row, column, w]
+            if nw > 1:
+                totals[nw], numbers[nw] = totals[0], numbers[0]
+            for w in range(nw):
+                t, n = totals[w] + totals[w + 1], numbers[w] + numbers[w + 1]
+                power += t * t
+                weighted += t * t * n
     return power, weighted
 
 

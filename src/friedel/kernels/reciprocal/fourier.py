@@ -4,7 +4,7 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.compiled import njit
-from friedel.kernels.reciprocal.indices import rotated, turn_of
+from friedel.kernels.reciprocal.indices import whole_turns_off
 
 CONJUGATE, IN_PLANE = TRANSLATION_DENOMINATOR, 2 * TRANSLATION_DENOMINATOR
 """Flags added to a phase shift in 24ths of a turn; see `map_terms`."""
@@ -14,6 +14,10 @@ _ANGLE = 2.0 * np.pi * (_TURN % TRANSLATION_DENOMINATOR) / TRANSLATION_DENOMINAT
 COS, SIN = np.cos(_ANGLE), np.sin(_ANGLE)
 SIGN = np.where(_TURN // CONJUGATE % 2 == 1, 1.0, -1.0)
 """Signs of the imaginary part of the transform's value, by turn and flags."""
+
+
+BLOCK = 256
+"""Number of reflections that `map_terms` works on at a time."""
 
 
 @njit(cache=True, nogil=True)
@@ -36,16 +40,46 @@ def map_terms(hkl, rotations, translations, shape, nw, index, turn):
         (n, n_operations) uint8, set to the phase shift in 24ths of a turn, plus CONJUGATE where the
         value of the transform itself is used, plus IN_PLANE where l is 0 or nw / 2.
     """
-    nu, n_k, n_l = shape
-    for i in range(len(hkl)):
+    place, shift = np.empty(BLOCK, index.dtype), np.empty(BLOCK, np.uint8)
+    for first in range(0, len(hkl), BLOCK):
+        n = min(BLOCK, len(hkl) - first)
+        indices = np.ascontiguousarray(hkl[first : first + n].T)
         for o in range(len(rotations)):
-            h, k, l = rotated(hkl, i, rotations, o)
-            t = turn_of(hkl, i, translations, o)
-            if l < 0:  # Friedel's law: F(-h) = conj(F(h))
-                h, k, l, t = -h, -k, -l, t + CONJUGATE
-            row = (h + (nu if h < 0 else 0)) * n_k + k + (n_k if k < 0 else 0)
-            index[i, o] = row * n_l + l
-            turn[i, o] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
+            r, t = rotations[o], translations[o]
+            _map_operation(
+                indices,
+                (r[0, 0], r[1, 0], r[2, 0]),
+                (r[0, 1], r[1, 1], r[2, 1]),
+                (r[0, 2], r[1, 2], r[2, 2]),
+                (t[0], t[1], t[2]),
+                shape,
+                nw,
+                place,
+                shift,
+            )
+            for i in range(n):
+                index[first + i, o], turn[first + i, o] = place[i], shift[i]
+
+
+@njit(cache=True, nogil=True)
+def _map_operation(indices, of_h, of_k, of_l, translation, shape, nw, place, shift):
+    """Positions and phase shifts of the terms of one operation, the reflections being (3, n).
+
+    Its columns and its translation are numbers, and no branch depends on a reflection: the loop is
+    compiled to vector instructions.
+    """
+    nu, n_k, n_l = shape
+    for i in range(indices.shape[1]):
+        x, y, z = indices[0, i], indices[1, i], indices[2, i]
+        h = np.int32(x * of_h[0] + y * of_h[1] + z * of_h[2])
+        k = np.int32(x * of_k[0] + y * of_k[1] + z * of_k[2])
+        l = np.int32(x * of_l[0] + y * of_l[1] + z * of_l[2])
+        t = whole_turns_off(x * translation[0] + y * translation[1] + z * translation[2])
+        if l < 0:  # Friedel's law: F(-h) = conj(F(h))
+            h, k, l, t = np.int32(-h), np.int32(-k), np.int32(-l), t + CONJUGATE
+        row = (h + (nu if h < 0 else 0)) * n_k + k + (n_k if k < 0 else 0)
+        place[i] = row * n_l + l
+        shift[i] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.compiled import njit
-from friedel.kernels.reciprocal.indices import rotated, turn_of
+from friedel.kernels.reciprocal.indices import rotated, whole_turns_off
 
 WALLS = np.array(
     [
@@ -113,20 +113,21 @@ def unique_in_sphere(first_h, last_h, limits, metric, stol2_high, number, basis)
 
     Those with first_h <= h <= last_h.
     """
-    found = np.empty((0, 3), np.int32)
-    # The first pass counts, the second fills, which avoids a list of unknown length.
-    for fill in range(2):
-        n = 0
-        for h in range(first_h, last_h + 1):
-            for k in range(-limits[1], limits[1] + 1):
-                first, last = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
-                if fill == 1:
-                    for l in range(first, last + 1):
-                        i = n + l - first
-                        found[i, 0], found[i, 1], found[i, 2] = h, k, l
-                n += max(last - first + 1, 0)
-        if fill == 0:
-            found = np.empty((n, 3), np.int32)
+    n, n_k = 0, 2 * limits[1] + 1
+    # The rows are found and counted before the list is filled, as its length is unknown
+    first, last = np.empty((2, (last_h - first_h + 1) * n_k), np.int32)
+    for row in range(len(first)):
+        h, k = first_h + row // n_k, row % n_k - limits[1]
+        begin, end = _in_row(h, k, limits[2], metric, stol2_high, number, basis)
+        first[row], last[row] = begin, end
+        n += max(end - begin + 1, 0)
+    found = np.empty((n, 3), np.int32)
+    i = 0
+    for row in range(len(first)):
+        h, k = first_h + row // n_k, row % n_k - limits[1]
+        for l in range(first[row], last[row] + 1):
+            found[i, 0], found[i, 1], found[i, 2] = h, k, l
+            i += 1
     return found
 
 
@@ -134,13 +135,33 @@ def unique_in_sphere(first_h, last_h, limits, metric, stol2_high, number, basis)
 def is_absent(hkl, rotations, translations):
     """(n,) bool: some operation keeps the reflection and shifts its phase."""
     absent = np.zeros(len(hkl), np.bool_)
-    for i in range(len(hkl)):
-        h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]
-        for o in range(len(rotations)):
-            if rotated(hkl, i, rotations, o) == (h, k, l) and turn_of(hkl, i, translations, o) != 0:
-                absent[i] = True
-                break
+    columns = np.ascontiguousarray(hkl.T)
+    for o in range(len(rotations)):
+        r, t = rotations[o], translations[o]
+        _mark_absent(
+            columns,
+            (r[0, 0] - 1, r[1, 0], r[2, 0]),
+            (r[0, 1], r[1, 1] - 1, r[2, 1]),
+            (r[0, 2], r[1, 2], r[2, 2] - 1),
+            (t[0], t[1], t[2]),
+            absent,
+        )
     return absent
+
+
+@njit(cache=True, nogil=True)
+def _mark_absent(columns, of_h, of_k, of_l, translation, absent):
+    """Mark the reflections (3, n) that one operation keeps, with a shift of the phase.
+
+    `of_h`, `of_k`, `of_l` are the columns of its rotation less the identity.
+    """
+    for i in range(columns.shape[1]):
+        h, k, l = columns[0, i], columns[1, i], columns[2, i]
+        moved = np.int32(h * of_h[0] + k * of_h[1] + l * of_h[2])
+        moved |= np.int32(h * of_k[0] + k * of_k[1] + l * of_k[2])
+        moved |= np.int32(h * of_l[0] + k * of_l[1] + l * of_l[2])
+        turn = whole_turns_off(h * translation[0] + k * translation[1] + l * translation[2])
+        absent[i] |= (moved == 0) & (turn != 0)
 
 
 @njit(cache=True, nogil=True)
