@@ -32,7 +32,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/fcalc.py --plot docs/measured/fcalc.png | tee docs/measured/fcalc.txt
 	$(BIN)/python benchmarks/gradients.py | tee docs/measured/gradients.txt
 	$(BIN)/python benchmarks/scaling.py | tee docs/measured/scaling.txt
-	$(BIN)/python benchmarks/accuracy.py | tee docs/measured/accuracy.md
+	$(BIN)/python benchmarks/accuracy.py --cases all | tee docs/measured/accuracy.md
 	$(BIN)/python benchmarks/smooth_mask.py | tee docs/measured/smooth_mask.txt
 	$(BIN)/python examples/structures.py docs/_build/structures
 	$(BIN)/friedel fcalc docs/_build/structures/1orc.pdb --dmin 1.5 \

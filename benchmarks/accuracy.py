@@ -6,8 +6,10 @@ The error is that in the worst of ten resolution shells, against direct summatio
 `models` (the default), real structures at several resolutions, for X-rays and electrons, at
 rtol 1e-2 to 1e-6; `mott-bethe`, the same for electrons by the Mott-Bethe formula; `symmetry`, few
 reflections in high symmetry; `boxes`, few sharp among many broad atoms; `ordinary`, crystals of
-all systems; `sweep`, extremes; `all`, everything. Of the synthetic ones there are N seeds. Cases
-above 1 are listed with their plans.
+all systems; `sweep`, extremes; `all`, everything. Not promised are `derivatives`, those by the
+parameters of the atoms for the crystals of `ordinary`, and `supercells`, F between the Bragg
+positions relative to itself. Of the synthetic ones there are N seeds. Cases above 1 are listed with
+their plans.
 """
 
 import sys
@@ -36,6 +38,8 @@ SETS = {
     "symmetry": (synthetic.high_symmetry, 25),
     "boxes": (synthetic.boxes, 50),
     "ordinary": (synthetic.ordinary, 1000),
+    "derivatives": (synthetic.derivatives, 300),
+    "supercells": (synthetic.supercells, 40),
     "sweep": (synthetic.sweep, 2000),
 }
 """Sets of synthetic crystals, and their numbers of seeds."""

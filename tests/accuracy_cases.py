@@ -1,7 +1,8 @@
 """Synthetic crystals that try the promise of rtol, seeded: for tests and benchmarks.
 
 Every case is a crystal, its atoms, d_min, rtol and radiation. What is promised is the worst of ten
-resolution shells of F against direct summation.
+resolution shells of F against direct summation. Cases of other classes look at what is not
+promised: derivatives, and F between the Bragg positions of a supercell by itself.
 """
 
 import warnings
@@ -67,6 +68,47 @@ class Case:
             reflections = Reflections(self.crystal, hkl, found)
             error = worst_shell_error(reflections, exact.forward())
         return error / self.rtol, calculator
+
+
+class AdjointCase(Case):
+    """The same for derivatives: the largest error of those by occ, frac and b_iso."""
+
+    def ratio(self):
+        """Rms error of the derivatives relative to their size and to rtol, and the calculator."""
+        model = self.crystal, self.atoms
+        options = {"d_min": self.d_min, "source": self.source, **self.options}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FriedelWarning)
+            try:
+                fft = Calculator.from_model(model, method="fft", rtol=self.rtol, **options)
+            except AccuracyError:
+                return np.nan, None
+            direct = Calculator.from_model(model, method="direct", **options)
+            f = direct.forward()
+            w = f * np.exp(1j * np.random.default_rng(0).normal(size=len(f)))
+            found, right = (x.adjoint(self.atoms, w) for x in (fft, direct))
+        names = ("occ", "frac", "u_aniso" if self.atoms.is_aniso.any() else "b_iso")
+        pairs = [(getattr(found, name), getattr(right, name)) for name in names]
+        errors = [np.linalg.norm(x - y) / np.linalg.norm(y) for x, y in pairs]
+        return max(errors) / self.rtol, fft
+
+
+@dataclass
+class SupercellCase(Case):
+    """F between the Bragg positions of a supercell of m cells along each axis."""
+
+    m: int = 2
+
+    def ratio(self):
+        """Error in the worst shell, relative to the F there and to rtol, and the calculator."""
+        model = self.crystal, self.atoms
+        options = {"multiple_of": (self.m,) * 3, "rtol": self.rtol, "d_min": self.d_min}
+        calculator = Calculator.from_model(model, method="fft", **options)
+        direct = Calculator.from_model(model, d_min=self.d_min, method="direct")
+        found, right = calculator.forward(), direct.forward()
+        between = (calculator.hkl % self.m).any(axis=1)
+        reflections = Reflections(self.crystal, calculator.hkl[between], found[between])
+        return worst_shell_error(reflections, right[between]) / self.rtol, calculator
 
 
 def crystal_of(symbol, cell):
@@ -155,6 +197,29 @@ def ordinary(n_seeds=100, n_atoms=150):
         source = SOURCES[int(rng.integers(len(SOURCES)))]
         name = f"{symbol} {kind} {spread} {seed}"
         yield Case(name, crystal, atoms, d_min, rtol, source)
+
+
+def derivatives(n_seeds=100):
+    """The crystals of `ordinary`, for the derivatives."""
+    for case in ordinary(n_seeds):
+        yield AdjointCase(**vars(case))
+
+
+def supercells(n_seeds=20, rtols=RTOLS):
+    """Supercells of 2 or 3 cells along each axis, the copies displaced by 0.02 to 0.2 Å."""
+    for seed in range(n_seeds):
+        rng = np.random.default_rng(seed)
+        m = int(rng.choice([2, 3]))
+        n = 60 // m
+        cells = np.array(np.meshgrid(*[range(m)] * 3)).reshape(3, -1).T
+        lengths = m * rng.uniform(12, 18, 3)
+        frac = ((rng.random((n, 3)) + cells[:, None]) / m).reshape(-1, 3)
+        frac += rng.normal(size=frac.shape) * 10.0 ** rng.uniform(-1.7, -0.7) / lengths
+        labels = np.tile(rng.choice(["C", "N", "O"], n), m**3)
+        atoms = Atoms.from_labels(labels, frac, 1.0, float(rng.uniform(5, 30)))
+        crystal = Crystal((*lengths, 90, 90, 90))
+        for rtol in rtols:
+            yield SupercellCase(f"supercell {seed}", crystal, atoms, 2.0, rtol, m=m)
 
 
 def sweep(n_seeds=2000):
