@@ -161,6 +161,8 @@ def _fill_pair_table(out, row, column, place, form, half, row_factors):
     rows, row_center = place.box[row], place.center[row]
     columns, column_center = place.box[column], place.center[column]
     n, size, line = rows[1], columns[1], np.uint64(BOX)
+    if n == 0:
+        return  # no grid plane is near enough: row -1 would lie before the table
     middle = min(max(int(np.rint(row_center)) - rows[0], 0), n - 1)
     dr = rows[0] + middle - row_center
     for t in range(GROUP):
