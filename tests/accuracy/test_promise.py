@@ -211,3 +211,15 @@ def test_copies_of_a_broad_atom_at_one_place():
     for rtol in (1e-2, 1e-4):
         ratio, _ = accuracy_cases.Case("copies", crystal, atoms, 3.0, rtol).ratio()
         assert ratio < 1
+
+
+def test_negative_blur_beyond_the_widths_of_some_types_of_atoms():
+    """The broadest type has the smallest B: no atom of another type is as narrow."""
+    crystal, atoms = protein_like()
+    kinds = [GaussianSum((6.0,), (4.0,)), GaussianSum((8.0,), (40.0,))]
+    labels = ["C"] * 150 + ["O"] * 150
+    b_iso = np.concatenate([np.linspace(2810, 6000, 150), np.linspace(2780, 6000, 150)])
+    model = crystal, Atoms.from_labels(labels, atoms.frac, 1.0, b_iso)
+    options = {"d_min": 8.0, "form_factors": dict(zip("CO", kinds, strict=True))}
+    calculator = Calculator.from_model(model, method="fft", blur=-2800.0, **options)
+    assert worst_shell(calculator, calculator.forward(), exact(model, **options)) < 1e-4

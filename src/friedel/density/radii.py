@@ -12,6 +12,9 @@ from friedel.model.atoms import Atoms
 RADIUS_POINTS, MOST_POINTS = 48, 8192
 """Number of B values at which radii are tabulated, between which they are interpolated: usual and
 largest."""
+LEAST_WIDTH = 1e-3
+"""Smallest width (Å^2) in the table: with a negative blur the smallest B of all atoms may be too
+small for a type of atom that has no such B."""
 WIDEST_STEP = 0.125
 """Largest step in B relative to the narrowest Gaussian: radii are then right to 5e-4, being about
 proportional to the square root of the width. Wide ranges of B have more values."""
@@ -85,12 +88,13 @@ class RadiusTable:
         broadest = atoms.b_eigenvalues[:, 2]
         b_first = float(broadest.min())
         span = float(broadest.max()) - b_first
-        narrowest = max(b_first + blur + float(groups.b.min()), 1e-3)
+        narrowest = max(b_first + blur + float(groups.b.min()), LEAST_WIDTH)
         needed = math.ceil(min(span / (WIDEST_STEP * narrowest), MOST_POINTS)) + 1
         n_points = max(RADIUS_POINTS, needed)
         b_step = max(span / (n_points - 1), 1e-6)
         b_values = b_first + b_step * np.arange(n_points)
         widths = groups.groups_of(groups.b)[:, :, None, :] + (b_values + blur)[:, None]
+        widths = np.maximum(widths, LEAST_WIDTH)
         # With all occupancies zero, derivatives by occupancies still need radii
         largest_occ = np.abs(atoms.occ).max() or 1.0
         a = groups.groups_of(groups.a)[:, :, None, :] * largest_occ
