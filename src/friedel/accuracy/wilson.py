@@ -37,8 +37,11 @@ def atom_classes(atoms: Atoms, unit: float = 1.0) -> AtomClasses:
     # The three eigenvalues of isotropic atoms are one number
     n_eigenvalues = 3 if atoms.is_aniso.any() else 1
     eigenvalues = atoms.b_eigenvalues[present, :n_eigenvalues]
-    # 5 % of B + 5 Å^2: the curves change by much less than the error of the prediction
-    coarse_b = np.rint(np.log(np.maximum(eigenvalues, -4.0) + 5.0) / 0.05).astype(np.int64)
+    # 5 % of B + 5 Å^2: the curves change by much less than the error of the prediction. What all B
+    # have in common counts no more than 20 Å^2: a negative blur can remove the rest
+    common = max(float(eigenvalues.min()) - 20.0, 0.0)
+    above = np.maximum(eigenvalues - common, -4.0)
+    coarse_b = np.rint(np.log(above + 5.0) / 0.05).astype(np.int64)
     inverse = _group_alike(kind, np.rint(10.0 * occ).astype(np.int64), *coarse_b.T)
     count = np.bincount(inverse).astype(np.float64)
 
