@@ -21,21 +21,6 @@ SINGLE = 1e-6
 """gemmi keeps coefficients and some intermediate results in single precision."""
 
 
-@pytest.fixture(autouse=True)
-def published_tables():
-    """The tables of both programs are reset to the published ones after each test."""
-    gemmi.IT92_set_ignore_charge(False)
-    keys = [(z, charge) for z in range(99) for charge in range(-2, 7)]
-    entries = [gemmi.IT92_get_exact(gemmi.Element(z), charge) for z, charge in keys]
-    published = [(entry, entry.get_coefs()) for entry in entries if entry]
-    gemmi.IT92_set_ignore_charge(True)
-    yield
-    compat.restore_tables()
-    gemmi.IT92_set_ignore_charge(True)
-    for entry, coefs in published:
-        entry.set_coefs(coefs)
-
-
 def make_atom(element="C", charge=0, occ=1.0, b_iso=20.0, aniso=None, xyz=(1, 2, 3)):
     atom = gemmi.Atom()
     atom.element = gemmi.Element(element)
@@ -322,36 +307,123 @@ def test_small_structures_agree_with_gemmi(shared_data, name):
         assert abs(value - expected) < 1e-5 * max(abs(expected), 1.0)
 
 
+def assert_follow(changes, calculate, theirs, ours):
+    """After each change the next F is gemmi's, another one than before, and stays."""
+    before = calculate(ours)
+    for change in changes.values():
+        change()
+        value = calculate(ours)
+        assert_close(value, calculate(theirs), 1e-5)
+        assert value != before
+        assert calculate(ours) == value
+        before = value
+
+
 def test_a_changed_model_is_converted_again():
     """The atoms are kept between calls; gemmi's models can be changed in place."""
     model = make_model(make_atom(), make_atom("Fe", xyz=(3, 1, 5)), make_atom("O", xyz=(0, 4, 2)))
     theirs, ours = both("StructureFactorCalculatorX", CELL)
-    atom = model[0][0][1]
+    atom, residue = model[0][0][1], model[0][0]
 
-    def moved():
-        atom.pos = gemmi.Position(2, 2, 2)
+    def added():
+        residue.add_atom(make_atom("N", xyz=(4, 4, 1)))
+
+    def swapped():
+        residue[0].pos, atom.pos = gemmi.Position(*atom.pos.tolist()), residue[0].pos
 
     def removed():
-        del model[0][0][2]
+        del residue[2]
+
+    def of_another_chain():
+        chain, other = gemmi.Chain("B"), gemmi.Residue()
+        other.add_atom(make_atom("P", xyz=(1, 1, 1)))
+        chain.add_residue(other)
+        model.add_chain(chain)
 
     changes = {
-        "pos": moved,
+        "pos": lambda: setattr(atom, "pos", gemmi.Position(2, 2, 2)),
         "x": lambda: setattr(atom.pos, "x", 2.5),
         "occ": lambda: setattr(atom, "occ", 0.5),
         "b_iso": lambda: setattr(atom, "b_iso", 50.0),
         "element": lambda: setattr(atom, "element", gemmi.Element("S")),
+        "our element": lambda: setattr(atom, "element", compat.Element("Cl")),
         "aniso": lambda: setattr(atom, "aniso", gemmi.SMat33f(0.3, 0.4, 0.2, 0.01, 0, 0)),
         "u12": lambda: setattr(atom.aniso, "u12", 0.1),
+        "isotropic": lambda: setattr(atom, "aniso", gemmi.SMat33f(0, 0, 0, 0, 0, 0)),
+        "swapped": swapped,
+        "added": added,
         "removed": removed,
+        "chain": of_another_chain,
     }
-    before = ours.calculate_sf_from_model(model, (1, 2, 3))
-    for change in changes.values():
-        change()
-        value = ours.calculate_sf_from_model(model, (1, 2, 3))
-        assert_close(value, theirs.calculate_sf_from_model(model, (1, 2, 3)))
-        assert value != before
-        assert ours.calculate_sf_from_model(model, (1, 2, 3)) == value
-        before = value
+    assert_follow(changes, lambda c: c.calculate_sf_from_model(model, (1, 2, 3)), theirs, ours)
+    for module in (gemmi, compat):
+        module.IT92_set_ignore_charge(False)
+    charges = {"charge": lambda: setattr(model[0][0][1], "charge", -1)}
+    assert_follow(charges, lambda c: c.calculate_sf_from_model(model, (1, 2, 3)), theirs, ours)
+    other = model.clone()
+    other[0][0][0].b_iso = 1.0
+    models = {
+        "other model": lambda: given.append(other),
+        "first model": lambda: given.append(model),
+    }
+    given = [model]
+    assert_follow(models, lambda c: c.calculate_sf_from_model(given[-1], (1, 2, 3)), theirs, ours)
+
+
+def test_a_changed_small_structure_is_converted_again(shared_data):
+    small = gemmi.read_small_structure(str(shared_data / "models" / "epoxide.cif"))
+    theirs, ours = both("StructureFactorCalculatorX", small.cell)
+    site = small.sites[1]
+
+    def added():
+        new = site.clone()
+        new.fract.x += 0.2
+        small.add_site(new)
+
+    changes = {
+        "fract": lambda: setattr(site, "fract", gemmi.Fractional(0.1, 0.2, 0.3)),
+        "x": lambda: setattr(site.fract, "x", 0.15),
+        "occ": lambda: setattr(site, "occ", 0.5),
+        "isotropic": lambda: setattr(site, "aniso", gemmi.SMat33d(0, 0, 0, 0, 0, 0)),
+        "u_iso": lambda: setattr(site, "u_iso", 0.08),
+        "element": lambda: setattr(site, "element", gemmi.Element("S")),
+        "aniso": lambda: setattr(site, "aniso", gemmi.SMat33d(0.03, 0.04, 0.02, 0.01, 0, 0)),
+        "u12": lambda: setattr(site.aniso, "u12", 0.005),
+        "added": added,
+        "cell": lambda: small.cell.set(10, 11, 12, 90, 95, 90),
+    }
+    assert_follow(
+        changes, lambda c: c.calculate_sf_from_small_structure(small, (1, 2, 3)), theirs, ours
+    )
+
+
+def test_a_changed_cell_is_read_again(shared_data):
+    structure = gemmi.read_structure(str(shared_data / "models" / "4oz7.pdb"))
+    cell = structure.cell
+    theirs, ours = both("StructureFactorCalculatorX", cell)
+
+    def to_p1():
+        structure.spacegroup_hm = "P 1"
+        structure.setup_cell_images()
+
+    changes = {
+        "lengths": lambda: cell.set(cell.a + 1, cell.b + 2, cell.c, 90, 90, 90),
+        "symmetry": to_p1,
+        "assigned": lambda: setattr(structure, "cell", gemmi.UnitCell(30, 40, 50, 80, 95, 105)),
+    }
+    assert_follow(
+        changes, lambda c: c.calculate_sf_from_model(structure[0], (1, 2, 3)), theirs, ours
+    )
+
+
+def test_models_that_gemmi_does_not_pickle(monkeypatch):
+    """Then every object has the method, and what it gives says nothing: nothing is kept."""
+    monkeypatch.setattr("friedel.compat.models.state_of", lambda source: None)
+    model = make_model(make_atom())
+    calculator = compat.StructureFactorCalculatorX(CELL)
+    before = calculator.calculate_sf_from_model(model, (1, 2, 3))
+    model[0][0][0].occ = 0.5
+    assert_close(calculator.calculate_sf_from_model(model, (1, 2, 3)), before / 2)
 
 
 def test_a_structure_brings_its_symmetry(shared_data):

@@ -19,17 +19,6 @@ SINGLE = 2e-6
 """Agreement with gemmi's transforms, which are in single precision; relative to the largest."""
 
 
-@pytest.fixture(autouse=True)
-def published_tables():
-    yield
-    compat.restore_tables()
-
-
-@pytest.fixture(scope="module")
-def structure(page_models):
-    return gemmi.read_structure(str(page_models / "4oz7.pdb"))
-
-
 def calculated(module, structure, **options):
     """Density calculator with the density, and its structure factors."""
     calculator = module.DensityCalculatorX()
@@ -165,13 +154,6 @@ def test_masks_on_grids_of_gemmi(structure):
     copied.copy_metadata_from(grid)
     friedel.SolventMasker("Cctbx").put_mask_on_int8_grid(copied, structure[0])
     assert (np.array(copied) != (arrays[1] != 0)).mean() < 0.2
-
-
-def test_masks_weighted_by_occupancy_are_refused():
-    masker = friedel.SolventMasker("Refmac")
-    assert masker.use_atom_occupancy is False
-    with pytest.raises(ParameterError, match="occupancy"):
-        masker.use_atom_occupancy = True
 
 
 def test_calculators_fill_grids_of_gemmi(structure):

@@ -18,6 +18,8 @@ class Addends(PrintsAsGemmi):
     Elements may be given as Element, symbol or atomic number. D and H have separate addends.
     """
 
+    __slots__ = ("_values",)
+
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
 

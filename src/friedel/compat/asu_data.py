@@ -47,7 +47,7 @@ class ComplexAsuData(gemmi.ComplexAsuData):
         When the arrays differ in length.
     """
 
-    _taken: Any = None
+    __slots__ = ("_taken",)
 
     def __init__(
         self, cell: Any, sg: Any = None, miller_array: Any = None, value_array: Any = None
@@ -61,6 +61,7 @@ class ComplexAsuData(gemmi.ComplexAsuData):
         if values.shape != (len(hkl),):
             raise ParameterError(f"got {values.shape} values for {len(hkl)} reflections")
         super().__init__(cell, sg or gemmi.SpaceGroup("P 1"), hkl, values)
+        self._taken: Any = None
         if crystal is not None:
             take_crystal(self, crystal)
 
@@ -156,7 +157,10 @@ def asu_data_from_grid(
         raise ResolutionError(f"the grid {grid.shape} does not reach dmin = {dmin:g} A")
     limits = (size - 1) // 2  # at n/2 the transform of a real map is not F
     hkl = _reflections_to(crystal, dmin or _finest(crystal, limits), with_sys_abs)
-    hkl = hkl[(np.abs(hkl) <= limits).all(axis=1)]
+    inside = (np.abs(hkl) <= limits).all(axis=1)
+    if dmin:  # gemmi leaves out d = dmin; its rounding decides there
+        inside &= grid.unit_cell.calculate_1_d2_array(hkl) < 1.0 / dmin**2
+    hkl = hkl[inside]
     if with_000:
         hkl = np.concatenate([np.zeros((1, 3), np.int32), hkl])
         hkl = hkl[np.lexsort(hkl.T[::-1])]

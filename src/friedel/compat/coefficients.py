@@ -31,6 +31,8 @@ class FormFactorCoef(PrintsAsGemmi):
         The initial form factor; zero if not given.
     """
 
+    __slots__ = ("_sum",)
+
     n_gaussians: ClassVar[int]
     has_constant: ClassVar[bool] = True
 
@@ -100,17 +102,23 @@ class FormFactorCoef(PrintsAsGemmi):
 class IT92Coef(FormFactorCoef):
     """X-ray form factor: 4 Gaussians and a constant [ITC1992], electrons."""
 
+    __slots__ = ()
+
     n_gaussians = 4
 
 
 class WK95Coef(FormFactorCoef):
     """X-ray form factor to high angle: 5 Gaussians and a constant [Waasmaier1995], electrons."""
 
+    __slots__ = ()
+
     n_gaussians = 5
 
 
 class C4322Coef(FormFactorCoef):
     """Electron form factor: 5 Gaussians [ITC2011], Å."""
+
+    __slots__ = ()
 
     n_gaussians = 5
     has_constant = False
@@ -119,11 +127,15 @@ class C4322Coef(FormFactorCoef):
 class Neutron92(FormFactorCoef):
     """Bound coherent neutron scattering length [Sears1992], fm."""
 
+    __slots__ = ()
+
     n_gaussians = 0
 
 
 class ExpSum(PrintsAsGemmi):
     """The density of an atom as a function of distance."""
+
+    __slots__ = ("_b_iso", "_sum")
 
     def __init__(self, sum_: GaussianSum, b_iso: float) -> None:
         self._sum, self._b_iso = sum_, b_iso
@@ -131,6 +143,12 @@ class ExpSum(PrintsAsGemmi):
     def calculate(self, r2: Any) -> Any:
         """Density at squared distance `r2`, Å^2."""
         return _as_given(self._sum.density_iso(r2, self._b_iso))
+
+    def calculate_with_derivative(self, r: float) -> tuple[float, float]:
+        """Density at a distance `r` (Å), and its derivative by `r`."""
+        exponents = 4.0 * np.pi**2 / (np.array(self._sum.b) + self._b_iso)
+        slopes = GaussianSum(tuple(-2.0 * r * exponents * self._sum.a), self._sum.b)
+        return self.calculate(r * r), ExpSum(slopes, self._b_iso).calculate(r * r)
 
 
 class LiveTable:

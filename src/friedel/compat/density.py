@@ -55,6 +55,8 @@ class _DensityCalculator(PrintsAsGemmi):
         can be assigned; the density is then put there.
     """
 
+    __slots__ = ("_grid", "addends", "blur", "cutoff", "d_min", "rate")
+
     _live: ClassVar[LiveTable]
     _source: ClassVar[str]
 
@@ -215,17 +217,23 @@ class _DensityCalculator(PrintsAsGemmi):
 class DensityCalculatorX(_DensityCalculator):
     """Electron density [ITC1992], electrons/Å^3; see :class:`_DensityCalculator`."""
 
+    __slots__ = ()
+
     _live, _source = IT92, "xray"
 
 
 class DensityCalculatorE(_DensityCalculator):
     """Density whose transform is electron scattering [ITC2011], Å/Å^3."""
 
+    __slots__ = ()
+
     _live, _source = C4322, "electron"
 
 
 class DensityCalculatorN(_DensityCalculator):
     """Neutron scattering-length density [Sears1992], fm/Å^3."""
+
+    __slots__ = ()
 
     _live, _source = NEUTRON92, "neutron"
 
@@ -236,6 +244,8 @@ class DensityCalculatorC(_DensityCalculator):
     The serial number of an atom is its place in the list, from 0. Addends do not count, as in
     gemmi.
     """
+
+    __slots__ = ()
 
     def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
         if isinstance(source, gemmi.Model):
@@ -252,6 +262,8 @@ class DensityCalculatorC(_DensityCalculator):
 
 class DensityCalculatorZ(_DensityCalculator):
     """Density of the addends alone, as of point charges after :meth:`Addends.subtract_z`."""
+
+    __slots__ = ()
 
     def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
         del source

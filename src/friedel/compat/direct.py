@@ -7,10 +7,11 @@ import numpy as np
 from friedel import direct
 from friedel.compat.addends import Addends
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
-from friedel.compat.models import KeptAtoms, atoms_of_small_structure, symmetry_of
+from friedel.compat.models import KeptAtoms, state_of, symmetry_of
 from friedel.compat.printing import PrintsAsGemmi
 from friedel.constants import MOTT_BETHE
 from friedel.errors import ParameterError
+from friedel.gemmi_package import gemmi
 from friedel.model.arrays import checked_hkl
 from friedel.model.atoms import Atoms, expand_strict_ncs
 from friedel.model.elements import element_record
@@ -23,8 +24,9 @@ class _StructureFactorCalculator(PrintsAsGemmi):
     Parameters
     ----------
     cell
-        ``gemmi.UnitCell``, whose images are the symmetry, those of strict NCS included (they
-        are read once, here); or anything with a crystal, such as ``gemmi.Structure``.
+        ``gemmi.UnitCell``, whose images are the symmetry, those of strict NCS included; when it
+        changes, the following calculations change, as in gemmi. Or anything with a crystal,
+        such as ``gemmi.Structure``, which is read here and not again.
 
     Attributes
     ----------
@@ -32,14 +34,27 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         Numbers added to the form factors of elements.
     """
 
+    __slots__ = ("_atoms", "_cell", "_cell_state", "_crystal", "_ncs", "_stol2", "addends")
+
     _live: ClassVar[LiveTable]
     _source: ClassVar[str]
 
     def __init__(self, cell: Any) -> None:
-        self._crystal, self._ncs = symmetry_of(cell)
+        self._cell = cell
+        self._read_cell()
         self.addends = Addends()
-        self._atoms = KeptAtoms()
         self._stol2: np.ndarray | None = None
+
+    def _read_cell(self) -> None:
+        self._cell_state = state_of(self._cell) if isinstance(self._cell, gemmi.UnitCell) else None
+        self._crystal, self._ncs = symmetry_of(self._cell)
+        self._atoms = KeptAtoms(self._crystal)
+
+    def _current_atoms(self) -> KeptAtoms:
+        """Reads the cell again if it has changed."""
+        if self._cell_state is not None and state_of(self._cell) != self._cell_state:
+            self._read_cell()
+        return self._atoms
 
     def calculate_sf_from_model(self, model: Any, hkl: Any) -> Any:
         """F of a ``gemmi.Model``.
@@ -59,14 +74,14 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         ElementError
             When an element has no form factor.
         """
-        return self._sum(self._atoms.of_model(self._crystal, model), hkl)
+        return self._sum(self._current_atoms().of_model(model), hkl)
 
     def calculate_sf_from_small_structure(self, small: Any, hkl: Any) -> Any:
         """F of a ``gemmi.SmallStructure``, as :meth:`calculate_sf_from_model`.
 
         Occupancies are used unchanged: on special positions they must be crystallographic.
         """
-        return self._sum(atoms_of_small_structure(small), hkl)
+        return self._sum(self._current_atoms().of_small_structure(small), hkl)
 
     def calculate_mb_z(self, model: Any, hkl: Any, only_h: bool = False) -> Any:
         """The nuclei's part of the Mott-Bethe formula: sum of -Z exp(2 pi i h.x), with ADPs.
@@ -76,7 +91,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         only_h
             Sum over hydrogen (and deuterium) only.
         """
-        atoms = self._atoms.of_model(self._crystal, model)
+        atoms = self._current_atoms().of_model(model)
         z = np.array([float(element_record(symbol).atomic_number) for symbol in atoms.symbols])
         charge = -np.where(z == 1.0, z, 0.0) if only_h else -z
         return self._sum(atoms, hkl, charge)
@@ -116,16 +131,22 @@ class _StructureFactorCalculator(PrintsAsGemmi):
 class StructureFactorCalculatorX(_StructureFactorCalculator):
     """Direct summation for X-rays [ITC1992]; see :class:`_StructureFactorCalculator`."""
 
+    __slots__ = ()
+
     _live, _source = IT92, "xray"
 
 
 class StructureFactorCalculatorE(_StructureFactorCalculator):
     """Direct summation for electrons [ITC2011]."""
 
+    __slots__ = ()
+
     _live, _source = C4322, "electron"
 
 
 class StructureFactorCalculatorN(_StructureFactorCalculator):
     """Direct summation for neutrons [Sears1992]."""
+
+    __slots__ = ()
 
     _live, _source = NEUTRON92, "neutron"

@@ -37,6 +37,8 @@ class Element(gemmi.Element):
         oxygen: a mistyped symbol would go unnoticed.
     """
 
+    __slots__ = ("_record",)
+
     def __init__(self, symbol_or_number: Any) -> None:
         self._record = element_record(as_symbol(symbol_or_number))
         super().__init__(self._record.symbol)

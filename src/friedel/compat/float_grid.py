@@ -18,6 +18,10 @@ from friedel.writers.maps import write_ccp4_map
 UP = gemmi.GridSizeRounding.Up
 
 
+class GridSizeError(ParameterError, RuntimeError):
+    """A size that does not fit the symmetry: gemmi raises RuntimeError for it."""
+
+
 class FloatGrid(gemmi.FloatGrid):
     """Real values on a grid over the whole unit cell: a ``gemmi.FloatGrid``.
 
@@ -47,13 +51,14 @@ class FloatGrid(gemmi.FloatGrid):
         When the arguments are anything else, or the size does not fit the symmetry.
     """
 
-    _taken: tuple[Crystal, list[float], gemmi.SpaceGroup] | None = None
-    """The crystal that was taken from a source, with the gemmi objects that then stand for it."""
+    __slots__ = ("_taken",)
 
     def __init__(
         self, *size: Any, cell: Any = None, spacegroup: Any = None, crystal: Any = None
     ) -> None:
         super().__init__()
+        # The crystal that was taken from a source, with the gemmi objects that stand for it then
+        self._taken: tuple[Crystal, list[float], gemmi.SpaceGroup] | None = None
         if 1 <= len(size) <= 3 and np.ndim(size[0]):
             values = checked_values(size[0])
             cell, spacegroup = [*size[1:], *(cell, spacegroup)[len(size) - 1 :]]
@@ -111,9 +116,11 @@ class FloatGrid(gemmi.FloatGrid):
             self.set_size_from_spacing(spacing)
 
     def copy_metadata_from(self, other: gemmi.GridMeta) -> None:
-        """Take cell, symmetry and size of another grid; all values become 0."""
+        """Take cell, symmetry and size of another grid; where the size changes, values become 0."""
+        before = self.shape
         super().copy_metadata_from(other)
-        self.fill(0.0)
+        if self.shape != before:
+            self.fill(0.0)
 
     def set_size(self, nu: int, nv: int, nw: int) -> None:
         """Resize the grid and set it to zero.
@@ -121,12 +128,12 @@ class FloatGrid(gemmi.FloatGrid):
         Raises
         ------
         ParameterError
-            When the size does not fit the symmetry.
+            When the size does not fit the symmetry. It is a RuntimeError too.
         """
         try:
             super().set_size(nu, nv, nw)
         except RuntimeError as error:
-            raise ParameterError(f"got a grid of {nu} x {nv} x {nw} points: {error}") from None
+            raise GridSizeError(f"got a grid of {nu} x {nv} x {nw} points: {error}") from None
         self.fill(0.0)
 
     def set_size_from_spacing(

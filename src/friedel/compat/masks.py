@@ -9,9 +9,10 @@ import numpy as np
 from friedel.compat.float_grid import checked_order, crystal_of_grid
 from friedel.compat.models import atoms_of_model
 from friedel.compat.printing import PrintsAsGemmi
-from friedel.errors import ParameterError
+from friedel.errors import AtomsError, ParameterError
 from friedel.gemmi_package import gemmi
-from friedel.solvent.flat_mask import MaskParameters, solvent_mask
+from friedel.model.crystal import Crystal
+from friedel.solvent.flat_mask import MaskParameters, solvent_beside, solvent_mask
 
 
 class AtomicRadiiSet(enum.Enum):
@@ -55,23 +56,27 @@ class SolventMasker(PrintsAsGemmi):
         Solvent pockets of at most this volume (Å^3) are filled.
     ignore_hydrogen, ignore_zero_occupancy_atoms
         Whether the mask ignores these atoms.
+    use_atom_occupancy
+        Whether :meth:`put_mask_on_float_grid` leaves 1 - occupancy where partial atoms are.
     """
+
+    __slots__ = (
+        "atomic_radii_set",
+        "constant_r",
+        "ignore_hydrogen",
+        "ignore_zero_occupancy_atoms",
+        "island_min_volume",
+        "rprobe",
+        "rshrink",
+        "use_atom_occupancy",
+    )
 
     ignore_hydrogen: bool
     ignore_zero_occupancy_atoms: bool
 
     def __init__(self, choice: Any, constant_r: float = 0.0) -> None:
+        self.use_atom_occupancy = False
         self.set_radii(choice, constant_r)
-
-    @property
-    def use_atom_occupancy(self) -> bool:
-        """False: masks here are of whole atoms. Setting it to True is an error."""
-        return False
-
-    @use_atom_occupancy.setter
-    def use_atom_occupancy(self, value: bool) -> None:
-        if value:
-            raise ParameterError("masks weighted by occupancy are not available: got True")
 
     def set_radii(self, choice: Any, constant_r: float = 0.0) -> None:
         """Choose a set of radii, and reset all parameters to those of the set.
@@ -109,18 +114,21 @@ class SolventMasker(PrintsAsGemmi):
         CellError
             When the grid has no unit cell.
         """
-        mask = self._mask(grid, model, self._parameters())
-        grid.fill(0)  # gives a grid with copied metadata its values
-        grid.array[...] = mask
+        if self.use_atom_occupancy:
+            self._put_partial_mask(grid, model)
+        else:
+            _put(grid, self._mask(grid, model, self._parameters()))
 
     def put_mask_on_int8_grid(self, grid: gemmi.Int8Grid, model: Any) -> None:
-        """Do as :meth:`put_mask_on_float_grid` with a ``gemmi.Int8Grid``."""
-        self.put_mask_on_float_grid(grid, model)  # type: ignore[arg-type]
+        """Set a ``gemmi.Int8Grid`` to 1 in the solvent and 0 elsewhere.
+
+        Occupancies do not count, except those of zero. Errors are as for the other method.
+        """
+        _put(grid, self._mask(grid, model, self._parameters()))
 
     def set_to_zero(self, grid: gemmi.FloatGrid, model: Any) -> None:
         """Set the grid to 0 within radius + rprobe of the atoms, and leave the rest as it is."""
-        near = replace(self._parameters(), r_shrink=0.0, island_min_volume=0.0)
-        grid.array[self._mask(grid, model, near) == 0] = 0
+        grid.array[self._mask(grid, model, _up_to_probe(self._parameters())) == 0] = 0
 
     def _parameters(self) -> MaskParameters:
         constant = self.atomic_radii_set is AtomicRadiiSet.Constant
@@ -134,9 +142,55 @@ class SolventMasker(PrintsAsGemmi):
         )
 
     def _mask(self, grid: Any, model: Any, parameters: MaskParameters) -> np.ndarray:
-        if not grid.point_count:
-            raise ParameterError("the grid has no size: call setup_from() with a spacing")
-        checked_order(grid)
-        crystal = crystal_of_grid(grid)
-        shape = (grid.nu, grid.nv, grid.nw)
+        crystal, shape = _geometry(grid)
         return solvent_mask(crystal, atoms_of_model(crystal, model), shape, parameters)
+
+    def _put_partial_mask(self, grid: Any, model: gemmi.Model) -> None:
+        """The mask with partial atoms, as gemmi defines it.
+
+        In each conformation the largest occupancy of the atoms at a point counts, and the
+        occupancies of the conformations add up. Of symmetry mates the least solvent counts.
+        Islands and margins are those of the points that no atom covers. (gemmi's search for
+        islands, by its own remark, does not work with partial atoms: it removes them.)
+        """
+        if not isinstance(model, gemmi.Model):
+            raise AtomsError(f"got {type(model).__name__}, expected a gemmi.Model")
+        crystal, shape = _geometry(grid)
+        parameters = self._parameters()
+        lattice = Crystal(crystal.cell)
+        every_atom = atoms_of_model(lattice, model)
+        counted = parameters.counts(every_atom) & (every_atom.occ > 0)
+        atoms = every_atom.select(counted)
+        conformations = np.array([cra.atom.altloc for cra in model.all()])[counted]
+        mask = np.ones(shape, np.float32)
+        for conformation in np.unique(conformations):
+            together = atoms.select(conformations == conformation)
+            covered = np.zeros(shape, np.float32)
+            for occupancy in np.unique(together.occ):  # the largest comes last
+                some = together.select(together.occ == occupancy)
+                near = solvent_mask(lattice, some, shape, _up_to_probe(parameters))
+                covered[near == 0] = occupancy
+            mask -= covered
+        _put(grid, np.maximum(mask, 0.0))
+        grid.symmetrize_min()
+        free = grid.array >= 1.0
+        solvent = solvent_beside(crystal, ~free, parameters)
+        grid.array[free] = 0.0  # islands too small to stay
+        grid.array[solvent == 1.0] = 1.0
+
+
+def _up_to_probe(parameters: MaskParameters) -> MaskParameters:
+    """The same radii, for a mask that ends at the probe and has islands of any size."""
+    return replace(parameters, r_shrink=0.0, island_min_volume=0.0)
+
+
+def _geometry(grid: Any) -> tuple[Crystal, tuple[int, int, int]]:
+    if not grid.point_count:
+        raise ParameterError("the grid has no size: call setup_from() with a spacing")
+    checked_order(grid)
+    return crystal_of_grid(grid), (grid.nu, grid.nv, grid.nw)
+
+
+def _put(grid: Any, values: np.ndarray) -> None:
+    grid.fill(0)  # gives a grid with copied metadata its values
+    grid.array[...] = values

@@ -1,8 +1,13 @@
-"""Printed form of objects of the gemmi-compatible interface."""
+"""What objects of the gemmi-compatible interface have in common: printing, no other attributes."""
 
 
 class PrintsAsGemmi:
-    """Base class of objects that print as gemmi's class of the same name."""
+    """Base class of objects that print as gemmi's class of the same name.
+
+    With ``__slots__`` in every class, a mistyped attribute is an error, as in gemmi.
+    """
+
+    __slots__ = ()
 
     # Doctests and notebooks written for gemmi compare this text
     def __repr__(self) -> str:

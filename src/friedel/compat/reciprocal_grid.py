@@ -45,7 +45,15 @@ class ReciprocalGrid:
         gemmi's objects.
     """
 
-    _taken: Any = None
+    __slots__ = (
+        "_nw_real",
+        "_taken",
+        "array",
+        "axis_order",
+        "half_l",
+        "spacegroup",
+        "unit_cell",
+    )
 
     def __init__(
         self,
@@ -57,6 +65,7 @@ class ReciprocalGrid:
         axis_order: Any = gemmi.AxisOrder.XYZ,
     ) -> None:
         self.unit_cell, self.spacegroup = gemmi.UnitCell(), None
+        self._taken: Any = None
         self.half_l, self.axis_order = half_l, axis_order
         if 1 <= len(size) <= 3 and np.ndim(size[0]):
             self.array = np.asarray(size[0])
@@ -259,8 +268,8 @@ class ReciprocalGrid:
         Parameters
         ----------
         dmin
-            Resolution limit, Å; 0 for all reflections of the grid, which are those with indices
-            below half of the sizes.
+            All d are above this limit, Å; 0 for all reflections of the grid, which are those
+            with indices below half of the sizes.
         unblur
             B (Å^2) that was added to the atoms, whose effect on F is removed.
         with_000, with_sys_abs
@@ -282,6 +291,8 @@ class ReciprocalGrid:
 
 class GridPoint:
     """A point (u, v, w) of a grid, with its value."""
+
+    __slots__ = ("_grid", "u", "v", "w")
 
     def __init__(self, grid: ReciprocalGrid, u: int, v: int, w: int) -> None:
         self._grid, self.u, self.v, self.w = grid, u, v, w

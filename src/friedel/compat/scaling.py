@@ -35,6 +35,19 @@ class Scaling(PrintsAsGemmi):
         Parameters in F_total = k_overall exp(-s B s / 4) (F_calc + k_sol exp(-b_sol stol2) F_mask).
     """
 
+    __slots__ = (
+        "_b_overall",
+        "_crystal",
+        "_data",
+        "b_sol",
+        "cell",
+        "fix_b_sol",
+        "fix_k_sol",
+        "k_overall",
+        "k_sol",
+        "use_solvent",
+    )
+
     def __init__(self, cell: Any, spacegroup: Any) -> None:
         self.cell = cell
         self._crystal = crystal_from_gemmi(cell, spacegroup)

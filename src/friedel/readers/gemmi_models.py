@@ -80,14 +80,9 @@ def atoms_from_gemmi_model(
     CellError
         When the SCALE records are left-handed.
     """
-    return atoms_from_arrays(crystal, arrays_of_model(model), cell)
-
-
-def atoms_from_arrays(
-    crystal: Crystal, arrays: dict[str, Any], cell: gemmi.UnitCell | None = None
-) -> Atoms:
-    """The atoms of a model of which :func:`arrays_of_model` has read the arrays."""
-    stated = StatedModel(name="", cell=crystal.cell, symmetry=StatedSymmetry(), **arrays)
+    stated = StatedModel(
+        name="", cell=crystal.cell, symmetry=StatedSymmetry(), **arrays_of_model(model)
+    )
     frame, _ = frame_of_scale(crystal, scale_of_cell(cell))
     return atoms_of_stated(crystal, stated, frame, Notes())
 

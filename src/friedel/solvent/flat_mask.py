@@ -84,31 +84,61 @@ def solvent_mask(
     shape = _checked_shape(shape)
     parameters = MaskParameters() if parameters is None else parameters
     form, extent, step_w = grid_geometry(crystal, shape)
-    # Radii are in steps along w from here on
-    shrink = parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w
     counted = parameters.counts(atoms)
+    # Radii are in steps along w
     radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
     protein = _protein(crystal, atoms.frac[counted], radius, form, extent, shape)
+    mask, n_solvent = _solvent_beside(crystal, protein, shape, parameters)
+    _warn_if_uniform(n_solvent, mask.size, int(counted.sum()))
+    return mask
+
+
+def solvent_beside(crystal: Crystal, covered: np.ndarray, parameters: MaskParameters) -> np.ndarray:
+    """The flat mask of a cell in which it is known which points the atoms cover.
+
+    Parameters
+    ----------
+    covered
+        (nu, nv, nw) bool: the points within radius + r_probe of an atom.
+    parameters
+        Only `r_shrink` and `island_min_volume` are used.
+
+    Returns
+    -------
+    mask
+        (nu, nv, nw) float32: 1 in the solvent, 0 elsewhere.
+    """
+    octets = np.packbits(covered, axis=2, bitorder="little")
+    words = np.zeros((*covered.shape[:2], -(-covered.shape[2] // BITS)), "<u8")
+    words.view(np.uint8)[..., : octets.shape[2]] = octets
+    shape = _checked_shape(covered.shape)
+    return _solvent_beside(crystal, words.astype(np.uint64), shape, parameters)[0]
+
+
+def _solvent_beside(
+    crystal: Crystal, protein: np.ndarray, shape: tuple[int, int, int], parameters: MaskParameters
+) -> tuple[np.ndarray, int]:
+    """The mask around points whose bits are set, and the number of points in the solvent."""
+    form, extent, step_w = grid_geometry(crystal, shape)
     runs = find_runs(protein, shape[2], False)
     keep = np.ones(len(runs[1]), bool)
     if parameters.island_min_volume > 0:
         limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
         keep = in_large_islands(runs, shape, limit)
     solvent = np.zeros_like(protein)
-    ball = ball_rows(form, extent, shrink)
+    ball = ball_rows(form, extent, parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w)
     ball = ball[np.lexsort(ball[:, 2:].T)]
     # Every row of the ball is set for every row of the grid, all words of it
     seconds = TIME_OF_WORD * float(len(ball)) * solvent.size + TIME_OF_RUN * len(runs[1])
     grow = partial(grow_runs, runs, keep, ball, shape[2], solvent)
     in_stretches(grow, shape[0], 1, seconds=seconds)
     mask = np.empty(shape, np.float32)
-    n_solvent = []
+    n_solvent: list[int] = []
     in_stretches(
         lambda i, j: n_solvent.append(unpack(solvent[i:j], mask[i:j])),
         shape[0], 1, seconds=TIME_OF_WORD * mask.size,
     )  # fmt: skip
-    _warn_if_uniform(sum(n_solvent), mask.size, int(counted.sum()))
-    return mask
+    return mask, sum(n_solvent)
 
 
 def _protein(
