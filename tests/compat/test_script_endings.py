@@ -107,6 +107,46 @@ def test_gemmis_functions_take_our_grids(structure):
     assert found[0][0] > 0
 
 
+def test_gemmis_functions_take_grids_data_and_elements(structure):
+    """Each with what friedel made, and the pairs of arguments mixed."""
+    both = [calculated(module, structure) for module in MODULES]
+    (theirs, their_data), (ours, our_data) = both
+    assert our_data.count_equal_values(our_data.copy()) == len(our_data)
+    for first, second in ((their_data, our_data), (our_data, their_data)):
+        assert first.calculate_correlation(second).coefficient().real == pytest.approx(1, abs=1e-6)
+    for first, second in ((theirs.grid, ours.grid), (ours.grid, theirs.grid)):
+        assert first.calculate_correlation(second).coefficient() == pytest.approx(1, abs=1e-6)
+    boxes, parts, factors = [], [], []
+    observed = gemmi.ValueSigmaAsuData(
+        their_data.unit_cell,
+        their_data.spacegroup,
+        their_data.miller_array,
+        np.column_stack([2 * np.abs(their_data.value_array), np.ones(len(their_data))]).astype("f"),
+    )
+    for kind, data, source in (
+        (gemmi.FloatGrid, their_data, theirs.grid),
+        (friedel.FloatGrid, our_data, ours.grid),
+    ):
+        for found in (boxes, parts):
+            found.append(kind(20, 20, 20))
+            found[-1].set_unit_cell(gemmi.UnitCell(15, 15, 15, 90, 90, 90))
+        gemmi.interpolate_grid(boxes[-1], source, gemmi.Transform(), order=3)
+        options = gemmi.Transform(), structure[0], 2.0
+        gemmi.interpolate_grid_around_model(parts[-1], source, *options)
+        scaling = gemmi.Scaling(data.unit_cell, data.spacegroup)
+        scaling.prepare_points(data, observed)
+        scaling.fit_isotropic_b_approximately()
+        scaled = data.copy()
+        scaling.scale_data(scaled)
+        factors.append([scaling.k_overall, np.abs(scaled.value_array).sum()])
+    assert_same(boxes[1], boxes[0], 1e-3)
+    assert_same(parts[1], parts[0], 1e-3)
+    assert factors[1] == pytest.approx(factors[0], rel=1e-4)
+    residue = structure[0][0][0]
+    name, element = residue[0].name, friedel.Element(residue[0].element)
+    assert residue.find_atom(name, "*", element).name == name
+
+
 # Out of gemmi
 
 
@@ -172,6 +212,26 @@ def test_calculators_fill_grids_of_gemmi(structure):
     assert calculator.blur == pytest.approx(expected.blur, rel=1e-6)
     with pytest.raises(ParameterError, match="ndarray"):
         calculator.grid = np.zeros((4, 4, 4))
+
+
+def test_addends_of_gemmi(structure):
+    addends = [module.Addends() for module in MODULES]
+    for one in addends:
+        one.add_cl_fprime(7000.0)
+        one.subtract_z(except_hydrogen=True)
+    values = []
+    for one in addends:
+        direct = friedel.StructureFactorCalculatorX(structure.cell)
+        direct.addends = one
+        values.append([direct.calculate_sf_from_model(structure[0], (1, 2, 3))])
+        for kind in "XZ":
+            calculator = getattr(friedel, f"DensityCalculator{kind}")()
+            calculator.addends, calculator.d_min, calculator.blur = one, 3.0, 10.0
+            calculator.grid.setup_from(structure)
+            calculator.put_model_density_on_grid(structure[0])
+            values[-1].append(np.array(calculator.grid))
+    for theirs, ours in zip(*values, strict=True):
+        assert_same(theirs, ours, 1e-4)
 
 
 # NumPy, and what gemmi's grids can do

@@ -10,6 +10,7 @@ from friedel.compat.printing import PrintsAsGemmi
 from friedel.compat.symbols import as_symbol
 from friedel.data import table
 from friedel.errors import ParameterError
+from friedel.gemmi_package import gemmi
 
 
 class Addends(PrintsAsGemmi):
@@ -102,6 +103,13 @@ class Addends(PrintsAsGemmi):
 
     def _add(self, symbol: str, value: float) -> None:
         self._values[symbol] = self._values.get(symbol, 0.0) + value
+
+
+def addends_by_symbol(addends: Any) -> Mapping[str, float]:
+    """The addends of an object of friedel's or gemmi's, as the engine takes them."""
+    if isinstance(addends, Addends):
+        return addends.values
+    return {name: addends.get(gemmi.Element(name)) for name, _ in _symbols_with_numbers()}
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from friedel.compat.addends import Addends
+from friedel.compat.addends import Addends, addends_by_symbol
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable, custom_form_factor
 from friedel.compat.float_grid import (
     FloatGrid,
@@ -25,7 +25,6 @@ from friedel.errors import AtomsError, ParameterError
 from friedel.gemmi_package import gemmi
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.model.elements import parse_label
 from friedel.scattering.formfactors import scattering_factors
 
 REFMAC_BLUR = U_TO_B / 1.1
@@ -49,7 +48,7 @@ class _DensityCalculator(PrintsAsGemmi):
     cutoff
         Density at which atoms end.
     addends
-        Numbers added to the form factors of elements.
+        Numbers added to the form factors of elements; gemmi's own can be assigned.
     grid
         The :class:`~friedel.compat.float_grid.FloatGrid` with the density. A ``gemmi.FloatGrid``
         can be assigned; the density is then put there.
@@ -202,7 +201,7 @@ class _DensityCalculator(PrintsAsGemmi):
             atoms.scatterers,
             self._source,
             form_factors=self._live.sums(atoms.scatterers),
-            addends=self.addends.values,
+            addends=addends_by_symbol(self.addends),
         )
         return atoms, factors.a, factors.b
 
@@ -267,5 +266,6 @@ class DensityCalculatorZ(_DensityCalculator):
 
     def _scattering(self, atoms: Atoms, source: Any) -> tuple[Atoms, np.ndarray, np.ndarray]:
         del source
-        addends = [self.addends.get(parse_label(label)[0]) for label in atoms.scatterers]
+        by_symbol = addends_by_symbol(self.addends)
+        addends = [by_symbol.get(symbol, 0.0) for symbol in atoms.symbols]
         return atoms, np.array(addends)[:, None], np.zeros((len(addends), 1))

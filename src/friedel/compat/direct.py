@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from friedel import direct
-from friedel.compat.addends import Addends
+from friedel.compat.addends import Addends, addends_by_symbol
 from friedel.compat.coefficients import C4322, IT92, NEUTRON92, LiveTable
 from friedel.compat.models import KeptAtoms, state_of, symmetry_of
 from friedel.compat.printing import PrintsAsGemmi
@@ -31,7 +31,7 @@ class _StructureFactorCalculator(PrintsAsGemmi):
     Attributes
     ----------
     addends
-        Numbers added to the form factors of elements.
+        Numbers added to the form factors of elements; gemmi's own can be assigned.
     """
 
     __slots__ = ("_atoms", "_cell", "_cell_state", "_crystal", "_ncs", "_stol2", "addends")
@@ -117,7 +117,10 @@ class _StructureFactorCalculator(PrintsAsGemmi):
         if constants is None:
             sums = self._live.sums(atoms.scatterers)
             f = scattering_factors(
-                atoms.scatterers, self._source, form_factors=sums, addends=self.addends.values
+                atoms.scatterers,
+                self._source,
+                form_factors=sums,
+                addends=addends_by_symbol(self.addends),
             ).f(stol2)
         else:
             f = np.repeat(constants[:, None], len(reflections), axis=1)
