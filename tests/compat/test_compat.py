@@ -307,13 +307,13 @@ def test_small_structures_agree_with_gemmi(shared_data, name):
         assert abs(value - expected) < 1e-5 * max(abs(expected), 1.0)
 
 
-def assert_follow(changes, calculate, theirs, ours):
+def assert_follow(changes, calculate, theirs, ours, tolerance=SINGLE):
     """After each change the next F is gemmi's, another one than before, and stays."""
     before = calculate(ours)
     for change in changes.values():
         change()
         value = calculate(ours)
-        assert_close(value, calculate(theirs), 1e-5)
+        assert_close(value, calculate(theirs), tolerance)
         assert value != before
         assert calculate(ours) == value
         before = value
@@ -392,8 +392,9 @@ def test_a_changed_small_structure_is_converted_again(shared_data):
         "added": added,
         "cell": lambda: small.cell.set(10, 11, 12, 90, 95, 90),
     }
+    # F is a tenth of what the atoms scatter: ten times the rounding of gemmi's coefficients
     assert_follow(
-        changes, lambda c: c.calculate_sf_from_small_structure(small, (1, 2, 3)), theirs, ours
+        changes, lambda c: c.calculate_sf_from_small_structure(small, (1, 2, 3)), theirs, ours, 1e-5
     )
 
 
