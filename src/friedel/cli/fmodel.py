@@ -175,8 +175,10 @@ class ForEitherKind(click.Command):
 @click.option(
     "--twin",
     multiple=True,
+    default=("auto",),
     metavar="LAW",
-    help="Fit a twin by a law such as -h,-k,l, or auto; can be repeated for more domains.",
+    help="Law such as -h,-k,l of a twin to fit, none, or auto (the default: if the data are of a "
+    "twin); can be repeated for more domains.",
 )
 @HYDROGENS
 @wavelength("Wavelength, A, or that stated by DATA (file); adds f' and f''.")

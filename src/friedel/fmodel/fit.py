@@ -9,8 +9,11 @@ import numpy as np
 from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, start_of_flat_fit
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
+from friedel.fmodel.twin_evidence import supported_domains
 from friedel.fmodel.twinning import TwinDomain, TwinLaws, best_twin
 from friedel.notes import Note
+from friedel.reflections.agreement import r_factor
+from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
 from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.scaling.rejection import about_rejected, near_model
@@ -26,6 +29,8 @@ class FitSettings:
     ----------
     twin_laws
         Laws of each possible twin, of which the best is chosen; empty for no twin.
+    tests_twins
+        Whether a law is only taken if the data are of a twin by it.
     """
 
     source: str
@@ -34,6 +39,7 @@ class FitSettings:
     search_mask: bool
     reject_outliers: bool
     twin_laws: Sequence[TwinLaws]
+    tests_twins: bool
     progress: Callable[[Sequence[Any]], Any]
 
 
@@ -88,12 +94,11 @@ def fit_fmodel(
         unscaled = _with_best_mask(unscaled, observed, settings, start, options)
     data = unscaled.scaling_data(observed.f_obs.values, chosen, observed.i_obs)
     flat = _best_flat_fit(data, settings, start, options)
-    fitted, twins = flat, tuple[TwinDomain, ...]()
-    if settings.twin_laws:
-        tried = (tuple(map(unscaled.twin_domain, laws)) for laws in settings.twin_laws)
-        twins, data, fitted = best_twin(data, flat, tried, chosen, options)
+    twins, data, fitted, about_law = _fit_twin(
+        unscaled, data, flat, settings, observed.f_obs, chosen, options
+    )
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
-    about_twin = [note for domain in twins for note in domain.notes]
+    about_twin = [*about_law, *(note for domain in twins for note in domain.notes)]
     notes = *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
     # r_probe and r_shrink count as fitted unless the chosen shape has no solvent
     n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
@@ -101,6 +106,37 @@ def fit_fmodel(
     rejected[chosen] = ~near
     fitted = replace(fitted, notes=notes, n_parameters=n)
     return FModelFit(unscaled, fitted, rejected, shape, twins)
+
+
+def _fit_twin(
+    unscaled: UnscaledModel,
+    data: ScalingData,
+    flat: ScalingFit,
+    settings: FitSettings,
+    f_obs: Reflections,
+    chosen: np.ndarray,
+    options: dict[str, Any],
+) -> tuple[tuple[TwinDomain, ...], ScalingData, ScalingFit, tuple[Note, ...]]:
+    """The domains of the twin that fits best, the data with them, the fit, and notes on the law."""
+    notes: tuple[Note, ...] = ()
+    tried = [tuple(map(unscaled.twin_domain, laws)) for laws in settings.twin_laws]
+    if settings.tests_twins and tried:
+        tried, notes = supported_domains(tried, data, flat.parameters, f_obs, chosen)
+    if not tried:
+        return (), data, flat, notes
+    twins, twinned, fitted = best_twin(data, flat, tried, chosen, options)
+    if settings.tests_twins:
+        without, with_it = (
+            r_factor(part.f_obs, part.amplitudes(found.parameters))
+            for part, found in ((data, flat), (twinned, fitted))
+        )
+        text = (
+            f"taken as a twin by {twins[0].law.name}: R of a flat solvent is {with_it:.4f}, "
+            f"without twinning {without:.4f}"
+        )
+        give = "to leave twinning out give twin='none' (--twin none)"
+        notes = *notes, Note(text, "fit", without, give=give)
+    return twins, twinned, fitted, notes
 
 
 def _choose_and_reject(

@@ -87,9 +87,10 @@ class FModel(ModelAndData):
     d_mask
         Spacing of the mask's grid, Å; by default half of the resolution, 0.6 at most.
     twin
-        Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted, or ``"auto"`` for the
-        one that fits best of those that the lattice allows; a sequence of laws for a twin of more
-        than two domains.
+        Law of twinning such as ``"-h,-k,l"``, whose fraction is fitted; a sequence of laws for a
+        twin of more than two domains. ``"auto"`` takes the one that fits best of those that the
+        lattice allows, if the data are of a twin: its fraction is above 0.03 beside a term for
+        what the model lacks, and the L-test finds twinning; ``"none"`` takes none.
     wavelength
         Wavelength, Å, or ``"file"`` for that stated by the data; adds f' and f'' of every element.
         F_model is then compared with F(+) and F(-) of the data separately, otherwise with their
@@ -162,7 +163,7 @@ class FModel(ModelAndData):
         solvent_mask: Grid | str | PathLike[str] | None = None,
         smooth_mask: bool = False,
         d_mask: float | None = None,
-        twin: str | Sequence[str] | None = None,
+        twin: str | Sequence[str] | None = "auto",
         wavelength: float | str | None = None,
         free_label: str | None = None,
         free_value: int | None = None,
@@ -239,7 +240,7 @@ class FModel(ModelAndData):
             target,
             search_mask,
             reject_outliers,
-            laws_to_try(crystal, twin),
+            *laws_to_try(crystal, twin, notes),
             progress,
         )
         self._setup = Setup(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from friedel.errors import ParameterError
+from friedel.errors import ParameterError, SymmetryError
 from friedel.fmodel.flat_solvent_fits import best_fit
 from friedel.model.crystal import Crystal
 from friedel.model.twin_laws import TwinLaw
-from friedel.notes import Note
+from friedel.notes import Note, Notes
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit
 
 FIRST_FRACTION = 0.2
@@ -78,23 +78,29 @@ def twinned_amplitudes(
     return np.sqrt(square)
 
 
-def laws_to_try(crystal: Crystal, twin: str | Sequence[str] | None) -> tuple[TwinLaws, ...]:
+def laws_to_try(
+    crystal: Crystal, twin: str | Sequence[str] | None, notes: Notes
+) -> tuple[tuple[TwinLaws, ...], bool]:
     """Sets of laws to choose from, for the option `twin` of :class:`friedel.FModel`.
+
+    With them comes whether the data decide if one is taken at all. What cannot be tried is added to
+    `notes`.
 
     Raises
     ------
     ParameterError
-        When one of several laws is ``"auto"``, or two relate the same domains.
+        When one of several laws is ``"auto"`` or ``"none"``, or two relate the same domains.
     """
     wanted = (twin,) if isinstance(twin, str) else tuple(twin or ())
-    if not wanted:
-        return ()
+    if wanted in ((), ("none",)):
+        return (), False
+    if wanted == ("auto",):
+        return _laws_of_lattice(crystal, notes), True
     from friedel.readers.twin_laws import find_twin_laws  # only this needs gemmi
 
-    if wanted == ("auto",):
-        return tuple((law,) for law in find_twin_laws(crystal).values())
-    if "auto" in wanted:
-        raise ParameterError("got 'auto' among several twin laws, expected one law per domain")
+    for word in ("auto", "none"):
+        if word in wanted:
+            raise ParameterError(f"got {word!r} among several twin laws, expected one per domain")
     laws = tuple(law for name in wanted for law in find_twin_laws(crystal, name).values())
     for one, other in combinations(laws, 2):
         if one.relates_same_domains(other, crystal):
@@ -102,7 +108,20 @@ def laws_to_try(crystal: Crystal, twin: str | Sequence[str] | None) -> tuple[Twi
                 f"the twin laws {one.name!r} and {other.name!r} relate the same domains: their "
                 "fractions cannot be told apart"
             )
-    return (laws,)
+    return (laws,), False
+
+
+def _laws_of_lattice(crystal: Crystal, notes: Notes) -> tuple[TwinLaws, ...]:
+    """One set for each law; none where the lattice or a missing package does not allow any."""
+    try:
+        from friedel.readers.twin_laws import find_twin_laws
+    except ImportError:
+        notes.add("twin laws are not tried: their search needs the package gemmi", "left out")
+        return ()
+    try:
+        return tuple((law,) for law in find_twin_laws(crystal).values())
+    except SymmetryError:
+        return ()
 
 
 def best_twin(
