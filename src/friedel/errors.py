@@ -66,6 +66,10 @@ class FileFormatError(FriedelError, ValueError):
     """A file that is missing, unreadable, truncated or lacks the requested data."""
 
 
+class FrameError(FileFormatError):
+    """A frame of a trajectory that cannot be read, or has positions that are not finite."""
+
+
 class OutputError(FriedelError, OSError):
     """An output file that cannot be written or would be overwritten."""
 

@@ -163,6 +163,16 @@ def test_a_perfect_crystal_has_nothing_between_bragg_peaks():
     assert rms[1] < 1e-6 * rms[0]
 
 
+def test_a_perfect_first_frame_does_not_ask_for_a_finer_grid():
+    crystal = EinsteinCrystal.made(cells=(2, 1, 1), n=300, frames=16)
+    perfect = EinsteinCrystal.made(cells=(2, 1, 1), n=300, frames=1, u=0.0)
+    started = np.concatenate([perfect.xyz, crystal.xyz[1:]])
+    keywords = {"d_min": 2.0, "supercell": (2, 1, 1), "method": "fft"}
+    plans = [ensemble.prepare(crystal.pair, x, **keywords) for x in (crystal.xyz, started)]
+    shapes = [plan.parts[0].calculator.plan.shape for plan in plans]
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize("cells", [(3, 1, 1), (1, 7, 2)])
 def test_the_grid_is_divisible_by_the_supercell(cells):
     crystal = EinsteinCrystal.made(cells=cells, n=40, frames=1)

@@ -129,6 +129,27 @@ def test_checkpoints_of_another_calculation_are_an_error(plan, tmp_path):
         ensemble.run(crystal.pair, crystal.xyz, checkpoint=tmp_path, **KEYWORDS)
 
 
+def test_checkpoints_of_another_trajectory_with_the_same_start_are_an_error(plan, tmp_path):
+    crystal = EinsteinCrystal.made(frames=FRAMES)
+    ensemble.run_plan(plan, checkpoint=tmp_path)
+    other = crystal.xyz.copy()
+    other[4:] += 0.01
+    with pytest.raises(friedel.OutputError, match="another trajectory, whose frame 31 differs"):
+        ensemble.run(crystal.pair, other, checkpoint=tmp_path, **KEYWORDS)
+
+
+def test_fewer_frames_leave_the_checkpoints_of_more(plan, serial, tmp_path):
+    crystal = EinsteinCrystal.made(frames=FRAMES)
+    ensemble.run_plan(plan, checkpoint=tmp_path)
+    before = {path.name for path in tmp_path.glob("node-*.npz")}
+    keywords = {**KEYWORDS, "frames": "0:22"}
+    fewer = ensemble.run(crystal.pair, crystal.xyz, checkpoint=tmp_path, **keywords)
+    assert bits(fewer) == bits(ensemble.run(crystal.pair, crystal.xyz, **keywords))
+    assert before < {path.name for path in tmp_path.glob("node-*.npz")}
+    assert bits(ensemble.run_plan(plan, checkpoint=tmp_path)) == serial
+    assert before == {path.name for path in tmp_path.glob("node-*.npz")}
+
+
 def test_a_damaged_checkpoint_is_an_error(plan, tmp_path):
     ensemble.run_plan(plan, checkpoint=tmp_path)
     next(iter(tmp_path.glob("node-*.npz"))).write_bytes(b"PK")

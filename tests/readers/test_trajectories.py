@@ -1,4 +1,6 @@
 import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gemmi
@@ -7,7 +9,8 @@ import pytest
 
 import friedel
 from friedel import ensemble
-from friedel.ensemble.frames import FrameReader
+from friedel.ensemble.frames import FrameReader, mean_box
+from friedel.ensemble.plan import Worker
 from friedel.notes import Notes
 from friedel.readers.topology import Topology, guessed_element
 from friedel.readers.trajectories import as_trajectory, cell_of_vectors, parse_slice
@@ -97,6 +100,14 @@ def test_occupancies_divided_by_the_number_of_models(tmp_path):
         ensemble.run(path, d_min=3, strict=True)
 
 
+def test_occupancies_of_zero(tmp_path):
+    path = tmp_path / "models.pdb"
+    structure(positions(), occ=0.0).write_pdb(str(path))
+    found = ensemble.run(path, d_min=3)
+    np.testing.assert_allclose(found.mean, of_arrays().mean, atol=1e-9)
+    assert any("occupancies are 0" in note for note in found.notes)
+
+
 def test_models_with_other_atoms_are_an_error(tmp_path):
     made = structure(positions())
     del made[2].find_chain("W")[0][1]
@@ -166,6 +177,30 @@ def test_a_box_that_changes_is_refused_or_averaged():
     assert np.median(np.abs(np.angle(ratio))) < 0.05
 
 
+def test_the_mean_box_leaves_out_frames_that_cannot_be_read():
+    class Damaged:
+        def __init__(self, plain):
+            self._plain = plain
+
+        def __getattr__(self, name):
+            return getattr(self._plain, name)
+
+        def __len__(self):
+            return M
+
+        def frame(self, index):
+            if index == 1:
+                raise friedel.errors.FrameError("cannot read frame 1")
+            return self._plain.frame(index)
+
+    damaged, notes = Damaged(as_trajectory(mdtraj_like())), Notes()
+    with pytest.raises(friedel.errors.FrameError):
+        mean_box(damaged, range(M), skip=False, notes=notes)
+    box = mean_box(damaged, range(M), skip=True, notes=notes)
+    np.testing.assert_allclose(box.cell, CELL, rtol=1e-6)
+    assert notes.records()[-1].startswith(f"the box is the mean of {M - 1} frames")
+
+
 def test_a_box_in_another_orientation_is_the_same():
     turned = mdtraj_like()
     rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
@@ -206,6 +241,58 @@ def test_a_trajectory_of_files_can_be_sent_to_another_process(pdb):
     np.testing.assert_array_equal(again.frame(2).xyz, read.frame(2).xyz)
     with pytest.raises(friedel.FileFormatError, match="frame 99"):
         read.frame(99)
+
+
+def universe_and_xtc(pdb, tmp_path, frames=40):
+    """MDAnalysis, and a trajectory of its making."""
+    mda = pytest.importorskip("MDAnalysis")
+    warnings.filterwarnings("ignore", "Reader has no dt")
+    universe = mda.Universe(str(pdb), topology_format="PDB")
+    path, rng = tmp_path / "many.xtc", np.random.default_rng(5)
+    start = universe.atoms.positions.copy()
+    with mda.Writer(str(path), len(ATOMS)) as writer:
+        for _ in range(frames):
+            universe.atoms.positions = start + rng.normal(0, 1, start.shape)
+            universe.dimensions = CELL
+            writer.write(universe.atoms)
+    return mda, path
+
+
+def test_threads_that_share_a_trajectory_read_the_right_frames(pdb, tmp_path):
+    """MDAnalysis has one current frame, which threads of a pool or of a Dask worker share."""
+    _, path = universe_and_xtc(pdb, tmp_path)
+    read = as_trajectory(pdb, path)
+    expected = [read.frame(i).xyz for i in range(len(read))]
+    wanted = np.random.default_rng(0).integers(len(read), size=2000)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: read.frame(i).xyz, wanted.tolist()))
+    assert all(np.array_equal(x, expected[i]) for x, i in zip(found, wanted, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of MDAnalysis
+def test_files_that_a_worker_lacks_are_an_error_even_if_frames_are_skipped(pdb, tmp_path):
+    _, path = universe_and_xtc(pdb, tmp_path)
+    plan = ensemble.prepare(pdb, path, d_min=3, on_error="skip")
+    sent = pickle.dumps(plan)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    for offsets in tmp_path.glob(".*offsets*"):
+        offsets.unlink()
+    with pytest.raises(friedel.FileFormatError, match="expected 40"):
+        Worker(pickle.loads(sent)).chunk(0, 8)
+    path.unlink()
+    with pytest.raises(friedel.FileFormatError, match="cannot read"):
+        Worker(pickle.loads(sent)).chunk(0, 8)
+
+
+def test_a_universe_with_transformations(pdb, tmp_path):
+    mda, path = universe_and_xtc(pdb, tmp_path)
+    from MDAnalysis.transformations import translate
+
+    universe = mda.Universe(str(pdb), str(path))
+    universe.trajectory.add_transformations(translate([1.0, 2.0, 3.0]))
+    expected = np.array([step.positions.copy() for step in universe.trajectory])
+    read = pickle.loads(pickle.dumps(as_trajectory(universe)))
+    np.testing.assert_array_equal(read.frame(7).xyz, expected[7])
 
 
 @pytest.mark.filterwarnings("ignore:Reader has no dt")

@@ -37,7 +37,7 @@ def accurate_between_peaks(
     make
         Gives the calculators of all parts for a relative error.
     frac
-        Positions of the atoms of each part in one frame.
+        Positions of the atoms of each part in one frame, which should be typical.
     lattice
         The box and its crystal cells.
     """

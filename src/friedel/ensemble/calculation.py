@@ -15,7 +15,7 @@ from friedel.ensemble.partial_sums import PartialSum, Tree
 from friedel.ensemble.plan import EnsemblePlan, Part, Worker, measured_seconds
 from friedel.ensemble.result import EnsembleResult, diffuse_of, matrix_of_pairs
 from friedel.ensemble.supercell import Supercell
-from friedel.errors import AtomsError, FileFormatError, ParameterError
+from friedel.errors import AtomsError, FileFormatError, FrameError, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Notes
@@ -71,12 +71,13 @@ def prepare(
     source = as_trajectory(topology, trajectory)
     notes.extend(source.notes)
     used = _frames(source, frames)
-    crystal = mean_box(source, used) if box == "mean" else source.crystal
+    skip = on_error == "skip"
+    crystal = mean_box(source, used, skip, notes) if box == "mean" else source.crystal
     crystal = _symmetry_of_box(crystal, supercell, p1, notes)
     lattice = Supercell(crystal, tuple(supercell))  # type: ignore[arg-type]
     atoms, indices = _atoms(source, select, b, notes)
     reader = FrameReader(source, crystal, indices, box == "mean")
-    first = _first_readable(reader, used, on_error == "skip")
+    first = _first_readable(reader, used, skip)
     if align is not None:
         chosen = np.flatnonzero(_selected(source, parse_alignment(align))[indices])
         if not len(chosen):
@@ -85,7 +86,8 @@ def prepare(
         reader = FrameReader(source, crystal, indices, box == "mean", alignment)
     options = _numerical(options, atoms, lattice, notes)
     names, members = _parts(source, parts, indices)
-    frac = reader.frac(first)
+    # not the first frame: simulations start at a perfect crystal, which needs a far finer grid
+    frac = reader.frac(_first_readable(reader, used[:chunk][::-1], skip=True))
     hkl = crystal.unique_reflections(d_min)
     positions = [frac[member] for member in members]
     own_atoms = [
@@ -107,7 +109,7 @@ def prepare(
         hkl,
         tuple(Part(*fields) for fields in zip(names, members, calculators, strict=True)),
         chunk,
-        on_error == "skip",
+        skip,
         _crystal_of(lattice, symmetry),
         first,
         notes.records(),
@@ -318,13 +320,13 @@ def _first_readable(reader: FrameReader, used: range, skip: bool) -> int:
 
     Raises
     ------
-    FileFormatError
+    FrameError
         When none can be read, or, unless `skip`, when the first one cannot.
     """
     for index in used:
         try:
             reader.frac(index)
-        except FileFormatError:
+        except FrameError:
             if not skip or index == used[-1]:
                 raise
         else:
@@ -371,7 +373,8 @@ def _atoms(
     if select is not None:
         used &= _selected(source, select)
         left = int(is_atom.sum() - used.sum())
-        notes.add(f"{left} atoms are not in the selection {select!r}", "left out", left)
+        if left:
+            notes.add(f"{left} atoms are not in the selection {select!r}", "left out", left)
         if not used.any():
             raise AtomsError(f"the selection {select!r} has no atoms that scatter")
     indices = np.flatnonzero(used)

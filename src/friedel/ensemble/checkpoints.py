@@ -5,6 +5,7 @@ leaves, the largest nodes from the first chunk on without a gap are used.
 """
 
 import json
+import re
 import time
 from functools import partial
 from os import PathLike
@@ -13,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from friedel.ensemble.partial_sums import Node, PartialSum, Skipped
+from friedel.ensemble.partial_sums import Node, PartialSum, Skipped, Span
 from friedel.ensemble.plan import EnsemblePlan
 from friedel.errors import FileFormatError, OutputError
 from friedel.notes import friedel_version
@@ -21,6 +22,8 @@ from friedel.writers.files import write_atomically, write_text
 
 PLAN = "plan.json"
 """File that says which calculation a folder belongs to."""
+NODE = re.compile(r"node-(\d+)-(\d+)\.npz")
+"""Names of the files of nodes: first chunk, and chunk after the last."""
 TIME_BETWEEN_FILES = 10.0
 """Time after which results are written, s; at most these are lost."""
 
@@ -50,7 +53,7 @@ class Checkpoints:
         seconds: float = TIME_BETWEEN_FILES,
     ) -> None:
         self.folder, self._plan, self._seconds = Path(folder), plan, seconds
-        self._written: set[Path] = set()
+        self._written: dict[Path, Span] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,11 +86,15 @@ class Checkpoints:
         ------
         FileFormatError
             When a file is damaged.
+        OutputError
+            When it is of a trajectory whose later frames are others.
         """
         available: dict[int, list[tuple[int, Path]]] = {}
         for path in self.folder.glob("node-*.npz"):
-            first, last = (int(number) for number in path.stem.split("-")[1:])
-            available.setdefault(first, []).append((last, path))
+            if name := NODE.fullmatch(path.name):
+                first, last = int(name[1]), int(name[2])
+                self._written[path] = first, last
+                available.setdefault(first, []).append((last, path))
         n_complete = len(self._plan.frames) // self._plan.chunk
         found, chunk = [], 0
         while chunk in available:
@@ -95,13 +102,21 @@ class Checkpoints:
             if not fitting:
                 break
             last, path = max(fitting)
-            found.append(Node(chunk, last, _read(path)))
+            value, digest = _read(path)
+            if digest != self._plan.digest_of_last_frame(last):
+                raise OutputError(
+                    f"{self.folder} has checkpoints of another trajectory, whose frame "
+                    f"{self._plan.frames[last * self._plan.chunk - 1]} differs: give another "
+                    "folder or delete it"
+                )
+            found.append(Node(chunk, last, value))
             chunk = last
-        self._written = {path for paths in available.values() for _, path in paths}
         return found
 
     def save(self, nodes: list[Node], *, now: bool = False) -> None:
         """Write the nodes if it is time or `now`, then delete the files they replace.
+
+        Files of chunks beyond these, from a calculation of more frames, stay.
 
         Raises
         ------
@@ -113,17 +128,21 @@ class Checkpoints:
         paths = {self._path(node): node for node in nodes}
         for path, node in paths.items():
             if path not in self._written:
-                write_atomically(path, partial(_write, node), overwrite=True)
-        for path in self._written - set(paths):
-            path.unlink(missing_ok=True)
-        self._written = set(paths)
+                digest = self._plan.digest_of_last_frame(node.last)
+                write_atomically(path, partial(_write, node, digest), overwrite=True)
+                self._written[path] = node.first, node.last
+        n_chunks = nodes[-1].last if nodes else 0
+        for path, (_, last) in list(self._written.items()):
+            if path not in paths and last <= n_chunks:
+                path.unlink(missing_ok=True)
+                del self._written[path]
         self._last = time.monotonic()
 
     def _path(self, node: Node) -> Path:
         return self.folder / f"node-{node.first:08d}-{node.last:08d}.npz"
 
 
-def _write(node: Node, name: str) -> None:
+def _write(node: Node, digest: str, name: str) -> None:
     value = node.value
     skipped = [[s.frame, s.reason] for s in value.skipped]
     with open(name, "wb") as file:
@@ -136,14 +155,16 @@ def _write(node: Node, name: str) -> None:
             n_pairs=value.n_pairs,
             differences=value.differences,
             skipped=np.frombuffer(json.dumps(skipped).encode(), np.uint8),
+            last_frame=digest,
         )
 
 
-def _read(path: Path) -> PartialSum:
+def _read(path: Path) -> tuple[PartialSum, str]:
+    """The sums of a node, and the digest of its last frame."""
     try:
         with np.load(path, allow_pickle=False) as z:
             skipped = [Skipped(*pair) for pair in json.loads(z["skipped"].tobytes())]
             arrays = z["mean"], z["spread"], int(z["level"]), z["n_pairs"], z["differences"]
-            return PartialSum(int(z["count"]), *arrays, tuple(skipped))
+            return PartialSum(int(z["count"]), *arrays, tuple(skipped)), str(z["last_frame"])
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise FileFormatError(f"cannot read the checkpoint {path}: {error}; delete it") from None

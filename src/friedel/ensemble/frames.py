@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.errors import CellError, FileFormatError, ParameterError
+from friedel.errors import CellError, FrameError, ParameterError
 from friedel.model.arrays import frozen_copy
 from friedel.model.crystal import Crystal
+from friedel.notes import Notes
 from friedel.readers.trajectories import Frame, Trajectory, cell_of_vectors
 
 BOX_TOLERANCE = 1e-4
@@ -93,7 +94,7 @@ class FrameReader:
 
         Raises
         ------
-        FileFormatError
+        FrameError
             When the frame cannot be read, or has positions that are not finite.
         CellError
             When its box is another one, unless boxes are averaged.
@@ -101,7 +102,7 @@ class FrameReader:
         frame = self.trajectory.frame(index)
         xyz = frame.xyz[self.atoms]
         if not np.isfinite(xyz).all():
-            raise FileFormatError(f"frame {index} has positions that are not finite")
+            raise FrameError(f"frame {index} has positions that are not finite")
         frac = transformed(xyz, self._to_frac(frame, index))
         return frac if self.alignment is None else self.alignment.removed(frac)
 
@@ -134,20 +135,36 @@ def transformed(xyz: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return out
 
 
-def mean_box(trajectory: Trajectory, frames: range) -> Crystal:
+def mean_box(trajectory: Trajectory, frames: range, skip: bool, notes: Notes) -> Crystal:
     """The box with the mean vectors of the given frames, and the symmetry of the trajectory.
+
+    Parameters
+    ----------
+    skip
+        Whether frames that cannot be read are left out.
 
     Raises
     ------
     CellError
         When a frame states no box.
+    FrameError
+        When a frame cannot be read, unless `skip`, or when none can.
     """
-    total = np.zeros((3, 3))
+    boxes: list[np.ndarray] = []
     for index in frames:
-        vectors = trajectory.frame(index).vectors
+        try:
+            vectors = trajectory.frame(index).vectors
+        except FrameError:
+            if not skip or (index == frames[-1] and not boxes):
+                raise
+            continue
         if vectors is None:
             raise CellError(f"frame {index} states no box, of which a mean was asked for")
-        total += vectors
+        boxes.append(vectors)
     crystal = trajectory.crystal
-    cell = cell_of_vectors(total / len(frames))
+    cell = cell_of_vectors(np.mean(boxes, axis=0))
+    edges = np.linalg.norm(boxes, axis=2)
+    change = float(np.abs(edges / cell[:3] - 1.0).max())
+    text = f"the box is the mean of {len(boxes)} frames, whose edges differ by up to {change:.2%}"
+    notes.add(text, "default", change)
     return Crystal(cell, crystal.rotations, crystal.translations, name=crystal.name)

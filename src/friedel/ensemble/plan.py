@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from friedel.ensemble.frames import FrameReader
 from friedel.ensemble.partial_sums import PartialSum, Skipped, chunks_of, merged, sum_of_frames
 from friedel.ensemble.supercell import Supercell
-from friedel.errors import FileFormatError
+from friedel.errors import FrameError
 from friedel.model.crystal import Crystal
 from friedel.notes import Note, friedel_version
 from friedel.structure_factors.calculator import Calculator
@@ -126,6 +127,17 @@ class EnsemblePlan:
         """The sums over two neighbouring blocks of frames."""
         return merged(a, b, self.groups)
 
+    def digest_of_last_frame(self, n_chunks: int) -> str:
+        """A hash of the positions in the last frame of the first `n_chunks` chunks.
+
+        It tells trajectories apart that have the same name and start.
+        """
+        try:
+            frac = self.reader.frac(self.frames[n_chunks * self.chunk - 1])
+        except FrameError:
+            return "unreadable"
+        return hashlib.sha256(frac.tobytes()).hexdigest()
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of everything that the sums of a chunk depend on, but the number of frames."""
@@ -208,13 +220,15 @@ class Worker:
         for index in self.plan.frames[first:last]:
             try:
                 found: list[np.ndarray] | Skipped = self.structure_factors(index)
-            except FileFormatError as error:
+            except FrameError as error:
                 if not self.plan.skip:
                     raise
                 found = Skipped(index, str(error))
             yield found
 
 
+_making = threading.Lock()
+"""Held while a worker is made: threads of a process share one."""
 _worker: dict[str, Worker] = {}
 """The worker of this process, by the fingerprint of its plan: it keeps readers and grids."""
 
@@ -242,10 +256,12 @@ class SentPlan:
 
 def chunk_in_process(sent: SentPlan, first: int, last: int) -> PartialSum:
     """The sums of one chunk, in a process that was sent the plan."""
-    if sent.fingerprint not in _worker:
-        _worker.clear()
-        _worker[sent.fingerprint] = Worker(pickle.loads(sent.content), threads=1)
-    return _worker[sent.fingerprint].chunk(first, last)
+    with _making:
+        if sent.fingerprint not in _worker:
+            _worker.clear()
+            _worker[sent.fingerprint] = Worker(pickle.loads(sent.content), threads=1)
+        worker = _worker[sent.fingerprint]
+    return worker.chunk(first, last)
 
 
 def measured_seconds(worker: Worker, index: int) -> float:

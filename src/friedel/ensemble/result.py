@@ -112,16 +112,15 @@ class EnsembleResult:
 
     @property
     def bragg(self) -> Reflections:
-        """<F> of one crystal cell in P 1: at Bragg positions, divided by the number of cells.
+        """<F> of one crystal cell: at Bragg positions, divided by the number of cells.
 
-        Cells of a finite trajectory differ; this is their mean.
+        It is in P 1, unless the box has symmetry. Cells of a finite trajectory differ; this is
+        their mean.
         """
         chosen, cells = self.is_bragg, np.array(self.lattice.cells)
-        crystal = self.crystal
-        if self.lattice.n_cells > 1 or self.lattice.box.n_operations == 1:
-            crystal = Crystal(self.crystal.cell)
+        box = self.lattice.box
         return Reflections(
-            crystal,
+            box if self.lattice.n_cells == 1 else Crystal(self.crystal.cell),
             self.hkl[chosen] // cells,
             self.mean[chosen] / self.lattice.n_cells,
             label="FC",

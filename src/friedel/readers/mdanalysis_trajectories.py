@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from os import fspath
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from friedel.errors import (
     FileFormatError,
+    FrameError,
     MissingCellError,
     MissingDependencyError,
     ParameterError,
@@ -31,7 +33,8 @@ class MDAnalysisTrajectory:
     """A :class:`friedel.readers.trajectories.Trajectory` of files that MDAnalysis reads.
 
     The files are opened when a frame is first read, and stay open. MDAnalysis indexes the frames of
-    XTC and TRR files once and keeps the index in a file beside them.
+    XTC and TRR files once and keeps the index in a file beside them. It has one current frame, so
+    that threads read one after the other.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ class MDAnalysisTrajectory:
 
     def __init__(self, paths: Sequence[str], universe: Any = None) -> None:
         self.paths = tuple(paths)
-        self._universe = universe
+        self._universe, self._lock = universe, Lock()
+        self._n_frames = 0
         opened = self._opened()
         self.name = ", ".join(Path(path).name for path in self.paths)
         self.topology = topology_of(opened)
@@ -50,23 +54,35 @@ class MDAnalysisTrajectory:
         self._n_frames = len(opened.trajectory)
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_universe": None}
+        return {name: value for name, value in vars(self).items() if name != "_lock"} | {
+            "_universe": None
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
 
     def __len__(self) -> int:
         return self._n_frames
 
     def _opened(self) -> Any:
         if self._universe is None:
-            self._universe = _open(self.paths)
+            opened = _open(self.paths)
+            if len(opened.trajectory) < self._n_frames:
+                raise FileFormatError(
+                    f"{self.name} has {len(opened.trajectory)} frames, expected {self._n_frames}"
+                )
+            self._universe = opened
         return self._universe
 
     def frame(self, index: int) -> Frame:
         """One frame; see :class:`friedel.readers.trajectories.Trajectory`."""
-        try:
-            step = self._opened().trajectory[index]
-        except Exception as error:  # readers of many formats raise errors of many kinds
-            raise FileFormatError(f"cannot read frame {index} of {self.name}: {error}") from None
-        return Frame(step.positions.astype(np.float64), _vectors(step))
+        with self._lock:
+            opened = self._opened()  # not to be able to open the files is no fault of the frame
+            try:
+                step = opened.trajectory[index]
+            except Exception as error:  # readers of many formats raise errors of many kinds
+                raise FrameError(f"cannot read frame {index} of {self.name}: {error}") from None
+            return Frame(step.positions.astype(np.float64), _vectors(step))
 
     def select(self, text: str) -> np.ndarray:
         """(n,) bool for a selection in the language of MDAnalysis."""
@@ -87,12 +103,13 @@ def of_files(topology: Path, trajectories: Sequence[Path]) -> Trajectory:
 
 
 def of_universe(universe: Any) -> Trajectory:
-    """The frames of a Universe, of its files if it has any."""
+    """The frames of a Universe: of its files, or copies of what is in memory or transformed."""
     reader = universe.trajectory
     names = getattr(reader, "filenames", None)
     files = list(names) if names is not None else [getattr(reader, "filename", None)]
     paths = [universe.filename, *files]
-    if all(isinstance(path, str) and Path(path).is_file() for path in paths):
+    is_plain = not getattr(reader, "transformations", ())
+    if is_plain and all(isinstance(path, str) and Path(path).is_file() for path in paths):
         return MDAnalysisTrajectory(paths, universe)
     crystal = _box(reader[0], Path(universe.filename or "the topology"))
     xyz = np.array([step.positions.astype(np.float64) for step in reader])

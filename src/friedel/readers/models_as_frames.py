@@ -82,10 +82,13 @@ def _identity(cra: gemmi.CRA) -> tuple[str, str, str, str, str]:
 
 
 def _occupancies(occ: np.ndarray, n_models: int) -> tuple[np.ndarray, tuple[Note, ...]]:
-    """Occupancies in one model; some files divide them by the number of models."""
+    """Occupancies in one model; some files divide them by the number of models, or have zeros."""
+    give = "give models with their own occupancies"
+    if not occ.any():
+        return np.ones_like(occ), (
+            Note("all occupancies are 0: they are taken as 1", "guess", give=give),
+        )
     if n_models > 1 and np.abs(occ.max() * n_models - 1.0) < 0.02 * n_models:
         text = f"occupancies are multiplied by {n_models}, the number of models"
-        return occ * n_models, (
-            Note(text, "guess", n_models, give="give models with their own occupancies"),
-        )
+        return occ * n_models, (Note(text, "guess", n_models, give=give),)
     return occ, ()

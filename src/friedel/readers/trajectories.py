@@ -72,8 +72,10 @@ class Trajectory(Protocol):
 
         Raises
         ------
-        FileFormatError
+        FrameError
             When it cannot be read.
+        FileFormatError
+            When the files of the trajectory cannot be opened.
         """
         ...
 
