@@ -66,6 +66,7 @@ _ONE_LINE_INTERFACE = {
     "plot_cost": "friedel.plots.density",
     "plot_data_report": "friedel.plots.data_report",
     "plot_dispersion": "friedel.plots.scattering",
+    "plot_ensemble": "friedel.plots.ensemble",
     "plot_fmodel": "friedel.plots.fmodel",
     "plot_form_factors": "friedel.plots.scattering",
     "plot_bijvoet_pairs": "friedel.plots.intensities",

@@ -56,6 +56,7 @@ from friedel.plots.density import (
     plot_cost as plot_cost,
     plot_section as plot_section,
 )
+from friedel.plots.ensemble import plot_ensemble as plot_ensemble
 from friedel.plots.fmodel import (
     plot_fmodel as plot_fmodel,
 )

@@ -145,3 +145,36 @@ def test_notebooks_show_the_profile(pdb):
     shown = ensemble.run(pdb, d_min=3)._repr_html_()
     assert "diffuse intensity" in shown
     assert friedel.ensemble is ensemble
+
+
+def test_comparison_with_data(capsys, tmp_path, pdb):
+    pytest.importorskip("matplotlib")
+    options = ["--dmin", 3, "--supercell", "2,1,1", "-q"]
+    mtz, figure = tmp_path / "data.mtz", tmp_path / "figure.png"
+    assert run(capsys, "ensemble", pdb, *options, "-o", mtz)[0] == 0
+    code, out, err = run(capsys, "ensemble", pdb, *options, "--data", mtz, "--plot", figure)
+    assert code == 0, err
+    table = out[out.index("correlation with data.mtz") :].splitlines()
+    assert len(table) == 2 + 10 + 2
+    assert table[-2].split()[:2] == ["all", "1.0000"]
+    assert figure.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (["--data", "missing.mtz"], "No such file"),
+        (["--data-supercell", "2,1,1"], "is for --data"),
+        (["--data", "list.hkl", "--data-supercell", "2,1"], "--data-supercell '2,1'"),
+        (["--data", "list.hkl", "--strict"], "guess"),
+        (["--data", "list.hkl"], "in common"),
+    ],
+)
+def test_data_that_cannot_be_used_are_an_error_before_the_calculation(
+    capsys, tmp_path, monkeypatch, pdb, given, match
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.hkl").write_text("90 90 90 1.0\n")
+    code, out, err = run(capsys, "ensemble", pdb, "--dmin", 3, "--supercell", "2,1,1", *given)
+    assert (code, out) == (2, "")
+    assert match in err

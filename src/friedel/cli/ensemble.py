@@ -1,5 +1,6 @@
 """``friedel ensemble``: Bragg and diffuse scattering of a trajectory."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,21 @@ from friedel.cli.options import (
     own_scattering,
     radiation,
 )
-from friedel.cli.output import Output, chosen_files, echo, echo_notes, file_options, write_as
+from friedel.cli.output import (
+    Output,
+    chosen_files,
+    echo,
+    echo_notes,
+    echo_written,
+    file_options,
+    write_as,
+)
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.writers.formats import Format, format_of
 
 if TYPE_CHECKING:
-    from friedel.ensemble import EnsembleResult
+    from friedel.ensemble import EnsembleResult, LatticeComparison
 
 CONTENTS = {
     "to_mtz": "<F>, <|F|^2>, the diffuse intensity and its error",
@@ -33,12 +42,30 @@ CONTENTS = {
 """What each kind of file contains, by method of the result."""
 
 
-def _write(form: Format, done: "EnsembleResult", path: str, **options: Any) -> None:
-    write_as(form, done, path, **options)
+N_SHELLS = 10
+"""Number of shells of the printed tables."""
 
 
-def _write_bragg(done: "EnsembleResult", path: str, **options: Any) -> None:
-    write_as(format_of("to_mtz"), done.bragg, path, **options)
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What was calculated: the result, and its comparison with data if there are any."""
+
+    result: "EnsembleResult"
+    comparison: "LatticeComparison | None"
+
+
+def _write(form: Format, done: Done, path: str, **options: Any) -> None:
+    write_as(form, done.result, path, **options)
+
+
+def _write_bragg(done: Done, path: str, **options: Any) -> None:
+    write_as(format_of("to_mtz"), done.result.bragg, path, **options)
+
+
+def _plot(done: Done, path: str, *, overwrite: bool) -> None:
+    from friedel import plot_ensemble
+
+    plot_ensemble(done.result, path, comparison=done.comparison, overwrite=overwrite)
 
 
 OUTPUTS = (
@@ -47,6 +74,7 @@ OUTPUTS = (
         for method, content in CONTENTS.items()
     ),
     Output("--bragg", "Write <F> of one crystal cell as MTZ.", _write_bragg),
+    Output("--plot", "Draw profile, sections, correlation with data (png, pdf).", _plot),
 )
 """Output files."""
 
@@ -79,6 +107,16 @@ OUTPUTS = (
 )
 @click.option("--symmetry", metavar="NAME", help="Space group of the crystal, for Laue averages.")
 @click.option("--laue", is_flag=True, help="Average diffuse intensities over the Laue group.")
+@click.option(
+    "--data",
+    metavar="FILE[:LABEL]",
+    help="Compare with measured diffuse intensities: NeXus of mdx2, MTZ, or a list h k l I.",
+)
+@click.option(
+    "--data-supercell",
+    metavar="A,B,C",
+    help="Crystal cells in the cell of the indices of --data, unless the file states it.",
+)
 @click.option("--p1", is_flag=True, help="The atoms fill the box: do not apply its symmetry.")
 @choice(
     "--box", among=("fixed", "mean"), default="fixed", text="A box that changes: error or mean."
@@ -124,6 +162,8 @@ def command(
     scheduler: str | None,
     checkpoint: str | None,
     laue: bool,
+    data: str | None,
+    data_supercell: str | None,
     estimate: bool,
     quiet: bool,
     overwrite: bool,
@@ -132,13 +172,21 @@ def command(
     """Mean and diffuse scattering of the frames of TRAJECTORY with the atoms of TOPOLOGY.
 
     Without TRAJECTORY the frames are the models of TOPOLOGY (PDB or mmCIF). Trajectories need
-    MDAnalysis. A profile of the diffuse intensity is printed.
+    MDAnalysis. A profile of the diffuse intensity is printed, and with --data its correlation with
+    measured intensities.
     """
     from friedel.ensemble.calculation import prepare, run_plan
+    from friedel.ensemble.comparison import CommonPositions
+    from friedel.readers.diffuse_lattices import read_diffuse_lattice
 
     files = chosen_files(OUTPUTS, given, overwrite=overwrite)
     if workers is not None and scheduler is not None:
         raise ParameterError("give either --workers or --scheduler")
+    of_data = (
+        None if data_supercell is None else parse_supercell(data_supercell, "--data-supercell")
+    )
+    if data is None and of_data is not None:
+        raise ParameterError("--data-supercell is for --data")
     given.update(own_scattering(given))
     try:
         b: float | str = given["b"] if given["b"] == "file" else float(given["b"])
@@ -148,6 +196,11 @@ def command(
     cells = parse_supercell(supercell)
     plan = prepare(topology, trajectory, d_min=dmin, supercell=cells, **options)
     echo_notes(plan.notes)
+    measured = None
+    if data is not None:  # what is wrong with it should not be found at the end of a long run
+        strict = bool(given["strict"])
+        measured = read_diffuse_lattice(data, plan.crystal, cells=of_data, strict=strict)
+        CommonPositions.of(plan.lattice, plan.crystal, plan.hkl, measured)
     executor: Any = workers
     echo(plan.describe(workers or 1), err=True)
     if estimate:
@@ -159,12 +212,17 @@ def command(
         result = result.laue_averaged()
     echo_notes(note for note in result.notes if note not in plan.notes)
     print_profile(result)
+    comparison = None
+    if measured is not None:
+        comparison = result.compare(measured, n_shells=N_SHELLS)
+        echo_notes(comparison.notes)
+        print_comparison(comparison)
     for output, path in files:
-        output.write(result, path, overwrite=overwrite)
-        echo(f"wrote {path}", err=True)
+        output.write(Done(result, comparison), path, overwrite=overwrite)
+        echo_written(path)
 
 
-def parse_supercell(text: str) -> tuple[int, int, int]:
+def parse_supercell(text: str, option: str = "--supercell") -> tuple[int, int, int]:
     """``"2,2,1"`` -> (2, 2, 1).
 
     Raises
@@ -179,7 +237,7 @@ def parse_supercell(text: str) -> tuple[int, int, int]:
     except ValueError:
         numbers = []
     if len(numbers) != 3:
-        raise ParameterError(f"got --supercell {text!r}, expected three integers A,B,C")
+        raise ParameterError(f"got {option} {text!r}, expected three integers A,B,C")
     return checked_divisors(numbers)
 
 
@@ -212,11 +270,11 @@ def print_profile(result: "EnsembleResult") -> None:
     from friedel.ensemble.supercell import profile
 
     lattice, hkl = result.lattice, result.hkl
-    n_shells = 10
     columns = [result.diffuse, np.abs(result.mean) ** 2]
-    diffuse, coherent = (profile(lattice.box, hkl, values, n_shells) for values in columns)
+    diffuse, coherent = (profile(lattice.box, hkl, values, N_SHELLS) for values in columns)
     about = (
-        f"mean of {result.n_frames} frames, per box; up to {result.correlation:.1f} count as one"
+        f"intensities of the box, mean of {result.n_frames} frames; "
+        f"{result.correlation:.1f} frames count as one independent frame"
     )
     lines = [
         about,
@@ -228,4 +286,19 @@ def print_profile(result: "EnsembleResult") -> None:
             diffuse.d, diffuse.intensity, coherent.intensity, diffuse.number, strict=True
         )
     ]
+    echo("\n".join(lines))
+
+
+def print_comparison(comparison: "LatticeComparison") -> None:
+    """Resolution, correlation and number of positions of each shell, and of all."""
+    lines = [
+        f"correlation with {comparison.name}, Laue averages without their isotropic parts",
+        "   d, Å   correlation   positions",
+    ]
+    lines += [
+        f"{d:7.3f}  {cc:12.4f}  {n:10d}"
+        for d, cc, n in zip(comparison.d, comparison.correlation, comparison.number, strict=True)
+    ]
+    lines.append(f"    all  {comparison.overall:12.4f}  {len(comparison.fractions):10d}")
+    lines.append(f"with the isotropic parts: {comparison.overall_total:.4f}")
     echo("\n".join(lines))

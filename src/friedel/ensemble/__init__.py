@@ -5,6 +5,7 @@ from friedel.ensemble.calculation import (
     run as run,
     run_plan as run_plan,
 )
+from friedel.ensemble.comparison import LatticeComparison as LatticeComparison
 from friedel.ensemble.members import (
     Ensemble as Ensemble,
     EnsembleMoments as EnsembleMoments,
@@ -16,6 +17,10 @@ from friedel.ensemble.members import (
 from friedel.ensemble.plan import EnsemblePlan as EnsemblePlan
 from friedel.ensemble.result import EnsembleResult as EnsembleResult
 from friedel.ensemble.supercell import Supercell as Supercell
+from friedel.readers.diffuse_lattices import (
+    DiffuseLattice as DiffuseLattice,
+    read_diffuse_lattice as read_diffuse_lattice,
+)
 
 structure_factors = member_structure_factors
 """The name that `member_structure_factors` had in version 0.1.0."""

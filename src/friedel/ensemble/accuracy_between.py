@@ -30,7 +30,7 @@ Make = Callable[[float], list[Calculator]]
 def accurate_between_peaks(
     make: Make, frac: list[np.ndarray], lattice: Supercell, rtol: float, notes: Notes
 ) -> list[Calculator]:
-    """Calculators that meet `rtol` between Bragg peaks as well.
+    """Calculators that meet `rtol` between Bragg peaks as well; direct summation does.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def accurate_between_peaks(
         The box and its crystal cells.
     """
     calculators = make(rtol)
-    if lattice.n_cells == 1:
+    if lattice.n_cells == 1 or all(calculator.plan is None for calculator in calculators):
         return calculators
     hkl = calculators[0].hkl
     chosen = chosen_positions(lattice, hkl)

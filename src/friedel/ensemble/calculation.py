@@ -83,6 +83,7 @@ def prepare(
         if not len(chosen):
             raise ParameterError(f"no atom that is used is in the selection of {align!r}")
         alignment = Alignment(chosen, reader.frac(first)[chosen])
+        notes.add(f"the drift of {len(chosen)} atoms is removed", "default", len(chosen))
         reader = FrameReader(source, crystal, indices, box == "mean", alignment)
     options = _numerical(options, atoms, lattice, notes)
     names, members = _parts(source, parts, indices)
@@ -272,6 +273,7 @@ def result_of(plan: EnsemblePlan, total: PartialSum) -> EnsembleResult:
         )
     n_parts = len(plan.parts)
     how = plan.parts[0].calculator
+    cells = " x ".join(str(n) for n in plan.lattice.cells)
     return EnsembleResult(
         plan.lattice,
         plan.crystal,
@@ -288,7 +290,7 @@ def result_of(plan: EnsemblePlan, total: PartialSum) -> EnsembleResult:
         errors.correlation,
         notes.records(),
         description=f"{how.options.radiation} <F> and diffuse intensity of {total.count} frames of "
-        f"{plan.reader.trajectory.name}, {how.describe()}",
+        f"{plan.reader.trajectory.name}, a box of {cells} crystal cells, {how.describe()}",
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from friedel.ensemble.comparison import LatticeComparison, compared
 from friedel.ensemble.partial_sums import Skipped, total_of_pairs
-from friedel.ensemble.supercell import Profile, Supercell, profile
+from friedel.ensemble.supercell import Profile, Supercell, laue_groups, profile
 from friedel.errors import OutputError, ParameterError
 from friedel.html import html_table
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
+from friedel.readers.diffuse_lattices import DiffuseLattice, read_diffuse_lattice
 from friedel.reflections.reflections import Reflections
 
 PROFILE_SHELLS = 20
@@ -177,34 +179,57 @@ class EnsembleResult:
         over the others.
         """
         rotations = self.crystal.primitive_operations[0]
+        groups = laue_groups(self.hkl, self.lattice.cells, rotations)
+        number = np.bincount(groups)
 
-        def averaged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return self.lattice.laue_average(self.hkl, values, rotations)
+        def averaged(values: np.ndarray) -> np.ndarray:
+            return (np.bincount(groups, values) / number)[groups]
 
-        diffuse, _ = averaged(self.diffuse)
-        variance, number = averaged(self.sigma_diffuse**2)
-        # rotations that keep a reflection bring the same value again
-        distinct = number / np.maximum(self._n_fixing(rotations), 1)
         n_parts = len(self.parts)
         covariances = np.array(
-            [[averaged(self.covariances[i, j])[0] for j in range(n_parts)] for i in range(n_parts)]
+            [[averaged(self.covariances[i, j]) for j in range(n_parts)] for i in range(n_parts)]
         )
+        variance = averaged(self.sigma_diffuse**2) / number[groups]
+        text = f"diffuse intensities are averaged over the Laue group of {self.crystal.name}"
         return replace(
             self,
-            diffuse=diffuse,
-            sigma_diffuse=np.sqrt(variance / np.maximum(distinct, 1)),
+            diffuse=averaged(self.diffuse),
+            sigma_diffuse=np.sqrt(variance),
             covariances=covariances,
+            notes=(*self.notes, Note(text, "default")),
         )
 
-    def _n_fixing(self, rotations: np.ndarray) -> np.ndarray:
-        """(n,) rotations that keep a position or change it into its Friedel mate."""
-        h = self.fractions
-        number = np.zeros(len(h), np.int64)
-        for rotation in rotations:
-            image = h @ rotation
-            same = np.abs(image - h).max(axis=1) < 1e-6
-            number += same | (np.abs(image + h).max(axis=1) < 1e-6)
-        return number
+    def compare(
+        self,
+        data: DiffuseLattice | str | PathLike[str],
+        *,
+        cells: tuple[int, int, int] | None = None,
+        n_shells: int = PROFILE_SHELLS,
+        strict: bool = False,
+    ) -> LatticeComparison:
+        """Compare the diffuse intensities with measured ones, by correlation in shells.
+
+        Both are averaged over the Laue group of the crystal, and their means at each resolution
+        are subtracted.
+
+        Parameters
+        ----------
+        data, cells, strict
+            Measured intensities: a file and how to read it, as for
+            :func:`friedel.ensemble.read_diffuse_lattice`, or what that returns.
+        n_shells
+            Number of shells of equal volume.
+
+        Raises
+        ------
+        FriedelError
+            For data that cannot be read, as the subclass that describes the problem.
+        ReflectionsError
+            When they have too few positions in common with the calculation.
+        """
+        if not isinstance(data, DiffuseLattice):
+            data = read_diffuse_lattice(data, self.crystal, cells=cells, strict=strict)
+        return compared(self.lattice, self.crystal, self.hkl, self.diffuse, data, n_shells)
 
     def mean_density(self, spacing: float | None = None) -> Any:
         """The map of <F> in the box, a :class:`friedel.Grid`, without its mean F(000)/V.

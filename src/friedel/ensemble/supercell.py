@@ -59,42 +59,28 @@ class Supercell:
         shells = shells_of(self.box, hkl, N_SHELLS)
         return np.where(self.is_bragg(hkl), shells, shells + N_SHELLS)
 
-    def laue_average(
-        self, hkl: np.ndarray, values: np.ndarray, rotations: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Averages over the equivalents of each reflection under the Laue group of the crystal.
 
-        Parameters
-        ----------
-        hkl, values
-            (n, 3) indices of the supercell, one of each Friedel pair, and (n,) values.
-        rotations
-            (p, 3, 3) rotations of the crystal. Those that lead off the list or off the lattice of
-            a supercell of lower symmetry are left out for this reflection.
+def laue_groups(hkl: np.ndarray, cells: tuple[int, int, int], rotations: np.ndarray) -> np.ndarray:
+    """(n,) group of each position, from 0: equivalents under the Laue group have the same.
 
-        Returns
-        -------
-        mean, number
-            (n,) averages, and how many distinct rotations contributed.
-        """
-        p1 = Crystal(self.box.cell)
-        keys = as_keys(p1.to_asu(hkl)[0])
-        order = np.argsort(keys)
-        sorted_keys = keys[order]
-        cells = np.array(self.cells)
-        total, number = np.zeros(len(hkl)), np.zeros(len(hkl), np.int64)
-        for rotation in np.unique(rotations, axis=0):
-            # (h / N) R N in whole numbers where the image is on the lattice
-            scaled = np.asarray(rotation) * (cells[None, :] / cells[:, None])
-            image = hkl @ scaled
-            rounded = np.rint(image)
-            on_lattice = np.abs(image - rounded).max(axis=1) < 1e-6
-            wanted = as_keys(p1.to_asu(rounded.astype(np.int32))[0])
-            index = np.minimum(np.searchsorted(sorted_keys, wanted), len(keys) - 1)
-            found = on_lattice & (sorted_keys[index] == wanted)
-            total[found] += values[order[index[found]]]
-            number[found] += 1
-        return total / np.maximum(number, 1), number
+    Parameters
+    ----------
+    hkl
+        (n, 3) indices of a supercell.
+    cells
+        Numbers of crystal cells in it along a, b and c.
+    rotations
+        (p, 3, 3) rotations of the crystal. Equivalents need not be on the lattice of the supercell.
+    """
+    # equivalents of h/N are whole multiples of 1 over the least common multiple of N
+    fine = np.lcm.reduce(np.array(cells))
+    whole = np.asarray(hkl, np.int64) * (fine // np.array(cells))
+    largest = np.full(len(whole), np.iinfo(np.int64).min)
+    for rotation in np.unique(rotations, axis=0):
+        image = whole @ np.asarray(rotation, np.int64)
+        for sign in (1, -1):  # Friedel's law
+            np.maximum(largest, as_keys(sign * image), out=largest)
+    return np.unique(largest, return_inverse=True)[1]
 
 
 def shells_of(crystal: Crystal, hkl: np.ndarray, n_shells: int) -> np.ndarray:

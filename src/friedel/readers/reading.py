@@ -173,7 +173,7 @@ def split_labels(text: str) -> tuple[str, tuple[str, ...]]:
 
     The name of a file that exists is never divided, such as ``"run.mtz:2.mtz"``.
     """
-    ending = r"(?<=.)\.(?:mtz|cif|mmcif|ent|fcf|hkl|sca|cv|fobs)(?:\.gz)?(?=:[^\\]+$)"
+    ending = r"(?<=.)\.(?:mtz|cif|mmcif|ent|fcf|hkl|sca|cv|fobs|nxs|nx5|h5)(?:\.gz)?(?=:[^\\]+$)"
     paths = [text[: match.end()] for match in re.finditer(ending, text, re.IGNORECASE)]
     if not paths or exists(text):
         return text, ()

@@ -65,6 +65,7 @@ def write_intensity_lattice(
             data = _group(entry, "intensity", "NXdata")
             data.attrs.update(signal="intensity", axes=["h", "k", "l"])
             data.attrs.update({f"{axis}_indices": i for i, axis in enumerate("hkl")})
+            data.attrs.update(mdx2_module="mdx2.geometry", mdx2_class="GridData")  # for its loadobj
             for key, array in arrays.items():
                 data.create_dataset(key, data=array, compression="gzip", shuffle=True)
             for key, array in axes.items():
