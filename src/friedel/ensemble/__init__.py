@@ -17,6 +17,10 @@ from friedel.ensemble.members import (
 from friedel.ensemble.plan import EnsemblePlan as EnsemblePlan
 from friedel.ensemble.result import EnsembleResult as EnsembleResult
 from friedel.ensemble.supercell import Supercell as Supercell
+from friedel.ensemble.target_gradients import (
+    TargetGradients as TargetGradients,
+    target_gradients as target_gradients,
+)
 from friedel.readers.diffuse_lattices import (
     DiffuseLattice as DiffuseLattice,
     read_diffuse_lattice as read_diffuse_lattice,

@@ -9,7 +9,7 @@ import numpy as np
 from friedel.ensemble.accuracy_between import accurate_between_peaks
 from friedel.ensemble.checkpoints import TIME_BETWEEN_FILES, Checkpoints
 from friedel.ensemble.errors_by_blocking import block_errors
-from friedel.ensemble.executors import checked_executor, sums_of_chunks
+from friedel.ensemble.executors import checked_executor, results_of_chunks
 from friedel.ensemble.frames import BOXES, Alignment, FrameReader, mean_box, parse_alignment
 from friedel.ensemble.partial_sums import PartialSum, Tree
 from friedel.ensemble.plan import EnsemblePlan, Part, Worker, measured_seconds
@@ -229,13 +229,12 @@ def run_plan(
     check_memory(workers * plan.bytes_per_worker, "this ensemble")
     saved = None if checkpoint is None else Checkpoints(checkpoint, plan, checkpoint_seconds)
     tree = Tree(plan.merge, [] if saved is None else saved.nodes())
-    chunks = plan.chunks
+    rest = plan.chunks[tree.n_chunks :]
+    work = Worker(plan, threads=None if executor is None else 1)
     try:
-        with _bar(plan, chunks[tree.n_chunks :], progress) as bar:
-            rest = chunks[tree.n_chunks :]
-            for (first, last), value in zip(
-                rest, sums_of_chunks(plan, rest, executor), strict=True
-            ):
+        with _bar(plan, rest, progress) as bar:
+            results = results_of_chunks(work, rest, executor)
+            for (first, last), value in zip(rest, results, strict=True):
                 tree.add(value, is_short=last - first < plan.chunk)
                 bar.update(value.count + len(value.skipped))
                 if saved is not None:

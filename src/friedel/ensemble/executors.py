@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from multiprocessing import get_context
 from typing import Any, Protocol
 
-from friedel.ensemble.partial_sums import PartialSum, Span
-from friedel.ensemble.plan import EnsemblePlan, SentPlan, Worker, chunk_in_process
+from friedel.ensemble.partial_sums import Span
+from friedel.ensemble.work import SentWork, Work, chunk_in_process
 from friedel.errors import FriedelError, ParameterError
 
 MOST_FAILURES = 3
@@ -30,11 +30,11 @@ class Pool(Protocol):
     n_waiting: int
 
     def submit(self, first: int, last: int) -> Any:
-        """A future with the sums of the chunk."""
+        """A future with the result of the chunk."""
         ...
 
-    def result(self, future: Any) -> PartialSum:
-        """The sums that a future stands for."""
+    def result(self, future: Any) -> Any:
+        """The result that a future stands for."""
         ...
 
     def restart(self) -> None:
@@ -59,8 +59,8 @@ def checked_executor(executor: Any) -> Any:
     )
 
 
-def sums_of_chunks(plan: EnsemblePlan, chunks: list[Span], executor: Any) -> Iterator[PartialSum]:
-    """The sums of the chunks, in order.
+def results_of_chunks(work: Work, chunks: list[Span], executor: Any) -> Iterator[Any]:
+    """The results of the chunks, in order.
 
     Parameters
     ----------
@@ -73,15 +73,14 @@ def sums_of_chunks(plan: EnsemblePlan, chunks: list[Span], executor: Any) -> Ite
         When workers end again and again; and the errors of reading frames.
     """
     if executor is None or not chunks:
-        worker = Worker(plan)
         for first, last in chunks:
-            yield worker.chunk(first, last)
+            yield work.chunk(first, last)
         return
-    with _pool(plan, executor) as pool:
+    with _pool(work, executor) as pool:
         yield from _in_order(pool, chunks)
 
 
-def _in_order(pool: Pool, chunks: list[Span]) -> Iterator[PartialSum]:
+def _in_order(pool: Pool, chunks: list[Span]) -> Iterator[Any]:
     rest = iter(chunks)
     waiting: deque[tuple[Span, Any]] = deque()
     failures = 0
@@ -123,56 +122,56 @@ def _is_good(future: Future | None) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def _pool(plan: EnsemblePlan, executor: Any) -> AbstractContextManager[Pool]:
+def _pool(work: Work, executor: Any) -> AbstractContextManager[Pool]:
     if isinstance(executor, int):
-        return _processes(plan, executor)
-    return nullcontext(_Executor(plan, executor))
+        return _processes(work, executor)
+    return nullcontext(_Executor(work, executor))
 
 
 @contextmanager
-def _processes(plan: EnsemblePlan, workers: int) -> Iterator[Pool]:
-    pool = _Processes(plan, workers)
+def _processes(work: Work, workers: int) -> Iterator[Pool]:
+    pool = _Processes(work, workers)
     try:
         yield pool
     finally:
         pool.close()
 
 
-_sent: list[SentPlan] = []
-"""The plan that this process was started with."""
+_sent: list[SentWork] = []
+"""The work that this process was started with."""
 
 
-def _receive(sent: SentPlan) -> None:
+def _receive(sent: SentWork) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
     _sent[:] = [sent]
 
 
-def _chunk(first: int, last: int) -> PartialSum:
+def _chunk(first: int, last: int) -> Any:
     return chunk_in_process(_sent[0], first, last)
 
 
 class _Processes:
-    """Processes of this machine, each sent the plan when it starts.
+    """Processes of this machine, each sent the work when it starts.
 
     They are new ones, not copies of this process, whose threads a copy would lack.
     """
 
-    def __init__(self, plan: EnsemblePlan, workers: int) -> None:
+    def __init__(self, work: Work, workers: int) -> None:
         self.n_waiting = CHUNKS_PER_WORKER * workers
-        self._workers, self._plan = workers, SentPlan.of(plan)
+        self._workers, self._work = workers, SentWork.of(work)
         self._start()
 
     def _start(self) -> None:
         self._pool = ProcessPoolExecutor(
-            self._workers, get_context("spawn"), initializer=_receive, initargs=(self._plan,)
+            self._workers, get_context("spawn"), initializer=_receive, initargs=(self._work,)
         )
 
     def submit(self, first: int, last: int) -> Future:
-        """A future with the sums of the chunk."""
+        """A future with the result of the chunk."""
         return self._pool.submit(_chunk, first, last)
 
-    def result(self, future: Future) -> PartialSum:
-        """The sums that a future stands for."""
+    def result(self, future: Future) -> Any:
+        """The result that a future stands for."""
         return future.result()
 
     def restart(self) -> None:
@@ -188,28 +187,28 @@ class _Processes:
 class _Executor:
     """Any executor: one of concurrent.futures or mpi4py.futures, or a Dask client.
 
-    On a Dask cluster the plan is the result of a task: it goes to each worker once, and is made
+    On a Dask cluster the work is the result of a task: it goes to each worker once, and is made
     anew if the workers that have it are lost.
     """
 
-    def __init__(self, plan: EnsemblePlan, executor: Any) -> None:
+    def __init__(self, work: Work, executor: Any) -> None:
         self.n_waiting = CHUNKS_OF_EXECUTOR
         self._executor = executor
         self._options: dict[str, Any] = {}
-        self._plan: Any = SentPlan.of(plan)
+        self._work: Any = SentWork.of(work)
         if callable(getattr(executor, "ncores", None)):  # a Dask client
             self._options = {"pure": False}
             with _as_our_error():
-                self._plan = executor.submit(_same, self._plan, **self._options)
+                self._work = executor.submit(_same, self._work, **self._options)
                 self.n_waiting = CHUNKS_PER_WORKER * max(1, sum(executor.ncores().values()))
 
     def submit(self, first: int, last: int) -> Any:
-        """A future with the sums of the chunk."""
+        """A future with the result of the chunk."""
         with _as_our_error():
-            return self._executor.submit(chunk_in_process, self._plan, first, last, **self._options)
+            return self._executor.submit(chunk_in_process, self._work, first, last, **self._options)
 
-    def result(self, future: Any) -> PartialSum:
-        """The sums that a future stands for."""
+    def result(self, future: Any) -> Any:
+        """The result that a future stands for."""
         with _as_our_error():
             return future.result()
 
@@ -224,8 +223,8 @@ class _Executor:
         raise FriedelError("the executor has lost its workers; start it anew") from None
 
 
-def _same(plan: SentPlan) -> SentPlan:
-    return plan
+def _same(work: SentWork) -> SentWork:
+    return work
 
 
 @contextmanager

@@ -121,7 +121,10 @@ def member_structure_factors(
 def gradients(
     calculator: Calculator, members: Iterable[Atoms], w: Iterable[np.ndarray], *, threads: int = 1
 ) -> Iterator[Gradients]:
-    """Derivatives for each member with its own w (n,); see :meth:`friedel.Calculator.adjoint`."""
+    """Derivatives for each member with its own w (n,); see :meth:`friedel.Calculator.adjoint`.
+
+    :func:`friedel.ensemble.target_gradients` gives those of a target of averages.
+    """
     pairs = ((calculator.at(atoms), x) for atoms, x in zip(members, w, strict=True))
     return in_order(lambda pair: pair[0].adjoint(pair[1]), pairs, threads)
 

@@ -1,8 +1,6 @@
 """The plan of an ensemble: what is calculated of each frame, the same in every process."""
 
 import hashlib
-import pickle
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -225,43 +223,6 @@ class Worker:
                     raise
                 found = Skipped(index, str(error))
             yield found
-
-
-_making = threading.Lock()
-"""Held while a worker is made: threads of a process share one."""
-_worker: dict[str, Worker] = {}
-"""The worker of this process, by the fingerprint of its plan: it keeps readers and grids."""
-
-
-@dataclass(frozen=True)
-class SentPlan:
-    """A plan for other processes.
-
-    Attributes
-    ----------
-    fingerprint
-        That of the plan.
-    content
-        The plan as bytes, from which a process makes one plan for all chunks.
-    """
-
-    fingerprint: str
-    content: bytes
-
-    @classmethod
-    def of(cls, plan: EnsemblePlan) -> "SentPlan":
-        """The plan in a form that can be sent."""
-        return cls(plan.fingerprint, pickle.dumps(plan, pickle.HIGHEST_PROTOCOL))
-
-
-def chunk_in_process(sent: SentPlan, first: int, last: int) -> PartialSum:
-    """The sums of one chunk, in a process that was sent the plan."""
-    with _making:
-        if sent.fingerprint not in _worker:
-            _worker.clear()
-            _worker[sent.fingerprint] = Worker(pickle.loads(sent.content), threads=1)
-        worker = _worker[sent.fingerprint]
-    return worker.chunk(first, last)
 
 
 def measured_seconds(worker: Worker, index: int) -> float:
