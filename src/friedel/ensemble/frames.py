@@ -1,6 +1,7 @@
 """Fractional positions of the frames of a trajectory, in one box and without drift."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -89,6 +90,10 @@ class FrameReader:
     def __post_init__(self) -> None:
         object.__setattr__(self, "atoms", frozen_copy(self.atoms))
 
+    @cached_property
+    def _is_every_atom(self) -> bool:
+        return bool((self.atoms == np.arange(len(self.atoms))).all())
+
     def frac(self, index: int) -> np.ndarray:
         """(n, 3) fractional positions in one frame.
 
@@ -100,7 +105,9 @@ class FrameReader:
             When its box is another one, unless boxes are averaged.
         """
         frame = self.trajectory.frame(index)
-        xyz = frame.xyz[self.atoms]
+        xyz = frame.xyz
+        if not self._is_every_atom or len(xyz) != len(self.atoms):
+            xyz = np.take(xyz, self.atoms, axis=0)
         if not np.isfinite(xyz).all():
             raise FrameError(f"frame {index} has positions that are not finite")
         frac = transformed(xyz, self._to_frac(frame, index))
@@ -129,9 +136,14 @@ class FrameReader:
 def transformed(xyz: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """(n, 3) matrix @ x for each row, with the same bits on any number of threads."""
     out = np.empty((len(xyz), 3))
-    x, y, z = xyz.T
-    for i, (a, b, c) in enumerate(matrix.tolist()):
-        out[:, i] = a * x + b * y + c * z
+    columns = np.ascontiguousarray(xyz.T)
+    for i, row in enumerate(matrix.tolist()):
+        # those of cells with right angles are mostly zeros
+        first, *others = [(a, x) for a, x in zip(row, columns, strict=True) if a]
+        total = first[0] * first[1]
+        for a, x in others:
+            total += a * x
+        out[:, i] = total
     return out
 
 

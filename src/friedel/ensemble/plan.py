@@ -204,9 +204,11 @@ class Worker:
     def structure_factors(self, index: int) -> list[np.ndarray]:
         """F (n,) of each part in one frame of the trajectory."""
         frac = self.plan.reader.frac(index)
+        parts = self.plan.parts
+        of_parts = [frac] if len(parts) == 1 else [np.take(frac, p.atoms, axis=0) for p in parts]
         return [
-            calculator.forward(calculator.atoms.replace(frac=frac[part.atoms]))
-            for part, calculator in zip(self.plan.parts, self._calculators, strict=True)
+            calculator.forward(calculator.atoms.replace(frac=x))
+            for x, calculator in zip(of_parts, self._calculators, strict=True)
         ]
 
     def chunk(self, first: int, last: int) -> PartialSum:
