@@ -57,14 +57,15 @@ def test_an_executor(plan, serial):
         assert bits(ensemble.run_plan(plan, executor=pool)) == serial
 
 
-def test_a_killed_worker(plan, serial, monkeypatch):
-    """SIGKILL to a process in mid-run: it is replaced, and its chunks are calculated again."""
+@pytest.mark.parametrize("moment", [0, 4, 16])
+def test_a_killed_worker(plan, serial, monkeypatch, moment):
+    """SIGKILL to a process as it starts, as another one starts, and in mid-run: it is replaced."""
     killed = []
     plain = executors._Processes.submit
 
     def submit(self, first, last):
         future = plain(self, first, last)
-        if first == 16 and not killed:
+        if first == moment and not killed:
             victim = active_children()[0].pid
             killed.append(victim)
             os.kill(victim, signal.SIGKILL)

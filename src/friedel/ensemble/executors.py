@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from friedel.ensemble.partial_sums import Span
 from friedel.ensemble.work import SentWork, Work, chunk_in_process
-from friedel.errors import FriedelError, ParameterError
+from friedel.errors import FriedelError, OutputError, ParameterError
 
 MOST_FAILURES = 3
 """Number of times that workers may end while the same chunk is waited for."""
@@ -141,9 +143,9 @@ _sent: list[SentWork] = []
 """The work that this process was started with."""
 
 
-def _receive(sent: SentWork) -> None:
+def _receive(path: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
-    _sent[:] = [sent]
+    _sent[:] = [SentWork.of_content(Path(path).read_bytes())]
 
 
 def _chunk(first: int, last: int) -> Any:
@@ -151,19 +153,27 @@ def _chunk(first: int, last: int) -> Any:
 
 
 class _Processes:
-    """Processes of this machine, each sent the work when it starts.
+    """Processes of this machine, each of which reads the work from a file when it starts.
 
-    They are new ones, not copies of this process, whose threads a copy would lack.
+    They are new ones, not copies of this process, whose threads a copy would lack. Sent through
+    the pipe of the start, more than 64 kB would let them start one after the other, and wait for
+    ever if one ends before it has read them.
     """
 
     def __init__(self, work: Work, workers: int) -> None:
         self.n_waiting = CHUNKS_PER_WORKER * workers
-        self._workers, self._work = workers, SentWork.of(work)
+        self._workers, self._folder = workers, TemporaryDirectory()
+        self._path = Path(self._folder.name) / "work"
+        try:
+            self._path.write_bytes(SentWork.of(work).content)
+        except OSError as error:
+            self._folder.cleanup()
+            raise OutputError(f"cannot write {self._path}: {error.strerror or error}") from None
         self._start()
 
     def _start(self) -> None:
         self._pool = ProcessPoolExecutor(
-            self._workers, get_context("spawn"), initializer=_receive, initargs=(self._work,)
+            self._workers, get_context("spawn"), initializer=_receive, initargs=(str(self._path),)
         )
 
     def submit(self, first: int, last: int) -> Future:
@@ -176,12 +186,16 @@ class _Processes:
 
     def restart(self) -> None:
         """Start new processes."""
-        self.close()
+        # Python ends those that it knew when one was lost, but waits for any that started then
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+            process.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._start()
 
     def close(self) -> None:
         """End the processes."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._folder.cleanup()
 
 
 class _Executor:

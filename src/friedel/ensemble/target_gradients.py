@@ -17,7 +17,7 @@ from friedel.ensemble.members import Ensemble
 from friedel.ensemble.partial_sums import Tree, chunks_of, merged, sum_of_frames
 from friedel.errors import ParameterError, ReflectionsError
 from friedel.model.atoms import Atoms
-from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.calculator import Calculator, Evaluation
 from friedel.structure_factors.gradients import Gradients, checked_weights
 
 CHUNK = 4
@@ -112,8 +112,10 @@ def target_gradients(
     given = members if isinstance(members, Ensemble) else tuple(members)
     if not len(given):
         raise ParameterError("the ensemble has no members")
+    calculator = calculator.detached()
     if executor is not None:
         calculator = calculator.with_threads(1)
+    calculator.at(given[0])  # chunks begin with the plan for the first member
     n, chunks = len(calculator.hkl), chunks_of(len(given), chunk)
     tree = Tree(partial(merged, groups=np.zeros(n, np.int64)))
     for value in results_of_chunks(_Sums(calculator, given, chunk), chunks, executor):
@@ -155,7 +157,8 @@ class _Sums:
 
     def chunk(self, first: int, last: int) -> Any:
         """The :class:`friedel.ensemble.partial_sums.PartialSum` of some members."""
-        frames = ([self.calculator.forward(self.members[i])] for i in range(first, last))
+        calculator = self.calculator.detached()
+        frames = ([calculator.forward(self.members[i])] for i in range(first, last))
         return sum_of_frames(frames, 1, len(self.calculator.hkl), self.length)
 
 
@@ -173,10 +176,10 @@ class _Gradients:
 
     def chunk(self, first: int, last: int) -> list[Gradients]:
         """Those of some members, in order."""
-        return [self._of(self.members[i]) for i in range(first, last)]
+        calculator = self.calculator.detached()
+        return [self._of(calculator.at(self.members[i])) for i in range(first, last)]
 
-    def _of(self, atoms: Atoms) -> Gradients:
-        evaluation = self.calculator.at(atoms)
+    def _of(self, evaluation: Evaluation) -> Gradients:
         w = self.by_mean
         if self.by_intensity is not None:
             w = w + self.by_intensity * evaluation.forward()

@@ -33,7 +33,11 @@ class SentWork:
     @classmethod
     def of(cls, work: Work) -> "SentWork":
         """The work in a form that can be sent."""
-        content = pickle.dumps(work, pickle.HIGHEST_PROTOCOL)
+        return cls.of_content(pickle.dumps(work, pickle.HIGHEST_PROTOCOL))
+
+    @classmethod
+    def of_content(cls, content: bytes) -> "SentWork":
+        """The work with its fingerprint."""
         return cls(hashlib.sha256(content).hexdigest(), content)
 
 

@@ -161,6 +161,17 @@ class Calculator:
             object.__setattr__(other, "_direct_sum", of_threads)
         return other
 
+    def detached(self) -> "Calculator":
+        """A calculator with the same plan, which later calls of this one do not change.
+
+        A plan is kept for atoms with other B or occupancies while it meets `rtol`, so that F
+        depends, within `rtol`, on the atoms of the calls before.
+        """
+        other = copy(self)
+        if self._on_grid is not None:
+            object.__setattr__(other, "_on_grid", copy(self._on_grid))
+        return other
+
     @property
     def rtol(self) -> float:
         """Relative rms error of F in the worst of ten shells that is expected at most."""
