@@ -4,6 +4,7 @@ import pytest
 import friedel
 from einstein_crystal import CELL, EinsteinCrystal
 from friedel import ensemble
+from friedel.ensemble.supercell import Profile
 from friedel.structure_factors.calculator import Calculator
 
 KEYWORDS = {"d_min": 2.2, "supercell": (2, 1, 1)}
@@ -204,6 +205,9 @@ def test_isotropic_part_is_removed(result):
     profile = result.profile()
     assert profile.number.sum() == len(result.hkl)
     assert (np.diff(profile.d) < 0).all()
+    straight = Profile(profile.d, 3 + 2 * (0.25 / profile.d**2), profile.number)
+    stol2 = result.lattice.box.stol2(result.hkl)
+    np.testing.assert_allclose(straight.at(stol2), 3 + 2 * stol2)  # beyond the shells too
 
 
 def test_symmetry_of_the_topology_moves_in_lockstep_unless_p1(einstein):

@@ -109,8 +109,17 @@ class Profile:
     number: np.ndarray
 
     def at(self, stol2: np.ndarray) -> np.ndarray:
-        """(n,) intensity at (sin theta / lambda)^2, by straight lines between shells."""
-        return np.interp(stol2, 0.25 / self.d**2, self.intensity)
+        """(n,) intensity at (sin theta / lambda)^2, by straight lines between shells.
+
+        The first and the last line are continued beyond the shells.
+        """
+        x, y = 0.25 / self.d**2, self.intensity
+        found = np.interp(stol2, x, y)
+        if len(x) > 1:
+            for end, next_to_it, beyond in ((0, 1, stol2 < x[0]), (-1, -2, stol2 > x[-1])):
+                slope = (y[end] - y[next_to_it]) / (x[end] - x[next_to_it])
+                found[beyond] += slope * (stol2[beyond] - x[end])
+        return found
 
 
 def profile(crystal: Crystal, hkl: np.ndarray, values: np.ndarray, n_shells: int) -> Profile:
