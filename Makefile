@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test test-avx2 check format bench docs fuzz dist clean
+.PHONY: demo test test-avx2 check check-ptx format bench docs fuzz dist clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -23,6 +23,13 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The kernels for GPUs, compiled without a GPU; the compiler takes 150 MB in an environment of its own
+check-ptx: $(STAMP)
+	test -x build/ptx/bin/python || $(PYTHON) -m venv build/ptx
+	build/ptx/bin/pip install --quiet --editable . \
+	    numba-cuda nvidia-cuda-nvcc-cu12 nvidia-cuda-nvrtc-cu12
+	build/ptx/bin/python tools/check_ptx.py
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -37,6 +37,19 @@ def structure_factors(
     return terms.structure_factors(Patch.whole(density), blur, threads)
 
 
+def scale_of_terms(
+    crystal: Crystal, hkl: np.ndarray, shape: tuple[int, int, int], *, symmetry_sum: bool = True
+) -> np.ndarray:
+    """(n,) factors from sums of the terms of a transform to F; see :class:`SymmetrySum`."""
+    nu, nv, nw = shape
+    scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
+    if symmetry_sum:
+        # non-absent reflections have the same phase in each lattice translation
+        scale *= len(crystal.centring_translations)
+        scale[crystal.is_absent(hkl)] = 0.0
+    return scale
+
+
 class SymmetrySum:
     """Plan of the transform from the density of one asymmetric unit to F, for any density.
 
@@ -99,11 +112,7 @@ class SymmetrySum:
         threads = min(threads, self._index.size // SUMS_PER_THREAD)
         in_stretches(map_some, len(hkl), threads, seconds=self._seconds)
         self._crystal, self._hkl, self._known_stol2 = crystal, hkl, stol2
-        self._scale = np.full(len(hkl), crystal.volume / (nu * nv * nw))
-        if symmetry_sum:
-            # non-absent reflections have the same phase in each lattice translation
-            self._scale *= len(crystal.centring_translations)
-            self._scale[crystal.is_absent(hkl)] = 0.0
+        self._scale = scale_of_terms(crystal, hkl, shape, symmetry_sum=symmetry_sum)
         self._factor_for = 0.0, self._scale
 
     def _factor(self, blur: float) -> np.ndarray:

@@ -93,6 +93,26 @@ class GridSum:
         """The last result of :meth:`at`; before the first call, this sum itself."""
         return self if self._latest is None else self._latest
 
+    @property
+    def form_factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The Gaussians a, b (n_kinds, n_terms) and the f'' (n_kinds,) that are summed."""
+        return self._form_factors
+
+    def is_kept_for(self, atoms: Atoms) -> bool:
+        """Whether the plan meets the accuracy for these atoms, and is fast enough.
+
+        Raises
+        ------
+        AccuracyError, ParameterError
+            As for the class.
+        """
+        return is_kept(self._accuracy_model(atoms), self.plan, self._tolerance)
+
+    @property
+    def _tolerance(self) -> float:
+        """Error up to which a plan is kept: fixed choices may not meet rtol at all."""
+        return max(self._rtol, SAFETY * self._error_of_sampling)
+
     def at(self, atoms: Atoms, threads: int = 1) -> "GridSum":
         """The sum for these atoms at any positions; they must have the same form factors.
 
@@ -194,7 +214,7 @@ class GridSum:
         if same:
             return
         model = self._accuracy_model(atoms)
-        if not is_kept(model, self.plan, max(self._rtol, SAFETY * self._error_of_sampling)):
+        if not is_kept(model, self.plan, self._tolerance):
             self._plan_anew(model)
             check_memory_for(self.plan, force=self._force)
 

@@ -1,0 +1,1 @@
+"""Kernels for one thread of the CPU or many of a GPU: plain functions, which `device` compiles."""
