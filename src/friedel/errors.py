@@ -74,6 +74,10 @@ class OutputError(FriedelError, OSError):
     """An output file that cannot be written or would be overwritten."""
 
 
+class DerivativeError(FriedelError, NotImplementedError):
+    """A derivative that is not defined, such as a second one of structure factors."""
+
+
 class MissingDependencyError(FriedelError, ImportError):
     """An optional package that the requested feature needs is not installed."""
 

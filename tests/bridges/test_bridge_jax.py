@@ -6,6 +6,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp  # noqa: E402
 
 from friedel.bridges.jax import structure_factor_function  # noqa: E402
+from friedel.errors import AtomsError  # noqa: E402
 from friedel.model.atoms import Atoms  # noqa: E402
 from friedel.model.crystal import Crystal  # noqa: E402
 from friedel.structure_factors.calculator import Calculator  # noqa: E402
@@ -105,3 +106,12 @@ def test_precision_follows_the_arrays(calculator):
     single = xyz.astype(np.float32)
     assert f(single).dtype == jnp.complex64
     assert jax.grad(lambda x: jnp.abs(f(x)).sum())(single).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, jax.jit], ids=["plain", "jit"])
+def test_wrong_shapes_are_told_when_traced(calculator, wrap):
+    f = wrap(structure_factor_function(calculator))
+    with pytest.raises(AtomsError, match=r"xyz has shape \(4, 3\), expected \(..., 3, 3\)"):
+        f(jnp.zeros((4, 3)))
+    with pytest.raises(AtomsError, match="batch shapes"):
+        f(jnp.zeros((2, 3, 3)), jnp.zeros((3, 3)))

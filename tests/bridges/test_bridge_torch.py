@@ -7,9 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import friedel.bridges.torch as bridge  # noqa: E402
-from friedel.bridges.torch import StructureFactors  # noqa: E402
-from friedel.errors import AtomsError  # noqa: E402
+from friedel.bridges.torch import StructureFactors, operators  # noqa: E402
+from friedel.errors import AtomsError, DerivativeError  # noqa: E402
 from friedel.model.atoms import Atoms  # noqa: E402
 from friedel.model.crystal import Crystal  # noqa: E402
 from friedel.structure_factors.calculator import Calculator  # noqa: E402
@@ -61,7 +60,7 @@ def test_gradcheck_of_tensors(calculator):
     def f(xyz, b_iso, rest, occ):
         return module(xyz, b_iso, torch.cat([torch.zeros(1, 6, dtype=rest.dtype), rest]), occ)
 
-    assert torch.autograd.gradcheck(f, (xyz, b_iso, rest, occ), eps=1e-5)
+    assert torch.autograd.gradcheck(f, (xyz, b_iso, rest, occ), eps=1e-4)
 
 
 def test_batch_shapes_are_broadcast(calculator):
@@ -141,15 +140,15 @@ def test_the_operator_is_registered_as_it_should_be(calculator, dtype, batch):
     xyz, b_iso, u_aniso, occ = some_parameters(*batch, dtype=dtype)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     for given in ((xyz, b_iso, u_aniso, occ), (xyz, None, None, None)):
-        arguments = (module._name, 1, *given)
-        torch.library.opcheck(bridge._forward, arguments, test_utils=checks)
+        arguments = (module._name, *given)
+        torch.library.opcheck(operators.forward, arguments, test_utils=checks)
 
 
 def test_derivatives_are_first_ones_only(calculator):
     xyz = some_parameters()[0]
     target = (StructureFactors(calculator)(xyz).abs() ** 2).sum()
     (first,) = torch.autograd.grad(target, xyz, create_graph=True)
-    with pytest.raises(RuntimeError, match="no autograd formula"):
+    with pytest.raises(DerivativeError, match="second derivatives"):
         first.sum().backward()
 
 

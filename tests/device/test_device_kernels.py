@@ -11,6 +11,8 @@ from friedel.model.crystal import Crystal
 
 SHAPE = (11, 16, 21)
 REACH = (6, 7, 9)
+SIZES = sizes_of(SHAPE, REACH)
+N_TILES = int(SIZES[3:6].prod())
 N, MEMBERS, TERMS = 5, 2, 2
 
 
@@ -30,11 +32,11 @@ def arrays_of(at, half, weight, peaks, forms, dtype):
     base = np.floor(at).astype(np.int64)
     within = (at - base).astype(dtype)
     tiles = base // TILE
-    sizes = sizes_of(SHAPE)
-    flat = np.ravel_multi_index(tiles.reshape(-1, 3).T, sizes[3:])
-    key = flat + np.repeat(np.arange(MEMBERS), N) * sizes[3:].prod()
+    sizes = SIZES
+    flat = np.ravel_multi_index(tiles.reshape(-1, 3).T, sizes[3:6])
+    key = flat + np.repeat(np.arange(MEMBERS), N) * sizes[3:6].prod()
     order = np.argsort(key, kind="stable")
-    starts = np.searchsorted(key[order], np.arange(MEMBERS * sizes[3:].prod() + 1))
+    starts = np.searchsorted(key[order], np.arange(MEMBERS * sizes[3:6].prod() + 1))
     low = np.ceil(within - half).astype(int).reshape(-1, 3)
     high = np.floor(within + half).astype(int).reshape(-1, 3)
     member = np.repeat(np.arange(MEMBERS), N)[:, None]
@@ -43,7 +45,7 @@ def arrays_of(at, half, weight, peaks, forms, dtype):
     for term in range(peaks.shape[2]):
         q = forms[:, :, term].reshape(-1, 3, 3)
         columns += [peaks[:, :, term].reshape(-1, 1)]
-        columns += [q[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]]
+        columns += [q[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]], np.exp(-2.0 * q[:, 2:, 2])]
     values = np.hstack(columns).astype(dtype)
     return starts.astype(np.int32), places[order].astype(np.int32), values[order], order
 
@@ -78,12 +80,10 @@ def test_splat_sums_gaussians_over_boxes_with_all_images(dtype, limit):
             np.add.at(expected[m], tuple(points.T), values)
     starts, places, values, _ = arrays_of(at, half, weight, peaks, forms, dtype)
     found = np.full((MEMBERS, *SHAPE), np.nan, dtype)
-    n = MEMBERS * int(sizes_of(SHAPE)[3:].prod()) * TILE**2
+    n = MEMBERS * N_TILES * TILE**2
     scalars = dtype(-0.25), dtype(80.0)
     near = near_tiles(SHAPE, REACH)
-    CPU_KERNELS["splat"](
-        0, n, *scalars, found.reshape(-1), starts, places, values, near, sizes_of(SHAPE)
-    )
+    CPU_KERNELS["splat"](0, n, *scalars, found.reshape(-1), starts, places, values, near, SIZES)
     assert np.abs(found - expected).max() < limit * expected.max()
 
 
@@ -110,7 +110,7 @@ def gathered(name, slope, places, values, n_columns, order):
     sums = np.empty((len(places), n_columns), slope.dtype)
     found = np.empty((len(places), n_columns))
     n = len(places) * parts.shape[1]
-    CPU_KERNELS[name](0, n, slope.reshape(-1), places, values, sizes_of(SHAPE), parts)
+    CPU_KERNELS[name](0, n, slope.reshape(-1), places, values, SIZES, parts)
     CPU_KERNELS["add_planes"](0, sums.size, parts, sums)
     found[order] = sums
     return found.reshape(MEMBERS, N, n_columns)
@@ -125,9 +125,9 @@ def test_bumps_and_their_derivatives():
     near = near_tiles(SHAPE, reach)
     starts, places, values, order = arrays_of(at, half, weight, weight[..., None], forms, float)
     found = np.empty((MEMBERS, *SHAPE))
-    n = MEMBERS * int(sizes_of(SHAPE)[3:].prod()) * TILE**2
+    n = MEMBERS * N_TILES * TILE**2
     CPU_KERNELS["splat_bumps"](
-        0, n, 0.0, found.reshape(-1), starts, places, values, near, sizes_of(SHAPE)
+        0, n, 0.0, found.reshape(-1), starts, places, values, near, sizes_of(SHAPE, reach)
     )
     slope = np.random.default_rng(1).normal(size=found.shape)
     expected, by_atom = np.zeros_like(found), np.zeros((MEMBERS, N, BUMP_COLUMNS))
@@ -142,7 +142,7 @@ def test_bumps_and_their_derivatives():
     parts = np.zeros((len(places), 2 * reach[0] + 1, BUMP_COLUMNS))
     sums, derivatives = np.empty((len(places), BUMP_COLUMNS)), np.empty((len(places), BUMP_COLUMNS))
     n = len(places) * parts.shape[1]
-    CPU_KERNELS["gather_bumps"](0, n, slope.reshape(-1), places, values, sizes_of(SHAPE), parts)
+    CPU_KERNELS["gather_bumps"](0, n, slope.reshape(-1), places, values, SIZES, parts)
     CPU_KERNELS["add_planes"](0, sums.size, parts, sums)
     derivatives[order] = sums
     np.testing.assert_allclose(derivatives.reshape(by_atom.shape), by_atom, atol=1e-11)

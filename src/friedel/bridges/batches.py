@@ -7,6 +7,7 @@ import numpy as np
 
 from friedel.ensemble.members import in_order
 from friedel.errors import AtomsError
+from friedel.model.atoms import LARGEST
 from friedel.structure_factors.calculator import Calculator, Evaluation
 
 TRAILING = {"xyz": (3,), "b_iso": (), "u_aniso": (6,), "occ": ()}
@@ -39,18 +40,11 @@ class Batch:
         AtomsError
             When shapes do not fit, or for numbers that are not finite.
         """
-        n = len(calculator.atoms)
         given = {name: np.asarray(x) for name, x in parameters.items() if x is not None}
-        for name, array in given.items():
-            expected = (n, *TRAILING[name])
-            if array.shape[array.ndim - len(expected) :] != expected:
-                raise AtomsError(f"{name} has shape {array.shape}, expected (..., {expected})")
-        leading = {name: batch_shape(name, x.shape) for name, x in given.items()}
-        try:
-            shape = np.broadcast_shapes(*leading.values())
-        except ValueError:
-            raise AtomsError(f"batch shapes cannot be broadcast together: {leading}") from None
+        shapes = {name: x.shape for name, x in given.items()}
+        shape = common_batch_shape(len(calculator.atoms), shapes)
         if "xyz" in given:
+            _check_positions(given["xyz"])
             to_frac = calculator.crystal.fractionalization.T
             given["frac"] = given.pop("xyz").astype(np.float64) @ to_frac
         wide = {
@@ -75,6 +69,38 @@ class Batch:
         every = list(in_order(lambda pair: pair[0].adjoint(pair[1]), pairs, threads))
         found = {name: np.array([getattr(g, name) for g in every]) for name in TRAILING}
         return {name: x.reshape(*self.shape, *x.shape[1:]) for name, x in found.items()}
+
+
+def common_batch_shape(n_atoms: int, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The batch shape of parameters of these shapes, (..., n_atoms, trailing shape) each.
+
+    Raises
+    ------
+    AtomsError
+        When a shape does not fit the atoms, or the batch shapes do not fit together.
+    """
+    for name, shape in shapes.items():
+        expected = (n_atoms, *TRAILING[name])
+        if shape[max(len(shape) - len(expected), 0) :] != expected:
+            text = ", ".join(str(n) for n in expected)
+            raise AtomsError(f"{name} has shape {shape}, expected (..., {text})")
+    leading = {name: batch_shape(name, shape) for name, shape in shapes.items()}
+    try:
+        return np.broadcast_shapes(*leading.values())
+    except ValueError:
+        raise AtomsError(f"batch shapes cannot be broadcast together: {leading}") from None
+
+
+def _check_positions(xyz: np.ndarray) -> None:
+    """Raise an error that names what was given; the atoms would name fractional coordinates."""
+    sane = np.abs(xyz) <= LARGEST  # not true of NaN
+    if not sane.all():
+        at = tuple(int(i) for i in np.argwhere(~sane)[0, :-1])
+        member = "" if len(at) == 1 else f" in member {at[:-1] if len(at) > 2 else at[0]}"
+        raise AtomsError(
+            f"xyz of atom {at[-1] + 1}{member} is {xyz[at]}, expected finite numbers up to "
+            f"{LARGEST:.0e}"
+        )
 
 
 def batch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.bridges.batches import TRAILING, Batch, batch_shape, reduced
+from friedel.bridges.batches import TRAILING, Batch, batch_shape, common_batch_shape, reduced
 from friedel.errors import MissingDependencyError
 from friedel.structure_factors.calculator import Calculator
 
@@ -43,7 +43,8 @@ def structure_factor_function(
     f(xyz=None, b_iso=None, u_aniso=None, occ=None)
         The arguments are (..., n_atoms, 3) Cartesian coordinates (Å), (..., n_atoms) B (Å^2),
         (..., n_atoms, 6) Cartesian U (Å^2) and (..., n_atoms) occupancies. The result is
-        complex64, or complex128 when one of them is float64.
+        complex64, or complex128 when one of them is float64. Shapes that do not fit raise an
+        AtomsError, within `jit` when it is traced.
     """
     n_hkl = len(calculator.hkl)
 
@@ -98,6 +99,9 @@ def structure_factor_function(
         xyz: Any = None, b_iso: Any = None, u_aniso: Any = None, occ: Any = None
     ) -> jax.Array:
         every = [None if x is None else jnp.asarray(x) for x in (xyz, b_iso, u_aniso, occ)]
+        given = zip(TRAILING, every, strict=True)
+        shapes = {name: tuple(x.shape) for name, x in given if x is not None}
+        common_batch_shape(len(calculator.atoms), shapes)
         # All batch shapes get the same rank, so that axes that vmap adds in front line up
         ranks = [
             0 if x is None else len(batch_shape(name, x.shape))

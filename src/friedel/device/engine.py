@@ -78,10 +78,10 @@ class DeviceGrid:
     ) -> None:
         self.shape, self.reach, self.device, self.real = shape, reach, device, real
         self.near = torch.as_tensor(near_tiles(shape, reach), device=device)
-        sizes = sizes_of(shape)
+        sizes = sizes_of(shape, reach)
         self.sizes = torch.as_tensor(sizes, device=device)
-        self.points, self.tiles = math.prod(shape), int(sizes[3:].prod())
-        self._n_tiles = [int(n) for n in sizes[3:]]
+        self.points, self.tiles = math.prod(shape), int(sizes[3:6].prod())
+        self._n_tiles = [int(n) for n in sizes[3:6]]
 
     def placed(self, frac: torch.Tensor, half: Any, columns: list[torch.Tensor]) -> Placed:
         """Sort atoms by tiles.
@@ -252,6 +252,8 @@ class DeviceSum:
             (m, n, 6) B11, B22, B33, B12, B13, B23, Cartesian, Å^2.
         occ
             (m, n) occupancies.
+
+        F of a member with numbers that are not finite are NaN.
         """
         m = len(xyz)
         out = torch.empty((m, self.n_hkl, 2), dtype=self.real, device=self.device)
@@ -268,6 +270,9 @@ class DeviceSum:
             for i in range(m):  # one by one: the order of a sum depends on the shape of a tensor
                 total = (self._limits * occ[i].to(torch.float64)).sum(1)
                 out[i, self._origin] = total.to(self.real)
+        # A GPU is not waited for to raise an error: atoms that are NaN have no place on the grid
+        nothing = sum(0.0 * x.to(torch.float64).reshape(m, -1).sum(1) for x in (xyz, b_tensor, occ))
+        out += nothing.to(self.real)[:, None, None]
         self._note_outside()
         return torch.view_as_complex(out)
 
@@ -333,6 +338,7 @@ class DeviceSum:
         columns = [occ]
         for term in range(peak.shape[-1]):
             columns += [peak[..., term], *(x[..., term] for x in form)]
+            columns.append(torch.exp(-2.0 * form[2][..., term]))
         return part.grid.placed(frac, half, columns)
 
     def _half_widths(self, part: _Part, b: Any, largest: torch.Tensor) -> list[torch.Tensor]:
@@ -357,10 +363,10 @@ class DeviceSum:
     ) -> None:
         """Keep in mind, on the device, whether any atom is outside of the plan's range."""
         low, high = self.plan.b_limits
-        outside = (smallest < low - 1e-3) | (largest > high + 1e-3)
+        inside = (smallest > low - 1e-3) & (largest < high + 1e-3)
         for x, far in zip(half, part.grid.reach, strict=True):
-            outside = outside | (x >= far)
-        self._outside.logical_or_(outside.any())
+            inside = inside & (x < far)
+        self._outside.logical_or_(~inside.all())
 
     def _note_outside(self) -> None:
         """Warn, on a GPU with the next call at the latest, of atoms outside of the plan's range.

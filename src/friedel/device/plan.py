@@ -288,9 +288,9 @@ def near_tiles(shape: tuple[int, int, int], reach: tuple[int, int, int]) -> np.n
     return out
 
 
-def sizes_of(shape: tuple[int, int, int]) -> np.ndarray:
-    """(6,) int32 points and tiles along each axis."""
-    return np.array([*shape, *(-(-n // TILE) for n in shape)], np.int32)
+def sizes_of(shape: tuple[int, int, int], reach: tuple[int, int, int]) -> np.ndarray:
+    """(9,) int32 points and tiles along each axis, and the reach."""
+    return np.array([*shape, *(-(-n // TILE) for n in shape), *reach], np.int32)
 
 
 def phase_shifts() -> np.ndarray:

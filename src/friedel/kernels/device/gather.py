@@ -35,7 +35,7 @@ def gather(first, last, slope, places, values, sizes, parts):
     zero, half, one, two = real(0), real(0.5), real(1), real(2)
     nx, ny, nz = sizes[0], sizes[1], sizes[2]
     n_planes = parts.shape[1]
-    n_terms = (values.shape[1] - 4) // 7
+    n_terms = (values.shape[1] - 4) // 8
     for thread in range(first + threads.grid(1), last, threads.gridsize(1)):
         p = thread // n_planes
         plane = thread - p * n_planes
@@ -46,10 +46,10 @@ def gather(first, last, slope, places, values, sizes, parts):
         plane_at = (places[p, 3] * nx + (places[p, 0] + ix) % nx) * ny
         z_first, z_last = places[p, 6], places[p, 9]
         for term in range(n_terms):
-            k = 4 + 7 * term
+            k = 4 + 8 * term
             qx, qy, qz = values[p, k + 1], values[p, k + 2], values[p, k + 3]
             qxy, qxz, qyz = values[p, k + 4], values[p, k + 5], values[p, k + 6]
-            change = math.exp(-two * qz)
+            change = values[p, k + 7]
             b0 = b1 = b2 = by = byz = byy = zero
             for iy in range(places[p, 5], places[p, 8] + 1):
                 y = real(iy) - values[p, 1]
@@ -63,7 +63,7 @@ def gather(first, last, slope, places, values, sizes, parts):
                 exponent = x * (qx * x + two * qxy * y) + qy * y * y + z * (along + qz * z)
                 peak = math.exp(-exponent)
                 up = math.exp(-(along + qz * (two * z + one)))
-                down = math.exp(along + qz * (two * z - one))
+                down = change / up
                 row = (plane_at + (places[p, 1] + iy) % ny) * nz
                 start = (places[p, 2] + top) % nz
                 r0 = r1 = r2 = zero

@@ -14,13 +14,13 @@ places
     (atoms, 10) int32: grid point before the atom (3), member, and the first (3) and last (3) point
     under the atom along each axis, relative to that grid point.
 values
-    (atoms, 4 + 7 terms): remainder of the position in steps (3), weight, and for each term its
-    peak and its form Q in steps (xx, yy, zz, xy, xz, yz).
+    (atoms, 4 + 8 terms): remainder of the position in steps (3), weight, and for each term its
+    peak, its form Q in steps (xx, yy, zz, xy, xz, yz) and exp(-2 Q_zz).
 near
     (3, tiles, runs, 3) int32: first and last tile of a run of tiles whose atoms can reach a tile,
     and the shift of their image in grid points; a run with first > last is none.
 sizes
-    (6,) int32: points and tiles along each axis.
+    (9,) int32: points and tiles along each axis, and the largest distance of a point under an atom.
 """
 
 import math
@@ -50,7 +50,8 @@ def splat(first, last, level, largest, density, starts, places, values, near, si
     one, two, four = real(1), real(2), real(4)
     nx, ny, nz = sizes[0], sizes[1], sizes[2]
     ntx, nty, ntz = sizes[3], sizes[4], sizes[5]
-    n_terms = (values.shape[1] - 4) // 7
+    far_x, far_y = sizes[6], sizes[7]
+    n_terms = (values.shape[1] - 4) // 8
     for column in range(first + threads.grid(1), last, threads.gridsize(1)):
         tile = column // 64
         in_tile = column - 64 * tile
@@ -63,9 +64,14 @@ def splat(first, last, level, largest, density, starts, places, values, near, si
         for runs_x in range(near.shape[2]):
             px = gx + near[0, tx, runs_x, 2]
             for cx in range(near[0, tx, runs_x, 0], near[0, tx, runs_x, 1] + 1):
+                # The atoms of a tile can reach the tile of the column, but not the column
+                if px - 8 * cx < -far_x or px - 8 * cx - 7 > far_x:
+                    continue
                 for runs_y in range(near.shape[2]):
                     py = gy + near[1, ty, runs_y, 2]
                     for cy in range(near[1, ty, runs_y, 0], near[1, ty, runs_y, 1] + 1):
+                        if py - 8 * cy < -far_y or py - 8 * cy - 7 > far_y:
+                            continue
                         row = ((member * ntx + cx) * nty + cy) * ntz
                         for runs_z in range(near.shape[2]):
                             low, high = near[2, tz, runs_z, 0], near[2, tz, runs_z, 1]
@@ -88,7 +94,7 @@ def splat(first, last, level, largest, density, starts, places, values, near, si
                                 weight = values[p, 3]
                                 t0 = t1 = t2 = t3 = t4 = t5 = t6 = t7 = real(0)
                                 for term in range(n_terms):
-                                    k = 4 + 7 * term
+                                    k = 4 + 8 * term
                                     qz = values[p, k + 3]
                                     slope = two * (values[p, k + 5] * x + values[p, k + 6] * y)
                                     exponent = x * (
@@ -99,8 +105,8 @@ def splat(first, last, level, largest, density, starts, places, values, near, si
                                         continue
                                     middle = values[p, k] * math.exp(-exponent)
                                     up = math.exp(-(slope + qz * (two * z + one)))
-                                    down = math.exp(slope + qz * (two * z - one))
-                                    change = math.exp(-two * qz)
+                                    change = values[p, k + 7]
+                                    down = change / up
                                     t4 += middle
                                     e = middle * up
                                     t5 += e
@@ -165,6 +171,7 @@ def splat_bumps(first, last, level, density, starts, places, values, near, sizes
     one, two, zero = real(1), real(2), real(0)
     nx, ny, nz = sizes[0], sizes[1], sizes[2]
     ntx, nty, ntz = sizes[3], sizes[4], sizes[5]
+    far_x, far_y = sizes[6], sizes[7]
     for column in range(first + threads.grid(1), last, threads.gridsize(1)):
         tile = column // 64
         in_tile = column - 64 * tile
@@ -177,9 +184,14 @@ def splat_bumps(first, last, level, density, starts, places, values, near, sizes
         for runs_x in range(near.shape[2]):
             px = gx + near[0, tx, runs_x, 2]
             for cx in range(near[0, tx, runs_x, 0], near[0, tx, runs_x, 1] + 1):
+                # The atoms of a tile can reach the tile of the column, but not the column
+                if px - 8 * cx < -far_x or px - 8 * cx - 7 > far_x:
+                    continue
                 for runs_y in range(near.shape[2]):
                     py = gy + near[1, ty, runs_y, 2]
                     for cy in range(near[1, ty, runs_y, 0], near[1, ty, runs_y, 1] + 1):
+                        if py - 8 * cy < -far_y or py - 8 * cy - 7 > far_y:
+                            continue
                         row = ((member * ntx + cx) * nty + cy) * ntz
                         for runs_z in range(near.shape[2]):
                             low, high = near[2, tz, runs_z, 0], near[2, tz, runs_z, 1]
