@@ -6,7 +6,12 @@ from functools import cached_property
 import numpy as np
 
 from friedel.errors import FriedelError, ReflectionsError
-from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
+from friedel.fmodel.adjoint import (
+    FixedMaskModel,
+    FModelGradients,
+    MovingMaskModel,
+    TwinnedModel,
+)
 from friedel.fmodel.anomalous import anomalous_coefficients
 from friedel.fmodel.fit import FModelFit
 from friedel.fmodel.setup import ModelAndData, Setup, read_only
@@ -129,13 +134,20 @@ class ScaledModel(ModelAndData):
         ParameterError
             When w are complex for a twin, whose amplitudes are not those of `f_model`.
         """
+        return self.as_function.adjoint(atoms, w, anomalous=anomalous)
+
+    @property
+    def as_function(self) -> FixedMaskModel | MovingMaskModel | TwinnedModel:
+        """F_model as a function of atoms and scales; for a twin, its amplitudes.
+
+        A smooth mask moves with the atoms, any other is fixed.
+        """
         moves = self.has_solvent and self.masked is not None and self.masked.smooth
         model = self.with_moving_mask if moves else self.with_fixed_mask
-        if self._outcome.twins:
-            laws = [domain.law for domain in self._outcome.twins]
-            twin = self._setup.components.twinned(model, laws)
-            return twin.adjoint(atoms, w, anomalous=anomalous)
-        return model.adjoint(atoms, w, anomalous=anomalous)
+        if not self._outcome.twins:
+            return model
+        laws = [domain.law for domain in self._outcome.twins]
+        return self._setup.components.twinned(model, laws)
 
     @property
     def amplitudes(self) -> np.ndarray:

@@ -88,12 +88,12 @@ class SmoothMask:
         import scipy.fft
 
         transform = scipy.fft.rfftn(values, workers=self.threads)
-        transform *= self._spread_transform
+        transform *= self.spread_transform
         return scipy.fft.irfftn(transform, self.shape, workers=self.threads)
 
     @cached_property
-    def _spread_transform(self) -> np.ndarray:
-        """The transform of the bump; real, as the bump is symmetric under inversion."""
+    def spread_transform(self) -> np.ndarray:
+        """(nu, nv, nw // 2 + 1) transform of the bump; real, as it is symmetric under inversion."""
         import scipy.fft
 
         form, extent, step_w = self.geometry

@@ -13,6 +13,8 @@ backward pass cannot itself be differentiated. Within ``torch.compile`` each is 
 the batch. Inputs in half precision are calculated with in single precision.
 """
 
+from friedel.bridges.torch.fmodel import FModel
 from friedel.bridges.torch.structure_factors import Moments, StructureFactors
+from friedel.bridges.torch.targets import LeastSquares, MaximumLikelihood
 
-__all__ = ["Moments", "StructureFactors"]
+__all__ = ["FModel", "LeastSquares", "MaximumLikelihood", "Moments", "StructureFactors"]
