@@ -78,7 +78,7 @@ for name in sys.argv[1:]:
 def test_every_module_can_be_imported_first():
     paths = (path.relative_to(SOURCE.parent).with_suffix("") for path in SOURCE.rglob("*.py"))
     names = [".".join(path.parts).removesuffix(".__init__") for path in paths]
-    with_torch = r"\.bridges\.(torch|jax)|\.device\.(launch|engine|mask_engine)"
+    with_torch = r"\.bridges\.(torch|jax)|\.device\.(launch|tensors|engine|mask_engine)"
     left_out = re.compile(rf"__main__|{with_torch}|friedel\.kernels")
     names = [name for name in names if not left_out.search(name)]
     assert len(names) > 100

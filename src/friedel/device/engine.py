@@ -5,6 +5,8 @@ on their number, or on the memory allowed. Everything is fixed in order, so that
 gives the same bits on the same kind of device.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from dataclasses import dataclass
@@ -30,14 +32,19 @@ except ImportError as error:
     raise MissingDependencyError.of("friedel.device.engine", "torch") from error
 
 from friedel.device.launch import Launch, launch_on, real_type
+from friedel.device.tensors import (
+    diagonal,
+    extreme_eigenvalues,
+    in_grid_axes,
+    inverse,
+    turned,
+    widened,
+)
 
 MAX_BYTES = 2**28
 """Memory (bytes) for grids at a time by default; one member is always calculated."""
 
 FOUR_PI2 = 4.0 * math.pi**2
-
-Six = tuple[Any, Any, Any, Any, Any, Any]
-"""Symmetric tensors as six tensors of one shape: xx, yy, zz, xy, xz, yz."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +140,7 @@ class DeviceGrid:
 class _Part:
     """The constants of one set of form factors on a device."""
 
-    def __init__(self, plan: DevicePlan, part: FormFactors, owner: "DeviceSum") -> None:
+    def __init__(self, plan: DevicePlan, part: FormFactors, owner: DeviceSum) -> None:
         device, double = owner.device, torch.float64
         atoms = plan.calculator.atoms
         chosen = np.flatnonzero(part.kinds[atoms.kind])
@@ -228,6 +235,7 @@ class DeviceSum:
         calculator = plan.calculator
         at_origin = np.flatnonzero(~np.any(calculator.hkl, axis=1))
         self._origin = torch.as_tensor(at_origin, device=self.device)
+        self._at_origin = [int(i) for i in at_origin]
         factors, kind = calculator.factors, calculator.atoms.kind
         limit = calculator.crystal.n_operations * factors.forward_limit()[kind]
         imaginary = calculator.crystal.n_operations * factors.f_double_prime[kind]
@@ -306,7 +314,7 @@ class DeviceSum:
                     found[some, part.chosen] += sums
         by_xyz, by_b = self._in_cartesian(found)
         by_occ = found[..., 0].clone()
-        for at in self._origin.tolist():
+        for at in self._at_origin:
             by_occ += self._limits[0] * w[:, at, None].real + self._limits[1] * w[:, at, None].imag
         return occ[..., None] * by_xyz, occ[..., None] * by_b, by_occ
 
@@ -327,11 +335,11 @@ class DeviceSum:
         x, y, z = xyz.unbind(-1)
         frac = torch.stack([u[i][0] * x + u[i][1] * y + u[i][2] * z for i in range(3)], -1)
         b: Any = b_tensor.unbind(-1)
-        smallest, largest = _extreme_eigenvalues(b)
+        smallest, largest = extreme_eigenvalues(b)
         width = part.b + self.plan.sampling.blur
-        tensor = _widened([x[..., None] for x in b], width)
-        inverse, det = _inverse(tensor)
-        form = [FOUR_PI2 * x for x in _in_grid_axes(inverse, self._step)]
+        tensor = widened([x[..., None] for x in b], width)
+        inverted, det = inverse(tensor)
+        form = [FOUR_PI2 * x for x in in_grid_axes(inverted, self._step)]
         peak = part.a * (4.0 * math.pi) ** 1.5 * torch.rsqrt(det)
         half = self._half_widths(part, b, largest)
         self._mark_outside(part, smallest, largest, half)
@@ -349,13 +357,13 @@ class DeviceSum:
         """
         radius = part.radii(largest)
         width = part.broadest + self.plan.sampling.blur
-        tensor = _widened([x[..., None] for x in b], width)
-        _, det = _inverse(tensor)
+        tensor = widened([x[..., None] for x in b], width)
+        _, det = inverse(tensor)
         broad = largest[..., None] + width
         limit = FOUR_PI2 * radius * radius / broad + 0.5 * torch.log(broad**3 / det)
         limit = torch.where(radius > 0.0, limit, torch.zeros_like(limit))
         # The covariance is the inverse of the form: S^-1 (B + width) S^-T / (4 pi^2)
-        variances = _diagonal(tensor, self._per_step)
+        variances = diagonal(tensor, self._per_step)
         return [torch.sqrt((limit * x).amax(-1) / FOUR_PI2) for x in variances]
 
     def _mark_outside(
@@ -438,68 +446,7 @@ class DeviceSum:
         by_xyz = [sum(by_frac[i] * u[i][j] for i in range(3)) for j in range(3)]
         # S^-T A S^-1 / (4 pi^2)
         transposed = [list(row) for row in zip(*self._per_step, strict=True)]
-        by_b = _turned(tuple(found[..., 4 + i] for i in range(6)), transposed)
+        by_b = turned(tuple(found[..., 4 + i] for i in range(6)), transposed)
         scale = (1.0, 1.0, 1.0, 2.0, 2.0, 2.0)
         by_b = [x * (s / FOUR_PI2) for x, s in zip(by_b, scale, strict=True)]
         return torch.stack(by_xyz, -1), torch.stack(by_b, -1)
-
-
-def _widened(tensor: Any, width: torch.Tensor) -> Six:
-    """A symmetric tensor plus an isotropic one."""
-    xx, yy, zz, xy, xz, yz = tensor
-    nothing = torch.zeros_like(width)
-    return xx + width, yy + width, zz + width, xy + nothing, xz + nothing, yz + nothing
-
-
-def _inverse(tensor: Six) -> tuple[Six, torch.Tensor]:
-    """Inverse and determinant of symmetric tensors."""
-    xx, yy, zz, xy, xz, yz = tensor
-    cx, cxy, cxz = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
-    det = xx * cx + xy * cxy + xz * cxz
-    cofactors = (cx, xx * zz - xz * xz, xx * yy - xy * xy, cxy, cxz, xy * xz - xx * yz)
-    x, y, z, p, q, r = (c / det for c in cofactors)
-    return (x, y, z, p, q, r), det
-
-
-def _turned(tensor: Six, m: list[list[float]]) -> list[torch.Tensor]:
-    """M T M^T for symmetric tensors T, element by element: a product of matrices by a library would
-    depend, in its bits, on the size of the batch.
-    """
-    xx, yy, zz, xy, xz, yz = tensor
-    full = ((xx, xy, xz), (xy, yy, yz), (xz, yz, zz))
-
-    def element(i: int, j: int) -> torch.Tensor:
-        total = torch.zeros_like(xx)
-        for k in range(3):
-            for l in range(3):
-                factor = m[i][k] * m[j][l]
-                if factor:
-                    total = total + factor * full[k][l]
-        return total
-
-    return [element(*pair) for pair in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
-
-
-def _in_grid_axes(tensor: Six, step: list[list[float]]) -> list[torch.Tensor]:
-    """S^T T S for the steps S in columns."""
-    return _turned(tensor, [list(row) for row in zip(*step, strict=True)])
-
-
-def _diagonal(tensor: Six, m: list[list[float]]) -> list[torch.Tensor]:
-    """The diagonal of M T M^T."""
-    return _turned(tensor, m)[:3]
-
-
-def _extreme_eigenvalues(b: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least and largest eigenvalue of symmetric tensors, in closed form."""
-    xx, yy, zz, xy, xz, yz = b
-    mean = (xx + yy + zz) / 3.0
-    x, y, z = xx - mean, yy - mean, zz - mean
-    off = xy * xy + xz * xz + yz * yz
-    size = torch.sqrt((x * x + y * y + z * z + 2.0 * off) / 6.0)
-    det = x * (y * z - yz * yz) - xy * (xy * z - yz * xz) + xz * (xy * yz - y * xz)
-    ratio = det / (2.0 * torch.clamp(size, min=1e-12) ** 3)
-    angle = torch.acos(torch.clamp(ratio, -1.0, 1.0)) / 3.0
-    largest = mean + 2.0 * size * torch.cos(angle)
-    smallest = mean + 2.0 * size * torch.cos(angle + 2.0 * math.pi / 3.0)
-    return smallest, largest

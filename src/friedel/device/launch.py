@@ -1,5 +1,7 @@
 """Launch of the kernels: by numba on the CPU, or on a GPU in PyTorch's current stream."""
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 import numpy as np

@@ -3,6 +3,8 @@
 See :mod:`friedel.solvent.smooth_mask` for the definition. Members are calculated one by one.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

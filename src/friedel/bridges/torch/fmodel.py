@@ -22,6 +22,7 @@ from friedel.bridges.scale_terms import (
 )
 from friedel.bridges.torch import operators
 from friedel.bridges.torch.masks import MaskEngine
+from friedel.bridges.torch.on_device import OnDevice, checked_device
 from friedel.bridges.torch.structure_factors import StructureFactors
 from friedel.device.engine import MAX_BYTES
 from friedel.errors import AtomsError
@@ -29,7 +30,7 @@ from friedel.fmodel.adjoint import MovingMaskModel, TwinnedModel
 from friedel.scaling.parameters import ScaleParameters
 
 
-class FModel(torch.nn.Module):
+class FModel(OnDevice):
     """F_model of atoms and scales, as :meth:`friedel.FittedModel.adjoint` differentiates it.
 
     A smooth mask moves with the atoms (of each member of a batch), any other is fixed. The scales
@@ -72,7 +73,7 @@ class FModel(torch.nn.Module):
         self.domains = torch.nn.ModuleList(domains)
         first = parts_of(function)[0]
         self._template = first.scales
-        device = torch.device("cpu" if device is None else device)
+        device = checked_device(device)
         self.scales = torch.nn.ParameterDict(
             {
                 name: torch.nn.Parameter(torch.as_tensor(x, dtype=torch.float64, device=device))

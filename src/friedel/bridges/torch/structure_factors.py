@@ -9,6 +9,7 @@ import torch
 
 from friedel.bridges.torch import operators
 from friedel.bridges.torch.engines import engine_of
+from friedel.bridges.torch.on_device import OnDevice, checked_device
 from friedel.device.engine import MAX_BYTES
 from friedel.errors import AtomsError
 from friedel.structure_factors.calculator import Calculator
@@ -29,7 +30,7 @@ class Moments(NamedTuple):
     diffuse: torch.Tensor
 
 
-class StructureFactors(torch.nn.Module):
+class StructureFactors(OnDevice):
     """F of a model, or of a batch of its conformers, as a function of tensors.
 
     Parameters
@@ -70,7 +71,7 @@ class StructureFactors(torch.nn.Module):
         super().__init__()
         self._calculator, self._dtype = calculator, dtype
         self.threads, self.max_bytes = threads, max_bytes
-        where = torch.empty(0, device="cpu" if device is None else device, dtype=dtype)
+        where = torch.empty(0, device=checked_device(device), dtype=dtype)
         self.register_buffer("_where", where, persistent=False)
         self._connect()
 
