@@ -5,6 +5,7 @@ from typing import Any
 from friedel.data_report.describe import describe_data as describe_data
 from friedel.data_report.report import DataReport as DataReport
 from friedel.density.grid import Grid as Grid
+from friedel.density.map_box import MapBox as MapBox
 from friedel.ensemble.members import (
     Ensemble as Ensemble,
 )
@@ -35,6 +36,7 @@ from friedel.fmodel.fmodel import (
     FModel as FModel,
 )
 from friedel.maps.coefficients import map_from_coefficients as map_from_coefficients
+from friedel.maps.model_map import map_of_model as map_of_model
 from friedel.maps.peak_table import Peaks as Peaks
 from friedel.maps.peaks import find_peaks as find_peaks
 from friedel.model.atoms import (
@@ -76,6 +78,11 @@ from friedel.readers.calculated import (
 )
 from friedel.readers.form_factors import (
     read_form_factors as read_form_factors,
+)
+from friedel.readers.map_coefficients import read_map_coefficients as read_map_coefficients
+from friedel.readers.maps import (
+    read_map as read_map,
+    read_map_box as read_map_box,
 )
 from friedel.readers.models import (
     as_crystal as as_crystal,

@@ -19,3 +19,11 @@ TRANSLATION_DENOMINATOR = 24
 
 METHODS = ("auto", "fft", "direct")
 """Methods for structure factors; ``"auto"`` is the faster of the others by predicted time."""
+
+DENSITY_UNITS = {
+    "xray": "electrons/A^3",
+    "electron": "A/A^3",
+    "mott-bethe": "A/A^3",
+    "neutron": "fm/A^3",
+}
+"""Unit of a density, and of k_sol, for each radiation."""

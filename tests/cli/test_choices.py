@@ -11,10 +11,9 @@ import friedel
 from commands import QUARTZ, run
 from friedel.cli import ensemble, fcalc, fmodel, fprime, smallmolecule
 from friedel.cli.main import COMMANDS
-from friedel.constants import METHODS
+from friedel.constants import DENSITY_UNITS, METHODS
 from friedel.ensemble.result import EnsembleResult
 from friedel.fmodel.options import CHOICES
-from friedel.fmodel.report import UNITS
 from friedel.readers.hklf import CODES
 from friedel.scaling import TARGETS
 from friedel.scattering import dispersion
@@ -61,7 +60,7 @@ def test_choices_are_those_of_the_modules(module, name):
 
 
 def test_what_is_offered_is_accepted():
-    assert set(UNITS) == set(SOURCES)
+    assert set(DENSITY_UNITS) == set(SOURCES)
     for name in RADII_SETS:
         assert MaskParameters.for_radii(name).radii == name
     for name in F_PRIME:

@@ -190,10 +190,10 @@ def command(
         echo(f"  time {seconds:.3f} s, direct summation {direct_seconds:.3f} s", err=True)
     if expected is not None:
         echo(expected.report(result))
-    done = Calculation(result, read, dmin or 0.0, sampling, options)
+    done = Calculation(result, read, dmin or 0.0, sampling, options, reading["margin"])
     for output, path in files:
-        output.write(done, path, overwrite=overwrite)
-        echo_written(path, result if output in OF_F else "")
+        what = output.write(done, path, overwrite=overwrite)
+        echo_written(path, result if output in OF_F else what or "")
     if not files and expected is None:
         print_table(result)
 

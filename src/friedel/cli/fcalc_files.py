@@ -30,6 +30,8 @@ class Calculation:
         Rate, blur and cutoff as given.
     options
         Options of the atoms' scattering, as :func:`friedel.fcalc` takes them.
+    margin
+        Margin of the box around atoms without a cell, Å, as given.
     """
 
     result: Reflections
@@ -37,6 +39,12 @@ class Calculation:
     d_min: float
     sampling: dict[str, float | None]
     options: dict[str, Any]
+    margin: float | None = None
+
+    @property
+    def on_grid(self) -> Any:
+        """The density on the grid that was asked for, if rate, blur or cutoff were given."""
+        return self.density() if any(x is not None for x in self.sampling.values()) else None
 
     def density(self, **defaults: float) -> Any:
         """The density on a grid; `defaults` apply where rate, blur or cutoff are not given."""
@@ -53,15 +61,32 @@ def _write_f(
     write_as(form, done.result, path, overwrite=overwrite, **options)
 
 
-def _write_map(done: Calculation, path: str, *, overwrite: bool) -> None:
-    done.density().to_ccp4(path, overwrite=overwrite)
+def _write_map(done: Calculation, path: str, *, overwrite: bool) -> str:
+    """Write the density to the resolution limit, or that on the grid that was asked for.
+
+    The latter ends where the atoms are cut off, not at a resolution. Returns what was written.
+    """
+    from friedel.cli.map import described
+    from friedel.constants import DENSITY_UNITS
+    from friedel.maps.model_map import has_no_cell, map_of_model
+
+    unit, density = DENSITY_UNITS[done.options["source"]], done.on_grid
+    if density is None:
+        # that of a cell is the sum of both sides
+        margin = 0.5 * done.margin if done.margin and has_no_cell(done.model) else None
+        density = map_of_model(done.model, d_min=done.d_min, margin=margin, **done.options)
+        what = f"density to {done.d_min:g} A in {unit}"
+    else:
+        what = f"density of atoms, not limited to {done.d_min:g} A, in {unit}"
+    density.to_ccp4(path, overwrite=overwrite)
+    return f"{what}, {described(density)}"
 
 
 def _plot_section(done: Calculation, path: str, *, overwrite: bool) -> None:
     from friedel import plot_section
-    from friedel.fmodel.report import UNITS
+    from friedel.constants import DENSITY_UNITS
 
-    unit = UNITS[done.options["source"]]
+    unit = DENSITY_UNITS[done.options["source"]]
     plot_section(done.density(rate=SECTION_RATE), path, unit=unit, overwrite=overwrite)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "fmodel": "friedel.cli.fmodel",
     "formfactor": "friedel.cli.formfactor",
     "fprime": "friedel.cli.fprime",
+    "map": "friedel.cli.map",
     "warmup": "friedel.cli.warmup",
 }
 

@@ -21,6 +21,10 @@ class OutputOption(click.Option):
     """An option that names a file to be written."""
 
 
+class OutputArgument(click.Argument):
+    """An argument that names a file to be written."""
+
+
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 
 
@@ -207,7 +211,7 @@ def _inputs() -> list[str]:
     others = {
         x.name
         for x in context.command.params
-        if isinstance(x, OutputOption) or isinstance(x.type, click.Choice)
+        if isinstance(x, OutputOption | OutputArgument) or isinstance(x.type, click.Choice)
     }
     found = []
     for name, value in context.params.items():

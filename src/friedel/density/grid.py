@@ -3,13 +3,16 @@
 import math
 from functools import cache
 from os import PathLike
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import ParameterError
 from friedel.model.crystal import Crystal
+
+if TYPE_CHECKING:
+    from friedel.density.map_box import MapBox
 
 UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
@@ -142,6 +145,20 @@ class Grid:
         """Distances between planes of grid points, Å."""
         lengths = 1.0 / (self.crystal.reciprocal_lengths * np.array(self.shape))
         return float(lengths[0]), float(lengths[1]), float(lengths[2])
+
+    def box(self, start: tuple[int, int, int], shape: tuple[int, int, int]) -> "MapBox":
+        """The points from index `start`, which may be outside of the cell: the map is periodic.
+
+        Parameters
+        ----------
+        start
+            Indices of the first point, any integers.
+        shape
+            Number of points along each edge.
+        """
+        from friedel.density.map_box import box_of_grid
+
+        return box_of_grid(self, start, shape)
 
     def to_ccp4(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write a CCP4 map of the whole cell.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.constants import DENSITY_UNITS
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.shells import shell_table, table_text
 from friedel.notes import friedel_version
@@ -16,14 +17,6 @@ from friedel.writers.json_files import plain
 
 MOST_OUTLIERS = 10
 """Number of outliers listed in the summary; further ones are only counted."""
-
-UNITS = {
-    "xray": "electrons/A^3",
-    "electron": "A/A^3",
-    "mott-bethe": "A/A^3",
-    "neutron": "fm/A^3",
-}
-"""Unit of k_sol for each radiation."""
 
 
 def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
@@ -102,7 +95,7 @@ def _solvent_text(model: ScaledModel) -> str:
     masked = model.masked
     if model.solvent == "none":
         return "none"
-    scales, unit = model.scales, UNITS[model.source].replace("A", "Å")
+    scales, unit = model.scales, DENSITY_UNITS[model.source].replace("A", "Å")
     if masked is None:
         return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} Å^2"
     p = masked.parameters

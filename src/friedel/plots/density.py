@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from friedel.constants import DENSITY_UNITS
 from friedel.density.grid import Grid
 from friedel.errors import AccuracyError, ParameterError
-from friedel.fmodel.report import UNITS
 from friedel.plots.style import (
     BLUE,
     GREEN,
@@ -36,7 +36,7 @@ def plot_section(
     *,
     axis: str = "c",
     position: float = 0.0,
-    unit: str = UNITS["xray"],
+    unit: str = DENSITY_UNITS["xray"],
     overwrite: bool = False,
 ) -> Any:
     """A section of a density across one axis of the cell, in its true shape.

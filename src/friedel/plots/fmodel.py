@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from friedel.constants import DENSITY_UNITS
 from friedel.fmodel.fitted import FittedModel
 from friedel.fmodel.fmodel import FModel, as_fitted
-from friedel.fmodel.report import UNITS
 from friedel.fmodel.shells import Shell
 from friedel.model.tensors import VOIGT
 from friedel.plots.style import (
@@ -128,7 +128,7 @@ def _draw_scales(axes: Any, fitted: FittedModel, shells: list[Shell]) -> None:
         4 * stol2, low, high, color=GREEN, alpha=0.2, lw=0, label="its range over directions"
     )
     if fitted.has_solvent:
-        unit = UNITS[fitted.source].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
+        unit = DENSITY_UNITS[fitted.source].replace("^3", "$^3$").replace("A", r"$\rm\AA$")
         k_mask = scales.solvent_scale(stol2)
         axes.plot(4 * stol2, k_mask, "-.", color=PURPLE, label=rf"$k_{{mask}}(s)$, {unit}")
     axes.set_ylabel("scale")

@@ -1,4 +1,4 @@
-"""Reading of CCP4 maps: densities and masks over the whole unit cell."""
+"""Reading of CCP4 and MRC maps: over the whole unit cell, or a box as it is in the file."""
 
 import math
 from os import PathLike, fspath
@@ -6,6 +6,7 @@ from os import PathLike, fspath
 import numpy as np
 
 from friedel.density.grid import Grid
+from friedel.density.map_box import MapBox
 from friedel.errors import FileFormatError
 from friedel.gemmi_package import gemmi
 from friedel.readers.reading import check_file, reading
@@ -22,6 +23,12 @@ LARGEST_COUNT = 100_000
 
 LARGEST_SYMMETRY = 192 * 80
 """Largest length of the symmetry operations, lines of 80 characters."""
+
+STARTS, ORIGIN = (5, 6, 7), (50, 51, 52)
+"""Words with the indices of the first point, and with the position of the grid's origin in Å."""
+
+ON_GRID = 1e-3
+"""Largest distance from a grid point, in grid steps, at which an origin is taken to be on it."""
 
 BYTES_PER_POINT = 12
 """Memory per grid point (bytes): gemmi's grid as in the file, over the whole cell, and a copy."""
@@ -40,15 +47,60 @@ def read_map(path: str | PathLike[str]) -> Grid:
     MemoryLimitError
         When the grid needs more memory than there is.
     """
-    with reading(path, "a CCP4 map"):
-        check_file(path)
-        _check_header(gemmi.read_ccp4_header(fspath(path)), shown(path))
-        ccp4 = gemmi.read_ccp4_map(fspath(path))
-        ccp4.setup(float("nan"))
+    ccp4 = _read(path, gemmi.MapSetup.Full)
     values = np.array(ccp4.grid.array, np.float32)
     if np.isnan(values).any():
         raise FileFormatError(f"{shown(path)} does not cover an asymmetric unit of the cell")
     return Grid(values, crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))
+
+
+def read_map_box(path: str | PathLike[str]) -> MapBox:
+    """A CCP4 or MRC map as it is in the file, with its position; axes are put in the order a, b, c.
+
+    The position is that of ORIGIN (words 50 to 52) if it is not zero, and otherwise that of
+    NXSTART, NYSTART and NZSTART, as in ChimeraX.
+
+    Raises
+    ------
+    FileFormatError
+        When the file cannot be read, its header states an impossible grid, or values are not
+        finite.
+    MemoryLimitError
+        When the grid needs more memory than there is.
+    """
+    ccp4 = _read(path, gemmi.MapSetup.ReorderOnly)
+    values = np.array(ccp4.grid.array, np.float32)
+    if not np.isfinite(values).all():
+        raise FileFormatError(f"{shown(path)} has values that are not finite numbers")
+    crystal = crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup)
+    sampling, start = (_three(ccp4, words) for words in (SAMPLING, STARTS))
+    origin = np.array([ccp4.header_float(word) for word in ORIGIN], float)
+    if not np.isfinite(origin).all():
+        raise FileFormatError(f"the header of {shown(path)} states an origin that is no number")
+    if origin.any():
+        steps = crystal.fractionalization @ origin * sampling
+        u, v, w = np.rint(steps).astype(int).tolist()
+        start = (u, v, w)
+        if np.abs(steps - start).max() <= ON_GRID:
+            origin[:] = 0.0
+        else:
+            start = (0, 0, 0)
+    x, y, z = origin.tolist()
+    return MapBox(values, crystal, sampling, start, (x, y, z))
+
+
+def _three(ccp4: gemmi.Ccp4Base, words: tuple[int, int, int]) -> tuple[int, int, int]:
+    i, j, k = (ccp4.header_i32(word) for word in words)
+    return i, j, k
+
+
+def _read(path: str | PathLike[str], how: gemmi.MapSetup) -> gemmi.Ccp4Map:
+    with reading(path, "a CCP4 map"):
+        check_file(path)
+        _check_header(gemmi.read_ccp4_header(fspath(path)), shown(path))
+        ccp4 = gemmi.read_ccp4_map(fspath(path))
+        ccp4.setup(float("nan"), how)
+    return ccp4
 
 
 def _check_header(ccp4: gemmi.Ccp4Base, name: str) -> None:

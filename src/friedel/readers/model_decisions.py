@@ -29,6 +29,9 @@ from friedel.readers.stated_model import StatedModel, some_of
 FallBack = Crystal | Callable[[], Crystal | None] | None
 """Cell and symmetry for a model that states none, or a function that finds them if needed."""
 
+NO_CELL = "there is no unit cell"
+"""Beginning of the note on a cell that is only a box around the atoms."""
+
 
 @dataclass(frozen=True)
 class ReadingOptions:
@@ -109,7 +112,7 @@ def _box(stated: StatedModel, margin: float, ncs: np.ndarray, notes: Notes) -> C
     if not np.isfinite(size).all():
         raise AtomsError("the coordinates are not finite numbers")
     sides = " x ".join(f"{x:.2f}" for x in size)
-    notes.add(f"there is no unit cell: a cell of {sides} A in P 1 is used", "default", margin)
+    notes.add(f"{NO_CELL}: a cell of {sides} A in P 1 is used", "default", margin)
     return Crystal((*size, 90.0, 90.0, 90.0), name="P 1")
 
 

@@ -14,11 +14,29 @@ HEADER_SIZE = 1024
 """Size (bytes) of the header. The symmetry operations, whose length is the 24th word, and the
 values follow."""
 
+START, SAMPLING, ORIGIN = 5, 8, 50
+"""First of the three words of the header with the indices of the first point, the number of grid
+steps along the cell edges, and the position of the grid's origin in Å."""
+
 
 def write_ccp4_map(
-    path: str | PathLike[str], crystal: Crystal, values: np.ndarray, *, overwrite: bool = False
+    path: str | PathLike[str],
+    crystal: Crystal,
+    values: np.ndarray,
+    *,
+    sampling: tuple[int, int, int] | None = None,
+    start: tuple[int, int, int] = (0, 0, 0),
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    overwrite: bool = False,
 ) -> None:
-    """Write a grid over the whole unit cell as a CCP4 map, in P 1 if the setting is not tabulated.
+    """Write a grid as a CCP4 map, in P 1 if the setting is not tabulated.
+
+    Parameters
+    ----------
+    values
+        (nu, nv, nw): the whole unit cell, or a box.
+    sampling, start, origin
+        For a box: see :class:`friedel.MapBox`.
 
     Raises
     ------
@@ -29,6 +47,11 @@ def write_ccp4_map(
     space_group = find_gemmi_spacegroup(crystal) or gemmi.SpaceGroup("P 1")
     ccp4.grid = gemmi.FloatGrid(np.asarray(values, np.float32), to_gemmi_cell(crystal), space_group)
     ccp4.update_ccp4_header()
+    for i in range(3):
+        ccp4.set_header_i32(START + i, int(start[i]))
+        if sampling is not None:
+            ccp4.set_header_i32(SAMPLING + i, int(sampling[i]))
+        ccp4.set_header_float(ORIGIN + i, float(origin[i]))
 
     def write(name: str) -> None:
         ccp4.write_ccp4_map(name)
