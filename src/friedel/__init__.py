@@ -79,6 +79,7 @@ _ONE_LINE_INTERFACE = {
     "plot_map": "friedel.plots.data",
     "plot_outliers": "friedel.plots.data",
     "plot_wilson": "friedel.plots.data",
+    "plot_residues": "friedel.plots.maps",
     "plot_section": "friedel.plots.density",
 }
 

@@ -66,6 +66,7 @@ from friedel.plots.intensities import (
     plot_bijvoet_pairs as plot_bijvoet_pairs,
     plot_intensities as plot_intensities,
 )
+from friedel.plots.maps import plot_residues as plot_residues
 from friedel.plots.scattering import (
     plot_dispersion as plot_dispersion,
     plot_form_factors as plot_form_factors,

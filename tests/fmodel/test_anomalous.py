@@ -115,6 +115,11 @@ def test_anomalous_map_peaks_at_the_sulphurs(files, tmp_path, layout, wavelength
     assert peaks.sigma[2] > 8.0
     assert peaks.sigma[3] < 5.0
     assert peaks.distance[:3].max() < 0.5
+    found = fitted.anomalous_density(4).peaks
+    assert sorted(found.atom[:3]) == SULPHURS
+    np.testing.assert_allclose(found.sigma, peaks.sigma, rtol=1e-3)
+    # on the absolute scale: f'' of sulphur in a peak of its B
+    assert found.height[0] == pytest.approx(peaks.height[0] / fitted.scales.k_overall, rel=1e-3)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

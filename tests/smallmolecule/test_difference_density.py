@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import friedel
+from friedel.maps.difference_density import difference_density
 from friedel.readers.reflection_lists import ReflectionList
-from friedel.smallmolecule.difference_density import difference_coefficients, difference_density
+from friedel.smallmolecule.difference_density import difference_coefficients
 
 WAVELENGTH = 0.71073
 

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.fmodel_maps import (
+    OUTPUTS as OF_MAPS,
+    Done,
+    map_options,
+    print_texts,
+    read_out,
+    take_options,
+)
 from friedel.cli.options import (
     F_PRIME,
     FORCE,
@@ -37,27 +45,35 @@ from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
 from friedel.writers.formats import Format, format_of, formats_of
 
 if TYPE_CHECKING:
-    from friedel import FittedModel, FModel
+    from friedel import FModel
     from friedel.scaling import ScaleParameters
 
 
-def _write(form: Format, fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+def _write(form: Format, done: Done, path: str, *, overwrite: bool) -> None:
     """Write all columns in a format of the fitted model's own, or F_model alone in another."""
-    source = fitted if form.method in WHOLE else fitted.f_model
-    write_as(form, source, path, overwrite=overwrite)
+    source = done.fitted if form.method in WHOLE else done.fitted.f_model
+    more = {"more": done.more} if form.method == "to_json" else {}
+    write_as(form, source, path, overwrite=overwrite, **more)
 
 
-def _write_mask(fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+def _write_mask(done: Done, path: str, *, overwrite: bool) -> None:
     from friedel.writers.maps import write_ccp4_map
 
+    fitted = done.fitted
     if fitted.masked is not None:
         write_ccp4_map(path, fitted.crystal, fitted.masked.mask, overwrite=overwrite)
 
 
-def _plot(name: str, fitted: "FittedModel", path: str, *, overwrite: bool) -> None:
+def _plot(name: str, done: Done, path: str, *, overwrite: bool) -> None:
     import friedel
 
-    getattr(friedel, name)(fitted, path, overwrite=overwrite)
+    getattr(friedel, name)(done.fitted, path, overwrite=overwrite)
+
+
+def _plot_map(done: Done, path: str, *, overwrite: bool) -> None:
+    from friedel import plot_map
+
+    plot_map(done.fitted, path, centre=done.centre, overwrite=overwrite)
 
 
 WHOLE = ("to_mtz", "to_cif", "to_json")
@@ -74,8 +90,9 @@ OUTPUTS = (
     Output("--plot", "Draw R, CC, scales (png, pdf).", partial(_plot, "plot_fmodel")),
     Output("--plot-wilson", "Draw a Wilson plot.", partial(_plot, "plot_wilson")),
     Output("--plot-outliers", "Draw the residuals.", partial(_plot, "plot_outliers")),
-    Output("--plot-map", "Draw a section of the maps.", partial(_plot, "plot_map")),
+    Output("--plot-map", "Draw a section of the maps.", _plot_map),
     MASK,
+    *OF_MAPS,
 )
 """Output files: every format of reflections, numbers, figures and the mask."""
 
@@ -200,6 +217,7 @@ class ForEitherKind(click.Command):
     "--anisotropic-mean", is_flag=True, help="F from intensities by a mean that has directions."
 )
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
+@map_options
 @STRICT
 @FORCE
 @file_options(OUTPUTS)
@@ -214,6 +232,7 @@ def command(model: str, data: str, **options: Any) -> None:
 
     overwrite = options.pop("overwrite")
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
+    of_maps = take_options(options, files)
     start, fixed = _start_and_fixed(options)
     options["use_free"] = not options.pop("fit_all")
     options["reject_outliers"] = not options.pop("keep_outliers")
@@ -223,10 +242,12 @@ def command(model: str, data: str, **options: Any) -> None:
     if MASK in (output for output, _ in files) and fmodel.masked is None:
         raise ParameterError(f"--write-mask needs a mask: --solvent {options['solvent']} has none")
     fitted = fmodel.fit(_full_start(fmodel, start), fixed)
-    echo_notes(fitted.notes)
-    echo(fitted.summary(notes=False))
+    done, texts = read_out(fitted, of_maps)
+    echo_notes(done.fitted.notes)
+    echo(done.fitted.summary(notes=False))
+    print_texts(texts)
     for output, path in files:
-        output.write(fitted, path, overwrite=overwrite)
+        output.write(done, path, overwrite=overwrite)
         echo_written(path)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.fmodel_maps import PEAKS
 from friedel.cli.options import (
     BLOCK,
     F_PRIME,
@@ -28,6 +29,7 @@ from friedel.cli.output import (
     file_options,
     write_as,
 )
+from friedel.constants import DENSITY_UNITS
 from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
 from friedel.runtime.paths import exists
@@ -36,7 +38,7 @@ from friedel.writers.formats import FCF_LISTS, format_of
 if TYPE_CHECKING:
     from friedel import IntensityFit
 
-FCF, *OTHERS = (
+FCF, MTZ, JSON = (
     Output.of_format(format_of(method), content, partial(write_as, format_of(method)))
     for method, content in (
         ("to_fcf", "reflections"),
@@ -53,7 +55,8 @@ def _plot(name: str, fit: "IntensityFit", path: str, *, overwrite: bool) -> None
 
 
 OUTPUTS = (
-    *OTHERS,
+    MTZ,
+    JSON,
     FCF,
     Output(
         "--plot",
@@ -154,6 +157,7 @@ class WithFittedWeights(click.Command):
     type=click.IntRange(min=1),
     help="Parameters of the refinement, for GooF; default: as MODEL states.",
 )
+@PEAKS
 @BLOCK
 @STRICT
 @file_options(OUTPUTS)
@@ -174,6 +178,7 @@ def command(model: str, data: str | None, **options: Any) -> None:
 
     overwrite, list_code = options.pop("overwrite"), int(options.pop("list_code"))
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
+    n_peaks = options.pop("peaks")
     hklf, anomalous = options.pop("hklf"), options.pop("anomalous")
     if options.pop("from_cif"):
         if options["source"] not in (None, "xray"):
@@ -194,7 +199,12 @@ def command(model: str, data: str | None, **options: Any) -> None:
     )
     echo_notes(fit.notes)
     echo(fit.summary(notes=False))
+    if n_peaks:
+        unit = DENSITY_UNITS[fit.source].replace("A", "Å")
+        echo(f"\n{fit.difference_density(n_peaks).text(unit, 'F_o - F_c')}")
     for output, path in files:
-        of_list = {"list_code": list_code} if output == FCF else {}
+        of_list: dict[str, Any] = {"list_code": list_code} if output == FCF else {}
+        if n_peaks and output == JSON:
+            of_list["n_peaks"] = n_peaks
         output.write(fit, path, overwrite=overwrite, **of_list)
         echo_written(path)

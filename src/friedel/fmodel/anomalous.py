@@ -20,16 +20,22 @@ def anomalous_coefficients(mates: FriedelMates, f_model: Reflections) -> Reflect
         Complex F_model, at h, -h, or both; phi is the phase of the mean of F_model(h) and
         conj F_model(-h).
     """
+    averaged = mean_over_mates(f_model)
+    row = _rows(averaged.hkl, mates.hkl)
+    chosen = mates.are_pairs & (row >= 0)
+    phase_factor = np.exp(1j * np.angle(averaged.values[row[chosen]]))
+    values = -1j * phase_factor * mates.differences[chosen]
+    return dataclasses.replace(f_model, hkl=mates.hkl[chosen], values=values, label="ANOM")
+
+
+def mean_over_mates(f_model: Reflections) -> Reflections:
+    """The mean of F(h) and conj F(-h), where both are listed, in the asymmetric unit, sorted."""
     crystal = f_model.crystal
     groups = grouped(crystal, f_model.hkl, friedel_mates=True)
     _, shift, is_mate = crystal.to_asu(f_model.hkl)
     folded = np.where(is_mate, f_model.values.conj(), f_model.values) * np.exp(-1j * shift)
     total = groups.total(folded.real) + 1j * groups.total(folded.imag)
-    row = _rows(groups.hkl, mates.hkl)
-    chosen = mates.are_pairs & (row >= 0)
-    phase_factor = np.exp(1j * np.angle(total[row[chosen]]))
-    values = -1j * phase_factor * mates.differences[chosen]
-    return dataclasses.replace(f_model, hkl=mates.hkl[chosen], values=values, label="ANOM")
+    return Reflections(crystal, groups.hkl, total / groups.counts, label=f_model.label)
 
 
 def anomalous_columns(

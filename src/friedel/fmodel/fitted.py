@@ -1,10 +1,10 @@
 """FittedModel: the immutable result of a fit, as numbers, text and files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from friedel.fmodel import report
 from friedel.fmodel.columns import mtz_columns
@@ -14,6 +14,14 @@ from friedel.fmodel.setup import Setup
 from friedel.fmodel.shells import Shell, shell_table
 from friedel.html import folded
 from friedel.scaling import ScaleParameters
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from friedel.fmodel.isomorphous import IsomorphousDifference
+    from friedel.fmodel.omit import OmitMap
+    from friedel.maps.difference_density import DifferenceDensity
+    from friedel.maps.residue_agreement import ResidueAgreement
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +74,118 @@ class FittedModel(ScaledModel):
         """
         return shell_table(self, n_shells)
 
+    def difference_density(self, n: int = 20) -> "DifferenceDensity":
+        """Extremes of the mFo-DFc map, and its highest peaks and deepest holes.
+
+        Heights are on the absolute scale (electrons/Å^3 for X-rays), those of m F_obs - D F_model
+        without further factor. Of the symmetry copies of a peak the one nearest to an atom of the
+        model is listed.
+
+        Parameters
+        ----------
+        n
+            Largest number of peaks and of holes.
+
+        Raises
+        ------
+        ParameterError
+            When `n` is not a positive integer.
+        """
+        from friedel.fmodel.difference_maps import difference_peaks
+
+        return difference_peaks(self, n)
+
+    def anomalous_density(self, n: int = 20) -> "DifferenceDensity":
+        """Extremes of the anomalous difference map, and its highest peaks and deepest holes.
+
+        The coefficients are those of :meth:`anomalous_map_coefficients`, on the absolute scale.
+
+        Parameters
+        ----------
+        n
+            Largest number of peaks and of holes.
+
+        Raises
+        ------
+        ReflectionsError
+            When the data have no F(+) and F(-).
+        ParameterError
+            When `n` is not a positive integer.
+        """
+        from friedel.fmodel.difference_maps import anomalous_peaks
+
+        return anomalous_peaks(self, n)
+
+    def residues(self, radius: float | None = None) -> "ResidueAgreement":
+        """RSCC and RSR by residue: the 2mFo-DFc map against that of F_model near its atoms.
+
+        Parameters
+        ----------
+        radius
+            Distance from an atom within which maps are compared, Å; by default 1, 1.5, 2 or 2.5 for
+            a resolution below 1, 2, 4 Å or above, as in phenix.real_space_correlation.
+
+        Raises
+        ------
+        ParameterError
+            When the model was not read from the file or structure of a macromolecule, or hydrogens
+            were added to it.
+        """
+        from friedel.fmodel.difference_maps import residues_of
+
+        return residues_of(self, radius)
+
+    def omit(
+        self, selection: "str | np.ndarray", *, polder: bool = False, radius: float = 5.0
+    ) -> "OmitMap":
+        """Leave atoms out of F_calc, fit again, and read the difference map where they were.
+
+        Parameters
+        ----------
+        selection
+            The atoms, in gemmi's syntax (``"A/10-12"``, ``"//B/(LIG)"``), or (n,) booleans.
+        polder
+            Whether the solvent is kept away from their site, as if they were there; by default it
+            fills it. The three correlations of [Liebschner2017] are then given; they take two
+            further fits.
+        radius
+            Distance from the atoms within which there is no solvent in a polder map, Å.
+
+        Raises
+        ------
+        ParameterError
+            When the selection cannot be read or has no atoms, or a text is given for a model that
+            was not read from the file or structure of a macromolecule.
+        AtomsError
+            When no atoms remain.
+        """
+        from friedel.fmodel.omit import omit
+
+        return omit(self, selection, polder=polder, radius=radius)
+
+    def isomorphous_difference(self, other: Any) -> "IsomorphousDifference":
+        """F_obs minus the amplitudes of another crystal, with the phases of F_model.
+
+        The other amplitudes are scaled to F_obs by a factor and an anisotropic B, and the
+        differences weighted; the result says how.
+
+        Parameters
+        ----------
+        other
+            Amplitudes in any form that :class:`friedel.FModel` accepts as data, of a crystal with
+            a similar cell and the same symmetry.
+
+        Raises
+        ------
+        CellError, SymmetryError
+            When the crystals differ.
+        ReflectionsError
+            When there are less than 50 common reflections.
+        """
+        from friedel.fmodel.isomorphous import isomorphous_difference
+
+        return isomorphous_difference(self, other)
+
     def summary(self, n_shells: int = 10, *, notes: bool = True) -> str:
         """The result as text: R-factors, parameters, the table by shell, the notes.
 
@@ -78,7 +198,13 @@ class FittedModel(ScaledModel):
         """
         return report.summary(self, n_shells, notes=notes)
 
-    def to_dict(self, n_shells: int = 10, *, command: str | None = None) -> dict[str, Any]:
+    def to_dict(
+        self,
+        n_shells: int = 10,
+        *,
+        command: str | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """The result as numbers and text for JSON; NaN becomes None.
 
         Parameters
@@ -87,11 +213,19 @@ class FittedModel(ScaledModel):
             See :meth:`table`.
         command
             The command line that made the result, stored with the version.
+        more
+            Further entries, such as ``{"difference_density": fitted.difference_density(20)}``;
+            results with a method `to_dict` or `records` are converted.
         """
-        return report.as_dict(self, n_shells, command)
+        return report.as_dict(self, n_shells, command) | report.entries(more or {})
 
     def to_json(
-        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        command: str | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Write :meth:`to_dict` to a file.
 
@@ -102,7 +236,7 @@ class FittedModel(ScaledModel):
         """
         from friedel.writers.json_files import write_json
 
-        write_json(path, self.to_dict(command=command), overwrite=overwrite)
+        write_json(path, self.to_dict(command=command, more=more), overwrite=overwrite)
 
     def to_mtz(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from friedel.fmodel.twinning import laws_to_try
 from friedel.fmodel.wavelength import has_f_double_prime, with_wavelength
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
+from friedel.readers.atom_names import AtomSource
 from friedel.readers.models import as_model
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
@@ -29,6 +30,11 @@ from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.options import parsed_options
 from friedel.structure_factors.scattering_options import numerical_scattering, wavelength_of
+
+if TYPE_CHECKING:
+    from friedel.fmodel.omit import OmitMap
+    from friedel.maps.difference_density import DifferenceDensity
+    from friedel.maps.residue_agreement import ResidueAgreement
 
 
 class FModel(ModelAndData):
@@ -251,6 +257,7 @@ class FModel(ModelAndData):
             use_free,
             notes.records(),
             used_wavelength or observed.f_obs.wavelength,
+            AtomSource() if hydrogens else AtomSource.of(model),
         )
         self._fitted: FittedModel | None = None
 
@@ -413,15 +420,25 @@ class FModel(ModelAndData):
         """The result as text; see :meth:`FittedModel.summary`."""
         return self.fitted.summary(n_shells, notes=notes)
 
-    def to_dict(self, n_shells: int = 10, *, command: str | None = None) -> dict[str, Any]:
+    def to_dict(self, n_shells: int = 10, **options: Any) -> dict[str, Any]:
         """The result as numbers and text; see :meth:`FittedModel.to_dict`."""
-        return self.fitted.to_dict(n_shells, command=command)
+        return self.fitted.to_dict(n_shells, **options)
 
-    def to_json(
-        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
-    ) -> None:
+    def to_json(self, path: str | PathLike[str], **options: Any) -> None:
         """Write :meth:`to_dict` to a file; see :meth:`FittedModel.to_json`."""
-        self.fitted.to_json(path, overwrite=overwrite, command=command)
+        self.fitted.to_json(path, **options)
+
+    def difference_density(self, n: int = 20) -> "DifferenceDensity":
+        """Peaks and holes of mFo-DFc; see :meth:`FittedModel.difference_density`."""
+        return self.fitted.difference_density(n)
+
+    def residues(self, radius: float | None = None) -> "ResidueAgreement":
+        """RSCC and RSR by residue; see :meth:`FittedModel.residues`."""
+        return self.fitted.residues(radius)
+
+    def omit(self, selection: str | np.ndarray, **options: Any) -> "OmitMap":
+        """Leave atoms out, fit again; see :meth:`FittedModel.omit`."""
+        return self.fitted.omit(selection, **options)
 
     def map_coefficients(self) -> tuple[Reflections, Reflections]:
         """Coefficients of two maps; see :meth:`FittedModel.map_coefficients`."""

@@ -80,6 +80,15 @@ class UnscaledModel:
         other.masked = masked
         return other
 
+    def with_atoms(self, atoms: Atoms, masked: MaskedSolvent | None) -> "UnscaledModel":
+        """Other atoms, with their masked solvent, at the same reflections."""
+        return UnscaledModel(self.crystal, atoms, self.hkl, self._options, masked, self.babinet)
+
+    @property
+    def is_by_atom(self) -> bool:
+        """Whether atoms have form factors of their own."""
+        return self._options.is_by_atom
+
     def scaling_data(
         self, f_obs: np.ndarray, chosen: np.ndarray, i_obs: np.ndarray | None = None
     ) -> ScalingData:

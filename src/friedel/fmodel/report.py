@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,18 @@ def _solvent_text(model: ScaledModel) -> str:
 
 def _mask(masked: MaskedSolvent) -> dict[str, Any]:
     return dataclasses.asdict(masked.parameters) | {"smooth": masked.smooth}
+
+
+def entries(more: Mapping[str, Any]) -> dict[str, Any]:
+    """Results in JSON types: of their methods `to_dict` or `records`, or as they are."""
+    found = {}
+    for name, value in more.items():
+        for method in ("to_dict", "records"):
+            if hasattr(value, method):
+                value = getattr(value, method)()
+                break
+        found[name] = plain(value)
+    return found
 
 
 def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> dict[str, Any]:

@@ -220,6 +220,15 @@ class ScaledModel(ModelAndData):
         fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
         return fwt, delfwt
 
+    def difference_coefficients(self) -> Reflections:
+        """M F_obs - D F_model, complex, on the absolute scale: divided by k_overall.
+
+        A map of them is in electrons/Å^3 for X-rays, whatever the scale of F_obs, and whatever
+        factor DELFWT has.
+        """
+        values = self._statistics.difference_coefficients() / self.scales.k_overall
+        return self._reflections("DELFWT", values)
+
     def anomalous_map_coefficients(self) -> Reflections:
         """Coefficients of the anomalous difference map, with peaks at the anomalous scatterers.
 

@@ -1,6 +1,6 @@
 """A model and its data before a fit: attributes that FModel and FittedModel share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,11 @@ from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.flat_solvent_fits import quick_start
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
+from friedel.model.atom_names import AtomNames
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
+from friedel.readers.atom_names import AtomSource
 from friedel.reflections.bijvoet import FriedelMates, friedel_mates
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
@@ -38,6 +40,8 @@ class Setup:
         Decisions made while reading and preparing.
     wavelength
         Wavelength of f' and f'', else that stated by the data, Å; 0 if unknown.
+    source_of_atoms
+        What the atoms were read from, for their names.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Setup:
     use_free: bool
     notes: tuple[Note, ...]
     wavelength: float = 0.0
+    source_of_atoms: AtomSource = field(default_factory=AtomSource)
 
 
 class ModelAndData:
@@ -68,6 +73,11 @@ class ModelAndData:
     def atoms(self) -> Atoms:
         """The atoms of the model."""
         return self._setup.components.atoms
+
+    @property
+    def atom_names(self) -> AtomNames | None:
+        """Chains, residues and names of the atoms; None where the model's source has none."""
+        return self._setup.source_of_atoms.names(len(self.atoms))
 
     @property
     def source(self) -> str:

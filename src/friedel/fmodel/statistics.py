@@ -113,6 +113,12 @@ class ModelStatistics:
         full.flags.writeable = False
         return PhaseStatistics(found.sigma_a, full[0], full[1])
 
+    def difference_coefficients(self) -> np.ndarray:
+        """(n,) complex m F_obs - D F_model, without any factor; NaN where F_obs cannot be used."""
+        f_obs = np.where(self.observed.usable, self._f_obs_of_domain, np.nan)
+        difference = self.phases.fom * f_obs - self.phases.d * np.abs(self.f_model)
+        return difference * np.exp(1j * np.angle(self.f_model))
+
     def map_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
         """(n,) complex 2mFo-DFc and mFo-DFc; NaN where F_obs cannot be used."""
         f_obs = self.observed.f_obs

@@ -1,24 +1,17 @@
 """Peaks of a map as a table."""
 
 from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 
-from friedel.html import html_table
+from friedel.maps.table import Table
 from friedel.model.arrays import frozen
 from friedel.model.crystal import Crystal
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-HTML_ROWS = 10
-"""Number of peaks that a notebook shows."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Peaks:
+class Peaks(Table):
     """Peaks of a map, the highest first, or its holes, the deepest first.
 
     Attributes
@@ -34,12 +27,21 @@ class Peaks:
     atom
         (n,) index of the nearest atom, or None when no atoms were given.
     label
-        (n,) labels of the type of the nearest atom: ``"O"``, ``"Fe2+"``; or None.
+        (n,) labels of the nearest atoms, or of their types: ``"A/12 ASN/CB"``, ``"O"``,
+        ``"Fe2+"``; or None.
     distance
         (n,) distances from the nearest atom, Å; or None.
     mean, deviation
         Mean and standard deviation of the map over the unit cell.
     """
+
+    STYLES: ClassVar[dict[str, str]] = {
+        **dict.fromkeys("xyz", "8.2f"),
+        **dict.fromkeys("uvw", "7.4f"),
+        "height": ".3f",
+        "sigma": ".2f",
+        "distance": ".2f",
+    }
 
     crystal: Crystal
     frac: np.ndarray
@@ -64,20 +66,6 @@ class Peaks:
         extent = f", {self.sigma[0]:.1f} to {self.sigma[-1]:.1f} sigma" if len(self) else ""
         return f"<friedel.Peaks {len(self)}{extent}>"
 
-    def __str__(self) -> str:
-        texts = self._texts()
-        widths = [max(map(len, [title, *column])) for title, column in texts.items()]
-        rows = [list(texts), *zip(*texts.values(), strict=True)]
-        return "\n".join(
-            " ".join(["", *(x.rjust(w) for x, w in zip(row, widths, strict=True))]) for row in rows
-        )
-
-    def _repr_html_(self) -> str:
-        texts = self._texts()
-        rows = list(zip(*texts.values(), strict=True))
-        note = f"and {len(rows) - HTML_ROWS} more" if len(rows) > HTML_ROWS else ""
-        return html_table(repr(self)[1:-1], list(texts), rows[:HTML_ROWS], note)
-
     @property
     def xyz(self) -> np.ndarray:
         """(n, 3) Cartesian coordinates, Å."""
@@ -93,40 +81,3 @@ class Peaks:
         }
         of_atoms = {"atom": self.atom, "label": self.label, "distance": self.distance}
         return columns | {name: x for name, x in of_atoms.items() if x is not None}
-
-    def to_csv(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write comma-separated values: :meth:`columns`.
-
-        Raises
-        ------
-        OutputError
-            When the file exists and `overwrite` is false, or cannot be written.
-        """
-        from friedel.writers.text import write_table
-
-        write_table(path, self.columns(), overwrite=overwrite)
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """A pandas DataFrame with :meth:`columns`, one row per peak.
-
-        Raises
-        ------
-        MissingDependencyError
-            When pandas is not installed.
-        """
-        from friedel.writers.dataframes import table_to_dataframe
-
-        return table_to_dataframe(self.columns())
-
-    def _texts(self) -> dict[str, list[str]]:
-        """Columns as printed, by title."""
-        texts = {"": [str(i + 1) for i in range(len(self))]}
-        styles = {"x": "8.2f", "u": "7.4f", "height": ".3f", "sigma": ".2f", "distance": ".2f"}
-        styles |= {"y": styles["x"], "z": styles["x"], "v": styles["u"], "w": styles["u"]}
-        for name, values in self.columns().items():
-            style = styles.get(name, "")
-            # Adding zero turns the -0 of a rounded number into 0
-            texts[name] = [
-                format(round(float(x), 6) + 0.0, style) if style else str(x) for x in values
-            ]
-        return texts

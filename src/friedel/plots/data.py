@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
 from friedel.fmodel.fitted import FittedModel
 from friedel.fmodel.fmodel import FModel, as_fitted
 from friedel.maps.coefficients import map_from_coefficients
@@ -121,7 +122,7 @@ def plot_map(
     fmodel: FModel | FittedModel,
     path: str | PathLike[str] | None = None,
     *,
-    centre: tuple[float, float, float] | None = None,
+    centre: "str | tuple[float, ...] | np.ndarray | None" = None,
     width: float = 24.0,
     overwrite: bool = False,
 ) -> Any:
@@ -132,20 +133,25 @@ def plot_map(
     fmodel
         A fitted model.
     centre
-        Cartesian coordinates, Å; by default those of the atom nearest to the mean position.
+        Cartesian coordinates, Å, or a selection in gemmi's syntax, such as an atom (``"A/12/CB"``)
+        or a residue (``"A/12"``), at whose mean position the section is centred; by default the
+        atom nearest to the mean of all positions.
     width
         Width of the section, Å.
     path, overwrite
         As for :func:`friedel.plot_fmodel`, and so are the errors.
+
+    Raises
+    ------
+    ParameterError
+        When the selection has no atoms, or the centre is not three numbers.
     """
     from scipy.ndimage import map_coordinates
 
     fitted = as_fitted(fmodel)
     crystal = fitted.crystal
     cartesian = fitted.atoms.frac @ crystal.orthogonalization.T
-    if centre is None:
-        middle = cartesian.mean(axis=0)
-        centre = tuple(cartesian[np.argmin(((cartesian - middle) ** 2).sum(axis=1))])
+    centre = _centre(fitted, cartesian, centre)
     side = np.linspace(-0.5 * width, 0.5 * width, N_SECTION)
     x, y = np.meshgrid(centre[0] + side, centre[1] + side)
     points = np.stack([x, y, np.full_like(x, centre[2])], axis=-1) @ crystal.fractionalization.T
@@ -177,3 +183,17 @@ def plot_map(
         if path is not None:
             save(figure, path, overwrite)
     return figure
+
+
+def _centre(
+    fitted: FittedModel, xyz: np.ndarray, given: "str | tuple[float, ...] | np.ndarray | None"
+) -> np.ndarray:
+    """(3,) the centre of a section, Å."""
+    if given is None:
+        return xyz[np.argmin(((xyz - xyz.mean(axis=0)) ** 2).sum(axis=1))]
+    if isinstance(given, str):
+        return xyz[fitted._setup.source_of_atoms.selected(given, len(xyz))].mean(axis=0)
+    centre = np.asarray(given, float)
+    if centre.shape != (3,) or not np.isfinite(centre).all():
+        raise ParameterError(f"got centre = {given!r}, expected a selection or three numbers in A")
+    return centre

@@ -1,10 +1,14 @@
-"""The names of the atoms of a model, for options that single out atoms by name."""
+"""The names of the atoms of a model, and selections by them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from friedel.errors import ParameterError
+from friedel.model.atom_names import AtomNames
 from friedel.model.model import Model
 
 
@@ -57,8 +61,145 @@ def atom_labels(origin: Any, block: str | None = None) -> tuple[str, ...]:
 
 
 def _of_file(path: Path, block: str | None) -> tuple[str, ...]:
-    from friedel.readers.macromolecules import ReadStructure
-    from friedel.readers.model_files import read_model
+    structure = _structure(path, block)
+    return () if structure is None else atom_labels(structure)
 
-    found, _ = read_model(path, block)
-    return atom_labels(found.structure) if isinstance(found, ReadStructure) else ()
+
+def _structure(origin: Any, block: str | None = None) -> Any:
+    """The gemmi.Structure of a macromolecule, of its own or read again; None for anything else."""
+    if isinstance(origin, str | PathLike):
+        from friedel.readers.macromolecules import ReadStructure
+        from friedel.readers.model_files import read_model
+
+        found, _ = read_model(Path(origin), block)
+        return found.structure if isinstance(found, ReadStructure) else None
+    if type(origin).__module__.split(".")[0] != "gemmi":
+        return None
+    from friedel.gemmi_package import gemmi
+
+    return origin if isinstance(origin, gemmi.Structure) and len(origin) else None
+
+
+@dataclass(frozen=True, eq=False)
+class AtomSource:
+    """What the atoms of a model were read from, to ask for their names when these are needed.
+
+    Parameters
+    ----------
+    origin
+        The source in any form that :func:`friedel.as_model` accepts, or None if it does not have
+        the atoms in their order.
+    block
+        Name of the block of a CIF.
+    kept
+        (n,) bool: which atoms of the source are those of the model; None for all.
+    """
+
+    origin: Any = None
+    block: str | None = None
+    kept: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, origin: Any, block: str | None = None) -> "AtomSource":
+        """The source, if it can name atoms; a structure is copied, as the user may change it."""
+        if isinstance(origin, str | PathLike):
+            return cls(origin, block)
+        structure = _structure(origin)
+        return cls() if structure is None else cls(structure.clone())
+
+    def names(self, n: int) -> AtomNames | None:
+        """The names of the `n` atoms of the model; see :func:`names_of_atoms`."""
+        if self.kept is None:
+            return names_of_atoms(self.origin, n, self.block)
+        names = names_of_atoms(self.origin, len(self.kept), self.block)
+        return None if names is None else names.select(self.kept)
+
+    def selected(self, text: str, n: int) -> np.ndarray:
+        """(n,) bool: which atoms a selection names; see :func:`selected_atoms`."""
+        if self.kept is None:
+            return selected_atoms(self.origin, text, n, self.block)
+        return selected_atoms(self.origin, text, len(self.kept), self.block)[self.kept]
+
+    def without(self, chosen: np.ndarray) -> "AtomSource":
+        """The source for the atoms that remain without some, (n,) bool."""
+        kept = ~chosen
+        if self.kept is not None:
+            kept = self.kept.copy()
+            kept[self.kept] = ~chosen
+        return replace(self, kept=kept)
+
+
+def names_of_atoms(origin: Any, n: int, block: str | None = None) -> AtomNames | None:
+    """Chains, residues and names of the `n` atoms of a macromolecule; None where unknown.
+
+    Parameters
+    ----------
+    origin
+        What the model was read from: a path or ``gemmi.Structure``. Copies by strict NCS have the
+        names of the first.
+    block
+        Name of the block of a CIF.
+    """
+    structure = _structure(origin, block)
+    if structure is None:
+        return None
+    rows = [
+        (
+            cra.chain.name,
+            str(cra.residue.seqid).strip(),
+            cra.residue.name,
+            cra.atom.name,
+            cra.atom.altloc.strip("\0 "),
+        )
+        for cra in structure[0].all()
+    ]
+    if not rows or n % len(rows):
+        return None
+    chain, number, residue, atom, altloc = zip(*rows, strict=True)
+    return AtomNames(chain, number, residue, atom, altloc).repeated(n // len(rows))
+
+
+SELECTED, NOT_SELECTED = "s", " "
+"""Flags by which gemmi marks atoms."""
+
+
+def selected_atoms(origin: Any, text: str, n: int, block: str | None = None) -> np.ndarray:
+    """(n,) bool: the atoms of a macromolecule that a selection names.
+
+    Parameters
+    ----------
+    origin, n, block
+        As for :func:`names_of_atoms`.
+    text
+        Selection in gemmi's syntax: ``"A/10-20"``, ``"//B/(LIG)"``, ``"A/12/CB"``.
+
+    Raises
+    ------
+    ParameterError
+        When the selection cannot be read or names no atoms, or the atoms have no such names.
+    """
+    structure = _structure(origin, block)
+    if structure is None:
+        raise ParameterError(
+            f"the selection {text!r} needs the names of atoms: give the file of a macromolecule or "
+            "its gemmi.Structure"
+        )
+    from friedel.gemmi_package import gemmi
+
+    model = structure[0].clone()
+    for cra in model.all():
+        cra.atom.flag = NOT_SELECTED
+    try:
+        selection = gemmi.Selection(text)
+    except RuntimeError as error:
+        raise ParameterError(f"got the selection {text!r}: {error}") from None
+    for chain in selection.chains(model):
+        for residue in selection.residues(chain):
+            for atom in selection.atoms(residue):
+                atom.flag = SELECTED
+    chosen = np.array([cra.atom.flag == SELECTED for cra in model.all()])
+    if not chosen.any():
+        raise ParameterError(f"the selection {text!r} names no atoms of the model")
+    if n % len(chosen):
+        raise ParameterError(f"the selection {text!r} is of {len(chosen)} atoms, the model has {n}")
+    return np.tile(chosen, n // len(chosen))

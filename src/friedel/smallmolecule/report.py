@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from friedel.maps.difference_density import DifferenceDensity
 from friedel.maps.peak_table import Peaks
-from friedel.smallmolecule.difference_density import DifferenceDensity
 from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.statistics import IntensityStatistics
 

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from friedel.html import folded
+from friedel.maps.difference_density import N_PEAKS, DifferenceDensity, difference_density
 from friedel.notes import friedel_version
-from friedel.smallmolecule.difference_density import (
-    DifferenceDensity,
-    difference_coefficients,
-    difference_density,
-)
+from friedel.smallmolecule.difference_density import difference_coefficients
 from friedel.smallmolecule.report import summary
 from friedel.smallmolecule.statistics import IntensityStatistics, Parameter as Parameter
 from friedel.writers.json_files import plain, write_json
@@ -56,6 +53,18 @@ class IntensityFit(IntensityStatistics):
         )
         return difference_density(coefficients, self.atoms, self.labels)
 
+    def difference_density(self, n: int = N_PEAKS) -> DifferenceDensity:
+        """The map of :attr:`difference`, with at most `n` peaks and `n` holes.
+
+        Raises
+        ------
+        ParameterError
+            When `n` is not a positive integer.
+        """
+        if n == N_PEAKS:
+            return self.difference
+        return difference_density(self.difference.coefficients, self.atoms, self.labels, n)
+
     def summary(self, *, notes: bool = True) -> str:
         """R-factors, parameters and peaks beside the values of the CIF, and notes.
 
@@ -66,13 +75,15 @@ class IntensityFit(IntensityStatistics):
         """
         return summary(self, self.difference, notes=notes)
 
-    def to_dict(self, *, command: str | None = None) -> dict[str, Any]:
+    def to_dict(self, *, command: str | None = None, n_peaks: int = N_PEAKS) -> dict[str, Any]:
         """Numbers and text for JSON; unknown values are None.
 
         Parameters
         ----------
         command
             The command line that made the result, stored with the version.
+        n_peaks
+            Largest number of peaks and of holes.
         """
         numbers = {
             "version": friedel_version(),
@@ -94,7 +105,7 @@ class IntensityFit(IntensityStatistics):
             "twin_fractions": self.twin_fractions,
             "weights": self.weighting,
             "absolute_structure": self.absolute_structure and self.absolute_structure.to_dict(),
-            "difference_density": self.difference.to_dict(),
+            "difference_density": self.difference_density(n_peaks).to_dict(),
             "merging": self.merging,
             "stated": self.stated,
             "notes": self.notes,
@@ -106,7 +117,12 @@ class IntensityFit(IntensityStatistics):
         return self.to_dict()
 
     def to_json(
-        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        command: str | None = None,
+        n_peaks: int = N_PEAKS,
     ) -> None:
         """Write :meth:`to_dict` to a file.
 
@@ -115,7 +131,8 @@ class IntensityFit(IntensityStatistics):
         OutputError
             When the file exists and `overwrite` is false, or cannot be written.
         """
-        write_json(path, self.to_dict(command=command), overwrite=overwrite)
+        numbers = self.to_dict(command=command, n_peaks=n_peaks)
+        write_json(path, numbers, overwrite=overwrite)
 
     def to_mtz(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
