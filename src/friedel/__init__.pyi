@@ -35,6 +35,19 @@ from friedel.fmodel.fitted import (
 from friedel.fmodel.fmodel import (
     FModel as FModel,
 )
+from friedel.map_model.correlation import (
+    MapModelCorrelation as MapModelCorrelation,
+    map_model_correlation as map_model_correlation,
+)
+from friedel.map_model.fsc import (
+    FSC as FSC,
+    fourier_shell_correlation as fourier_shell_correlation,
+)
+from friedel.map_model.map_transform import (
+    f_of_map as f_of_map,
+    fit_scale_and_b as fit_scale_and_b,
+)
+from friedel.map_model.soft_mask import soft_mask as soft_mask
 from friedel.maps.coefficients import map_from_coefficients as map_from_coefficients
 from friedel.maps.model_map import map_of_model as map_of_model
 from friedel.maps.peak_table import Peaks as Peaks
@@ -66,7 +79,10 @@ from friedel.plots.intensities import (
     plot_bijvoet_pairs as plot_bijvoet_pairs,
     plot_intensities as plot_intensities,
 )
-from friedel.plots.maps import plot_residues as plot_residues
+from friedel.plots.maps import (
+    plot_fsc as plot_fsc,
+    plot_residues as plot_residues,
+)
 from friedel.plots.scattering import (
     plot_dispersion as plot_dispersion,
     plot_form_factors as plot_form_factors,

@@ -25,7 +25,9 @@ COMMANDS = {
     "fmodel": "friedel.cli.fmodel",
     "formfactor": "friedel.cli.formfactor",
     "fprime": "friedel.cli.fprime",
+    "fsc": "friedel.cli.fsc",
     "map": "friedel.cli.map",
+    "mapcc": "friedel.cli.mapcc",
     "warmup": "friedel.cli.warmup",
 }
 

@@ -21,6 +21,9 @@ from friedel.structure_factors.scattering_options import read_for_calculation, w
 
 ORIGIN = np.zeros((1, 3), np.int32)
 
+BEYOND_LIMIT = 1e-4
+"""Relative distance from the limit of a grid to which it holds reflections."""
+
 
 def map_of_model(
     model: Any,
@@ -149,6 +152,8 @@ def density_in_box(
             f"grid points {max(box.spacing):.3g} A apart cannot hold a map to {d_min:g} A: "
             f"expected at most d_min/2 = {0.5 * d_min:.3g} A"
         )
+    # a grid does not hold reflections at its very limit
+    d_min = max(d_min, 2.0 * max(box.spacing) * (1.0 + BEYOND_LIMIT))
     xyz = xyz - np.array(box.origin)
     shape = period_for(box, xyz, reach_of(atoms, d_min))
     lengths = np.array(box.spacing) * shape

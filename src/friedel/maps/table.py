@@ -27,15 +27,20 @@ class Table:
     def __str__(self) -> str:
         return self.text()
 
-    def text(self, rows: int | None = None) -> str:
+    def text(self, rows: int | None = None, every: int = 1) -> str:
         """The table as aligned columns.
 
         Parameters
         ----------
         rows
             Number of rows printed; by default all.
+        every
+            Print one of so many rows, and the last one.
         """
         texts = {title: column[:rows] for title, column in self._texts().items()}
+        n = len(next(iter(texts.values())))
+        chosen = [i for i in range(n) if i % every == 0 or i == n - 1]
+        texts = {title: [column[i] for i in chosen] for title, column in texts.items()}
         widths = [max(map(len, [title, *column])) for title, column in texts.items()]
         lines = [list(texts), *zip(*texts.values(), strict=True)]
         return "\n".join(

@@ -1,12 +1,17 @@
-"""Figures of maps against models: correlation by residue."""
+"""Figures of maps against models: correlation by residue, FSC."""
 
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from friedel.map_model.fsc import FSC
 from friedel.maps.residue_agreement import ResidueAgreement
-from friedel.plots.style import BLUE, ORANGE, new_figure, save
+from friedel.plots.style import BLUE, GREEN, ORANGE, TICKS_D, new_figure, save
+
+THRESHOLDS = (0.143, 0.5)
+"""FSC at which the resolution of half maps, and that of a map and a model, is read
+[Rosenthal2003]."""
 
 POOR = 0.8
 """Correlation below which residues are marked."""
@@ -82,3 +87,62 @@ def _draw(panel: Any, residues: ResidueAgreement, rows: np.ndarray) -> None:
     panel.set(xlim=(-1, len(rows)), ylim=(min(0.6, lowest - 0.05), 1.0))
     panel.axhline(POOR, color="0.6", lw=0.6, ls=":")
     panel.spines["right"].set_visible(False)
+
+
+def plot_fsc(fsc: FSC, path: str | PathLike[str] | None = None, *, overwrite: bool = False) -> Any:
+    """Fourier shell correlation against resolution, with the thresholds 0.143 and 0.5.
+
+    Parameters
+    ----------
+    fsc
+        Of :func:`friedel.fourier_shell_correlation`.
+    path
+        File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    MissingDependencyError
+        When matplotlib is not installed.
+    OutputError
+        When the file exists and `overwrite` is false, or cannot be written.
+    """
+    curves = {
+        "unmasked": (fsc.unmasked, {"color": GREEN, "lw": 1.0}),
+        "masked": (fsc.masked if fsc.random is not None else None, {"color": ORANGE, "lw": 1.0}),
+        "masked, random phases": (fsc.random, {"color": "0.5", "ls": "--", "lw": 1.0}),
+    }
+    name = "FSC" if fsc.masked is None else "masked" if fsc.random is None else "corrected"
+    with new_figure((6.0, 3.6)) as figure:
+        axes = figure.subplots()
+        for label, (values, style) in curves.items():
+            if values is not None:
+                axes.plot(fsc.inverse_d, values, label=label, **style)
+        axes.plot(fsc.inverse_d, fsc.fsc, color=BLUE, label=name)
+        for threshold in THRESHOLDS:
+            axes.axhline(threshold, color="0.6", lw=0.6, ls=":")
+            d = fsc.resolution(threshold)
+            if np.isfinite(d) and fsc.fsc.min() < threshold:
+                axes.plot(1.0 / d, threshold, "o", color=BLUE, ms=3)
+                axes.annotate(
+                    f"{d:.2f} Å", (1.0 / d, threshold), (4, 4), textcoords="offset points",
+                    fontsize=8,
+                )  # fmt: skip
+        end = float(fsc.inverse_d[-1])
+        ticks = [d for some in TICKS_D for d in some if 1.0 / d <= end and 1.0 / d > 0.04 * end]
+        chosen: list[float] = []
+        for d in ticks:
+            if all(abs(1.0 / d - 1.0 / x) > end / 12 for x in chosen):
+                chosen.append(d)
+        axes.set_xticks([1.0 / d for d in chosen], [f"{d:g}" for d in chosen])
+        axes.set_xlabel(r"resolution $d$ ($\rm\AA$), axis linear in $1/d$")
+        axes.set_ylabel("FSC")
+        axes.set(xlim=(0, end * 1.01), ylim=(min(-0.1, float(fsc.fsc.min()) - 0.05), 1.03))
+        axes.spines["right"].set_visible(False)
+        axes.legend(loc="lower left")
+        if path is not None:
+            save(figure, path, overwrite)
+    return figure
