@@ -7,6 +7,7 @@ from commands import QUARTZ
 
 LATER = (
     "friedel.maps",
+    "friedel.model.atom_names",
     "friedel.map_model",
     "friedel.density.map_box",
     "friedel.cli.map",

@@ -1,6 +1,6 @@
 """FModel: fit of solvent and scales to data, R-factors, map coefficients."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -424,9 +424,16 @@ class FModel(ModelAndData):
         """The result as numbers and text; see :meth:`FittedModel.to_dict`."""
         return self.fitted.to_dict(n_shells, **options)
 
-    def to_json(self, path: str | PathLike[str], **options: Any) -> None:
+    def to_json(
+        self,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        command: str | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write :meth:`to_dict` to a file; see :meth:`FittedModel.to_json`."""
-        self.fitted.to_json(path, **options)
+        self.fitted.to_json(path, overwrite=overwrite, command=command, more=more)
 
     def difference_density(self, n: int = 20) -> "DifferenceDensity":
         """Peaks and holes of mFo-DFc; see :meth:`FittedModel.difference_density`."""

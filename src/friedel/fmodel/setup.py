@@ -1,7 +1,7 @@
 """A model and its data before a fit: attributes that FModel and FittedModel share."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.flat_solvent_fits import quick_start
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
-from friedel.model.atom_names import AtomNames
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
@@ -18,6 +17,9 @@ from friedel.reflections.bijvoet import FriedelMates, friedel_mates
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
 from friedel.solvent.masked_solvent import MaskedSolvent
+
+if TYPE_CHECKING:
+    from friedel.model.atom_names import AtomNames
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class ModelAndData:
         return self._setup.components.atoms
 
     @property
-    def atom_names(self) -> AtomNames | None:
+    def atom_names(self) -> "AtomNames | None":
         """Chains, residues and names of the atoms; None where the model's source has none."""
         return self._setup.source_of_atoms.names(len(self.atoms))
 

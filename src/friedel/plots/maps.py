@@ -22,6 +22,9 @@ MOST_LABELS = 5
 MOST_CHAINS = 6
 """Number of chains that have a panel; those with most residues."""
 
+RIGHT_PART = 0.9
+"""Part of a panel beyond which names stand to the left of their points."""
+
 FEWEST_RESIDUES = 3
 """Chains of fewer residues have no panel."""
 
@@ -80,7 +83,9 @@ def _draw(panel: Any, residues: ResidueAgreement, rows: np.ndarray) -> None:
     panel.plot(x[poor], cc[poor], "o", color=ORANGE, ms=3)
     for i in poor[np.argsort(cc[poor], kind="stable")][:MOST_LABELS]:
         text = f"{residues.name[rows[i]]} {residues.number[rows[i]]}"
-        panel.annotate(text, (x[i], cc[i]), (3, -3), textcoords="offset points", fontsize=6)
+        side = "right" if x[i] > RIGHT_PART * len(rows) else "left"
+        offset = (-4 if side == "right" else 4, -3)
+        panel.annotate(text, (x[i], cc[i]), offset, textcoords="offset points", fontsize=6, ha=side)
     ticks = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 9)).astype(int))
     panel.set_xticks(ticks, residues.number[rows[ticks]].tolist())
     lowest = float(np.nanmin(cc)) if np.isfinite(cc).any() else 0.0

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from friedel.errors import ParameterError
-from friedel.model.atom_names import AtomNames
 from friedel.model.model import Model
+
+if TYPE_CHECKING:
+    from friedel.model.atom_names import AtomNames
 
 
 def with_atom_labels(read: Model, origin: Any, block: str | None = None) -> Model:
@@ -107,7 +109,7 @@ class AtomSource:
         structure = _structure(origin)
         return cls() if structure is None else cls(structure.clone())
 
-    def names(self, n: int) -> AtomNames | None:
+    def names(self, n: int) -> "AtomNames | None":
         """The names of the `n` atoms of the model; see :func:`names_of_atoms`."""
         if self.kept is None:
             return names_of_atoms(self.origin, n, self.block)
@@ -129,7 +131,7 @@ class AtomSource:
         return replace(self, kept=kept)
 
 
-def names_of_atoms(origin: Any, n: int, block: str | None = None) -> AtomNames | None:
+def names_of_atoms(origin: Any, n: int, block: str | None = None) -> "AtomNames | None":
     """Chains, residues and names of the `n` atoms of a macromolecule; None where unknown.
 
     Parameters
@@ -140,6 +142,8 @@ def names_of_atoms(origin: Any, n: int, block: str | None = None) -> AtomNames |
     block
         Name of the block of a CIF.
     """
+    from friedel.model.atom_names import AtomNames
+
     structure = _structure(origin, block)
     if structure is None:
         return None
