@@ -162,7 +162,7 @@ class TestFSC:
         first, second = (with_noise(box, 1.0, seed, 2.5) for seed in (1, 2))
         with_map = fourier_shell_correlation(first, box, d_min=2.5)
         halves = fourier_shell_correlation(first, second, d_min=2.5)
-        sigma = 1.0 / np.sqrt(2 * with_map.n)
+        sigma = 1.0 / np.sqrt(2 * with_map.number)
         assert len(sigma) > 10
         for found, expected in ((with_map, np.sqrt(0.5)), (halves, 0.5)):
             # the variance of a correlation coefficient, two numbers to a coefficient
@@ -176,7 +176,7 @@ class TestFSC:
             spacing=1.2,
         )  # fmt: skip
         found = fourier_shell_correlation(with_noise(box, 1.0, 0, 3.0), box, d_min=3.0)
-        deviation = (found.fsc - np.sqrt(0.5)) * np.sqrt(2 * found.n) / 0.5
+        deviation = (found.fsc - np.sqrt(0.5)) * np.sqrt(2 * found.number) / 0.5
         assert np.abs(deviation).max() < 3.0
 
     def test_against_sums_over_all_coefficients(self, box):
@@ -194,7 +194,7 @@ class TestFSC:
             norm = (np.abs(f[chosen]) ** 2).sum() * (np.abs(g[chosen]) ** 2).sum()
             expected = (f[chosen] * g[chosen].conj()).real.sum() / np.sqrt(norm)
             assert found.fsc[i] == pytest.approx(expected, abs=1e-5)
-            assert found.n[i] == pytest.approx(chosen.sum() / 2, abs=1)
+            assert found.number[i] == pytest.approx(chosen.sum() / 2, abs=1)
 
     def test_correction_for_a_mask(self, box):
         """Noise alone beyond 5 Å: what a tight mask adds is taken off."""
@@ -209,7 +209,7 @@ class TestFSC:
         mask = soft_mask(box, positions(molecule(n=200)), 3.0, 1.0)
         found = fourier_shell_correlation(first, second, mask=mask, correct=True, seed=1)
         beyond = found.inverse_d > 0.24
-        weights = found.n[beyond]
+        weights = found.number[beyond]
 
         def mean(values):
             return np.average(values[beyond], weights=weights)

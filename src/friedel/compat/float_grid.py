@@ -40,8 +40,6 @@ class FloatGrid(gemmi.FloatGrid):
 
     Attributes
     ----------
-    array
-        (nu, nv, nw) float32 view of the values. Resizing the grid makes it invalid.
     unit_cell, spacegroup
         gemmi's objects.
 
@@ -81,7 +79,10 @@ class FloatGrid(gemmi.FloatGrid):
 
     @property
     def array(self) -> np.ndarray:
-        """(nu, nv, nw) float32 view of the values; assigning copies values, with their shape."""
+        """(nu, nv, nw) float32 view of the values; assigning copies values, with their shape.
+
+        Resizing the grid makes the view invalid.
+        """
         view: np.ndarray = super().array
         return view
 

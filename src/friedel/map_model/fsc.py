@@ -30,7 +30,7 @@ class FSC(Table):
     ----------
     inverse_d
         (n,) middles of the shells, 1/Å.
-    n
+    number
         (n,) numbers of independent Fourier coefficients: one of each pair h, -h.
     fsc
         (n,) the correlation; that of masked maps if there is a mask, corrected if that was asked.
@@ -46,7 +46,7 @@ class FSC(Table):
     }  # fmt: skip
 
     inverse_d: np.ndarray
-    n: np.ndarray
+    number: np.ndarray
     fsc: np.ndarray
     unmasked: np.ndarray | None = None
     masked: np.ndarray | None = None
@@ -54,7 +54,7 @@ class FSC(Table):
     random_from: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("inverse_d", "n", "fsc", "unmasked", "masked", "random"):
+        for name in ("inverse_d", "number", "fsc", "unmasked", "masked", "random"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, frozen(np.array(value)))
@@ -67,7 +67,7 @@ class FSC(Table):
 
     def columns(self) -> dict[str, np.ndarray]:
         """Columns by name: d (Å), n, fsc, and those that were calculated."""
-        columns = {"d": 1.0 / self.inverse_d, "n": self.n, "fsc": self.fsc}
+        columns = {"d": 1.0 / self.inverse_d, "n": self.number, "fsc": self.fsc}
         others = {"unmasked": self.unmasked, "masked": self.masked, "random": self.random}
         return columns | {name: x for name, x in others.items() if x is not None}
 
@@ -97,7 +97,7 @@ class FSC(Table):
     @property
     def mean(self) -> float:
         """The mean over all Fourier coefficients (FSC average)."""
-        return float((self.n * self.fsc).sum() / self.n.sum())
+        return float((self.number * self.fsc).sum() / self.number.sum())
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers for JSON: shells, and resolutions at 0.143 and 0.5."""

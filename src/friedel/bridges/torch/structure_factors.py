@@ -18,12 +18,7 @@ from friedel.structure_factors.calculator import Calculator
 class Moments(NamedTuple):
     """Mean and spread of the structure factors of the members of a batch.
 
-    Attributes
-    ----------
-    mean
-        (n_hkl,) complex mean <F>: Bragg scattering.
-    diffuse
-        (n_hkl,) <abs(F - <F>)^2>: diffuse scattering.
+    The mean <F>, (n_hkl,) complex, is Bragg scattering, and <abs(F - <F>)^2>, (n_hkl,), is diffuse.
     """
 
     mean: torch.Tensor
