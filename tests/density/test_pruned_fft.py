@@ -64,6 +64,26 @@ def test_the_wanted_part_of_the_inverse_of_a_part_of_the_frequencies(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_for_any_number_of_threads(engine, dtype, monkeypatch):
+    """Sizes of which no group of lines fills whole vector registers."""
+    monkeypatch.setattr(fft, "POINTS_PER_THREAD", 500)
+    monkeypatch.setattr(fft, "POINTS_AT_A_TIME", 3000)
+    monkeypatch.setattr(fft, "COLUMNS_AT_A_TIME", 5000)
+    shape, k_max, l_max = (27, 21, 35), 9, 13
+    patch = np.random.default_rng(4).normal(size=(25, 19, 35)).astype(dtype)
+
+    def bits(threads):
+        half = fft.pruned_transform(patch, (3, 5), shape, k_max, l_max, threads).copy()
+        forward, back = half.tobytes(), np.empty((26, 20, 35), dtype)
+        fft.pruned_inverse(half, (2, 4), shape, back, threads)
+        return forward, back.tobytes()
+
+    one = bits(1)
+    for threads in (2, 3, 4, 7, 16):
+        assert bits(threads) == one
+
+
 def test_reflections_beyond_the_grid():
     crystal = Crystal((20, 20, 20, 90, 90, 90))
     SymmetrySum(crystal, np.array([[8, 0, -8]]), (16, 16, 16))

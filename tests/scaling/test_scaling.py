@@ -1,6 +1,7 @@
 """Scales and their fit: derivatives, symmetry, recovery of known parameters, bad input."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import gemmi
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from friedel.errors import ParameterError, ReflectionsError
+from friedel.kernels.reciprocal.scaling import normal_equations
 from friedel.model.crystal import Crystal
 from friedel.scaling import (
     ScaleParameters,
@@ -399,3 +401,20 @@ class TestErrors:
     def test_nothing_scatters(self, data):
         with pytest.raises(ReflectionsError, match="F_calc is zero"):
             replace(data, f_calc=data.f_calc * 0)
+
+
+def test_normal_equations_have_the_same_bits_wherever_their_arrays_are():
+    """Compiled sums may depend on addresses; one in a thousand did."""
+    rng, sizes = np.random.default_rng(0), random.Random(0)
+    n = 2821
+    arrays = [rng.random(shape) for shape in ((5, n), (2, n), (1, n), (3, n), (n,), (n,))]
+    found, others = set(), []
+    for _ in range(12_000):
+        normal, gradient = np.zeros((8, 8)), np.zeros(8)
+        normal_equations(*arrays, 0, n, normal, gradient)
+        found.add(normal.tobytes() + gradient.tobytes())
+        # Other memory is taken, so that the arrays of the next call are elsewhere
+        others[:] = [
+            np.empty(sizes.randrange(60_000), np.uint8) for _ in range(sizes.randrange(30))
+        ]
+    assert len(found) == 1

@@ -1,8 +1,12 @@
 """Fourier transforms of real grids, pruned to the required frequencies and points.
 
-They use ducc0 if it is installed, which is faster, otherwise scipy.
+They use ducc0 if it is installed, which is faster, otherwise scipy. Both transform as many lines
+at a time as a vector register holds, and those that remain one by one, with other rounding errors.
+Lines are therefore always given to them in the same groups: the result has the same bits however
+the groups are divided among threads.
 """
 
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -17,9 +21,11 @@ POINTS_AT_A_TIME = 2**17
 TIME_OF_POINT = 1e-8
 """Rough time (s) per grid point and axis of a transform, to divide long calls."""
 
-COLUMNS_AT_A_TIME = 2**26
-"""Number of points that are transformed along the first axis in one call; see
-:mod:`friedel.runtime.threads`."""
+COLUMNS_AT_A_TIME = 2**16
+"""Number of points per group of lines that are transformed along the first axis."""
+
+LINES_AT_A_TIME = 64
+"""The number of these lines is a multiple of this: whole vector registers, and cache lines."""
 
 POINTS_PER_THREAD = 200_000
 """Smallest number of grid points per thread for which it saves time."""
@@ -70,20 +76,32 @@ def pruned_transform(
     for part in _gaps(of_u, nu):
         kept[part] = 0.0
 
-    def transform_planes(first: int, last: int) -> None:
-        # Few planes at a time, so that they stay in the cache between the axes
-        step = max(1, POINTS_AT_A_TIME // (nv * nw))
-        for begin in range(first, last, step):
-            end = min(begin + step, last)
-            planes = _transformed_planes(density[begin:end], origin[1], nv, n_l, dtype)
-            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
-                kept[there, : k_max + 1] = planes[here, : k_max + 1]
-                kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
+    def transform_planes(begin: int, end: int) -> None:
+        planes = _transformed_planes(density[begin:end], origin[1], nv, n_l, dtype)
+        for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+            kept[there, : k_max + 1] = planes[here, : k_max + 1]
+            kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
 
-    seconds = TIME_OF_POINT * n_u * nv * nw
-    threads_of_planes = min(threads, n_u * nv * nw // POINTS_PER_THREAD)
-    in_stretches(transform_planes, n_u, threads_of_planes, seconds=seconds)
+    _in_groups(transform_planes, n_u, nv * nw, _planes_at_a_time(nv * nw), threads)
     return _along_first_axis(kept, threads)
+
+
+def _planes_at_a_time(points: int) -> int:
+    """Number of planes per group, few, so that they stay in the cache between the axes."""
+    return max(1, POINTS_AT_A_TIME // points)
+
+
+def _in_groups(
+    transform: Callable[[int, int], None], n: int, points: int, size: int, threads: int
+) -> None:
+    """Call transform(first, last) for groups of `size` of n lines or planes of `points` points."""
+
+    def some(first: int, last: int) -> None:
+        for group in range(first, last):
+            transform(group * size, min((group + 1) * size, n))
+
+    threads = min(threads, n * points // POINTS_PER_THREAD)
+    in_stretches(some, -(-n // size), threads, seconds=TIME_OF_POINT * n * points)
 
 
 def _transformed_planes(
@@ -111,25 +129,27 @@ def _transformed_planes(
 
 def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
     """The transform along the first axis, not scaled; the argument is overwritten."""
-    if kept.size > COLUMNS_AT_A_TIME:
-        step = max(1, COLUMNS_AT_A_TIME // (kept.shape[0] * kept.shape[2]))
-        for first in range(0, kept.shape[1], step):
-            some = np.ascontiguousarray(kept[:, first : first + step])
-            kept[:, first : first + step] = _columns(some, threads, forward)
-        return kept
-    return _columns(kept, threads, forward)
-
-
-def _columns(kept: np.ndarray, threads: int, forward: bool) -> np.ndarray:
-    threads = max(1, min(threads, kept.size // POINTS_PER_THREAD))
+    n = len(kept)
+    lines = kept.reshape(n, -1)
+    size = LINES_AT_A_TIME * max(1, COLUMNS_AT_A_TIME // (n * LINES_AT_A_TIME))
     ducc = _ducc_fft()
-    if ducc is not None:
-        return ducc.c2c(kept, axes=(0,), forward=forward, out=kept, nthreads=threads)
-    import scipy.fft
 
-    if forward:
-        return scipy.fft.fft(kept, axis=0, overwrite_x=True, workers=threads)
-    return scipy.fft.ifft(kept, axis=0, norm="forward", overwrite_x=True, workers=threads)
+    def transform(first: int, last: int) -> None:
+        some = lines[:, first:last]
+        if ducc is not None:
+            ducc.c2c(some, axes=(0,), forward=forward, out=some)
+            return
+        import scipy.fft
+
+        if forward:
+            found = scipy.fft.fft(some, axis=0, overwrite_x=True)
+        else:
+            found = scipy.fft.ifft(some, axis=0, norm="forward", overwrite_x=True)
+        if not np.may_share_memory(found, some):
+            some[:] = found
+
+    _in_groups(transform, lines.shape[1], n, size, threads)
+    return kept
 
 
 def _periodic_parts(first: int, n: int, size: int) -> list[tuple[slice, slice]]:
@@ -176,17 +196,12 @@ def pruned_inverse(
     n_u = len(out)
     kept = _along_first_axis(half, threads, forward=False)
 
-    def transform_planes(first: int, last: int) -> None:
-        # Few planes at a time, so that they stay in the cache between the axes
-        step = max(1, POINTS_AT_A_TIME // (nv * nw))
-        for begin in range(first, last, step):
-            end = min(begin + step, last)
-            for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
-                planes = out[begin:end][here]
-                _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
+    def transform_planes(begin: int, end: int) -> None:
+        for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
+            planes = out[begin:end][here]
+            _inverse_of_planes(kept[there], origin[1], nv, nw, planes)
 
-    threads = min(threads, n_u * nv * nw // POINTS_PER_THREAD)
-    in_stretches(transform_planes, n_u, threads, seconds=TIME_OF_POINT * n_u * nv * nw)
+    _in_groups(transform_planes, n_u, nv * nw, _planes_at_a_time(nv * nw), threads)
 
 
 def _inverse_of_planes(kept: np.ndarray, v: int, nv: int, nw: int, out: np.ndarray) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.density.fourier import SymmetrySum
 from friedel.density.grid import Patch
+from friedel.density.pruned_fft import pruned_inverse, pruned_transform
 from friedel.kernels.grid.smooth_mask import add_bumps, gather_bumps
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -85,22 +86,27 @@ class SmoothMask:
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """(nu, nv, nw) means of `values` over the bump; the operation is symmetric."""
-        import scipy.fft
-
-        transform = scipy.fft.rfftn(values, workers=self.threads)
-        transform *= self.spread_transform
-        return scipy.fft.irfftn(transform, self.shape, workers=self.threads)
+        # The factors first, as they are a transform, too
+        factors = self.spread_transform / values.size
+        transform = self._transform(values)
+        transform *= factors
+        spread = np.empty(self.shape)
+        pruned_inverse(transform, (0, 0), self.shape, spread, self.threads)
+        return spread
 
     @cached_property
     def spread_transform(self) -> np.ndarray:
         """(nu, nv, nw // 2 + 1) transform of the bump; real, as it is symmetric under inversion."""
-        import scipy.fft
-
         form, extent, step_w = self.geometry
         radius = max(SPREAD_FACTOR * self.parameters.r_shrink, MIN_RADIUS) / step_w
         bump = np.zeros(self.shape)
         add_bumps(np.zeros((1, 3)), np.array([radius]), np.ones(1), form, extent, bump)
-        return scipy.fft.rfftn(bump / bump.sum(), workers=self.threads).real
+        return self._transform(bump / bump.sum()).real.copy()
+
+    def _transform(self, values: np.ndarray) -> np.ndarray:
+        """(nu, nv, nw // 2 + 1) complex, overwritten by the next transform in this thread."""
+        _, nv, nw = self.shape
+        return pruned_transform(values, (0, 0), self.shape, nv // 2, nw // 2, self.threads)
 
 
 @dataclass(frozen=True, eq=False)

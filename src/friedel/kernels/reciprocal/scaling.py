@@ -108,9 +108,12 @@ def normal_equations(
         a = _multiply(solvent, factors[1, start : start + size], start, block, a)
         _multiply(others, factors[2, start : start + size], start, block, a)
         for a in range(m):
-            total = 0.0
+            # Not in the loop of the sum: where a loop stores as well, the compiled code chooses by
+            # the addresses of the arrays between two orders of summation
             for i in range(size):
                 weighted[i] = block[a, i] * weights[start + i]
+            total = 0.0
+            for i in range(size):
                 total += weighted[i] * residuals[start + i]
             gradient[a] += total
             for b in range(a + 1):
