@@ -176,3 +176,28 @@ class TestModel:
         b = model.atoms.b_iso.copy()
         b[0] = b_iso
         check_is_sound(friedel.FModel((model.crystal, model.atoms.replace(b_iso=b)), data).fit())
+
+
+class TestPrinted:
+    @pytest.mark.parametrize("target", ["ls", "l1", "ls-i"])
+    @pytest.mark.parametrize("value", [3e7, 1e13, 3e38, 1e60])
+    def test_columns_hold_numbers_of_any_size(self, small, target, value):
+        model, data = small
+        fitted = friedel.FModel(model, with_value(data, 100, value), target=target).fit()
+        text = fitted.summary()
+        lines = text.split("note:")[0].splitlines()
+        assert max(map(len, lines)) < 160
+        assert max(len(word) for line in lines for word in line.split()) < 25
+        table = [line for line in lines if line.count(" - ") == 1 and "%" in line]
+        assert len({len(line) for line in table[1:]}) == 1
+
+    def test_usual_numbers_are_printed_as_before(self, small):
+        text = friedel.FModel(*small).fit().summary()
+        assert "e+" not in text.split("note:")[0]
+
+    def test_amplitudes_beyond_single_precision_are_not_written(self, small, tmp_path):
+        model, data = small
+        fitted = friedel.FModel(model, with_value(data, 100, 1e60)).fit()
+        with pytest.raises(friedel.OutputError, match="MTZ files hold numbers to"):
+            fitted.to_mtz(tmp_path / "out.mtz")
+        assert not list(tmp_path.iterdir())

@@ -288,7 +288,8 @@ def usable_reflections(
         "with sigma <= 0": sigmas <= 0,
     }
     if sigma_cutoff > 0:
-        reasons[f"with F/sigma <= {sigma_cutoff:g}"] = data.values <= sigma_cutoff * sigmas
+        with np.errstate(over="ignore"):  # sigmas may be as large as numbers can be
+            reasons[f"with F/sigma <= {sigma_cutoff:g}"] = data.values <= sigma_cutoff * sigmas
     usable = np.ones(len(data), bool)
     notes = []
     for reason, applies in reasons.items():

@@ -15,6 +15,7 @@ from friedel.reflections.bijvoet import difference_correlation
 from friedel.scaling.outliers import OUTLIER_SIGMA
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
+from friedel.writers.number_text import fixed
 
 MOST_OUTLIERS = 10
 """Number of outliers listed in the summary; further ones are only counted."""
@@ -46,23 +47,25 @@ def _heading(model: ScaledModel) -> list[str]:
     group = model.crystal.name or f"{model.crystal.n_operations} operations"
     to_part = f" to all but {int(model.rejected.sum())} of them" if model.rejected.any() else ""
     fitted = f"{model.result.n_parameters} parameters fitted{to_part}, target {model.target}"
-    b = " ".join(f"{x + 0.0:.2f}" for x in np.round(scales.b_overall, 2))
+    b = " ".join(fixed(x + 0.0, 2) for x in np.round(scales.b_overall, 2))
     n = len(scales.overall_curve)
     curve = f", times a curve with {n} coefficient{'s' if n > 1 else ''}" if n else ""
     limits = sigma_a((0.5 * np.array(sigma_a.limits)) ** 2)
     lines = [
         ("crystal", f"{group}, {' '.join(f'{x:g}' for x in model.crystal.cell)}"),
         ("data", f"{len(d)} reflections used, {d.max():.2f} - {d.min():.2f} Å"),
-        ("R_work", f"{model.r_work:.4f}   {len(d) - n_free} reflections, {fitted}"),
+        ("R_work", f"{fixed(model.r_work, 4)}   {len(d) - n_free} reflections, {fitted}"),
     ]
     if model.r_free is not None:
         left_out = f"{n_free} reflections left out of the fit"
-        lines.append(("R_free", f"{model.r_free:.4f}   {left_out}"))
+        lines.append(("R_free", f"{fixed(model.r_free, 4)}   {left_out}"))
     if model.r1 is not None and model.wr2 is not None:
-        lines.append(("intensity", f"R1 {model.r1:.4f} of I > 2 sigma(I), wR2 {model.wr2:.4f}"))
+        lines.append(
+            ("intensity", f"R1 {fixed(model.r1, 4)} of I > 2 sigma(I), wR2 {fixed(model.wr2, 4)}")
+        )
     lines += [
         ("k_overall", f"{scales.k_overall:.4g}{curve}"),
-        ("B_overall", f"{scales.b_iso:.2f} Å^2; 11 22 33 12 13 23: {b}"),
+        ("B_overall", f"{fixed(scales.b_iso, 2)} Å^2; 11 22 33 12 13 23: {b}"),
         ("solvent", _solvent_text(model)),
     ]
     if pairs := _pairs_text(model):
@@ -98,7 +101,7 @@ def _solvent_text(model: ScaledModel) -> str:
         return "none"
     scales, unit = model.scales, DENSITY_UNITS[model.source].replace("A", "Å")
     if masked is None:
-        return f"Babinet, k_sol {scales.k_sol:.3f}, B_sol {scales.b_sol:.1f} Å^2"
+        return f"Babinet, k_sol {fixed(scales.k_sol, 3)}, B_sol {fixed(scales.b_sol, 1)} Å^2"
     p = masked.parameters
     origin = f"{p.radii} radii, r_probe {p.r_probe:g}, r_shrink {p.r_shrink:g} Å"
     origin += ", smooth" if masked.smooth else ""
@@ -110,12 +113,12 @@ def _solvent_text(model: ScaledModel) -> str:
     if scales.solvent_curve:
         ends = scales.solvent_scale((0.5 * np.array(scales.curve_range)) ** 2)
         text = (
-            f"k_mask {ends[0]:.3f} - {ends[1]:.3f} {unit} by a curve of "
+            f"k_mask {fixed(ends[0], 3)} - {fixed(ends[1], 3)} {unit} by a curve of "
             f"{len(scales.solvent_curve)} terms"
         )
     else:
-        text = f"k_sol {scales.k_sol:.3f} {unit}, B_sol {scales.b_sol:.1f} Å^2"
-    layer = f", layer {scales.k_layer:.2f} as dense" if scales.k_layer else ""
+        text = f"k_sol {fixed(scales.k_sol, 3)} {unit}, B_sol {fixed(scales.b_sol, 1)} Å^2"
+    layer = f", layer {fixed(scales.k_layer, 2)} as dense" if scales.k_layer else ""
     return f"{text}{layer}; {volume}"
 
 

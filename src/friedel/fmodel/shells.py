@@ -7,6 +7,7 @@ import numpy as np
 from friedel.errors import ParameterError
 from friedel.fmodel.scaled import ScaledModel
 from friedel.reflections.agreement import r_factor
+from friedel.writers.number_text import fixed
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,6 @@ def _decimals(values: list[float]) -> list[str]:
     """Numbers of a column to four digits of the largest, at most three after the point."""
     largest = float(np.nanmax(np.abs(values), initial=0.0))
     digits = int(np.clip(3 - np.floor(np.log10(max(largest, 1.0))), 0, 3))
-    style = ".3g" if 0.0 < largest < 0.01 else f".{digits}f"
-    return ["-" if np.isnan(x) else format(x, style) for x in values]
+    if 0.0 < largest < 0.01:
+        return ["-" if np.isnan(x) else format(x, ".3g") for x in values]
+    return [fixed(x, digits) for x in values]

@@ -79,25 +79,23 @@ def next_to(
     from scipy.spatial import cKDTree
 
     to_cart = crystal.orthogonalization.T
-    tree = cKDTree(others @ to_cart)
-    low, high = others.min(axis=0), others.max(axis=0)
+    in_cell = into_cell(others)
     copies, nearest = frac.copy(), np.zeros(len(frac), np.int64)
     distance = np.full(len(frac), np.inf)
-    # One copy of each gives an upper limit of the distances; then all copies within it are tried
-    for margin in (None, crystal.reciprocal_lengths):
-        width = None if margin is None else distance.max(initial=0.0) * margin
+    # One copy of each gives an upper limit of the distances; then all copies within it are tried.
+    # The cell is searched, not the space of the others, which may be many cells apart
+    for margin in (0.0, 1.0):
+        width = margin * distance.max(initial=0.0) * crystal.reciprocal_lengths if margin else 0.0
+        number, positions = _with_margin(in_cell, width + np.zeros(3))
+        shift = np.rint(others[number] - positions)
+        tree = cKDTree(positions @ to_cart)
         for image in _images(crystal, frac):
-            image = low + into_cell(image - low)
-            number, positions = np.arange(len(frac)), image
-            if width is not None:
-                number, positions = _within(image, low - width, high + width)
-            found, atom = tree.query(positions @ to_cart)
-            order = np.lexsort((found, number))
-            who, first = np.unique(number[order], return_index=True)
-            best = order[first]
-            closer = found[best] < distance[who]
-            who, best = who[closer], best[closer]
-            copies[who], nearest[who], distance[who] = positions[best], atom[best], found[best]
+            image = into_cell(image)
+            found, at = tree.query(image @ to_cart)
+            closer = found < distance
+            at = at[closer]
+            copies[closer], nearest[closer] = image[closer] + shift[at], number[at]
+            distance[closer] = found[closer]
     return copies, nearest, distance
 
 

@@ -189,7 +189,7 @@ def choose_shape(
     return chosen, replace(final, notes=()), tuple(dict.fromkeys(notes))
 
 
-@np.errstate(over="ignore", invalid="ignore")
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def left_out_negative_log_likelihood(
     data: ScalingData,
     near: ScalingFit,

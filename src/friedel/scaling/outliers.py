@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.model.crystal import Crystal
+from friedel.writers.number_text import fixed
 
 OUTLIER_SIGMA = 6.0
 """Distance from which on a residual is an outlier (robust standard deviations). Of normally
@@ -66,7 +67,7 @@ class Outlier:
         h, k, l = self.hkl
         return (
             f"({h:3d} {k:3d} {l:3d}) {self.d:6.2f} A  Fobs {self.f_obs:9.4g}  "
-            f"Fmodel {self.f_model:9.4g}  {self.distance:+6.1f} sigma  {self.reason}"
+            f"Fmodel {self.f_model:9.4g}  {fixed(self.distance, 1, '+'):>6s} sigma  {self.reason}"
         )
 
 

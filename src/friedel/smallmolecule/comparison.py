@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from friedel.errors import CellError, ParameterError
+from friedel.errors import AtomsError, CellError, ParameterError
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.notes import Note, Notes
@@ -48,7 +48,7 @@ from friedel.smallmolecule.intensities import (
     extinction_per_x,
     fit_scales,
 )
-from friedel.smallmolecule.observations import observations, usable
+from friedel.smallmolecule.observations import LARGEST, observations, usable
 from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.result import IntensityFit
 from friedel.smallmolecule.twinning import (
@@ -177,6 +177,7 @@ def fit_intensities(
         read, shelx or model, observed, source, wavelength, anomalous, scattering, options
     )
     notes.extend([*without, *calculated.notes])
+    _check_size(calculated.values)
     how = calculated.description.split("; ")[0]
     refines, held = extinction_wanted(extinction, stated, data.corrected)
     if stated.other_extinction and not (refines or held):
@@ -192,6 +193,9 @@ def fit_intensities(
         held,
     )
     n_parameters = max(n_parameters or stated.n_parameters or 0, intensity_model.n_parameters)
+    if (n := len(observed.f2)) <= n_parameters:
+        text = f"{n} reflections for {n_parameters} parameters: there is no goodness of fit"
+        notes.add(text, "warning", n)
     stol2 = read.crystal.stol2(observed.hkl)
 
     def fit(chosen: tuple[float, ...]) -> FittedIntensities:
@@ -266,6 +270,16 @@ def fit_intensities(
     )
     notes.extend(beside_stated(result))
     return replace(result, notes=notes.records())
+
+
+def _check_size(f_calc: np.ndarray) -> None:
+    """Reject F_calc whose powers would overflow."""
+    largest = float(np.abs(f_calc).max(initial=0.0))
+    if not largest <= LARGEST**0.5:
+        raise AtomsError(
+            f"F_calc has values of {largest:.1e}, expected at most {LARGEST**0.5:.0e}: "
+            "are B of the atoms negative, or occupancies too large?"
+        )
 
 
 def _structure_factors(

@@ -1,5 +1,6 @@
 """F^2 of a model with scale, extinction and twin fractions; derivatives; fit by least squares."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ from friedel.errors import ParameterError
 
 MAX_CYCLES = 100
 """Largest number of cycles; each is a fit of a few steps with fixed weights."""
+MAX_EVALUATIONS = 1000
+"""Largest number of evaluations of the residuals in all cycles; real data take less than 100. Data
+that determine nothing could take minutes."""
 DISTINCT = 1e-6
 """Relative rms difference of two domains' |F|^2 below which they are treated as equal."""
 CONVERGED = 1e-9
@@ -178,17 +182,22 @@ def fit_scales(
     f2_model, cycle, converged = parameters[0] * f2_model, 0, False
 
     def weights_at(f2_model: np.ndarray) -> np.ndarray:
-        return shelx_weights(
-            f2,
-            sigmas,
-            np.maximum(f2_model, 0.0),
-            model.correction(parameters),
-            *weights,
-            stol2=stol2,
-            wavelength=wavelength,
-        )
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = shelx_weights(
+                f2,
+                sigmas,
+                np.maximum(f2_model, 0.0),
+                model.correction(parameters),
+                *weights,
+                stol2=stol2,
+                wavelength=wavelength,
+            )
+        if not (np.isfinite(found).all() and found.any()):
+            raise ParameterError(f"weights {weights} give no finite weights of these reflections")
+        return found
 
-    while not converged and cycle < MAX_CYCLES:
+    evaluations = 0
+    while not converged and cycle < MAX_CYCLES and evaluations < MAX_EVALUATIONS:
         root = np.sqrt(weights_at(f2_model))
 
         def residuals(p: np.ndarray, root: np.ndarray = root) -> np.ndarray:
@@ -197,17 +206,8 @@ def fit_scales(
         def derivatives(p: np.ndarray, root: np.ndarray = root) -> np.ndarray:
             return root[:, None] * model.jacobian(p)
 
-        found = least_squares(
-            residuals,
-            parameters,
-            derivatives,
-            bounds=(lower, np.inf),
-            x_scale="jac",
-            xtol=1e-14,
-            ftol=1e-14,
-            gtol=1e-14,
-        )
-        parameters, cycle = found.x, cycle + 1
+        parameters, evaluated = _minimised(residuals, derivatives, parameters, lower)
+        cycle, evaluations = cycle + 1, evaluations + evaluated
         before, f2_model = f2_model, model.calculate(parameters)
         change = np.abs(f2_model - before).max() / np.abs(f2_model).max()
         converged = bool(change < CONVERGED)
@@ -217,6 +217,44 @@ def fit_scales(
     return FittedIntensities(
         parameters, _covariance(jacobian), f2_model, correction, w, cycle, converged
     )
+
+
+def _minimised(
+    residuals: Callable[[np.ndarray], np.ndarray],
+    derivatives: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    lower: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    """Parameters of least squares, near the start and not below the limits; evaluations needed.
+
+    Raises
+    ------
+    ParameterError
+        When numbers overflow.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            found = least_squares(
+                residuals,
+                start,
+                derivatives,
+                bounds=(lower, np.inf),
+                x_scale="jac",
+                xtol=1e-14,
+                ftol=1e-14,
+                gtol=1e-14,
+                max_nfev=MAX_EVALUATIONS // 5,
+            )
+            at = found.x
+            overflows = not (np.isfinite(at).all() and np.isfinite(residuals(at)).all())
+        except (ValueError, np.linalg.LinAlgError):  # residuals or derivatives that are not finite
+            overflows = True
+    if overflows:
+        raise ParameterError(
+            "the fit of the scales overflows: F^2, sigmas or B of the atoms are too far from "
+            "those of a crystal"
+        )
+    return at, found.nfev
 
 
 def _covariance(jacobian: np.ndarray) -> np.ndarray:

@@ -24,7 +24,8 @@ class MergingStatistics:
     n_measured, n_unique, n_absent
         Reflections used, those left after merging, and absent ones (left out before).
     r_int
-        sum |F^2 - <F^2>| / sum F^2 over reflections measured more than once; None without such.
+        sum |F^2 - <F^2>| / sum F^2 over reflections measured more than once; None without such,
+        or if their sum is not positive.
     r_sigma
         sum sigma(F^2) / sum F^2 of the merged reflections.
     """
@@ -71,12 +72,12 @@ def merge_equivalents(
     weights = np.maximum(f2 / sigmas, STRONG) / sigmas
     means = weighted_means(groups, f2, sigmas, weights)
     several = groups.counts > 1
-    measured = groups.total(f2)[several].sum()
+    measured = float(groups.total(f2)[several].sum())
     statistics = MergingStatistics(
         n_measured=len(f2),
         n_unique=len(groups.hkl),
         n_absent=int((~present).sum()),
-        r_int=float(means.deviations[several].sum() / measured) if several.any() else None,
+        r_int=float(means.deviations[several].sum()) / measured if measured > 0.0 else None,
         r_sigma=r_sigma(means.values, means.sigmas),
     )
     return Merged(groups.hkl, means.values, means.sigmas, statistics)

@@ -26,6 +26,9 @@ from friedel.smallmolecule.twinning import (
     twinned_by_list,
 )
 
+LARGEST = 1e50
+"""Largest F^2, and inverse of the least sigma: sums of squares of weighted F^2 must be finite."""
+
 
 def usable(
     crystal: Crystal,
@@ -42,6 +45,11 @@ def usable(
         used, about = without_omitted(crystal, used, said, wavelength, friedel_mates=friedel_mates)
         notes += about
     n_before = len(used)
+    used = select(used, np.isfinite(used.f2) & np.isfinite(used.sigmas))
+    if n := n_before - len(used):
+        text = f"{n} reflections whose F^2 or sigma is not finite are not used"
+        notes.append(Note(text, "left out", n))
+    n_before = len(used)
     used = select(used, used.sigmas > 0)
     if n := n_before - len(used):
         notes.append(Note(f"{n} reflections with sigma <= 0 are not used", "left out", n))
@@ -50,6 +58,16 @@ def usable(
         used = select(used, d >= checked_d_min(d_min) * (1.0 - 1e-9))
     if not len(used):
         raise ReflectionsError(f"no usable reflections among {len(data)} of {data.description}")
+    for name, values in (("F^2", used.f2), ("sigma(F^2)", used.sigmas)):
+        if (largest := float(np.abs(values).max())) > LARGEST:
+            raise ReflectionsError(
+                f"{name} has values of {largest:.1e}, expected at most {LARGEST:.0e}"
+            )
+        least = float(values.min() if name.startswith("sigma") else largest)
+        if 0.0 < least < 1.0 / LARGEST:
+            raise ReflectionsError(
+                f"{name} has values of {least:.1e}, expected more than {1.0 / LARGEST:.0e}"
+            )
     return used, tuple(notes)
 
 

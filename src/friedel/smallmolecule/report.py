@@ -1,11 +1,13 @@
 """The text of a fitted small structure."""
 
+import math
 from typing import Any
 
 from friedel.maps.difference_density import DifferenceDensity
 from friedel.maps.peak_table import Peaks
 from friedel.smallmolecule.parameter import Parameter
 from friedel.smallmolecule.statistics import IntensityStatistics
+from friedel.writers.number_text import fixed
 
 N_PEAKS, N_HOLES = 5, 2
 """Number of peaks and holes of the difference map that a summary lists."""
@@ -50,7 +52,7 @@ def _lines(fit: IntensityStatistics) -> list[tuple[str, str]]:
         (
             "GooF",
             beside(
-                f"{fit.goodness_of_fit:.3f}",
+                _number(fit.goodness_of_fit, 3),
                 stated.goodness_of_fit,
                 f"{fit.n_parameters} parameters in all, {fit.n_fitted} fitted here",
             ),
@@ -94,9 +96,9 @@ def _density_lines(
     """Extremes and rms of the difference density."""
     unit, stated = f"{UNITS[fit.source]} in F_o - F_c", fit.stated
     return [
-        ("peak", _beside(f"{difference.maximum:.3f}", stated.density_max, unit, stated.origin)),
-        ("hole", _beside(f"{difference.minimum:.3f}", stated.density_min, unit, stated.origin)),
-        ("rms", _beside(f"{difference.rms:.3f}", stated.density_rms, unit, stated.origin)),
+        ("peak", _beside(fixed(difference.maximum, 3), stated.density_max, unit, stated.origin)),
+        ("hole", _beside(fixed(difference.minimum, 3), stated.density_min, unit, stated.origin)),
+        ("rms", _beside(fixed(difference.rms, 3), stated.density_rms, unit, stated.origin)),
     ]
 
 
@@ -113,11 +115,11 @@ def _peak_line(peaks: Peaks, i: int) -> str:
     atom = ""
     if peaks.label is not None and peaks.distance is not None:
         atom = f"{peaks.label[i]:6s} {peaks.distance[i]:.2f}"
-    return f"  {peaks.height[i]:18.3f} {peaks.sigma[i]:7.1f} {position}  {atom}".rstrip()
+    return f"  {fixed(peaks.height[i], 3):>18s} {peaks.sigma[i]:7.1f} {position}  {atom}".rstrip()
 
 
-def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+def _number(value: float | None, digits: int = 4) -> str:
+    return "none" if value is None or math.isnan(value) else fixed(value, digits)
 
 
 def _beside(found: str, stated: Any, more: str, origin: str) -> str:

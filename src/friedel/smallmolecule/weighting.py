@@ -48,7 +48,7 @@ def fit_weights(
             f2, sigmas, fitted.f2_model, fitted.correction, stol2, n_parameters
         )
         fitted = fit(chosen)
-        if np.abs(np.subtract(chosen, before)).max() <= CONVERGED:
+        if not fitted.converged or np.abs(np.subtract(chosen, before)).max() <= CONVERGED:
             break
     return chosen, fitted
 
@@ -81,10 +81,11 @@ def suggested_weights(
         for part in np.array_split(np.argsort(values), n_ranges)
     ]
     squares = (f2 - f2_model) ** 2
+    positive = np.maximum(f2_model, 0.0)  # as in the fit
 
     def variation(scaled: np.ndarray) -> float:
         a, b = scaled * units
-        weighted = squares * shelx_weights(f2, sigmas, f2_model, correction, a, b)
+        weighted = squares * shelx_weights(f2, sigmas, positive, correction, a, b)
         goodness = [np.sqrt(weighted[part].mean() * n / freedom) for part in ranges]
         return float(((np.array(goodness) - 1.0) ** 2).sum())
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.errors import OutputError
 from friedel.gemmi_package import gemmi
 from friedel.model.crystal import Crystal
 from friedel.writers.files import write_atomically
 from friedel.writers.gemmi_objects import find_gemmi_spacegroup, to_gemmi_cell
 from friedel.writers.history import history
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest number in an MTZ file."""
 
 
 def write_mtz(
@@ -39,7 +43,8 @@ def write_mtz(
     Raises
     ------
     OutputError
-        When the file cannot be written, or exists and `overwrite` is false.
+        When the file cannot be written, or exists and `overwrite` is false, or for numbers beyond
+        single precision.
 
     Notes
     -----
@@ -68,6 +73,12 @@ def as_mtz(
     dataset.wavelength = wavelength
     for label, values in columns.items():
         mtz.add_column(label, mtz_type(label, values))
+    for label, values in columns.items():
+        largest = float(np.nanmax(np.abs(values), initial=0.0))
+        if largest > LARGEST:
+            raise OutputError(
+                f"{label} has values of {largest:.1e}: MTZ files hold numbers to {LARGEST:.1e}"
+            )
     mtz.set_data(np.column_stack([hkl, *columns.values()]).astype(np.float32))
     mtz.update_reso()
     return mtz
