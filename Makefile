@@ -52,9 +52,10 @@ docs: $(STAMP)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python -m pytest docs/test_pages.py
 
-# 20,000 damaged files; the seed of the first can be given, as in make fuzz FIRST=20000
+# 20,000 damaged files, perturbed fits, wrong arrays and options. The seed of the first can be given,
+# as in make fuzz FIRST=20000; FIRST=nightly takes a new one each day
 fuzz: $(STAMP)
-	$(BIN)/python tests/fuzz.py 20000 $(or $(FIRST),0)
+	$(BIN)/python tests/fuzz.py 20000 $(or $(FIRST),0) $(KINDS)
 
 # What is installed from the wheel and from the sdist must work by itself, in an environment of its own
 dist: $(STAMP)

@@ -1,20 +1,24 @@
-"""Damaged copies of real files are given to the readers and the calculations after them.
+"""Damaged files, perturbed data, wrong arrays and options, in random combinations.
 
-    python tests/fuzz.py [N_MUTATIONS] [FIRST_SEED]      # make fuzz: 20,000
+    python tests/fuzz.py [N_CASES] [FIRST_SEED] [KIND ...]      # make fuzz: 20,000 of all kinds
 
-Whatever a file contains, the outcome is a result or a FriedelError. The seed of a mutation that
-ends otherwise is printed, and its file is kept in fuzz-output/.
+Whatever is given, the outcome is a result or a FriedelError within ten seconds of processor time.
+The kind and seed of a case that ends otherwise are printed; a damaged file is kept in fuzz-output/.
+Without a first seed, or with "nightly", the seed is that of the day, and is printed.
 """
 
 import math
 import random
 import re
+import signal
 import struct
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import friedel
@@ -135,8 +139,70 @@ def mutation_outcome(seed: int, files: dict[Path, bytes], folder: Path) -> str:
     return "result"
 
 
-def main(n: int = 20_000, first: int = 0) -> int:
-    """Run mutations; the number of those that ended as they must not."""
+SHARES = {"files": 0.5, "others": 0.15, "arrays": 0.11, "options": 0.1, "fits": 0.1, "small": 0.04}
+"""Share of each kind among all cases."""
+
+LONGEST = 10.0
+"""Longest processor time (s) of one case."""
+
+HANGS = 120
+"""Time (s) after which a case is interrupted."""
+
+SEEDS_OF_A_DAY = 1_000_000
+
+
+def kinds(folder: Path) -> dict[str, Callable[[int, Path], str]]:
+    """A function of seed and folder of models for each kind of case."""
+    import fuzz_fits
+    import fuzz_input
+
+    files = contents_of(originals(folder))
+
+    def of_files(seed: int, _: Path) -> str:
+        with tempfile.TemporaryDirectory() as name:
+            return mutation_outcome(seed, files, Path(name))
+
+    return {"files": of_files, **fuzz_fits.KINDS, **fuzz_input.KINDS}
+
+
+def outcome(
+    case: Callable[[int, Path], str], seed: int, folder: Path, longest: float = math.inf
+) -> str:
+    """The name of a case's result or error; any other exception leaves the function.
+
+    `longest` is the processor time (s) it may take; the first cases of a process compile kernels.
+    """
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"no end after {HANGS} s")
+
+    before = time.process_time()
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(HANGS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", friedel.FriedelWarning)
+            found = case(seed, folder)
+    except FriedelError as error:
+        found = type(error).__name__
+    finally:
+        signal.alarm(0)
+    took = time.process_time() - before
+    assert took < longest, f"took {took:.1f} s"
+    return found
+
+
+def keep(seed: int, folder: Path) -> Path:
+    """Write the damaged file of a seed to fuzz-output/."""
+    origin, content = mutation(seed, contents_of(originals(folder)))
+    kept = REPOSITORY / "fuzz-output" / f"{seed}-{origin.name}"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(content)
+    return kept
+
+
+def main(n: int = 20_000, first: str = "nightly", *only: str) -> int:
+    """Run cases; the number of those that ended as they must not."""
     from tqdm import tqdm
 
     from conftest import _shared_folder
@@ -144,23 +210,27 @@ def main(n: int = 20_000, first: int = 0) -> int:
     shared = _shared_folder()
     if shared is None:
         sys.exit("no files: set FRIEDEL_TEST_DATA to a folder with models/")
-    files = contents_of(originals(shared / "models"))
-    counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as name:
-        for seed in tqdm(range(first, first + n), disable=not sys.stderr.isatty()):
+    folder = shared / "models"
+    cases = kinds(folder)
+    start = int(time.time() // 86400) * SEEDS_OF_A_DAY if first == "nightly" else int(first)
+    print(f"seed {start}: repeat with tests/fuzz.py {n} {start} {' '.join(only)}", flush=True)
+    wrong = 0
+    for kind in only or SHARES:
+        number = n if only else round(n * SHARES[kind])
+        counts: Counter[str] = Counter()
+        for seed in tqdm(range(start, start + number), kind, disable=not sys.stderr.isatty()):
             try:
-                counts[mutation_outcome(seed, files, Path(name))] += 1
+                counts[outcome(cases[kind], seed, folder, LONGEST)] += 1
             except Exception:
                 counts["WRONG"] += 1
-                origin, content = mutation(seed, files)
-                kept = REPOSITORY / "fuzz-output" / f"{seed}-{origin.name}"
-                kept.parent.mkdir(exist_ok=True)
-                kept.write_bytes(content)
-                print(f"seed {seed}, kept as {kept}\n{traceback.format_exc()}", flush=True)
-    print(f"{n} mutations of {len(files)} files from seed {first}: ", end="")
-    print(", ".join(f"{count} {kind}" for kind, count in counts.most_common()))
-    return counts["WRONG"]
+                where = f", kept as {keep(seed, folder)}" if kind == "files" else ""
+                print(f"{kind}, seed {seed}{where}\n{traceback.format_exc()}", flush=True)
+        found = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        print(f"{number} {kind} from seed {start}: {found}", flush=True)
+        wrong += counts["WRONG"]
+    return wrong
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main(*map(int, sys.argv[1:]))))
+    n_cases, *rest = sys.argv[1:] or ["20000"]
+    sys.exit(bool(main(int(n_cases), *rest)))

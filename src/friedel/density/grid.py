@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 UNIT_CELL = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
 
+LARGEST_FAST = 2**22
+"""Grid size beyond which fast ones are far apart and none is searched: such grids are refused."""
+
 
 def fast_size(at_least: float, multiple_of: int = 1) -> int:
     """The smallest even size >= `at_least` that is `multiple_of` times a 2, 3, 5-smooth number."""
@@ -26,6 +29,8 @@ def fast_size(at_least: float, multiple_of: int = 1) -> int:
 def _fast_size(size: int, multiple_of: int) -> int:
     # scipy.fft.next_fast_len finds the same sizes, but its import takes longer than a small model
     size = -(-size // multiple_of) * multiple_of
+    if size > LARGEST_FAST:
+        return size + size % 2 * multiple_of
     while True:
         rest = size // multiple_of
         for prime in (2, 3, 5):

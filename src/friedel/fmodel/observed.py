@@ -17,6 +17,7 @@ from friedel.model.crystal import Crystal, checked_d_min
 from friedel.notes import Note
 from friedel.reflections.bijvoet import ObservedData, number_of_pairs
 from friedel.reflections.reflections import Reflections
+from friedel.scaling.data import MOST
 
 SMALL_FREE_SET = 200
 """Number of free reflections below which a note says that R_free is rough."""
@@ -248,7 +249,13 @@ def intensities_of(data: Reflections) -> tuple[Reflections, tuple[Note, ...]]:
     else:
         text = "the fit is to squares of amplitudes: the data have no intensities"
         notes.append(Note(text, "guess", give="give intensities"))
-        sigmas = None if data.sigmas is None else 2.0 * data.values * data.sigmas
+        largest = float(np.nanmax(np.abs(data.values), initial=0.0))
+        if MOST < largest < np.inf:
+            raise ReflectionsError(
+                f"{data.label} has values of {largest:.1e}, expected at most {MOST:.0e}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # sigmas may be of any size
+            sigmas = None if data.sigmas is None else 2.0 * data.values * data.sigmas
         found = dataclasses.replace(data, values=data.values**2, sigmas=sigmas)
     if found.sigmas is None:
         text = "the intensities have no sigmas: all have the same weight in the fit"

@@ -107,7 +107,7 @@ class Crystal:
         """A crystal from a cell and symmetry triplets; generators are completed to the group."""
         operations = complete_group(parse_triplet(text) for text in triplets)
         rotations, translations = zip(*operations, strict=True)
-        return cls(tuple(cell), np.array(rotations), np.array(translations), name=name)  # type: ignore[arg-type]
+        return cls(cell, np.array(rotations), np.array(translations), name=name)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         lengths = " ".join(f"{x:g}" for x in self.cell)

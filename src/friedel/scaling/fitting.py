@@ -238,7 +238,7 @@ def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float)
         tolerance,
     )
     data, of_b = problem.data, problem.is_of("b_overall")
-    if not np.isfinite(at.residuals).all():
+    if not (np.isfinite(at.residuals).all() and problem.parameters(x).k_overall > 0.0):
         size = np.abs(data.f_calc)
         raise ReflectionsError(
             f"F_calc ranges from {size.min():.1e} to {size.max():.1e}, which no scale can fit: are "

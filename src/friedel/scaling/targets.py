@@ -36,6 +36,9 @@ MIN_SCALE = 1e-12
 """Least scale, as a fraction of the largest residual: residuals of an exact fit can be divided
 by it."""
 
+LEAST_SCALE = 1e-100
+"""Least scale where all residuals are 0: weights, its inverse square, must be finite."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -213,4 +216,4 @@ TARGETS: dict[str, Target] = {
 
 
 def _positive(scale: float, residuals: np.ndarray) -> float:
-    return max(scale, MIN_SCALE * float(np.abs(residuals).max(initial=0.0)), 1e-300)
+    return max(scale, MIN_SCALE * float(np.abs(residuals).max(initial=0.0)), LEAST_SCALE)

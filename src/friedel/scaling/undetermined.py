@@ -84,6 +84,8 @@ def _undetermined_tensors(
     normal: np.ndarray, of_b: np.ndarray, prior: np.ndarray, basis: np.ndarray
 ) -> np.ndarray:
     """(r, 6) orthonormal tensors about which the data tell less than the prior."""
+    if not np.isfinite(normal).all():
+        return basis  # overflow: nothing is known
     root = np.sqrt(np.diag(normal))
     others = ~of_b & (root > 0)
     width = 1.0 / np.sqrt(prior[of_b])
@@ -91,6 +93,8 @@ def _undetermined_tensors(
     # what the data tell about B beside the other parameters, in units of the prior
     mixed = normal[np.ix_(of_b, others)] * np.outer(width, 1.0 / root[others])
     rest = normal[np.ix_(others, others)] / np.outer(root[others], root[others])
+    if not (np.isfinite(mixed).all() and np.isfinite(rest).all() and np.isfinite(own).all()):
+        return basis
     left = own - mixed @ np.linalg.pinv(rest, rcond=ROUNDING, hermitian=True) @ mixed.T
     values, vectors = np.linalg.eigh(left)
     lacking = vectors[:, values < max(1.0, ROUNDING * float(np.trace(own)))]

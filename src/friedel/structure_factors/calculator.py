@@ -457,8 +457,17 @@ class Evaluation:
     grid_sum: GridSum | None
 
     def forward(self) -> np.ndarray:
-        """(n,) complex128 structure factors."""
-        return self.calculator._forward(self.atoms, self.grid_sum)
+        """(n,) complex128 structure factors.
+
+        Raises
+        ------
+        AtomsError
+            When they overflow, as those of atoms with very negative B do.
+        """
+        f = self.calculator._forward(self.atoms, self.grid_sum)
+        if not np.isfinite(f).all():
+            raise AtomsError("F overflows: are B or U of the atoms very negative?")
+        return f
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> Gradients:
         """Derivatives by the atoms' parameters; see :meth:`Calculator.adjoint`."""

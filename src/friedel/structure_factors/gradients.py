@@ -70,17 +70,29 @@ class Gradients:
         return dataclasses.replace(self, **fields)
 
 
+LARGEST_WEIGHT = 1e30
+"""Largest dT/dF: sums in single precision must be finite."""
+
+
 def checked_weights(w: np.ndarray, n: int) -> np.ndarray:
     """dT/dF as (n,) complex128.
 
     Raises
     ------
     ReflectionsError
-        When there is not one finite number for each of n reflections.
+        When there is not one number of at most 1e30 for each of n reflections.
     """
-    w = np.asarray(w, np.complex128)
+    try:
+        w = np.asarray(w, np.complex128)
+    except (TypeError, ValueError):
+        raise ReflectionsError(f"dT/dF is {w!r:.60}, expected numbers") from None
     if w.shape != (n,):
         raise ReflectionsError(f"dT/dF has shape {w.shape}, expected ({n},): one per reflection")
     if not np.isfinite(w).all():
         raise ReflectionsError("dT/dF has values that are not finite")
+    if (largest := float(np.abs(w.view(np.float64)).max(initial=0.0))) > LARGEST_WEIGHT:
+        raise ReflectionsError(
+            f"dT/dF has values of {largest:.1e}, expected at most {LARGEST_WEIGHT:.0e}: "
+            "divide the target by a constant"
+        )
     return w
