@@ -146,6 +146,46 @@ def test_site_symmetry_of_many_atoms_takes_little_memory():
     assert peak < 100e6  # 2 GB were needed for all distances at once
 
 
+PREDICTED = """
+import numpy as np
+import friedel
+
+def memory(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+def calculator(n, d_min):
+    edge, rng = (20.0 * n) ** (1 / 3), np.random.default_rng(0)
+    crystal = friedel.Crystal((edge, 1.1 * edge, 0.9 * edge, 90, 90, 90))
+    kinds = rng.choice(["C", "N", "O"], n)
+    atoms = friedel.Atoms.from_labels(kinds, rng.random((n, 3)), 1.0, rng.uniform(10, 40, n))
+    hkl = crystal.unique_reflections(d_min)
+    before = memory("VmRSS")  # not the peak so far, of which a part is free again
+    rtol = {rtol}
+    return friedel.Calculator.from_model(
+        (crystal, atoms), hkl=hkl, method="fft", threads={threads}, rtol=rtol
+    ), before
+
+calculator(2000, 3.0)[0].forward()
+friedel.release_memory()
+planned, before = calculator(100_000, {d_min})
+planned.forward()
+print(planned._on_grid.bytes, memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems state it elsewhere")
+@pytest.mark.parametrize(
+    ("d_min", "threads", "rtol"), [(2.0, 1, 1e-4), (1.5, 2, 1e-4), (2.0, 2, 1e-6)]
+)
+def test_predicted_memory_is_that_measured(d_min, threads, rtol):
+    """The peak of F of 100,000 atoms, beyond that of the imports and the model."""
+    code = PREDICTED.format(d_min=d_min, threads=threads, rtol=rtol)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    predicted, measured = map(float, done.stdout.split())
+    assert predicted == pytest.approx(measured, rel=0.2)
+
+
 def test_site_symmetry_in_stretches_is_the_same(monkeypatch):
     crystal = Crystal.from_triplets((9, 9, 9, 90, 90, 90), ["y,z,x", "-x,-y,z", "-x,-y,-z"])
     frac = np.random.default_rng(0).integers(0, 8, (100, 3)) / 8.0

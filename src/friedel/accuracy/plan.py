@@ -48,9 +48,9 @@ class Plan:
 
     @property
     def bytes(self) -> float:
-        """Memory (bytes) for the padded grid and its transform."""
+        """Memory (bytes) for the padded grid and the part of its transform that is kept."""
         nu, nv, nw = self.shape
-        return float(nu * nv * (2 * nw + BOX + 2)) * self.dtype.itemsize
+        return float(nu * nv * (nw + BOX + nw / self.rate**2)) * self.dtype.itemsize
 
     def __str__(self) -> str:
         nu, nv, nw = self.shape

@@ -23,11 +23,15 @@ class Batch:
     shape
         Shape of the batch.
     members
-        The evaluations, in the order of their flat index.
+        The evaluations, in the order of their flat index; none for an empty batch.
+    n_hkl, n_atoms
+        Numbers of reflections and of atoms.
     """
 
     shape: tuple[int, ...]
     members: list[Evaluation]
+    n_hkl: int
+    n_atoms: int
 
     @classmethod
     def from_parameters(
@@ -55,20 +59,22 @@ class Batch:
             calculator.at(calculator.atoms.replace(**{name: x[i] for name, x in wide.items()}))
             for i in np.ndindex(shape)
         ]
-        return cls(shape, members)
+        return cls(shape, members, len(calculator.hkl), len(calculator.atoms))
 
     def forward(self, threads: int = 1) -> np.ndarray:
         """(..., n_hkl) complex128 F."""
-        found = np.array(list(in_order(Evaluation.forward, self.members, threads)))
-        return found.reshape(*self.shape, -1)
+        found = np.array(list(in_order(Evaluation.forward, self.members, threads)), np.complex128)
+        return found.reshape(*self.shape, self.n_hkl)
 
     def adjoint(self, w: np.ndarray, threads: int = 1) -> dict[str, np.ndarray]:
         """Derivatives (..., n_atoms, trailing shape) by all parameters, from w (..., n_hkl)."""
-        flat = np.asarray(w).reshape(len(self.members), -1)
+        flat = np.asarray(w).reshape(len(self.members), self.n_hkl)
         pairs = list(zip(self.members, flat, strict=True))
         every = list(in_order(lambda pair: pair[0].adjoint(pair[1]), pairs, threads))
         found = {name: np.array([getattr(g, name) for g in every]) for name in TRAILING}
-        return {name: x.reshape(*self.shape, *x.shape[1:]) for name, x in found.items()}
+        return {
+            name: x.reshape(*self.shape, self.n_atoms, *TRAILING[name]) for name, x in found.items()
+        }
 
 
 def common_batch_shape(n_atoms: int, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -249,8 +249,8 @@ def intensities_of(data: Reflections) -> tuple[Reflections, tuple[Note, ...]]:
     else:
         text = "the fit is to squares of amplitudes: the data have no intensities"
         notes.append(Note(text, "guess", give="give intensities"))
-        largest = float(np.nanmax(np.abs(data.values), initial=0.0))
-        if MOST < largest < np.inf:
+        finite = data.values[np.isfinite(data.values)]
+        if (largest := float(np.abs(finite).max(initial=0.0))) > MOST:
             raise ReflectionsError(
                 f"{data.label} has values of {largest:.1e}, expected at most {MOST:.0e}"
             )

@@ -51,6 +51,8 @@ def read_map(path: str | PathLike[str]) -> Grid:
     values = np.array(ccp4.grid.array, np.float32)
     if np.isnan(values).any():
         raise FileFormatError(f"{shown(path)} does not cover an asymmetric unit of the cell")
+    if np.isinf(values).any():
+        raise FileFormatError(f"{shown(path)} has values that are infinite")
     return Grid(values, crystal_from_gemmi(ccp4.grid.unit_cell, ccp4.grid.spacegroup))
 
 

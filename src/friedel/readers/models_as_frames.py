@@ -9,6 +9,7 @@ from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.macromolecules import ReadStructure, stated_cell
 from friedel.readers.model_files import read_model
+from friedel.readers.reading import reading
 from friedel.readers.scale_records import frame_of_scale
 from friedel.readers.stated_model import Cell
 from friedel.readers.symmetry import crystal_of_stated
@@ -39,8 +40,9 @@ def models_as_frames(path: Path) -> ArrayTrajectory:
         raise MissingCellError(f"{path.name} states no unit cell, which is the box of the frames")
     crystal, about_symmetry = crystal_of_stated(cell, read.symmetry)
     frame, about_frame = frame_of_scale(crystal, read.scale)
-    atoms = [list(model.all()) for model in structure]
-    names = [[_identity(cra) for cra in model] for model in atoms]
+    with reading(path, "models in PDB or mmCIF"):  # names may be no text
+        atoms = [list(model.all()) for model in structure]
+        names = [[_identity(cra) for cra in model] for model in atoms]
     for number, others in enumerate(names, 1):
         if others != names[0]:
             raise AtomsError(

@@ -38,7 +38,7 @@ def difference_coefficients(
     f_calc, f_real
         (n,) complex F_c with and without f''.
     """
-    known = np.isfinite(f2)
+    known = np.isfinite(f2) & (sigmas > 0.0)  # 0 where F_c is
     hkl, f_calc, f_real = hkl[known], f_calc[known], f_real[known]
     corrected = f2[known] - np.abs(f_calc) ** 2 + np.abs(f_real) ** 2
     merged = merge_equivalents(crystal, hkl, corrected, sigmas[known], friedel_mates=True)

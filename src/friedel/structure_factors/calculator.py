@@ -426,7 +426,7 @@ class Calculator:
         if asked == "auto" and direct_seconds <= fft_seconds:
             self._check_direct(direct_seconds)
             return "direct", None
-        check_memory_for(on_grid.plan, force=self.options.force)
+        check_memory_for(on_grid, force=self.options.force)
         return "fft", on_grid
 
     def _check_direct(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from friedel.accuracy.model import SAFETY, AccuracyModel
-from friedel.accuracy.plan import FREE, Fixed, Plan
+from friedel.accuracy.plan import FREE, Fixed
 from friedel.accuracy.search import cheapest, is_kept
 from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.fourier import SymmetrySum
@@ -17,6 +17,11 @@ from friedel.runtime.memory import check_memory
 
 _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
 """The transform, and atoms on the grid with real and with imaginary form factors."""
+
+
+BYTES_PER_TERM, BYTES_PER_REFLECTION, BYTES_PER_ATOM = 5, 32, 150
+"""Memory (bytes) for each term of the symmetry sum, for each reflection and its F, and for the
+parameters and the place of each atom."""
 
 
 class GridSum:
@@ -112,6 +117,16 @@ class GridSum:
     def _tolerance(self) -> float:
         """Error up to which a plan is kept: fixed choices may not meet rtol at all."""
         return max(self._rtol, SAFETY * self._error_of_sampling)
+
+    @property
+    def bytes(self) -> float:
+        """Predicted peak memory (bytes) of F, beside that of the model and the reflections.
+
+        Measured peaks differ by less than 20 % for 10^5 and more atoms.
+        """
+        terms = len(self._crystal.primitive_operations[0])
+        of_reflections = len(self._hkl) * (BYTES_PER_REFLECTION + terms * BYTES_PER_TERM)
+        return self.plan.bytes + of_reflections + BYTES_PER_ATOM * len(self.atoms)
 
     def at(self, atoms: Atoms, threads: int = 1) -> "GridSum":
         """The sum for these atoms at any positions; they must have the same form factors.
@@ -216,7 +231,7 @@ class GridSum:
         model = self._accuracy_model(atoms)
         if not is_kept(model, self.plan, self._tolerance):
             self._plan_anew(model)
-            check_memory_for(self.plan, force=self._force)
+            check_memory_for(self, force=self._force)
 
     def _plan_anew(self, model: AccuracyModel) -> None:
         plan = cheapest(model, self._rtol, self._fixed, force=self._force)
@@ -234,8 +249,8 @@ class GridSum:
         return AccuracyModel(self._crystal, atoms, a, b, d_min, self._hkl, self._factor, divisors)
 
 
-def check_memory_for(plan: Plan, *, force: bool = False) -> None:
-    """Check that there is enough memory for a plan, and that it is not absurdly slow.
+def check_memory_for(on_grid: GridSum, *, force: bool = False) -> None:
+    """Check that there is enough memory for a planned sum, and that it is not absurdly slow.
 
     Raises
     ------
@@ -244,6 +259,6 @@ def check_memory_for(plan: Plan, *, force: bool = False) -> None:
     TimeLimitError
         When it is predicted to take longer than an hour with one thread.
     """
-    what = "a grid of {} x {} x {}".format(*plan.shape)
-    check_memory(plan.bytes, what, force=force)
-    check_time(plan.seconds, what, force=force)
+    what = "a grid of {} x {} x {}".format(*on_grid.plan.shape)
+    check_memory(on_grid.bytes, what, force=force)
+    check_time(on_grid.plan.seconds, what, force=force)
