@@ -33,6 +33,9 @@ ROUNDING_OF_ATOMS = {np.dtype(np.float32): 4e-7, np.dtype(np.float64): 1e-15}
 FINE = 24
 """Number of points of each of two tables at low s, within the first step of the coarser one."""
 
+LEAST_DENSITY = 1e-300
+"""Least mean square density, where F underflows at all reflections."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rounding:
@@ -97,7 +100,7 @@ class Rounding:
         """
         u = UNIT_ROUNDOFF[dtype]
         blurred = np.exp(np.minimum(self.log_power - 0.5 * blur * self.s2, MAX_EXPONENT))
-        density = float(self.volumes @ blurred)
+        density = max(float(self.volumes @ blurred), LEAST_DENSITY)
         # Edges of cubes with the volume of an atom: of its density, and within its radius
         edge = (self.f2 / density) ** (1.0 / 3.0)
         span = max(-math.log(level * edge**3), 1.0)

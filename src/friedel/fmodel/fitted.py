@@ -6,6 +6,9 @@ from html import escape
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from friedel.errors import ReflectionsError
 from friedel.fmodel import report
 from friedel.fmodel.columns import mtz_columns
 from friedel.fmodel.fit import fit_fmodel
@@ -281,9 +284,15 @@ class FittedModel(ScaledModel):
         write_sf_cif(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # that the result is finite is checked
 def fitted_model(
     setup: Setup, start: ScaleParameters | None = None, fixed: Collection[str] = ()
 ) -> FittedModel:
     """The result of a fit; arguments and errors are those of :meth:`friedel.FModel.fit`."""
     outcome = fit_fmodel(setup.components, setup.observed, setup.settings, start, fixed)
-    return FittedModel(replace(setup, components=outcome.unscaled), outcome)
+    fitted = FittedModel(replace(setup, components=outcome.unscaled), outcome)
+    if not np.isfinite(fitted.amplitudes).all():
+        raise ReflectionsError(
+            "F_model overflows at some reflections: the data do not determine its scales"
+        )
+    return fitted

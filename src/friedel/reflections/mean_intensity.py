@@ -18,6 +18,9 @@ shell are zero, the likeliest mean is zero, and few, short steps keep its logari
 LOWEST_LOG = -700.0
 """Lowest logarithm of a mean, relative to that of all: that of the smallest numbers."""
 
+LARGEST_LOG = 300.0
+"""Largest logarithm of a mean that the search tries: its exponential must be finite."""
+
 
 def mean_intensity(crystal: Crystal, hkl: np.ndarray, amplitudes: np.ndarray) -> np.ndarray:
     """(n,) smooth mean of F^2 / epsilon at the resolution of each reflection."""
@@ -141,7 +144,7 @@ def log_mean_fit(
     weights = np.ones(n) if weights is None else weights
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        log_mean = terms @ coefficients
+        log_mean = np.clip(terms @ coefficients, -LARGEST_LOG, LARGEST_LOG)
         if noise is None:
             ratio = relative * np.exp(-log_mean)
             value, slope = log_mean + ratio, 1.0 - ratio
@@ -152,7 +155,7 @@ def log_mean_fit(
         return float((weights * value).mean()), (weights * slope) @ terms / n
 
     def curvature(coefficients: np.ndarray) -> np.ndarray:
-        log_mean = terms @ coefficients
+        log_mean = np.clip(terms @ coefficients, -LARGEST_LOG, LARGEST_LOG)
         if noise is None:
             second = relative * np.exp(-log_mean)
         else:

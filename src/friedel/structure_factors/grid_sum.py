@@ -122,7 +122,7 @@ class GridSum:
     def bytes(self) -> float:
         """Predicted peak memory (bytes) of F, beside that of the model and the reflections.
 
-        Measured peaks differ by less than 20 % for 10^5 and more atoms.
+        Measured peaks differ by less than 20 % for 10^5 atoms.
         """
         terms = len(self._crystal.primitive_operations[0])
         of_reflections = len(self._hkl) * (BYTES_PER_REFLECTION + terms * BYTES_PER_TERM)
