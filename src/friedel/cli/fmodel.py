@@ -216,6 +216,10 @@ class ForEitherKind(click.Command):
 @click.option(
     "--anisotropic-mean", is_flag=True, help="F from intensities by a mean that has directions."
 )
+@click.option(
+    "--no-fill", is_flag=True, help="Leave missing reflections out of maps, instead of DFc."
+)
+@click.option("--no-free-in-maps", is_flag=True, help="Leave the free set out of maps.")
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @map_options
 @STRICT
@@ -235,6 +239,8 @@ def command(model: str, data: str, **options: Any) -> None:
     of_maps = take_options(options, files)
     start, fixed = _start_and_fixed(options)
     options["use_free"] = not options.pop("fit_all")
+    options["fill_missing"] = not options.pop("no_fill")
+    options["free_in_maps"] = not options.pop("no_free_in_maps")
     options["reject_outliers"] = not options.pop("keep_outliers")
     options |= own_scattering(options)
     known = {name: value for name, value in options.items() if value is not None}

@@ -6,7 +6,10 @@ import numpy as np
 
 from friedel.fmodel.anomalous import anomalous_columns
 from friedel.fmodel.scaled import ScaledModel
+from friedel.fmodel.sigma_a import doubled
+from friedel.notes import Note
 from friedel.reflections.bijvoet import one_of_each
+from friedel.reflections.reflections import Reflections
 
 
 def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -16,9 +19,14 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     if model.masked is not None and model.f_mask is not None:
         columns |= {"FMASK": model.f_mask.amplitudes, "PHIMASK": model.f_mask.phases}
     columns |= model.f_model.columns() | {"FOM": model.phase_statistics.fom}
-    for reflections in model.map_coefficients():
+    fwt, difference = model.map_coefficients()
+    n, n_all = len(observed), len(fwt)
+    columns = _with_missing(model, columns, n_all - n)
+    delfwt = doubled(difference.values, model.crystal.is_centric(difference.hkl))
+    for reflections in (fwt, dataclasses.replace(difference, values=delfwt, label="DELFWT")):
         columns |= reflections.columns()
-    hkl = observed.hkl
+    columns["FILLED"] = _filled(model, fwt, difference).astype(np.int32)
+    hkl = fwt.hkl
     chosen, partner = one_of_each(hkl)
     if (partner >= 0).any():
         # unpaired mates are written as their partners, which have the opposite phase
@@ -31,3 +39,44 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     if mates is None:
         return hkl, columns
     return hkl, columns | anomalous_columns(mates, model.anomalous_map_coefficients(), hkl)
+
+
+def _with_missing(
+    model: ScaledModel, columns: dict[str, np.ndarray], n: int
+) -> dict[str, np.ndarray]:
+    """The columns with `n` more rows, of reflections that are not in the data."""
+    if not n:
+        return columns
+    others = model.not_measured
+    known = {"FC": others.f_calc, "FMODEL": others.f_model}
+    if others.f_mask is not None:
+        known["FMASK"] = others.f_mask
+    calculated: dict[str, np.ndarray] = {}
+    for label, values in known.items():
+        found = Reflections(model.crystal, others.hkl, values, label=label)
+        phase = "PHIMASK" if label == "FMASK" else list(found.columns())[1]
+        calculated |= {label: found.amplitudes, phase: found.phases}
+    nothing = np.full(n, np.nan)
+    return {
+        label: np.concatenate([values, calculated.get(label, nothing)])
+        for label, values in columns.items()
+    }
+
+
+def _filled(model: ScaledModel, fwt: Reflections, difference: Reflections) -> np.ndarray:
+    """(n,) bool: reflections whose coefficient of the 2mFo-DFc map is DFc."""
+    return np.isfinite(fwt.values) & np.isnan(difference.values)
+
+
+def map_notes(model: ScaledModel) -> tuple[Note, ...]:
+    """What the columns of map coefficients hold, for the history of a file."""
+    fwt, difference = model.map_coefficients()
+    texts = [
+        "FWT is 2mFo-DFc, mFo of centric reflections; DELFWT is 2(mFo-DFc), mFo-DFc of centric ones"
+    ]
+    n = int(_filled(model, fwt, difference).sum())
+    if n:
+        texts.append(f"FWT is DFc for {n} reflections without Fo in maps, where FILLED is 1")
+    if not model.free_in_maps:
+        texts.append("maps do not contain Fo of the free set")
+    return tuple(Note(text, "file") for text in texts)

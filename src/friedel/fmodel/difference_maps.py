@@ -49,7 +49,8 @@ def residues_of(model: ScaledModel, radius: float | None = None) -> ResidueAgree
         raise ParameterError(
             "the residues are unknown: give the file of a macromolecule or its gemmi.Structure"
         )
-    fwt, _ = model.map_coefficients()
+    # D F_model in place of missing F_obs would agree with F_model too well
+    fwt, _ = model.map_coefficients(fill_missing=False)
     present = np.isfinite(fwt.values)
     d_min = float(fwt.d_spacing[present].min())
     observed = map_from_coefficients(fwt)

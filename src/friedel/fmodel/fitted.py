@@ -10,7 +10,7 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.fmodel import report
-from friedel.fmodel.columns import mtz_columns
+from friedel.fmodel.columns import map_notes, mtz_columns
 from friedel.fmodel.fit import fit_fmodel
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.setup import Setup
@@ -248,11 +248,14 @@ class FittedModel(ScaledModel):
 
         FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
         FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; see :meth:`map_coefficients`. The cell is the model's. These
-        columns have one row per Friedel pair. For data with such pairs F(+), SIGF(+), F(-), SIGF(-)
-        have both mates, DANO and SIGDANO their difference, and ANOM/PHANOM the coefficients of the
+        the scale of FP; FILLED, 1 where FWT is D F_model because F_obs is missing. FWT is that of
+        :meth:`map_coefficients`; DELFWT is twice the difference there for acentric reflections, as
+        REFMAC writes, so that FWT - DELFWT is D F_model. The cell is the model's. These columns
+        have one row per Friedel pair. For data with such pairs F(+), SIGF(+), F(-), SIGF(-) have
+        both mates, DANO and SIGDANO their difference, and ANOM/PHANOM the coefficients of the
         anomalous difference map, see :meth:`anomalous_map_coefficients`. The data set has the
-        wavelength; HISTORY holds the version, the notes and the command line `command`, if given.
+        wavelength; HISTORY holds the version, what the columns of maps are, the notes and the
+        command line `command`, if given.
 
         Raises
         ------
@@ -261,7 +264,7 @@ class FittedModel(ScaledModel):
         """
         from friedel.writers.mtz import write_mtz
 
-        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told: dict[str, Any] = {"notes": (*map_notes(self), *self.notes), "command": command}
         told["wavelength"] = self.wavelength
         write_mtz(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
 
@@ -279,7 +282,7 @@ class FittedModel(ScaledModel):
         """
         from friedel.writers.text import write_sf_cif
 
-        told: dict[str, Any] = {"notes": self.notes, "command": command}
+        told: dict[str, Any] = {"notes": (*map_notes(self), *self.notes), "command": command}
         told["wavelength"] = self.wavelength
         write_sf_cif(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
 

@@ -116,6 +116,11 @@ class FModel(ModelAndData):
     hydrogens
         Whether to add the hydrogens of C-H and N-H groups that the model lacks, at the distance
         that `source` measures; see :func:`friedel.as_model`.
+    fill_missing
+        Whether reflections that were not measured are D F_model in the 2mFo-DFc map.
+    free_in_maps
+        Whether F_obs of the free set contributes to maps; otherwise free reflections count as not
+        measured.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     strict
@@ -179,6 +184,8 @@ class FModel(ModelAndData):
         anisotropic_mean: bool = False,
         reject_outliers: bool = True,
         hydrogens: bool = False,
+        fill_missing: bool = True,
+        free_in_maps: bool = True,
         progress: Callable[[Sequence[Any]], Any] = iter,
         strict: bool = False,
         **options: Any,
@@ -258,6 +265,8 @@ class FModel(ModelAndData):
             notes.records(),
             used_wavelength or observed.f_obs.wavelength,
             AtomSource() if hydrogens else AtomSource.of(model),
+            fill_missing,
+            free_in_maps,
         )
         self._fitted: FittedModel | None = None
 
@@ -447,9 +456,9 @@ class FModel(ModelAndData):
         """Leave atoms out, fit again; see :meth:`FittedModel.omit`."""
         return self.fitted.omit(selection, **options)
 
-    def map_coefficients(self) -> tuple[Reflections, Reflections]:
+    def map_coefficients(self, **options: bool) -> tuple[Reflections, Reflections]:
         """Coefficients of two maps; see :meth:`FittedModel.map_coefficients`."""
-        return self.fitted.map_coefficients()
+        return self.fitted.map_coefficients(**options)
 
     def anomalous_map_coefficients(self) -> Reflections:
         """Coefficients of a map; see :meth:`FittedModel.anomalous_map_coefficients`."""

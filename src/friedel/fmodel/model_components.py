@@ -106,6 +106,26 @@ class UnscaledModel:
             i_obs=None if i_obs is None else i_obs[part],
         )
 
+    def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """F_calc, F_mask and F_layer of other reflections (m, 3); None without solvent or layer."""
+        f_calc = self._calculator_at(hkl).forward()
+        if self.babinet:
+            return f_calc, -f_calc, None
+        return f_calc, *((None, None) if self.masked is None else self.masked.at(hkl))
+
+    def reaches(self, hkl: np.ndarray) -> np.ndarray:
+        """(m,) bool: whether F of other reflections (m, 3) can be calculated.
+
+        Form factors given for each reflection are those of the data alone, and a grid of a given
+        mask may be too coarse.
+        """
+        if self._options.is_by_atom:
+            return np.zeros(len(hkl), bool)
+        fixed = self.masked is not None and not self.masked.can_be_finer
+        if self.masked is None or not fixed:
+            return np.ones(len(hkl), bool)
+        return (2 * np.abs(hkl) < self.masked.mask.shape).all(axis=1)
+
     def twin_domain(self, law: TwinLaw) -> TwinDomain:
         """The domain by a law: F of the mates, zero for reflections without a mate."""
         hkl, exist = law.mates(self.crystal, self.hkl)

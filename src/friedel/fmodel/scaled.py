@@ -13,6 +13,7 @@ from friedel.fmodel.adjoint import (
     TwinnedModel,
 )
 from friedel.fmodel.anomalous import anomalous_coefficients
+from friedel.fmodel.filling import NotMeasured, missing_reflections, not_measured
 from friedel.fmodel.fit import FModelFit
 from friedel.fmodel.setup import ModelAndData, Setup, read_only
 from friedel.fmodel.sigma_a import PhaseStatistics
@@ -205,29 +206,68 @@ class ScaledModel(ModelAndData):
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
         return self._statistics.phases
 
-    def map_coefficients(self) -> tuple[Reflections, Reflections]:
+    def map_coefficients(
+        self, *, fill_missing: bool | None = None
+    ) -> tuple[Reflections, Reflections]:
         """Coefficients of the 2mFo-DFc and of the mFo-DFc map.
 
         Both are on the scale of F_obs, with the phases of F_model: 2 m F_obs - D F_model for
         acentric and m F_obs for centric reflections, and m F_obs - D F_model for both
-        [Read1986]. They are NaN where F_obs cannot be used.
+        [Read1986]. Where F_obs has a sigma, the expected F given F_obs replaces m F_obs. Both lists
+        begin with the reflections of `f_obs`; missing reflections follow. There, and where F_obs
+        cannot be used, the first is D F_model, or NaN without `fill_missing`; the second is NaN.
+
+        Files have these under other names. FWT is the first. DELFWT is twice the second for
+        acentric reflections, as REFMAC writes and Coot's levels assume: FWT - DELFWT is D F_model.
+        FOFCWT of Phenix is the second as it is.
+
+        Parameters
+        ----------
+        fill_missing
+            Whether missing reflections within the range of d of the data are D F_model; by default
+            the option of :class:`friedel.FModel`.
 
         Returns
         -------
         fwt, delfwt
-            Complex coefficients.
+            Complex coefficients, of the same reflections.
         """
-        fwt, delfwt = map(self._reflections, ("FWT", "DELFWT"), self._statistics.map_coefficients())
-        return fwt, delfwt
+        fill = self._setup.fill_missing if fill_missing is None else fill_missing
+        fwt, delfwt = self._statistics.map_coefficients(free=self.free_in_maps)
+        hkl = self.f_obs.hkl
+        if fill:
+            listed, others = self._missing_reflections[0], self.not_measured
+            stol2, d_at = self.f_obs.stol2, self.phase_statistics.d_at
+            fwt[listed] = d_at(stol2, stol2[listed]) * self.f_model.values[listed]
+            added = d_at(stol2, self.crystal.stol2(others.hkl)) * others.f_model
+            fwt = np.concatenate([fwt, added])
+            delfwt = np.concatenate([delfwt, np.full(len(others.hkl), np.nan)])
+            hkl = np.concatenate([hkl, others.hkl])
+        return (
+            self._reflections("FWT", fwt, hkl),
+            self._reflections("FOFCWT", delfwt, hkl),
+        )
+
+    @cached_property
+    def _missing_reflections(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) bool: those of `f_obs` without F_obs in maps; (m, 3) those not in `f_obs`."""
+        used = self._statistics.in_maps(free=self.free_in_maps)
+        return missing_reflections(self.crystal, self.f_obs.hkl, self.usable, used)
+
+    @cached_property
+    def not_measured(self) -> NotMeasured:
+        """Structure factors of reflections within the range of d of the data, not in `f_obs`."""
+        components, hkl = self._setup.components, self._missing_reflections[1]
+        return not_measured(components, self.scales, hkl, has_solvent=self.has_solvent)
 
     def difference_coefficients(self) -> Reflections:
         """M F_obs - D F_model, complex, on the absolute scale: divided by k_overall.
 
-        A map of them is in electrons/Å^3 for X-rays, whatever the scale of F_obs, and whatever
-        factor DELFWT has.
+        A map of them is in electrons/Å^3 for X-rays, whatever the scale of F_obs. They are not
+        doubled as DELFWT of files is.
         """
-        values = self._statistics.difference_coefficients() / self.scales.k_overall
-        return self._reflections("DELFWT", values)
+        _, difference = self._statistics.map_coefficients(free=self.free_in_maps)
+        return self._reflections("FOFCWT", difference / self.scales.k_overall)
 
     def anomalous_map_coefficients(self) -> Reflections:
         """Coefficients of the anomalous difference map, with peaks at the anomalous scatterers.

@@ -44,6 +44,8 @@ class Setup:
         Wavelength of f' and f'', else that stated by the data, Å; 0 if unknown.
     source_of_atoms
         What the atoms were read from, for their names.
+    fill_missing, free_in_maps
+        What maps contain; see :class:`friedel.FModel`.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Setup:
     notes: tuple[Note, ...]
     wavelength: float = 0.0
     source_of_atoms: AtomSource = field(default_factory=AtomSource)
+    fill_missing: bool = True
+    free_in_maps: bool = True
 
 
 class ModelAndData:
@@ -100,6 +104,11 @@ class ModelAndData:
     def use_free(self) -> bool:
         """Whether the free set is left out of the fit."""
         return self._setup.use_free
+
+    @property
+    def free_in_maps(self) -> bool:
+        """Whether F_obs of the free set contributes to maps."""
+        return self._setup.free_in_maps
 
     @property
     def f_obs(self) -> Reflections:
@@ -155,10 +164,14 @@ class ModelAndData:
         f_mask = self._setup.components.f_mask
         return None if f_mask is None else self._reflections("FMASK", f_mask)
 
-    def _reflections(self, label: str, values: np.ndarray) -> Reflections:
+    def _reflections(
+        self, label: str, values: np.ndarray, hkl: np.ndarray | None = None
+    ) -> Reflections:
+        """Complex values at the reflections of `f_obs`, or at others."""
         description = f"{label} of {self.name}"
+        at = self.f_obs.hkl if hkl is None else hkl
         return Reflections(
-            self.crystal, self.f_obs.hkl, read_only(values), label=label, description=description
+            self.crystal, at, read_only(values), label=label, description=description
         )
 
     def quick_start(self, **given: Any) -> ScaleParameters:

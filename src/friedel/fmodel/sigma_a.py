@@ -4,6 +4,10 @@ sigma_A(d) is the correlation of the normalised structure factors of model and c
 the distribution of F_obs around F_model is known (Rice's for acentric, a folded normal one for
 centric reflections), and from it the mean cosine of the phase error (figure of merit m) and the
 factor D that takes F_model to its expectation [Read1986] [Read1990].
+
+Errors of measurement widen the distribution of F_obs, but do not change the phases: with
+sigma(F_obs) the likelihood has the variance of model and measurement together [Murshudov2011], and
+m and the expected F are averages over the true amplitude behind each F_obs.
 """
 
 from dataclasses import dataclass
@@ -12,10 +16,15 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.model.crystal import Crystal
-from friedel.reflections.distributions import amplitude_likelihood, mean_cosine
+from friedel.reflections.distributions import (
+    amplitude_likelihood,
+    amplitude_moments,
+    mean_cosine,
+)
 from friedel.reflections.mean_intensity import (
     REFLECTIONS_PER_TERM,
     mean_intensity,
+    mean_of_intensities,
     resolution_limits,
     resolution_terms,
 )
@@ -28,6 +37,22 @@ LEAST_VARIANCE = 1e-6
 
 STARTS = (-2.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Logits of constant sigma_A (0.12 to 0.9997); the fit starts from the likeliest."""
+
+CURVATURE = 2.0
+"""Standard deviation of the k-th coefficient of a curve, times k, before it meets the data."""
+
+CHANGE_OF_SHAPE = 0.2
+"""Standard deviation of the difference between the k-th coefficients, k > 0, of the curves of free
+and of all reflections, times k."""
+
+MOST_FOR_SHAPE = 4000
+"""Number of reflections that suffice for the shape of the curve."""
+
+LEAST_SIGMA = 1e-6
+"""Lower limit of sigmas of normalised amplitudes, which avoids a division by zero."""
+
+LEAST_SIGNAL = 0.25
+"""Least fraction of the mean F_obs^2 that is not variance of the measurement."""
 
 LEAST_FREE = 50
 """Number of free reflections below which sigma_A is estimated from all reflections."""
@@ -71,12 +96,22 @@ class PhaseStatistics:
     fom
         (n,) figure of merit: the mean cosine of the phase error.
     d
-        (n,) D, on the scale of the amplitudes: the expected F is D F_model.
+        (n,) D, on the scale of the amplitudes: before F_obs is known, the expected F is D F_model.
+    f_expected
+        (n,) the amplitude of the expected F, along F_model, given F_obs and its sigma: m F_obs for
+        exact F_obs, and between this and D F_model for others.
     """
 
     sigma_a: SigmaA
     fom: np.ndarray
     d: np.ndarray
+    f_expected: np.ndarray
+
+    def d_at(self, stol2: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """(m,) D at `wanted`, interpolated between the reflections at `stol2` (n,), in 1/Å^2."""
+        known = np.flatnonzero(np.isfinite(self.d))
+        known = known[np.argsort(stol2[known], kind="stable")]
+        return np.interp(wanted, stol2[known], self.d[known])
 
 
 def free_or_all(free: np.ndarray) -> np.ndarray:
@@ -90,6 +125,7 @@ def phase_statistics(
     f_obs: np.ndarray,
     f_model: np.ndarray,
     estimate_from: np.ndarray,
+    sigmas: np.ndarray | None = None,
 ) -> PhaseStatistics:
     """sigma_A at maximum likelihood, and the figure of merit and D of each reflection.
 
@@ -101,7 +137,10 @@ def phase_statistics(
         (n,) amplitudes on one scale, F_obs > 0.
     estimate_from
         (n,) bool: the reflections to estimate sigma_A from. It should be the free set if
-        there is one: a model agrees too well with reflections that it was fitted to.
+        there is one: a model agrees too well with reflections that it was fitted to. The others
+        only contribute to the shape of the curve; see :func:`estimate`.
+    sigmas
+        (n,) standard uncertainties of F_obs, positive; None for exact amplitudes.
 
     Raises
     ------
@@ -114,19 +153,42 @@ def phase_statistics(
     centric, stol2 = crystal.is_centric(hkl), crystal.stol2(hkl)
     mean_obs = mean_intensity(crystal, hkl, f_obs)
     mean_model = mean_intensity(crystal, hkl, f_model)
+    noise = None
+    if sigmas is not None:
+        # Amplitudes that are square roots of weak intensities have sigma(F) above F
+        noise = np.where(centric, 1.0, 2.0) * np.minimum(sigmas, f_obs) ** 2
+        of_noise = mean_of_intensities(crystal, hkl, noise)
+        mean_obs = np.maximum(mean_obs - of_noise, LEAST_SIGNAL * mean_obs)
     epsilon = crystal.epsilon(hkl)
-    e_obs, e_model = f_obs / np.sqrt(epsilon * mean_obs), f_model / np.sqrt(epsilon * mean_model)
+    unit = np.sqrt(epsilon * mean_obs)
+    e_obs, e_model = f_obs / unit, f_model / np.sqrt(epsilon * mean_model)
+    e_sigma = None if sigmas is None else np.maximum(sigmas / unit, LEAST_SIGMA)
     limits = resolution_limits(stol2)
-    sigma_a = estimate(
-        e_obs[estimate_from],
-        e_model[estimate_from],
-        centric[estimate_from],
-        stol2[estimate_from],
-        limits,
-    )
+
+    def estimated(chosen: np.ndarray, prior: SigmaA | None) -> SigmaA:
+        return estimate(
+            e_obs[chosen],
+            e_model[chosen],
+            centric[chosen],
+            stol2[chosen],
+            limits,
+            None if e_sigma is None else e_sigma[chosen],
+            prior,
+        )
+
+    prior = None
+    if not estimate_from.all():
+        prior = estimated(np.arange(0, len(hkl), -(-len(hkl) // MOST_FOR_SHAPE)), None)
+    sigma_a = estimated(estimate_from, prior)
     value = sigma_a(stol2)
-    fom = figure_of_merit(e_obs, e_model, centric, value)
-    return PhaseStatistics(sigma_a, fom, value * np.sqrt(mean_obs / mean_model))
+    if e_sigma is None:
+        fom = figure_of_merit(e_obs, e_model, centric, value)
+        expected = fom * f_obs
+    else:
+        variance = np.maximum(1.0 - value**2, LEAST_VARIANCE)
+        fom, component = amplitude_moments(e_obs, e_sigma, value * e_model, variance, centric)
+        expected = component * unit
+    return PhaseStatistics(sigma_a, fom, value * np.sqrt(mean_obs / mean_model), expected)
 
 
 def map_coefficients(
@@ -134,12 +196,22 @@ def map_coefficients(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Complex 2 m F_obs - D F_model (m F_obs for centric reflections), and m F_obs - D F_model.
 
-    Their phases are those of `f_model` [Read1986].
+    Their phases are those of `f_model` [Read1986]. Where F_obs has a sigma, the expected F given
+    F_obs replaces m F_obs, to which it is equal for exact F_obs. They are NaN where `f_obs` is.
     """
-    m_f_obs, d_f_model = statistics.fom * f_obs, statistics.d * np.abs(f_model)
+    d_f_model = statistics.d * f_model
     unit = np.exp(1j * np.angle(f_model))
-    fwt = np.where(centric, m_f_obs, 2.0 * m_f_obs - d_f_model) * unit
-    return fwt, (m_f_obs - d_f_model) * unit
+    difference = np.where(np.isnan(f_obs), np.nan, statistics.f_expected) * unit - d_f_model
+    return d_f_model + doubled(difference, centric), difference
+
+
+def doubled(difference: np.ndarray, centric: np.ndarray) -> np.ndarray:
+    """(n,) twice the values for acentric reflections, the values for centric ones.
+
+    Coefficients m F_obs - D F_model show atoms that the model lacks at half of their height if
+    the phases are those of the model, unless the phases are restricted to two [Read1986].
+    """
+    return np.where(centric, 1.0, 2.0) * difference
 
 
 def estimate(
@@ -148,37 +220,69 @@ def estimate(
     centric: np.ndarray,
     stol2: np.ndarray,
     limits: tuple[float, float],
+    e_sigma: np.ndarray | None = None,
+    prior: SigmaA | None = None,
 ) -> SigmaA:
-    """Maximum-likelihood sigma_A, given normalised amplitudes (n,).
+    """Likeliest sigma_A, given normalised amplitudes (n,).
 
-    The number of coefficients grows with the number of reflections.
+    Parameters
+    ----------
+    e_obs, e_model, centric, stol2
+        (n,) normalised amplitudes, whether they are centric, and (sin theta / lambda)^2, 1/Å^2.
+    limits
+        Least and greatest 1/d of the curve, 1/Å.
+    e_sigma
+        (n,) standard uncertainties of `e_obs`, or None.
+    prior
+        The curve of all reflections. Its coefficients beyond the first, which are the shape of the
+        curve, are those that the new ones are drawn to; the first one, its level, is free. Without
+        it they are drawn to zero, and their number grows with the number of reflections.
     """
     import scipy.optimize
 
     n_terms = int(np.clip(len(e_obs) // REFLECTIONS_PER_TERM, 1, MOST_TERMS))
+    centre = np.zeros(n_terms) if prior is None else np.array(prior.coefficients)
+    n_terms = len(centre)
+    spread = CURVATURE if prior is None else CHANGE_OF_SHAPE
+    weight = (np.arange(n_terms) / spread) ** 2
     terms = resolution_terms(stol2, limits, n_terms)
 
     def negative_log_likelihood(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         s = _sigmoid(terms @ coefficients)
-        value, slope = rice_negative_log_likelihood(e_obs, e_model, centric, s)
-        # the mean, so that the minimiser's limits mean the same for any number of reflections
-        return float(value.mean()), (slope * s * (1.0 - s)) @ terms / len(e_obs)
+        value, slope = rice_negative_log_likelihood(e_obs, e_model, centric, s, e_sigma)
+        return float(value.sum()), (slope * s * (1.0 - s)) @ terms
 
-    constants = [np.eye(1, n_terms)[0] * logit for logit in STARTS]
-    start = min(constants, key=lambda coefficients: negative_log_likelihood(coefficients)[0])
-    found = scipy.optimize.minimize(negative_log_likelihood, start, jac=True, method="BFGS")
+    def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = negative_log_likelihood(coefficients)
+        off = coefficients - centre
+        # the mean, so that the minimiser's limits mean the same for any number of reflections
+        n = len(e_obs)
+        return (value + 0.5 * float(weight @ off**2)) / n, (slope + weight * off) / n
+
+    level = np.eye(1, n_terms)[0]
+    starts = [centre + (logit - centre[0]) * level for logit in STARTS]
+    start = min(starts, key=lambda coefficients: loss(coefficients)[0])
+    found = scipy.optimize.minimize(loss, start, jac=True, method="BFGS")
     coefficients = tuple(float(c) for c in found.x)
-    return SigmaA(coefficients, limits, len(e_obs), -float(found.fun) * len(e_obs))
+    return SigmaA(coefficients, limits, len(e_obs), -negative_log_likelihood(found.x)[0])
 
 
 def rice_negative_log_likelihood(
-    e_obs: np.ndarray, e_model: np.ndarray, centric: np.ndarray, sigma_a: np.ndarray
+    e_obs: np.ndarray,
+    e_model: np.ndarray,
+    centric: np.ndarray,
+    sigma_a: np.ndarray,
+    e_sigma: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """-log p(E_obs | E_model) and its derivative by sigma_A, (n,) each [Read1990].
 
-    Terms of E_obs alone are left out.
+    Terms of E_obs alone are left out. Standard uncertainties of E_obs add to the variance: once for
+    centric reflections; twice for acentric ones, whose variance is that of two components of F, of
+    which the measurement sees one [Murshudov2011].
     """
     variance = np.maximum(1.0 - sigma_a**2, LEAST_VARIANCE)
+    if e_sigma is not None:
+        variance = variance + np.where(centric, 1.0, 2.0) * e_sigma**2
     value, by_expected, by_variance = amplitude_likelihood(
         e_obs, sigma_a * e_model, variance, centric
     )

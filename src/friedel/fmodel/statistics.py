@@ -37,13 +37,10 @@ class ModelStatistics:
         return np.asarray(self.observed.f_obs.values, np.float64)
 
     @property
-    def _f_obs_of_domain(self) -> np.ndarray:
-        """(n,) F_obs; for a twin the first domain's part, in the model's proportion."""
+    def _share_of_domain(self) -> np.ndarray:
+        """(n,) part of F_obs that is of the first domain of a twin, in the model's proportion."""
         first = np.abs(self.f_model)
-        share = np.divide(
-            first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0
-        )
-        return self._values * share
+        return np.divide(first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0)
 
     @property
     def r_all(self) -> float:
@@ -100,30 +97,36 @@ class ModelStatistics:
     @cached_property
     def phases(self) -> PhaseStatistics:
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
-        used, f_obs = self.observed.usable, self.observed.f_obs
+        used, f_obs, share = self.observed.usable, self.observed.f_obs, self._share_of_domain
+        sigmas = f_obs.sigmas
         found = phase_statistics(
             f_obs.crystal,
             f_obs.hkl[used],
-            self._f_obs_of_domain[used],
+            (self._values * share)[used],
             np.abs(self.f_model[used]),
             free_or_all(self.observed.free[used]),
+            None if sigmas is None else (sigmas * share)[used],
         )
-        full = np.full((2, len(used)), np.nan)
-        full[:, used] = found.fom, found.d
+        full = np.full((3, len(used)), np.nan)
+        full[:, used] = found.fom, found.d, found.f_expected
         full.flags.writeable = False
-        return PhaseStatistics(found.sigma_a, full[0], full[1])
+        return PhaseStatistics(found.sigma_a, *full)
 
-    def difference_coefficients(self) -> np.ndarray:
-        """(n,) complex m F_obs - D F_model, without any factor; NaN where F_obs cannot be used."""
-        f_obs = np.where(self.observed.usable, self._f_obs_of_domain, np.nan)
-        difference = self.phases.fom * f_obs - self.phases.d * np.abs(self.f_model)
-        return difference * np.exp(1j * np.angle(self.f_model))
+    def in_maps(self, *, free: bool) -> np.ndarray:
+        """(n,) bool: reflections whose F_obs is used in maps; free ones are if `free` is true."""
+        return self.observed.usable if free else self.observed.work
 
-    def map_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) complex 2mFo-DFc and mFo-DFc; NaN where F_obs cannot be used."""
+    def map_coefficients(self, *, free: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) complex 2mFo-DFc and mFo-DFc; NaN where F_obs is not used.
+
+        Parameters
+        ----------
+        free
+            See :meth:`in_maps`.
+        """
         f_obs = self.observed.f_obs
         return map_coefficients(
-            np.where(self.observed.usable, self._f_obs_of_domain, np.nan),
+            np.where(self.in_maps(free=free), self._values, np.nan),
             self.f_model,
             f_obs.crystal.is_centric(f_obs.hkl),
             self.phases,

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 HTML_ROWS = 5
 """Number of reflections that a notebook shows."""
-PHASE_LABELS = {"FC": "PHIC", "FWT": "PHWT", "DELFWT": "PHDELWT", "ANOM": "PHANOM"}
+PHASE_LABELS = {
+    "FC": "PHIC",
+    "FWT": "PHWT",
+    "DELFWT": "PHDELWT",
+    "FOFCWT": "PHFOFCWT",
+    "ANOM": "PHANOM",
+}
 """Labels of phases that are not PHI + label of the amplitude."""
 MOST_FLAGS = 4
 """Number of different flags that a message lists."""
@@ -214,7 +220,7 @@ class Reflections:
         from friedel.writers.text import write_sf_cif
 
         label = "FC" if np.iscomplexobj(self.values) else "FP"
-        if self.label in ("FWT", "DELFWT"):
+        if self.label in ("FWT", "DELFWT", "FOFCWT"):
             label = self.label
         columns = dataclasses.replace(self, label=label).columns()
         told: dict[str, Any] = {"notes": self.notes, "command": command}

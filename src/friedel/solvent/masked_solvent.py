@@ -116,12 +116,17 @@ class MaskedSolvent:
         may, the same mask on a finer grid is used, unless mask or spacing were given.
         """
         beyond = (2 * np.abs(hkl).max(axis=0, initial=0) > self.mask.shape).any()
-        if beyond and self.given is None and self.spacing is None:
+        if beyond and self.can_be_finer:
             finer = replace(self, hkl=hkl)
             return finer.f_mask, finer.f_layer
         f_mask = self._transform(self.mask, hkl)
         nearer = self._nearer_mask
         return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
+
+    @property
+    def can_be_finer(self) -> bool:
+        """Whether the grid follows the reflections: neither mask nor spacing were given."""
+        return self.given is None and self.spacing is None
 
     @cached_property
     def moving(self) -> tuple[SmoothMask, SmoothMask]:
