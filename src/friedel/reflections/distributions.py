@@ -93,21 +93,20 @@ def amplitude_moments(
     observed, sigma
         (n,) amplitudes, not negative, and their standard uncertainties, positive.
     expected, variance, centric
-        (n,) as for :func:`amplitude_likelihood`.
+        (n,) as for :func:`amplitude_likelihood`, the expected amplitudes not negative.
 
     Returns
     -------
     cosine, component
         (n,) each: the mean cosine, and the mean of F along the expected F.
     """
-    parts = [
-        _moments(*(values[i : i + REFLECTIONS_AT_ONCE] for values in
-                   (observed, sigma, expected, variance, centric)))
-        for i in range(0, len(observed), REFLECTIONS_AT_ONCE)
-    ]  # fmt: skip
-    if not parts:
-        return np.zeros(0), np.zeros(0)
-    cosine, component = (np.concatenate(part) for part in zip(*parts, strict=True))
+    cosine, component = np.empty(len(observed)), np.empty(len(observed))
+    for kind in (False, True):
+        of_kind = np.flatnonzero(centric == kind)
+        for first in range(0, len(of_kind), REFLECTIONS_AT_ONCE):
+            i = of_kind[first : first + REFLECTIONS_AT_ONCE]
+            law = observed[i], sigma[i], expected[i], variance[i]
+            cosine[i], component[i] = _moments(*law, centric=kind)
     return cosine, component
 
 
@@ -116,29 +115,35 @@ def _moments(
     sigma: np.ndarray,
     expected: np.ndarray,
     variance: np.ndarray,
-    centric: np.ndarray,
+    *,
+    centric: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`amplitude_moments`, for reflections of one kind."""
+    from scipy.special import i0e, i1e
+
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     # Both laws are nearly normal in F where F is well determined: so is their product
-    of_model = np.where(centric, variance, 0.5 * variance)
+    of_model = variance if centric else 0.5 * variance
     share = of_model / (of_model + sigma**2)
-    centre = np.abs(expected) + share * (observed - np.abs(expected))
+    centre = expected + share * (observed - expected)
     half = HALF_WIDTH * np.sqrt(share) * sigma
     low = np.maximum(centre - half, 0.0)
     high = np.maximum(centre + half, 1.5 * half)
-    f = low[:, None] + 0.5 * (high - low)[:, None] * (nodes + 1.0)
-
-    def column(values: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(values[:, None], f.shape)
-
-    loss, _, _ = amplitude_likelihood(f, column(expected), column(variance), column(centric))
-    # amplitude_likelihood omits the factor F of Rice's law
-    logarithm = np.where(centric[:, None], 0.0, np.log(f)) - loss
-    logarithm -= 0.5 * ((f - observed[:, None]) / sigma[:, None]) ** 2
-    probability = weights * np.exp(logarithm - logarithm.max(axis=1, keepdims=True))
-    probability /= probability.sum(axis=1, keepdims=True)
-    cosine = mean_cosine(f * column(expected) / column(variance), column(centric))
-    # a sum of probabilities may exceed 1 by rounding
-    return np.minimum((probability * cosine).sum(axis=1), 1.0), (probability * f * cosine).sum(
-        axis=1
+    observed, sigma, expected, of_model = (
+        values[:, None] for values in (observed, sigma, expected, of_model)
     )
+    f = low[:, None] + 0.5 * (high - low)[:, None] * (nodes + 1.0)
+    exponent = 0.5 * ((f - expected) ** 2 / of_model + ((f - observed) / sigma) ** 2)
+    x = f * expected / of_model
+    # Bessel functions and cosh without their exponential growth, which is in the exponent
+    if centric:
+        growth, cosine = 1.0 + np.exp(-2.0 * x), np.tanh(x)
+    else:
+        growth = i0e(x)
+        cosine = i1e(x) / growth
+        growth *= f
+    probability = weights * growth * np.exp(exponent.min(axis=1, keepdims=True) - exponent)
+    probability /= probability.sum(axis=1, keepdims=True)
+    cosine *= probability
+    # a sum of probabilities may exceed 1 by rounding
+    return np.minimum(cosine.sum(axis=1), 1.0), (f * cosine).sum(axis=1)
