@@ -251,7 +251,7 @@ class TestCorrelation:
     def test_a_map_of_the_model_itself(self, shared_data, tmp_path):
         path = shared_data / "models" / "1orc.pdb"
         map_of_model(path, d_min=3.5, margin=6.0, source="electron").to_ccp4(tmp_path / "a.mrc")
-        found = map_model_correlation(tmp_path / "a.mrc", path, d_min=3.5)
+        found = map_model_correlation(tmp_path / "a.mrc", path, d_min=3.5, source="electron")
         for cc in (found.cc_mask, found.cc_volume, found.cc_peaks, found.cc_box):
             assert cc == pytest.approx(1.0, abs=1e-6)
         np.testing.assert_allclose(found.residues.cc, 1.0, atol=1e-5)
@@ -318,7 +318,9 @@ class TestCorrelation:
         box = map_of_model(model, d_min=3.0, margin=3.0, source="electron")
         half = box.with_array(box.array[:, :, : box.shape[2] // 2])
         found = map_model_correlation(half, model, d_min=3.0)
-        assert "atoms are outside of the map" in found.notes[0]
+        scattering, outside = found.notes
+        assert scattering.startswith("the model scatters electrons")
+        assert "atoms are outside of the map" in outside
         assert found.cc_mask > 0.999
         far = MapBox(box.array, box.crystal, box.sampling, (500, 500, 500))
         with pytest.raises(ParameterError, match="does the map lie elsewhere"):

@@ -229,11 +229,15 @@ def read_model(
         for name in ("strict_ncs", "hydrogens", "block")
         if name in keywords
     }
+    is_default = not keywords.get("source")
     keywords["source"] = keywords.get("source") or "electron"
     if not isinstance(model, Model | tuple | list):
         reading["margin"] = DEFAULT_MARGIN
     read = as_model(model, source=keywords["source"], **reading)
     notes = Notes(strict=strict)
+    if is_default:
+        text = "the model scatters electrons; for a map from X-rays give source='xray' (--for xray)"
+        notes.add(text, "default")
     notes.extend(note for note in read.notes if not note.startswith(NO_CELL))
     return read, notes, keywords
 
