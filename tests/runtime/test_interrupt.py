@@ -17,6 +17,8 @@ import numpy as np
 import friedel
 from friedel import Atoms, Calculator, Crystal
 warnings.simplefilter("ignore")
+# Shells let the jobs that they start in the background ignore the signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 
 def atoms(n, b=20.0):
