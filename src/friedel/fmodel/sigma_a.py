@@ -48,8 +48,8 @@ and of all reflections, times k."""
 MOST_FOR_SHAPE = 4000
 """Number of reflections that suffice for the shape of the curve."""
 
-LEAST_SIGMA = 1e-6
-"""Lower limit of sigmas of normalised amplitudes, which avoids a division by zero."""
+RANGE_OF_SIGMA = (1e-6, 1e6)
+"""Limits of sigmas of normalised amplitudes, which avoid a division by zero and an overflow."""
 
 LEAST_SIGNAL = 0.25
 """Least fraction of the mean F_obs^2 that is not variance of the measurement."""
@@ -162,7 +162,7 @@ def phase_statistics(
     epsilon = crystal.epsilon(hkl)
     unit = np.sqrt(epsilon * mean_obs)
     e_obs, e_model = f_obs / unit, f_model / np.sqrt(epsilon * mean_model)
-    e_sigma = None if sigmas is None else np.maximum(sigmas / unit, LEAST_SIGMA)
+    e_sigma = None if sigmas is None else np.clip(sigmas / unit, *RANGE_OF_SIGMA)
     limits = resolution_limits(stol2)
 
     def estimated(chosen: np.ndarray, prior: SigmaA | None) -> SigmaA:

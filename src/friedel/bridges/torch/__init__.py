@@ -13,6 +13,13 @@ backward pass cannot itself be differentiated. Within ``torch.compile`` each is 
 the batch. Inputs in half precision are calculated with in single precision.
 """
 
+from friedel.errors import MissingDependencyError
+
+try:
+    import torch as torch
+except ImportError as error:
+    raise MissingDependencyError.of("friedel.bridges.torch", "torch") from error
+
 from friedel.bridges.torch.fmodel import FModel
 from friedel.bridges.torch.structure_factors import Moments, StructureFactors
 from friedel.bridges.torch.targets import LeastSquares, MaximumLikelihood
