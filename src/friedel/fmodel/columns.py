@@ -12,8 +12,13 @@ from friedel.reflections.bijvoet import one_of_each
 from friedel.reflections.reflections import Reflections
 
 
-def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """One hkl (n, 3) per Friedel pair, and columns, for :meth:`friedel.FittedModel.to_mtz`."""
+def mtz_columns(
+    model: ScaledModel,
+) -> tuple[np.ndarray, dict[str, np.ndarray], tuple[Note, ...]]:
+    """One hkl (n, 3) per Friedel pair, columns, and notes on what those of maps hold.
+
+    For :meth:`friedel.FittedModel.to_mtz`.
+    """
     observed = dataclasses.replace(model.f_obs, label="FP")
     columns = observed.columns() | model.f_calc.columns()
     if model.masked is not None and model.f_mask is not None:
@@ -25,7 +30,9 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     delfwt = doubled(difference.values, model.crystal.is_centric(difference.hkl))
     for reflections in (fwt, dataclasses.replace(difference, values=delfwt, label="DELFWT")):
         columns |= reflections.columns()
-    columns["FILLED"] = _filled(model, fwt, difference).astype(np.int32)
+    is_filled = np.isfinite(fwt.values) & np.isnan(difference.values)
+    columns["FILLED"] = is_filled.astype(np.int32)
+    notes = _map_notes(model, int(is_filled.sum()))
     hkl = fwt.hkl
     chosen, partner = one_of_each(hkl)
     if (partner >= 0).any():
@@ -36,9 +43,9 @@ def mtz_columns(model: ScaledModel) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         columns = {name: values[chosen] for name, values in columns.items()}
         columns |= {name: sign * x for name, x in columns.items() if name.startswith("PH")}
     mates = model.friedel_mates
-    if mates is None:
-        return hkl, columns
-    return hkl, columns | anomalous_columns(mates, model.anomalous_map_coefficients(), hkl)
+    if mates is not None:
+        columns |= anomalous_columns(mates, model.anomalous_map_coefficients(), hkl)
+    return hkl, columns, notes
 
 
 def _with_missing(
@@ -63,20 +70,13 @@ def _with_missing(
     }
 
 
-def _filled(model: ScaledModel, fwt: Reflections, difference: Reflections) -> np.ndarray:
-    """(n,) bool: reflections whose coefficient of the 2mFo-DFc map is DFc."""
-    return np.isfinite(fwt.values) & np.isnan(difference.values)
-
-
-def map_notes(model: ScaledModel) -> tuple[Note, ...]:
+def _map_notes(model: ScaledModel, n_filled: int) -> tuple[Note, ...]:
     """What the columns of map coefficients hold, for the history of a file."""
-    fwt, difference = model.map_coefficients()
     texts = [
         "FWT is 2mFo-DFc, mFo of centric reflections; DELFWT is 2(mFo-DFc), mFo-DFc of centric ones"
     ]
-    n = int(_filled(model, fwt, difference).sum())
-    if n:
-        texts.append(f"FWT is DFc for {n} reflections without Fo in maps, where FILLED is 1")
+    if n_filled:
+        texts.append(f"FWT is DFc for {n_filled} reflections without Fo in maps, where FILLED is 1")
     if not model.free_in_maps:
         texts.append("maps do not contain Fo of the free set")
     return tuple(Note(text, "file") for text in texts)

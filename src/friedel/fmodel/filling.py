@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.fmodel.model_components import UnscaledModel
+from friedel.model.arrays import as_keys
 from friedel.model.crystal import Crystal
-from friedel.reflections.reflections import as_keys
 from friedel.scaling import ScaleParameters
 
 MOST_MISSING = 1.0
@@ -60,13 +60,12 @@ def missing_reflections(
     if at_least > 4.0 * (1.0 + MOST_MISSING) * used.sum():
         return nothing  # the list could be too long to make
     possible = crystal.unique_reflections(float(d.min()), float(d.max()) * (1.0 + 1e-9))
-    keys, wanted = as_keys(crystal.to_asu(hkl)[0]), as_keys(possible)
-    wanted = wanted[~np.isin(wanted, keys[used])]
-    listed = ~used & np.isin(keys, wanted)
-    if len(wanted) > MOST_MISSING * used.sum():
+    keys, possible_keys = as_keys(crystal.to_asu(hkl)[0]), as_keys(possible)
+    is_missing = ~np.isin(possible_keys, keys[used])
+    if is_missing.sum() > MOST_MISSING * used.sum():
         return nothing
-    others = possible[np.isin(as_keys(possible), wanted) & ~np.isin(as_keys(possible), keys)]
-    return listed, others
+    listed = ~used & np.isin(keys, possible_keys[is_missing])
+    return listed, possible[is_missing & ~np.isin(possible_keys, keys)]
 
 
 def not_measured(

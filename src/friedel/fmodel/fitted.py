@@ -1,6 +1,6 @@
 """FittedModel: the immutable result of a fit, as numbers, text and files."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from os import PathLike
@@ -10,7 +10,7 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.fmodel import report
-from friedel.fmodel.columns import map_notes, mtz_columns
+from friedel.fmodel.columns import mtz_columns
 from friedel.fmodel.fit import fit_fmodel
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.setup import Setup
@@ -264,9 +264,7 @@ class FittedModel(ScaledModel):
         """
         from friedel.writers.mtz import write_mtz
 
-        told: dict[str, Any] = {"notes": (*map_notes(self), *self.notes), "command": command}
-        told["wavelength"] = self.wavelength
-        write_mtz(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
+        self._write(write_mtz, path, overwrite=overwrite, command=command)
 
     def to_cif(
         self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
@@ -282,9 +280,13 @@ class FittedModel(ScaledModel):
         """
         from friedel.writers.text import write_sf_cif
 
-        told: dict[str, Any] = {"notes": (*map_notes(self), *self.notes), "command": command}
-        told["wavelength"] = self.wavelength
-        write_sf_cif(path, self.crystal, *mtz_columns(self), overwrite=overwrite, **told)
+        self._write(write_sf_cif, path, overwrite=overwrite, command=command)
+
+    def _write(self, writer: Callable[..., None], path: str | PathLike[str], **told: Any) -> None:
+        """Write the columns, with what they hold and the notes, by a writer of files."""
+        hkl, columns, about = mtz_columns(self)
+        notes = (*about, *self.notes)
+        writer(path, self.crystal, hkl, columns, notes=notes, wavelength=self.wavelength, **told)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # that the result is finite is checked

@@ -67,9 +67,9 @@ class TwinEvidence:
 
 def twin_evidence(
     law: TwinLaw,
-    crystal: Crystal,
-    hkl: np.ndarray,
     f_obs: np.ndarray,
+    expected: np.ndarray,
+    shell: np.ndarray,
     first: np.ndarray,
     mate: np.ndarray,
 ) -> TwinEvidence:
@@ -81,16 +81,17 @@ def twin_evidence(
 
     Parameters
     ----------
-    hkl, f_obs
-        (n, 3) reflections and (n,) amplitudes.
+    f_obs
+        (n,) amplitudes.
+    expected, shell
+        (n,) epsilon <I> and the resolution shell; see :func:`expected_intensity`.
     first, mate
         (n,) intensities of the model at the reflections and at their mates, on the scale of the
         data.
     """
-    expected, shell = _expected_intensity(crystal, hkl, f_obs)
-    terms = np.zeros((len(hkl), 2 + int(shell.max()) + 1))
+    terms = np.zeros((len(f_obs), 2 + int(shell.max()) + 1))
     terms[:, 0], terms[:, 1] = first, mate
-    terms[np.arange(len(hkl)), 2 + shell] = expected
+    terms[np.arange(len(f_obs)), 2 + shell] = expected
     x = np.array([0.8, 0.1] + [0.1] * (terms.shape[1] - 2))
     for _ in range(STEPS):
         amplitude = np.sqrt(np.maximum(terms @ x, LEAST_SHARE * expected))
@@ -117,7 +118,7 @@ def twin_evidence(
     return TwinEvidence(law, float(x[1]) / total, error)
 
 
-def _expected_intensity(
+def expected_intensity(
     crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n,) epsilon times the mean F_obs^2 / epsilon of the resolution shell, and the shell."""
@@ -150,12 +151,12 @@ def supported_domains(
     f_obs, chosen
         All (m,) amplitudes, and which of them are those of `data`.
     """
+    of_data = data.f_obs, *expected_intensity(data.crystal, data.hkl, data.f_obs)
     first = data.amplitudes(scales) ** 2
     found = []
     for domains in tried:
         f_mate = domains[0].f_total(data.crystal, f_obs.hkl, scales)[chosen]
-        at = data.crystal, data.hkl, data.f_obs, first
-        evidence = twin_evidence(domains[0].law, *at, np.abs(f_mate) ** 2)
+        evidence = twin_evidence(domains[0].law, *of_data, first, np.abs(f_mate) ** 2)
         if evidence.is_significant:
             found.append((domains, evidence))
     if not found:
@@ -167,9 +168,9 @@ def supported_domains(
     except ReflectionsError:
         test = None  # no pairs of reflections
     supported = [domains for domains, evidence in found if _finds_twin(test, evidence.fraction)]
-    refused = [e for _, e in found if not _finds_twin(test, e.fraction)]
-    notes = () if supported else tuple(_about_refused(evidence, test) for evidence in refused)
-    return supported, notes
+    if supported:
+        return supported, ()
+    return [], tuple(_about_refused(evidence, test) for _, evidence in found)
 
 
 def _finds_twin(test: "LTest | None", fraction: float) -> bool:

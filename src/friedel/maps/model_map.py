@@ -103,19 +103,17 @@ def map_of_model(
     is_alone = margin is not None or has_no_cell(read)
     if wanted is not None and not _is_of_crystal(wanted, read.crystal):
         is_alone = True
+    step = d_min / POINTS_PER_D_MIN if spacing is None else spacing
     if not is_alone:
-        given = wanted is not None
-        shape = wanted.sampling if wanted is not None else None
-        if not given and spacing is None:
-            spacing = d_min / POINTS_PER_D_MIN
         f = own_f(read.crystal, atoms, d_min, numbers, soft_edge)
-        grid = map_from_coefficients(f, spacing=spacing, shape=shape)
-        if wanted is None or wanted.is_whole_cell:
+        if wanted is None:
+            return map_from_coefficients(f, spacing=step)
+        grid = map_from_coefficients(f, shape=wanted.sampling)
+        if wanted.is_whole_cell:
             return grid
         return wanted.with_array(grid.box(wanted.start, wanted.shape).array)
     xyz = atoms.frac @ read.crystal.orthogonalization.T
     if wanted is None:
-        step = d_min / POINTS_PER_D_MIN if spacing is None else spacing
         wanted = new_box(xyz, step, DEFAULT_MARGIN if margin is None else margin)
     return density_in_box(wanted, xyz, atoms, d_min, numbers, soft_edge)
 
