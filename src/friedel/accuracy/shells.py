@@ -61,10 +61,10 @@ class Shells:
             return cls(points, np.log(sums))
 
 
-def shells_of(s: np.ndarray) -> np.ndarray:
+def shells_of(s: np.ndarray, n_shells: int = N_SHELLS) -> np.ndarray:
     """(n,) shell of equal volume, from 0, of each 1/d."""
-    volume = (s / s.max()) ** 3
-    return np.minimum((volume * N_SHELLS * (1.0 - 1e-9)).astype(np.int64), N_SHELLS - 1)
+    volume = (s / (s.max(initial=0.0) or 1.0)) ** 3
+    return np.minimum((volume * n_shells * (1.0 - 1e-9)).astype(np.int64), n_shells - 1)
 
 
 @dataclass(frozen=True, eq=False)

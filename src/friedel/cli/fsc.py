@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAP_ENDINGS = format_of("to_ccp4").endings
 """Endings of the names of maps, which may be followed by .gz."""
 
+RADIUS = 5.0
+"""Radius (Å) of the mask of a model by default."""
+
 ROWS = 25
 """Largest number of shells that are printed."""
 
@@ -61,7 +64,10 @@ def is_map(path: str) -> bool:
     "--mask", type=click.Path(), metavar="MAP|MODEL", help="Soft mask, or a model to make it of."
 )
 @click.option(
-    "--radius", type=float, metavar="NUM", help="Radius of the mask of a model, A; default: 5."
+    "--radius",
+    type=float,
+    metavar="NUM",
+    help=f"Radius of the mask of a model, A; default: {RADIUS:g}.",
 )
 @click.option(
     "--no-correction",
@@ -119,7 +125,10 @@ def command(first: str, second: str, **options: Any) -> None:
 
 def _mask(box: Any, given: str, radius: float | None) -> Any:
     from friedel import as_model, read_map_box, soft_mask
+    from friedel.maps.boxes import DEFAULT_MARGIN
 
     if is_map(given):
         return read_map_box(given).array
-    return soft_mask(box, as_model(given, margin=5.0), 5.0 if radius is None else radius)
+    return soft_mask(
+        box, as_model(given, margin=DEFAULT_MARGIN), RADIUS if radius is None else radius
+    )

@@ -104,6 +104,7 @@ def command(given: str, output_file: str | None, **options: Any) -> None:
 
 def _of_model(path: str, options: dict[str, Any], *, strict: bool) -> "tuple[Grid | MapBox, str]":
     from friedel import map_of_model
+    from friedel.maps.boxes import DEFAULT_MARGIN
     from friedel.notes import Notes
     from friedel.readers.model_decisions import NO_CELL
     from friedel.readers.models import as_model
@@ -115,7 +116,9 @@ def _of_model(path: str, options: dict[str, Any], *, strict: bool) -> "tuple[Gri
         raise ParameterError("give the resolution limit of the map: --dmin")
     reading = {name: options.pop(name) for name in ("hydrogens", "block")}
     margin = options["margin"]
-    read = as_model(path, source=options["source"] or "xray", margin=margin or 5.0, **reading)
+    read = as_model(
+        path, source=options["source"] or "xray", margin=margin or DEFAULT_MARGIN, **reading
+    )
     options["source"], about = decided_source(options["source"], read)
     notes = Notes(strict=strict)
     notes.extend([*read.notes, *about])

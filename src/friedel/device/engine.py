@@ -25,6 +25,7 @@ from friedel.device.plan import (
 from friedel.errors import FriedelWarning, MissingDependencyError
 from friedel.kernels.device.gather import COLUMNS
 from friedel.kernels.device.splat import TILE
+from friedel.kernels.grid.gaussians import FOUR_PI2
 
 try:
     import torch
@@ -43,8 +44,6 @@ from friedel.device.tensors import (
 
 MAX_BYTES = 2**28
 """Memory (bytes) for grids at a time by default; one member is always calculated."""
-
-FOUR_PI2 = 4.0 * math.pi**2
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from friedel.accuracy.plan import Plan
-from friedel.constants import TRANSLATION_DENOMINATOR
+from friedel.constants import TRANSLATION_DENOMINATOR, U_TO_B
 from friedel.density.fourier import scale_of_terms
 from friedel.density.radii import GaussianGroups, RadiusTable
 from friedel.errors import AccuracyError, AtomsError, FriedelError
 from friedel.kernels.device.splat import TILE
 from friedel.kernels.grid.ellipsoids import GROUP
-from friedel.kernels.reciprocal.fourier import CONJUGATE, IN_PLANE, map_terms
+from friedel.kernels.reciprocal.fourier import CONJUGATE, COS, IN_PLANE, SIN, map_terms
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.structure_factors.calculator import Calculator
@@ -295,8 +295,7 @@ def sizes_of(shape: tuple[int, int, int], reach: tuple[int, int, int]) -> np.nda
 
 def phase_shifts() -> np.ndarray:
     """(24, 2) cosines and sines of the phase shifts by translations."""
-    angle = 2.0 * np.pi * np.arange(TRANSLATION_DENOMINATOR) / TRANSLATION_DENOMINATOR
-    return np.column_stack([np.cos(angle), np.sin(angle)])
+    return np.column_stack([COS, SIN])[:TRANSLATION_DENOMINATOR]
 
 
 def _limits(grid_sum: GridSum, atoms: Atoms) -> tuple[float, float]:
@@ -321,6 +320,6 @@ def _with_wider_atoms(atoms: Atoms, shift: float) -> Atoms:
     """The atoms with a constant added to all B, Å^2."""
     u_aniso = atoms.u_aniso
     if u_aniso is not None:
-        isotropic = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]) * (shift / (8.0 * math.pi**2))
+        isotropic = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]) * (shift / U_TO_B)
         u_aniso = np.where(atoms.is_aniso[:, None], u_aniso + isotropic, 0.0)
     return atoms.replace(b_iso=atoms.b_iso + shift, u_aniso=u_aniso)

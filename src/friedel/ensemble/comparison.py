@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from friedel.ensemble.supercell import Supercell, laue_groups, profile, shells_of
+from friedel.ensemble.supercell import Supercell, laue_groups, profile, resolution_shells
 from friedel.errors import ReflectionsError
 from friedel.model.crystal import Crystal
 from friedel.notes import Note, Notes
@@ -165,7 +165,7 @@ def compared(
     measured = found.mean_measured(data.intensity)
     profiles = [profile(crystal, fractions, x, n_shells) for x in (calculated, measured)]
     rest = [x - p.at(stol2) for x, p in zip((calculated, measured), profiles, strict=True)]
-    shells = shells_of(crystal, fractions, n_shells)
+    shells = resolution_shells(crystal, fractions, n_shells)
     correlations = [_correlation(*(x[shells == i] for x in rest)) for i in np.unique(shells)]
     return LatticeComparison(
         crystal,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friedel.accuracy.plan import checked_divisors
+from friedel.accuracy.shells import shells_of
 from friedel.model.arrays import as_keys
 from friedel.model.crystal import Crystal
 
@@ -56,8 +57,8 @@ class Supercell:
 
     def groups(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) resolution shell of each reflection, from 0; other numbers between Bragg peaks."""
-        shells = shells_of(self.box, hkl, N_SHELLS)
-        return np.where(self.is_bragg(hkl), shells, shells + N_SHELLS)
+        shell = resolution_shells(self.box, hkl, N_SHELLS)
+        return np.where(self.is_bragg(hkl), shell, shell + N_SHELLS)
 
 
 def laue_groups(hkl: np.ndarray, cells: tuple[int, int, int], rotations: np.ndarray) -> np.ndarray:
@@ -83,11 +84,9 @@ def laue_groups(hkl: np.ndarray, cells: tuple[int, int, int], rotations: np.ndar
     return np.unique(largest, return_inverse=True)[1]
 
 
-def shells_of(crystal: Crystal, hkl: np.ndarray, n_shells: int) -> np.ndarray:
+def resolution_shells(crystal: Crystal, hkl: np.ndarray, n_shells: int) -> np.ndarray:
     """(n,) equal-volume resolution shell of each reflection, from 0 to n_shells - 1."""
-    s3 = crystal.stol2(hkl) ** 1.5
-    largest = float(s3.max(initial=0.0)) or 1.0
-    return np.minimum((s3 / largest * n_shells).astype(np.int64), n_shells - 1)
+    return shells_of(2.0 * np.sqrt(crystal.stol2(hkl)), n_shells)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,7 @@ class Profile:
 
 def profile(crystal: Crystal, hkl: np.ndarray, values: np.ndarray, n_shells: int) -> Profile:
     """The mean of values (n,) in shells of equal volume; empty shells are left out."""
-    shells = shells_of(crystal, hkl, n_shells)
+    shells = resolution_shells(crystal, hkl, n_shells)
     number = np.bincount(shells, minlength=n_shells)
     some = number > 0
     stol2 = np.bincount(shells, crystal.stol2(hkl), n_shells)[some] / number[some]

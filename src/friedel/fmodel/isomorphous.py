@@ -7,6 +7,7 @@ import numpy as np
 
 from friedel.errors import ReflectionsError
 from friedel.fmodel.anomalous import mean_over_mates
+from friedel.fmodel.difference_maps import labels_of
 from friedel.fmodel.observed import compare_crystals, read_data
 from friedel.fmodel.scaled import ScaledModel
 from friedel.maps.difference_density import DifferenceDensity, difference_density
@@ -82,8 +83,6 @@ def isomorphous_difference(model: ScaledModel, other: Any) -> IsomorphousDiffere
 
     Parameters and errors are those of :meth:`friedel.FittedModel.isomorphous_difference`.
     """
-    from friedel.fmodel.difference_maps import labels_of
-
     crystal = model.crystal
     found = read_data(other, crystal).means
     about = compare_crystals(crystal, found.crystal)

@@ -13,6 +13,7 @@ import numpy as np
 
 from friedel.density.grid import Grid
 from friedel.errors import AtomsError, ParameterError
+from friedel.fmodel.difference_maps import labels_of
 from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.setup import Setup
@@ -21,6 +22,7 @@ from friedel.maps.difference_density import DifferenceDensity, difference_densit
 from friedel.maps.interpolation import values_at
 from friedel.maps.near_atoms import NearAtoms
 from friedel.maps.residue_agreement import correlation
+from friedel.maps.symmetry_copies import symmetry_copies
 from friedel.model.atoms import Atoms
 from friedel.reflections.reflections import Reflections
 from friedel.solvent.masked_solvent import MaskedSolvent
@@ -180,8 +182,6 @@ def _chosen(model: FittedModel, selection: str | np.ndarray) -> np.ndarray:
 
 
 def _labels(model: FittedModel, chosen: np.ndarray) -> tuple[str, ...]:
-    from friedel.fmodel.difference_maps import labels_of
-
     atoms = model.atoms
     all_labels = labels_of(model) or tuple(atoms.scatterers[k] for k in atoms.kind)
     return tuple(all_labels[i] for i in np.flatnonzero(chosen))
@@ -191,10 +191,7 @@ def _without_site(masked: MaskedSolvent, omitted: Atoms, radius: float) -> Maske
     """The solvent of the whole model, kept away from a site, with all its symmetry copies."""
     crystal = masked.crystal
     mask = np.array(masked.mask, np.float32)
-    copies = np.concatenate([
-        omitted.frac @ rotation.T + translation / 24.0
-        for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True)
-    ])  # fmt: skip
+    copies = symmetry_copies(crystal, omitted.frac).reshape(-1, 3)
     near = NearAtoms(Grid(mask, crystal), radius)
     mask[near.mask(copies @ crystal.orthogonalization.T)] = 0.0
     return replace(masked, given=mask)

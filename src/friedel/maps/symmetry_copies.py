@@ -18,7 +18,7 @@ def into_cell(frac: np.ndarray) -> np.ndarray:
 
 def first_copy(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
     """(n, 3) for each position the copy in the unit cell with the smallest sum of coordinates."""
-    images = into_cell(_images(crystal, frac))
+    images = into_cell(symmetry_copies(crystal, frac))
     # Rounded, so that rounding errors do not decide between copies with equal sums
     chosen = np.argmin(images.sum(axis=-1).round(4), axis=0)
     return images[chosen, np.arange(len(frac))]
@@ -45,7 +45,7 @@ def one_of_each(crystal: Crystal, frac: np.ndarray, tolerance: float) -> np.ndar
     number, positions = _with_margin(into_cell(frac), 2.0 * tolerance * crystal.reciprocal_lengths)
     tree = cKDTree(positions @ to_cart)
     pairs = []
-    for image in _images(crystal, frac):
+    for image in symmetry_copies(crystal, frac):
         near = cKDTree(into_cell(image) @ to_cart).sparse_distance_matrix(
             tree, tolerance, output_type="ndarray"
         )
@@ -89,7 +89,7 @@ def next_to(
         number, positions = _with_margin(in_cell, width + np.zeros(3))
         shift = np.rint(others[number] - positions)
         tree = cKDTree(positions @ to_cart)
-        for image in _images(crystal, frac):
+        for image in symmetry_copies(crystal, frac):
             image = into_cell(image)
             found, at = tree.query(image @ to_cart)
             closer = found < distance
@@ -99,8 +99,8 @@ def next_to(
     return copies, nearest, distance
 
 
-def _images(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
-    """(n_operations, n, 3) symmetry copies."""
+def symmetry_copies(crystal: Crystal, frac: np.ndarray) -> np.ndarray:
+    """(n_operations, n, 3) symmetry copies of positions (n, 3)."""
     shifts = crystal.translations / TRANSLATION_DENOMINATOR
     return np.einsum("oij,nj->oni", crystal.rotations, frac) + shifts[:, None]
 

@@ -9,6 +9,7 @@ from friedel.errors import ParameterError
 from friedel.fmodel.fitted import FittedModel
 from friedel.fmodel.fmodel import FModel, as_fitted
 from friedel.maps.coefficients import map_from_coefficients
+from friedel.maps.interpolation import values_at
 from friedel.plots.fmodel import title
 from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
 
@@ -146,25 +147,22 @@ def plot_map(
     ParameterError
         When the selection has no atoms, or the centre is not three numbers.
     """
-    from scipy.ndimage import map_coordinates
-
     fitted = as_fitted(fmodel)
     crystal = fitted.crystal
     cartesian = fitted.atoms.frac @ crystal.orthogonalization.T
     centre = _centre(fitted, cartesian, centre)
     side = np.linspace(-0.5 * width, 0.5 * width, N_SECTION)
     x, y = np.meshgrid(centre[0] + side, centre[1] + side)
-    points = np.stack([x, y, np.full_like(x, centre[2])], axis=-1) @ crystal.fractionalization.T
+    points = np.stack([x, y, np.full_like(x, centre[2])], axis=-1)
     with new_figure((4.6, 4.9)) as figure:
         axes = figure.subplots()
         colours = ((BLUE,), (ORANGE, GREEN))
         for coefficients, levels, colour in zip(
             fitted.map_coefficients(), (LEVELS, DIFFERENCE_LEVELS), colours, strict=True
         ):
-            density = map_from_coefficients(coefficients).array
-            places = (points * density.shape).reshape(-1, 3).T
-            section = map_coordinates(density, places, order=3, mode="grid-wrap").reshape(x.shape)
-            axes.contour(x, y, section / density.std(), levels, colors=colour, linewidths=0.8)
+            density = map_from_coefficients(coefficients)
+            section = values_at(density, points).reshape(x.shape) / density.array.std()
+            axes.contour(x, y, section, levels, colors=colour, linewidths=0.8)
         near = np.abs(cartesian - centre) < [0.5 * width, 0.5 * width, NEAR_SECTION]
         shown = cartesian[near.all(axis=1) & ~fitted.atoms.is_hydrogen]
         axes.plot(shown[:, 0], shown[:, 1], "o", color="0.2", ms=2.5)

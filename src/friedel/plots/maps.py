@@ -7,11 +7,14 @@ import numpy as np
 
 from friedel.map_model.fsc import FSC
 from friedel.maps.residue_agreement import ResidueAgreement
-from friedel.plots.style import BLUE, GREEN, ORANGE, TICKS_D, new_figure, save
+from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
 
 THRESHOLDS = (0.143, 0.5)
 """FSC at which the resolution of half maps, and that of a map and a model, is read
 [Rosenthal2003]."""
+
+FIRST_TICK = 25.0
+"""Largest spacing written along the axis of an FSC, relative to that of its end."""
 
 POOR = 0.8
 """Correlation below which residues are marked."""
@@ -136,16 +139,10 @@ def plot_fsc(fsc: FSC, path: str | PathLike[str] | None = None, *, overwrite: bo
                     f"{d:.2f} Å", (1.0 / d, threshold), (4, 4), textcoords="offset points",
                     fontsize=8,
                 )  # fmt: skip
-        end = float(fsc.inverse_d[-1])
-        ticks = [d for some in TICKS_D for d in some if 1.0 / d <= end and 1.0 / d > 0.04 * end]
-        chosen: list[float] = []
-        for d in ticks:
-            if all(abs(1.0 / d - 1.0 / x) > end / 12 for x in chosen):
-                chosen.append(d)
-        axes.set_xticks([1.0 / d for d in chosen], [f"{d:g}" for d in chosen])
-        axes.set_xlabel(r"resolution $d$ ($\rm\AA$), axis linear in $1/d$")
+        d_min = 1.0 / float(fsc.inverse_d[-1])
+        label_resolution(axes, FIRST_TICK * d_min, d_min, power=1)
         axes.set_ylabel("FSC")
-        axes.set(xlim=(0, end * 1.01), ylim=(min(-0.1, float(fsc.fsc.min()) - 0.05), 1.03))
+        axes.set_ylim(min(-0.1, float(fsc.fsc.min()) - 0.05), 1.03)
         axes.spines["right"].set_visible(False)
         axes.legend(loc="lower left")
         if path is not None:

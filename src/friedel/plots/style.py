@@ -101,17 +101,18 @@ def legend_above(*several: Any) -> None:
     several[0].legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def label_resolution(axes: Any, d_max: float, d_min: float) -> None:
-    """Ticks at round spacings d (Å), not too close to each other, along an axis of 1/d^2."""
-    end = d_min**-2
+def label_resolution(axes: Any, d_max: float, d_min: float, *, power: int = 2) -> None:
+    """Ticks at round spacings d (Å), not too close to each other, along an axis of 1/d^power."""
+    end = d_min**-power
     ticks: list[float] = []
     for d in (d for some in TICKS_D for d in some):
         in_range = d_min <= d <= d_max
-        if in_range and all(abs(d**-2 - other**-2) > end / 14 for other in ticks):
+        if in_range and all(abs(d**-power - other**-power) > end / 14 for other in ticks):
             ticks.append(d)
     axes.set_xlim(0.0, end * 1.01)
-    axes.set_xticks([d**-2 for d in ticks], [f"{d:g}" for d in ticks])
-    axes.set_xlabel(r"resolution $d$ ($\rm\AA$), axis linear in $1/d^2$")
+    axes.set_xticks([d**-power for d in ticks], [f"{d:g}" for d in ticks])
+    of_d = "d" if power == 1 else f"d^{power}"
+    axes.set_xlabel(rf"resolution $d$ ($\rm\AA$), axis linear in $1/{of_d}$")
 
 
 def save(figure: Any, path: str | PathLike[str], overwrite: bool) -> None:
