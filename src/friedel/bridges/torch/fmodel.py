@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from friedel.bridges.scale_terms import (
 )
 from friedel.bridges.torch import operators
 from friedel.bridges.torch.masks import MaskEngine
-from friedel.bridges.torch.on_device import OnDevice, checked_device
+from friedel.bridges.torch.on_device import Connected, OnDevice, checked_device
 from friedel.bridges.torch.structure_factors import StructureFactors
 from friedel.device.engine import MAX_BYTES
 from friedel.errors import AtomsError
@@ -125,19 +124,16 @@ class FModel(OnDevice):
         return scale_parameters(self._template, values)
 
 
-class _Domain(torch.nn.Module):
+class _Domain(Connected):
     """F_model of one domain: its reflections, mask and constants of the scale."""
 
-    _where: torch.Tensor
+    MADE = ("_masks", "_names", "_engines_of_all", "_terms")
 
     def __init__(self, model: Function, together: bool, options: dict[str, Any]) -> None:
-        super().__init__()
+        f_calc = StructureFactors(model.calculator, **options)
+        super().__init__(f_calc.device, options["dtype"])
         self._model, self._together = model, together
-        self._dtype = options["dtype"]
-        self.f_calc = StructureFactors(model.calculator, **options)
-        device = self.f_calc.device
-        where = torch.empty(0, device=device, dtype=self._dtype)
-        self.register_buffer("_where", where, persistent=False)
+        self.f_calc = f_calc
         self._connect()
 
     def forward(
@@ -165,7 +161,7 @@ class _Domain(torch.nn.Module):
         atoms = self._model.calculator.atoms
         m = max(len(x) for x in parameters if x is not None and x.ndim)
         n = len(atoms)
-        like = {"dtype": torch.float64, "device": self._where.device}
+        like = {"dtype": torch.float64, "device": self.device}
         if xyz is None:
             crystal = self._model.calculator.crystal
             xyz = torch.as_tensor(atoms.frac @ crystal.orthogonalization.T, **like)
@@ -186,32 +182,12 @@ class _Domain(torch.nn.Module):
             every = model.calculator.atoms.select(
                 np.tile(np.arange(len(model.calculator.atoms)), m)
             )
-            engine = MaskEngine(mask, every, self._where.device, self._dtype)
+            engine = MaskEngine(mask, every, self.device, self._dtype)
             self._engines_of_all[key] = engine, operators.register(engine)
         return self._engines_of_all[key][1]
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> _Domain:
-        before = self._where
-        super()._apply(fn, recurse)
-        after = self._where
-        if after.dtype != before.dtype:
-            self._dtype = after.dtype
-        if (after.device, after.dtype) != (before.device, before.dtype):
-            self._connect()
-        return self
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._connect()
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        for name in ("_masks", "_names", "_engines_of_all", "_terms"):
-            del state[name]
-        return state
-
     def _connect(self) -> None:
-        model, device = self._model, self._where.device
+        model, device = self._model, self.device
         self._masks = []
         if isinstance(model, MovingMaskModel):
             masks = [x for x in (model.mask, model.nearer) if x is not None]

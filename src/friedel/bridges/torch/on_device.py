@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import torch
 
@@ -30,6 +31,59 @@ class OnDevice(torch.nn.Module):
         if device is None:
             return self.to("cuda")
         return self.to(torch.device("cuda", device) if isinstance(device, int) else device)
+
+
+class Connected(OnDevice):
+    """A module with engines, which it makes anew where its device or its type has changed.
+
+    Subclasses define :meth:`_connect`, and call it when they are made.
+
+    Parameters
+    ----------
+    device, dtype
+        See :class:`friedel.bridges.torch.StructureFactors`.
+    """
+
+    MADE: ClassVar[tuple[str, ...]] = ()
+    """Names of what :meth:`_connect` sets and a copy makes for itself."""
+
+    _where: torch.Tensor
+
+    def __init__(self, device: torch.device, dtype: torch.dtype | None) -> None:
+        super().__init__()
+        self._dtype = dtype
+        where = torch.empty(0, device=device, dtype=dtype)
+        self.register_buffer("_where", where, persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that calculates."""
+        return self._where.device
+
+    def _connect(self) -> None:
+        """Make the engines for the present device and type."""
+        raise NotImplementedError
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        before = self._where
+        super()._apply(fn, recurse)
+        after = self._where
+        if after.dtype != before.dtype:
+            self._dtype = after.dtype
+        if (after.device, after.dtype) != (before.device, before.dtype):
+            try:
+                self._connect()
+            except Exception:
+                self._where = before
+                raise
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._connect()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: x for name, x in self.__dict__.items() if name not in self.MADE}
 
 
 def checked_device(device: torch.device | str | None) -> torch.device:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from friedel.bridges.torch import operators
 from friedel.bridges.torch.engines import engine_of
-from friedel.bridges.torch.on_device import OnDevice, checked_device
+from friedel.bridges.torch.on_device import Connected, checked_device
 from friedel.device.engine import MAX_BYTES
 from friedel.errors import AtomsError
 from friedel.structure_factors.calculator import Calculator
@@ -25,7 +24,7 @@ class Moments(NamedTuple):
     diffuse: torch.Tensor
 
 
-class StructureFactors(OnDevice):
+class StructureFactors(Connected):
     """F of a model, or of a batch of its conformers, as a function of tensors.
 
     Parameters
@@ -52,7 +51,7 @@ class StructureFactors(OnDevice):
         When the accuracy of the calculator cannot be reached on the device.
     """
 
-    _where: torch.Tensor
+    MADE = ("_engine",)
 
     def __init__(
         self,
@@ -63,22 +62,15 @@ class StructureFactors(OnDevice):
         threads: int = 1,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        super().__init__()
-        self._calculator, self._dtype = calculator, dtype
+        super().__init__(checked_device(device), dtype)
+        self._calculator = calculator
         self.threads, self.max_bytes = threads, max_bytes
-        where = torch.empty(0, device=checked_device(device), dtype=dtype)
-        self.register_buffer("_where", where, persistent=False)
         self._connect()
 
     @property
     def calculator(self) -> Calculator:
         """The calculator of the structure factors, as given."""
         return self._calculator
-
-    @property
-    def device(self) -> torch.device:
-        """The device that calculates."""
-        return self._where.device
 
     def forward(
         self,
@@ -145,31 +137,8 @@ class StructureFactors(OnDevice):
         deviation = f - mean
         return Moments(mean, (w * (deviation.real**2 + deviation.imag**2)).sum(0))
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> StructureFactors:
-        before = self._where
-        super()._apply(fn, recurse)
-        after = self._where
-        if after.dtype != before.dtype:
-            self._dtype = after.dtype
-        if (after.device, after.dtype) != (before.device, before.dtype):
-            try:
-                self._connect()
-            except Exception:
-                self._where = before
-                raise
-        return self
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._connect()
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        del state["_engine"]  # a copy has its own
-        return state
-
     def _connect(self) -> None:
         self._engine = engine_of(
-            self._calculator, self._where.device, self._dtype, self.threads, self.max_bytes
+            self._calculator, self.device, self._dtype, self.threads, self.max_bytes
         )
         self._name = operators.register(self._engine)
