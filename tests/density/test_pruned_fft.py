@@ -5,12 +5,15 @@ from friedel.density import pruned_fft as fft
 from friedel.density.fourier import SymmetrySum
 from friedel.errors import ReflectionsError
 from friedel.model.crystal import Crystal
+from friedel.runtime import scipy_parts
 
 
-@pytest.fixture(params=["ducc0", "scipy"])
+@pytest.fixture(params=["ducc0", "scipy", "scipy.fft"])
 def engine(request, monkeypatch):
     if request.param == "scipy":
-        monkeypatch.setattr(fft, "_ducc_fft", lambda: None)
+        monkeypatch.setattr(fft, "_fft", scipy_parts.fft)
+    elif request.param == "scipy.fft":
+        monkeypatch.setattr(fft, "_fft", lambda: scipy_parts.PublicFft)
     else:
         pytest.importorskip("ducc0")
     return request.param

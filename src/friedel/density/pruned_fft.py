@@ -8,10 +8,11 @@ the groups are divided among threads.
 
 from collections.abc import Callable
 from functools import cache
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from friedel.runtime import scipy_parts
 from friedel.runtime.memory import scratch
 from friedel.runtime.threads import in_stretches
 
@@ -32,11 +33,12 @@ POINTS_PER_THREAD = 200_000
 
 
 @cache
-def _ducc_fft() -> ModuleType | None:
+def _fft() -> Any:
+    """The functions r2c, c2c and c2r of ducc0, or of SciPy with the same interface."""
     try:
         import ducc0
     except ImportError:
-        return None
+        return scipy_parts.fft()
     return ducc0.fft
 
 
@@ -111,20 +113,12 @@ def _transformed_planes(
     n, n_v, nw = planes.shape
     rows = scratch("rows", (n, nv, nw // 2 + 1), dtype)
     parts = _periodic_parts(v, n_v, nv)
-    ducc = _ducc_fft()
     for part in _gaps(parts, nv):
         rows[:, part] = 0.0
     for there, here in parts:
-        if ducc is None:
-            import scipy.fft
-
-            rows[:, there] = scipy.fft.rfft(planes[:, here], axis=2)
-        else:
-            ducc.r2c(planes[:, here], axes=(2,), out=rows[:, there])
+        _fft().r2c(planes[:, here], axes=(2,), out=rows[:, there])
     rows = rows[:, :, :n_l]
-    if ducc is None:
-        return scipy.fft.fft(rows, axis=1, overwrite_x=True)
-    return ducc.c2c(rows, axes=(1,), out=rows)
+    return _fft().c2c(rows, axes=(1,), out=rows)
 
 
 def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -> np.ndarray:
@@ -132,21 +126,10 @@ def _along_first_axis(kept: np.ndarray, threads: int, *, forward: bool = True) -
     n = len(kept)
     lines = kept.reshape(n, -1)
     size = LINES_AT_A_TIME * max(1, COLUMNS_AT_A_TIME // (n * LINES_AT_A_TIME))
-    ducc = _ducc_fft()
 
     def transform(first: int, last: int) -> None:
         some = lines[:, first:last]
-        if ducc is not None:
-            ducc.c2c(some, axes=(0,), forward=forward, out=some)
-            return
-        import scipy.fft
-
-        if forward:
-            found = scipy.fft.fft(some, axis=0, overwrite_x=True)
-        else:
-            found = scipy.fft.ifft(some, axis=0, norm="forward", overwrite_x=True)
-        if not np.may_share_memory(found, some):
-            some[:] = found
+        _fft().c2c(some, axes=(0,), forward=forward, out=some)
 
     _in_groups(transform, lines.shape[1], n, size, threads)
     return kept
@@ -215,15 +198,7 @@ def _inverse_of_planes(kept: np.ndarray, v: int, nv: int, nw: int, out: np.ndarr
     columns[:, n_positive:first_negative] = 0.0
     columns[:, first_negative:] = kept[:, n_positive:]
     parts = _periodic_parts(v, out.shape[1], nv)
-    ducc = _ducc_fft()
-    if ducc is None:
-        import scipy.fft
-
-        planes = scipy.fft.ifft(columns, axis=1, norm="forward")
-        for there, here in parts:
-            out[:, here] = scipy.fft.irfft(planes[:, there], nw, axis=2, norm="forward")
-        return
-    ducc.c2c(columns, axes=(1,), forward=False, out=columns)
+    _fft().c2c(columns, axes=(1,), forward=False, out=columns)
     for there, here in parts:
         rows[:, there, n_l:] = 0.0
-        ducc.c2r(rows[:, there], axes=(2,), lastsize=nw, forward=False, out=out[:, here])
+        _fft().c2r(rows[:, there], axes=(2,), lastsize=nw, forward=False, out=out[:, here])

@@ -28,6 +28,7 @@ from friedel.reflections.mean_intensity import (
     resolution_limits,
     resolution_terms,
 )
+from friedel.runtime.minimizers import bfgs
 
 MOST_TERMS = 6
 """Largest number of coefficients: enough to resolve the solvent's dip at low resolution."""
@@ -238,8 +239,6 @@ def estimate(
         curve, are those that the new ones are drawn to; the first one, its level, is free. Without
         it they are drawn to zero, and their number grows with the number of reflections.
     """
-    import scipy.optimize
-
     n_terms = int(np.clip(len(e_obs) // REFLECTIONS_PER_TERM, 1, MOST_TERMS))
     centre = np.zeros(n_terms) if prior is None else np.array(prior.coefficients)
     n_terms = len(centre)
@@ -262,9 +261,8 @@ def estimate(
     level = np.eye(1, n_terms)[0]
     starts = [centre + (logit - centre[0]) * level for logit in STARTS]
     start = min(starts, key=lambda coefficients: loss(coefficients)[0])
-    found = scipy.optimize.minimize(loss, start, jac=True, method="BFGS")
-    coefficients = tuple(float(c) for c in found.x)
-    return SigmaA(coefficients, limits, len(e_obs), -negative_log_likelihood(found.x)[0])
+    found = bfgs(loss, start)
+    return SigmaA(tuple(found.tolist()), limits, len(e_obs), -negative_log_likelihood(found)[0])
 
 
 def rice_negative_log_likelihood(

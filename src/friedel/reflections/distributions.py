@@ -5,6 +5,8 @@ Refinement targets, the scaling and the estimate of sigma_A use these.
 
 import numpy as np
 
+from friedel.runtime import scipy_parts
+
 NODES = 12
 """Nodes of the integral over the amplitude behind each observation: moments good to 0.002."""
 
@@ -50,13 +52,11 @@ def amplitude_likelihood(
     value, by_expected, by_variance
         (n,) each: the negative log-likelihood (nats), and its derivatives.
     """
-    from scipy.special import i0e
-
     share = np.where(centric, 0.5, 1.0)
     x = observed * expected / variance
     cosine = mean_cosine(x, centric)
     # ln I0 and ln cosh without their exponential growth, which is added to the square
-    log_bessel = np.log(i0e(2.0 * x))
+    log_bessel = np.log(scipy_parts.special().i0e(2.0 * x))
     log_cosh = np.log1p(np.exp(-2.0 * np.abs(x))) - np.log(2.0)
     square = (observed - np.abs(expected)) ** 2 / variance
     value = share * (np.log(variance) + square) - np.where(centric, log_cosh, log_bessel)
@@ -70,9 +70,8 @@ def mean_cosine(x: np.ndarray, centric: np.ndarray) -> np.ndarray:
 
     `x` (n,) is observed times expected amplitude over the variance.
     """
-    from scipy.special import i0e, i1e
-
-    return np.where(centric, np.tanh(x), i1e(2.0 * x) / i0e(2.0 * x))
+    bessel = scipy_parts.special()
+    return np.where(centric, np.tanh(x), bessel.i1e(2.0 * x) / bessel.i0e(2.0 * x))
 
 
 def amplitude_moments(
@@ -119,8 +118,7 @@ def _moments(
     centric: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`amplitude_moments`, for reflections of one kind."""
-    from scipy.special import i0e, i1e
-
+    bessel = scipy_parts.special()
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     # Both laws are nearly normal in F where F is well determined: so is their product
     of_model = variance if centric else 0.5 * variance
@@ -139,8 +137,8 @@ def _moments(
     if centric:
         growth, cosine = 1.0 + np.exp(-2.0 * x), np.tanh(x)
     else:
-        growth = i0e(x)
-        cosine = i1e(x) / growth
+        growth = bessel.i0e(x)
+        cosine = bessel.i1e(x) / growth
         growth *= f
     probability = weights * growth * np.exp(exponent.min(axis=1, keepdims=True) - exponent)
     probability /= probability.sum(axis=1, keepdims=True)

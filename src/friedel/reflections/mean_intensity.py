@@ -3,6 +3,7 @@
 import numpy as np
 
 from friedel.model.crystal import Crystal
+from friedel.runtime.minimizers import SearchOptions, trust_exact
 
 REFLECTIONS_PER_TERM = 60
 """Reflections per term of a curve; sets with fewer reflections get fewer terms."""
@@ -10,7 +11,7 @@ REFLECTIONS_PER_TERM = 60
 MEAN_TERMS = 6
 """Number of terms of the smooth mean intensity of all reflections."""
 
-SEARCH = {"gtol": 1e-9, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "maxiter": 30}
+SEARCH = SearchOptions(gtol=1e-9, initial_trust_radius=1.0, max_trust_radius=2.0, maxiter=30)
 """Options of the search for the coefficients, which needs 5 to 15 steps. If all intensities of a
 shell are zero, the likeliest mean is zero, and few, short steps keep its logarithm finite."""
 
@@ -138,8 +139,6 @@ def log_mean_fit(
     noise
         (n,) errors of `relative` as a smooth function, all positive; by default 0.
     """
-    import scipy.optimize
-
     n = len(relative)
     weights = np.ones(n) if weights is None else weights
 
@@ -165,10 +164,7 @@ def log_mean_fit(
         return (terms * (weights * second)[:, None]).T @ terms / n
 
     start = np.zeros(terms.shape[1])
-    found = scipy.optimize.minimize(
-        loss, start, jac=True, hess=curvature, method="trust-exact", options=SEARCH
-    )
-    return np.asarray(found.x)
+    return trust_exact(loss, curvature, start, SEARCH)
 
 
 def resolution_limits(stol2: np.ndarray) -> tuple[float, float]:

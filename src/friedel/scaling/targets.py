@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from friedel.reflections.distributions import HUBER_CORNER, huber_loss
+from friedel.runtime import scipy_parts
 
 MAD_TO_SIGMA = 1.482602218505602
 """Standard deviation of a normal distribution over its median absolute deviation."""
@@ -153,9 +154,7 @@ class L1(Target):
 @cache
 def _log_norm_of_l1() -> float:
     """The logarithm of the integral of exp(-loss) over r."""
-    from scipy.special import k1
-
-    return math.log(2.0 * L1_ROUNDING * k1(L1_ROUNDING))
+    return math.log(2.0 * L1_ROUNDING * scipy_parts.special().k1(L1_ROUNDING))
 
 
 @dataclass(frozen=True)
