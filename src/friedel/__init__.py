@@ -123,9 +123,9 @@ __all__ = sorted(_MODULES)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from friedel.constants import VERSION
 
-        return version("friedel")
+        return VERSION
     if name == "ensemble":  # a package that is used by its own name
         return import_module("friedel.ensemble")
     if name not in _ERRORS:

@@ -1,6 +1,9 @@
-"""Physical and conventional constants, each written once."""
+"""The version, and physical and conventional constants, each written once."""
 
 import math
+
+VERSION = "0.1.0"
+"""The version of this package."""
 
 HC = 12398.4197386209
 """Planck constant times speed of light, eV Å: energy = HC / wavelength [CODATA2018]."""

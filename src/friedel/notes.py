@@ -7,6 +7,7 @@ to the HISTORY of MTZ files and to CIF, with the version and the command.
 from collections.abc import Iterable
 from typing import Self
 
+from friedel.constants import VERSION
 from friedel.errors import GuessError, ParameterError
 
 KINDS = {
@@ -138,9 +139,4 @@ class Notes:
 
 def friedel_version() -> str:
     """The version of the running friedel, for output files."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("friedel")
-    except PackageNotFoundError:  # a source tree that was never installed
-        return "of a source tree"
+    return VERSION

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from friedel.model.model import Model
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
 from friedel.writers.formats import Format, format_of, formats_of
+
+LINES_AT_A_TIME = 10_000
+"""Lines of a table that are printed together."""
 
 SECTION_RATE = 3.0
 """Oversampling of a drawn density: finer than a transform needs, for a smooth picture."""
@@ -118,8 +122,9 @@ def print_table(result: Reflections) -> None:
     columns = [result.amplitudes, result.phases]
     if isinstance(result, FriedelPairs):
         columns += [np.abs(result.minus), np.degrees(np.angle(result.minus))]
-    lines = []
-    for (h, k, l), *values in zip(result.hkl, *columns, strict=True):
-        pairs = (f"{a:14.6f} {p:10.4f}" for a, p in zip(values[::2], values[1::2], strict=True))
-        lines.append(" ".join([f"{h:4d} {k:4d} {l:4d}", *pairs]))
-    echo("\n".join(lines))
+    line = "%4d %4d %4d" + " %14.6f %10.4f" * (len(columns) // 2)
+    columns = [*result.hkl.T, *columns]
+    for first in range(0, max(1, len(result)), LINES_AT_A_TIME):
+        rows = zip(*(x[first : first + LINES_AT_A_TIME].tolist() for x in columns), strict=True)
+        values = tuple(chain.from_iterable(rows))
+        echo("\n".join([line] * (len(values) // len(columns))) % values)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from friedel.constants import VERSION
 from friedel.errors import FriedelError
 from friedel.runtime.address_space import (
     NEEDED_BY_LIBRARIES,
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="friedel", message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def friedel() -> None:
     """Scattering from atomic models: X-rays, electrons and neutrons."""
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from friedel.data import table
+from friedel.data import lines_by, rows_of
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
 from friedel.scattering.formfactors.published import form_factor_table
 
@@ -34,23 +34,28 @@ class Refit:
 
 
 @cache
-def _rows() -> Mapping[GaussianSum, list[dict[str, str]]]:
-    """Rows of the data file for each entry of the tables."""
-    found: dict[GaussianSum, list[dict[str, str]]] = {}
-    for row in table("refits"):
-        entry = form_factor_table(row["table"]).entries[row["label"]]
-        found.setdefault(entry, []).append(row)
+def _labels(name: str) -> Mapping[GaussianSum, tuple[str, ...]]:
+    """Labels of each entry of a table."""
+    found: dict[GaussianSum, tuple[str, ...]] = {}
+    for label, entry in form_factor_table(name).entries.items():
+        found[entry] = (*found.get(entry, ()), label)
     return found
 
 
 @cache
 def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
     """The refits of an entry by length, then error; empty if the entry is not from a table."""
-    found = []
-    for row in _rows().get(entry, ()):
-        a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
-        found.append(Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"])))
-    return tuple(sorted(found, key=lambda x: (len(x.sum.a), x.error)))
+    for name in dict.fromkeys(name for name, _ in lines_by("refits", 2)):
+        labels = _labels(name).get(entry, ())
+        if labels:  # a table is read only for entries that those before it lack
+            rows = (row for label in labels for row in rows_of("refits", name, label))
+            return tuple(sorted(map(_refit, rows), key=lambda x: (len(x.sum.a), x.error)))
+    return ()
+
+
+def _refit(row: Mapping[str, str]) -> Refit:
+    a, b = (tuple(float(row[f"{x}{i}"]) for i in range(1, int(row["n"]) + 1)) for x in "ab")
+    return Refit(float(row["d_min"]), GaussianSum(a, b), float(row["error"]))
 
 
 def fewest_gaussians(sum_: GaussianSum, d_min: float, tolerance: float) -> GaussianSum:
