@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test test-avx2 check check-ptx format bench docs fuzz dist clean
+.PHONY: demo test test-avx2 test-without-numba test-all check check-ptx format bench docs fuzz dist clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
@@ -17,6 +17,18 @@ test: $(STAMP)
 test-avx2: $(STAMP)
 	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES= $(BIN)/python -m pytest -n auto \
 	    tests/laws tests/reference tests/density tests/direct tests/kernels
+
+# The calculations with kernels as machine code that is loaded without numba: it cannot be imported
+test-without-numba: $(STAMP)
+	$(BIN)/friedel warmup
+	FRIEDEL_TEST_WITHOUT_NUMBA=1 $(BIN)/python -m pytest -n auto tests/density/test_density.py \
+	    tests/direct/test_direct.py tests/structure_factors/test_calculator.py \
+	    tests/scaling/test_scaling_targets.py tests/fmodel/test_fmodel.py
+
+# In both ways to run kernels; every process compiles what it calls where numba itself runs them
+test-all: test test-without-numba
+	FRIEDEL_KERNELS=numba $(BIN)/python -m pytest -n auto tests/laws tests/reference tests/density \
+	    tests/direct tests/kernels tests/structure_factors tests/scaling tests/fmodel
 
 check: $(STAMP)
 	$(BIN)/ruff check .

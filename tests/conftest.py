@@ -9,6 +9,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 
+if os.environ.get("FRIEDEL_TEST_WITHOUT_NUMBA"):
+    sys.modules["numba"] = None  # type: ignore[assignment] # any import of it fails
+
 
 def _shared_folder() -> Path | None:
     candidates = [os.environ.get("FRIEDEL_TEST_DATA"), REPOSITORY.parent / "shared" / "data"]

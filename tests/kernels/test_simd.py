@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from friedel.kernels.simd import (
-    LANES,
+from friedel.kernels.simd import LANES
+from friedel.kernels.simd_llvm import (
     broadcast_like,
     exp,
     lane_sum,

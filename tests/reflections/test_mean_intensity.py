@@ -110,8 +110,8 @@ def test_derivatives(noise, monkeypatch):
     terms = resolution_terms(stol2, resolution_limits(stol2), 4)
     given = {}
     monkeypatch.setattr(
-        "scipy.optimize.minimize",
-        lambda loss, x, **options: given.update(options, loss=loss) or type("Found", (), {"x": x}),
+        "friedel.reflections.mean_intensity.trust_exact",
+        lambda loss, hess, x, _: given.update(loss=loss, hess=hess) or x,
     )
     log_mean_fit(terms, i / i.mean(), None, None if noise is None else np.full(N, noise))
     x = np.array([0.1, -0.4, 0.2, 0.1])

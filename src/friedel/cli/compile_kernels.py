@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,14 @@ CELLS = {
     "right angles": ((20.0, 24.0, 28.0, 90.0, 90.0, 90.0), ["-x+1/2,-y,z+1/2", "-x,y+1/2,-z+1/2"]),
     "any angles, centric": ((9.0, 10.0, 11.0, 80.0, 95.0, 100.0), ["-x,-y,-z"]),
     "any angles": ((9.0, 10.0, 11.0, 80.0, 95.0, 100.0), ["x,y,z"]),
+}
+WAYS: dict[str, dict[str, Any]] = {
+    "direct": {"method": "direct"},
+    "direct, f''": {"method": "direct", "addends": {"S": 0.3 + 0.5j}},
+    "fft, float32": {"method": "fft", "dtype": np.float32},
+    "fft, float64": {"method": "fft", "dtype": np.float64},
+    "fft, float32, f''": {"method": "fft", "dtype": np.float32, "addends": {"S": 0.3 + 0.5j}},
+    "fft, float64, f''": {"method": "fft", "dtype": np.float64, "addends": {"S": 0.3 + 0.5j}},
 }
 Job = tuple[str, Callable[[], object]]
 
@@ -25,17 +34,23 @@ def steps() -> Iterator[Job]:
         crystal = Crystal.from_triplets(cell, triplets)
         for atoms, kind in ((_atoms(False), "isotropic"), (_atoms(True), "anisotropic")):
             model = (crystal, atoms)
-            for method in ("direct", "fft"):
-                yield f"{name}, {kind}, {method}", _all_ways(model, method)
+            for way, options in WAYS.items():
+                for task in ("F", "derivatives"):
+                    yield f"{name}, {kind}, {way}, {task}", _calculation(model, task, **options)
     yield "few reflections", _few_reflections((crystal, _atoms(True)))
     crystal = Crystal.from_triplets(*CELLS["right angles"])
     yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
     yield "density on a grid of gemmi", lambda: _on_float_grid(crystal, _atoms(True))
-    for solvent in ("smooth", "flat", "babinet"):
-        yield f"solvent and scaling, {solvent}", _scaling((crystal, _atoms(False)), solvent)
-    for search in (False, True):
-        name = "moving mask" + search * ", with search"
-        yield name, _scaling((crystal, _atoms(False)), "flat", smooth_mask=True, search_mask=search)
+    model = (crystal, _atoms(False))
+    for method in ("fft", "direct"):
+        for task in ("fit", "derivatives"):
+            for solvent in ("smooth", "flat", "babinet"):
+                options = {"method": method, "solvent": solvent}
+                yield f"scaling, {solvent}, {method}, {task}", _scaling(model, task, **options)
+            for search in (False, True):
+                options = {"method": method, "smooth_mask": True, "search_mask": search}
+                name = "moving mask" + search * ", with search"
+                yield f"{name}, {method}, {task}", _scaling(model, task, **options)
 
 
 def run(progress: Callable[[list[Job]], Iterable[Job]] = iter) -> None:
@@ -73,15 +88,12 @@ def _atoms(anisotropic: bool) -> Atoms:
     return Atoms.from_labels(labels, rng.random((N_ATOMS, 3)), 1.0, 20.0, u_aniso)
 
 
-def _all_ways(model: tuple[Crystal, Atoms], method: str) -> Callable[[], None]:
+def _calculation(model: tuple[Crystal, Atoms], task: str, **options: Any) -> Callable[[], None]:
     def job() -> None:
-        dtypes = (np.float32, np.float64) if method == "fft" else (None,)
-        for addends in (None, {"S": 0.3 + 0.5j}):
-            for dtype in dtypes:
-                calculator = Calculator.from_model(
-                    model, d_min=D_MIN, method=method, addends=addends, dtype=dtype
-                )
-                calculator.adjoint(None, calculator.forward(), anomalous=True)
+        calculator = Calculator.from_model(model, d_min=D_MIN, **options)
+        f = calculator.forward()
+        if task == "derivatives":
+            calculator.adjoint(None, f, anomalous=True)
 
     return job
 
@@ -95,21 +107,16 @@ def _few_reflections(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
 
 
 def _scaling(
-    model: tuple[Crystal, Atoms],
-    solvent: str,
-    *,
-    smooth_mask: bool = False,
-    search_mask: bool = False,
+    model: tuple[Crystal, Atoms], task: str, *, method: str, **options: Any
 ) -> Callable[[], None]:
     def job() -> None:
-        f = fcalc(model, d_min=D_MIN)
+        f = fcalc(model, d_min=D_MIN, method=method)
         amplitudes = f.amplitudes * (1.0 + 0.1 * np.sin(np.arange(len(f))))
         free = np.arange(len(f)) % 10 == 0
         data = Reflections(f.crystal, f.hkl, amplitudes, 0.05 * amplitudes + 1.0, free, "FP")
-        fmodel = FModel(
-            model, data, solvent=solvent, smooth_mask=smooth_mask, search_mask=search_mask
-        ).fit()
-        fmodel.to_dict()
-        fmodel.adjoint(None, fmodel.f_model.values)
+        fitted = FModel(model, data, method=method, **options).fit()
+        fitted.to_dict()
+        if task == "derivatives":
+            fitted.adjoint(None, fitted.f_model.values)
 
     return job

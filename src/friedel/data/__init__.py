@@ -4,6 +4,7 @@ import csv
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 
@@ -49,3 +50,11 @@ def rows_of(name: str, *key: str) -> tuple[dict[str, str], ...]:
 def _rows(some: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     names, *rows = csv.reader(some)  # faster than csv.DictReader
     return tuple(dict(zip(names, row, strict=True)) for row in rows)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "files":  # this module had it in 0.1.0
+        from importlib.resources import files
+
+        return files
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from friedel.kernels.compiled import njit
 from friedel.kernels.device import gather, splat, symmetry
-from friedel.kernels.grid.gaussians import FAST
 
-KERNELS = {
+CPU_KERNELS = {
     kernel.__name__: kernel
     for kernel in (
         splat.splat,
@@ -23,18 +21,13 @@ KERNELS = {
         symmetry.spread_terms,
     )
 }
-"""The kernels, each called as kernel(first, last, ...)."""
+"""The kernels, compiled for one thread of the CPU, each called as kernel(first, last, ...)."""
 
 GPU_OPTIONS = {"fastmath": True}
 """Options of `numba.cuda.jit`."""
 
-_CPU_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
-
-CPU_KERNELS = {name: njit(**_CPU_OPTIONS)(kernel) for name, kernel in KERNELS.items()}
-"""The kernels compiled for one thread of the CPU."""
-
 
 def gpu_source(name: str, cuda: Any) -> Callable[..., None]:
     """A kernel in which `threads` is the module `numba.cuda`, to be compiled by it."""
-    kernel = KERNELS[name]
+    kernel = CPU_KERNELS[name].py_func
     return FunctionType(kernel.__code__, {**kernel.__globals__, "threads": cuda}, name)

@@ -139,19 +139,19 @@ class EnsemblePlan:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of everything that the sums of a chunk depend on, but the number of frames."""
-        import numba
         import scipy
         from llvmlite import binding
 
-        from friedel.kernels import compiled
+        from friedel.kernels.compiled import STORE
+        from friedel.runtime.native.store import numba_version
 
         lattice, reader = self.lattice, self.reader
         stated: list[Any] = [
             friedel_version(),
             np.__version__,
             scipy.__version__,
-            numba.__version__,
-            str(compiled.FOLDER and compiled.FOLDER.name),
+            numba_version(),
+            str(STORE.folder and STORE.folder.name),
             binding.get_host_cpu_name(),
             lattice.box.cell,
             lattice.box.rotations.tolist(),

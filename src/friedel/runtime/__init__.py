@@ -1,1 +1,1 @@
-"""Threads and memory management."""
+"""Threads, memory management, kernels as machine code, and parts of SciPy without its packages."""

@@ -10,6 +10,7 @@ import numpy as np
 from friedel import direct
 from friedel.accuracy.plan import Fixed, Plan
 from friedel.errors import AccuracyError, AtomsError, ParameterError
+from friedel.kernels.compiled import expect
 from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
@@ -32,6 +33,10 @@ SECONDS_PER_GATHER = 5e-9
 """Time per reflection and operation in reciprocal space (s)."""
 REFIT_SHARE = 0.2
 """Relative error of form factors on a grid, as a fraction of rtol."""
+SURELY_FFT = 0.02
+"""Time of direct summation (s) above which the FFT is faster in nearly all cases."""
+FLOAT32_RTOL = 1e-4
+"""Smallest rtol for which float32 suffices in most cases."""
 PLAN_SECONDS = 0.002
 """Below this time of direct summation (s), the FFT is not planned."""
 
@@ -411,6 +416,8 @@ class Calculator:
             return "direct", None
         if asked == "auto" and direct_seconds < PLAN_SECONDS:
             return "direct", None
+        if asked == "fft" or direct_seconds > SURELY_FFT:
+            self._expect_kernels()
         imaginary = self.factors.f_double_prime
         try:
             on_grid = self._planned_with_refits(imaginary)
@@ -432,6 +439,14 @@ class Calculator:
     def _check_direct(self, seconds: float) -> None:
         what = f"direct summation of {len(self.atoms)} atoms at {len(self.hkl)} reflections"
         check_time(seconds / self.threads, what, force=self.options.force)
+
+    def _expect_kernels(self) -> None:
+        """Have the kernels of the grid compiled, if some are missing, during the planning."""
+        angles = "right angles" if self.crystal.cell[3:] == (90.0, 90.0, 90.0) else "any angles"
+        kind = "anisotropic" if self.atoms.is_aniso.any() else "isotropic"
+        dtype = self.options.fixed.dtype or (np.float32 if self.rtol >= FLOAT32_RTOL else None)
+        if dtype is not None:
+            expect(f"{angles}, {kind}, fft, {np.dtype(dtype)}, F")
 
     @property
     def _asked(self) -> str:

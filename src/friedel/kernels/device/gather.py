@@ -7,6 +7,7 @@ take the same points under the same functions.
 import math
 
 from friedel.kernels.device import one_thread as threads
+from friedel.kernels.device.one_thread import for_one_thread
 
 COLUMNS = 10
 """Derivatives of an atom with Gaussians: 1 by weight, 3 by position, 6 by the B tensor."""
@@ -15,6 +16,7 @@ BUMP_COLUMNS = 4
 """Derivatives of a bump: 1 by weight, 3 by position."""
 
 
+@for_one_thread
 def gather(first, last, slope, places, values, sizes, parts):
     """Add the part of each plane of each atom to the derivatives of sum_p slope(p) density(p).
 
@@ -135,6 +137,7 @@ def gather(first, last, slope, places, values, sizes, parts):
             parts[p, plane, 6] += qxz * ax + qyz * ay + qz * az - half * b0 * qz
 
 
+@for_one_thread
 def gather_bumps(first, last, slope, places, values, sizes, parts):
     """Set the part of each plane of each bump in the derivatives of sum_p slope(p) bumps(p).
 
@@ -183,6 +186,7 @@ def gather_bumps(first, last, slope, places, values, sizes, parts):
         parts[p, plane, 3] = six * (qxz * flat * x + qyz * along_y + qz * along_z)
 
 
+@for_one_thread
 def add_planes(first, last, parts, sums):
     """Set sums (atoms, columns) to those of parts (atoms, planes, columns), in the planes' order.
 

@@ -7,6 +7,10 @@ asks the driver for a GPU when it compiles a call of a device function.
 """
 
 from friedel.kernels.compiled import njit
+from friedel.kernels.grid.gaussians import FAST
+
+for_one_thread = njit(nogil=True, fastmath=FAST, error_model="numpy")
+"""Decorator of the kernels, which compiles them for one thread of the CPU."""
 
 
 @njit(nogil=True)

@@ -26,11 +26,13 @@ sizes
 import math
 
 from friedel.kernels.device import one_thread as threads
+from friedel.kernels.device.one_thread import for_one_thread
 
 TILE = 8
 """Grid points along each edge of a tile; the columns of the kernels are unrolled by hand for 8."""
 
 
+@for_one_thread
 def splat(first, last, level, largest, density, starts, places, values, near, sizes):
     """Set each point to `level` plus the sum of peak exp(-d Q d) of the atoms times their weights.
 
@@ -162,6 +164,7 @@ def splat(first, last, level, largest, density, starts, places, values, near, si
                 density[at + 7] = s7
 
 
+@for_one_thread
 def splat_bumps(first, last, level, density, starts, places, values, near, sizes):
     """Set each point to the sum of (1 - d Q d)^3 inside the bumps, times their weights, plus level.
 

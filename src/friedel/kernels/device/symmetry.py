@@ -6,8 +6,10 @@ Complex numbers are pairs of real ones.
 
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.device import one_thread as threads
+from friedel.kernels.device.one_thread import for_one_thread
 
 
+@for_one_thread
 def sum_terms(first, last, transform, index, turn, factor, angles, out):
     """Set out to the factor times the sum of the terms of each reflection of each member.
 
@@ -45,6 +47,7 @@ def sum_terms(first, last, transform, index, turn, factor, angles, out):
         out[member, i, 1] = factor[i] * im
 
 
+@for_one_thread
 def spread_terms(first, last, w, at, start, source, turn, factor, angles, half):
     """The transpose of `sum_terms`: each thread sums what belongs to one position.
 

@@ -36,6 +36,7 @@ import numpy as np
 from friedel.kernels.direct.symmetry import compiled, compiled_sums
 from friedel.kernels.simd import (
     LANES,
+    address,
     divide,
     fill,
     load,
@@ -68,7 +69,7 @@ RESTART = 16
 def aligned(n):
     """(n,) uninitialised float64, aligned to a cache line: vectors across two lines are slow."""
     memory = np.empty(n + 8)
-    first = (-memory.ctypes.data % 64) // 8
+    first = (-address(memory) % 64) // 8
     return memory[first : first + n]
 
 
@@ -144,12 +145,17 @@ def fill_tables(first, last, blocks, model, limit_k, tables):
         fill_axis(tables.x, b, 0, place[0], form[0], scale, state)
         fill_axis(tables.y, b, -limit_k, place[1], form[1], ones, state)
         fill_axis(tables.w, b, 0, place[2], form[2], ones, state)
-        tables.cross[b, :n] = form[3]
+        # Loops, as numba compares the lengths of slices and needs Python to describe differences
+        for j in range(n):
+            tables.cross[b, j] = form[3, j]
         if not blocks.separable[b]:
             for h in range(tables.coupling_h.shape[1]):
-                tables.coupling_h[b, h, :n] = np.exp(-2.0 * h * form[4])
+                for j in range(n):
+                    tables.coupling_h[b, h, j] = math.exp(-2.0 * h * form[4, j])
             for column in range(tables.coupling_k.shape[1]):
-                tables.coupling_k[b, column, :n] = np.exp(-2.0 * (column - limit_k) * form[5])
+                k = column - limit_k
+                for j in range(n):
+                    tables.coupling_k[b, column, j] = math.exp(-2.0 * k * form[5, j])
 
 
 @compiled_sums

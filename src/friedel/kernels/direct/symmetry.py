@@ -12,12 +12,10 @@ from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.compiled import njit
 from friedel.kernels.reciprocal.indices import rotated, turn_of
 
-compiled = njit(cache=True, nogil=True)
+compiled = njit(nogil=True)
 
 # Sums may be reordered and multiply-adds fused; infinities and NaN keep their meaning
-compiled_sums = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
-)
+compiled_sums = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 OF_MATE = TRANSLATION_DENOMINATOR
 """Added to a turn in 24ths where the sum is that at the Friedel mate."""

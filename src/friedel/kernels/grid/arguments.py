@@ -114,7 +114,7 @@ def flat_grid(grid, shape):
     return Flat(grid.reshape(-1), grid.shape[1], grid.shape[2], shape[0], shape[1], shape[2])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def atoms_and_groups(which, radius):
     """Indices (n,) of atoms and (n,) of their groups: all groups of `which` with a radius above 0.
 

@@ -74,27 +74,27 @@ def new_rows():
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def whole_vectors(n):
     """The smallest multiple of LANES that is not below n."""
     return (n + LANES - 1) // LANES * LANES
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def span(center, half_width):
     """First grid index and number of indices within `half_width` of `center`."""
     first = math.ceil(center - half_width)
     return first, math.floor(center + half_width) - first + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def touches(box, nu, first, last):
     """Whether any plane of the box, periodic, lies in first <= u < last."""
     start, n = box[0, 0], box[0, 1]
     return n >= nu or (first - start) % nu < n or (start - first) % nu < last - first
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def place_box(place, nw):
     """Set the box of grid points within `half` (3,) of `center` (3,), for tables of vectors.
 
@@ -111,14 +111,14 @@ def place_box(place, nw):
         box[axis, 2], box[axis, 3] = shift, shift + n
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fits_tables(box, flat):
     """Whether the box fits into tables of BOX points, and its end into the padding of the rows."""
     padding = flat.width - flat.nw
     return max(box[0, 1], box[1, 1], box[2, 1]) <= BOX and box[2, 1] <= padding
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def widest_gap(coordinates, size):
     """The longest range of a periodic axis of `size` points without atoms.
 
@@ -140,7 +140,7 @@ def widest_gap(coordinates, size):
     return first, widest
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def list_rows(rows, box, flat, first, last):
     """List the offsets of the grid rows that cross a disc, plane by plane.
 
@@ -188,7 +188,7 @@ def list_rows(rows, box, flat, first, last):
     return n
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def _disc_rows(rows, place, xx, xy, yy, r2):
     """Set the rows j of each plane i that cross the disc xx x^2 + 2 xy x y + yy y^2 <= r2."""
     low, high, box, center = rows.low, rows.high, place.box, place.center
@@ -201,7 +201,7 @@ def _disc_rows(rows, place, xx, xy, yy, r2):
         high[i] = min(math.floor(middle + half) + 1, end)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def place_sphere(place, frac, radius, axes):
     """Set `place` to a sphere (radius in Å) at `frac` (3,) on a grid with right angles."""
     center, half, _ = place
@@ -212,14 +212,14 @@ def place_sphere(place, frac, radius, axes):
     place_box(place, shape[2])
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def sphere_rows(rows, place, spacing):
     """Set `low` and `high` of the rows that cross the sphere."""
     yy = (spacing[1] / spacing[0]) ** 2
     _disc_rows(rows, place, 1.0, 0.0, yy, place.half[0] ** 2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def ellipsoid_rows(rows, place, form, limit):
     """Set `low` and `high` of the rows that cross the ellipsoid d Q d <= limit."""
     xx, yy, zz, xy, xz, yz = form

@@ -62,7 +62,7 @@ from friedel.kernels.simd import (
 )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fold_rows(grid, nw, first, last):
     """Add the values beyond the cell's `nw` points of each row to their periodic images."""
     n_rows, width = grid.shape[1], grid.shape[2]
@@ -78,7 +78,7 @@ def fold_rows(grid, nw, first, last):
                 flat[to + w] += flat[of + w]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def _list_products(c, rows, box, x, y):
     """c[t, r] = x[t, i] y[t, j] for each row r = (i, j) of the list, by Gaussian."""
     start, low = rows.start, rows.low
@@ -92,7 +92,7 @@ def _list_products(c, rows, box, x, y):
                 store(c, np.uint64(to + m), multiply(xi, load(y, np.uint64(of + m))))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(nogil=True, forceinline=True)
 def _list_pairs(c, rows, box, xy, peak):
     """c[t, r] = peak[t] xy[t, i, j] for each row r = (i, j) of the list, by Gaussian."""
     start, low = rows.start, rows.low
@@ -107,7 +107,7 @@ def _list_pairs(c, rows, box, xy, peak):
                 store(c, np.uint64(to + m), multiply(factor, load(xy, np.uint64(of + m))))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _list_planes(xz_at, start, box):
     """Offsets in the table xz[i, k] of the plane i of each row of the list."""
     for i in range(box[0, 1]):
@@ -116,7 +116,7 @@ def _list_planes(xz_at, start, box):
             store(xz_at, np.uint64(start[i] + m), begin)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_rows(grid, k, row_at, n_rows, c, z, nk):
     """grid[row_at[r], k + m] += sum_t c[t, r] z[t, m] for the rows 0 <= r < n_rows, 0 <= m < nk.
 
@@ -156,7 +156,7 @@ def _add_rows(grid, k, row_at, n_rows, c, z, nk):
             store(grid, here, multiply_add(broadcast(c, r + size + size), z2, s))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_rows_by_plane(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
     """`_add_rows` with a separate z for each plane: that of row r begins at xz_at[r]."""
     lanes, size = np.uint64(LANES), np.uint64(ROWS)
@@ -171,7 +171,7 @@ def _add_rows_by_plane(grid, k, row_at, n_rows, c, xz, xz_at, nk, size_xz):
             store(grid, here, s)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_crossed_rows(grid, k, rows, c, tables, box):
     """`_add_rows` where z[t, m] = xz[t, i, m] yz[t, j, m] for the row (i, j)."""
     low, start, row_at, xz, yz = rows.low, rows.start, rows.at, tables.xz, tables.yz
@@ -194,7 +194,7 @@ def _add_crossed_rows(grid, k, rows, c, tables, box):
                 jk += per_row
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def add_orthogonal(grid, axes, atoms, gaussians, which, first, last):
     """Isotropic atoms in a cell with right angles: every Gaussian is a product of three.
 
@@ -242,7 +242,7 @@ def add_orthogonal(grid, axes, atoms, gaussians, which, first, last):
         _add_rows(values, box[2, 0] % flat.nw, row_at, n_rows, c, z, box[2, 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
     """row[origin + k] += amplitude exp(-(c0 + c1 k + c2 k^2)) for first <= k <= last, periodic.
 
@@ -275,7 +275,7 @@ def _add_gaussian_row(row, origin, first, last, c0, c1, c2, amplitude):
                 index = nw - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_exact_group(grid, shape, place, form, peak, limit, first, last):
     """Add one group of one atom, with an exponential per row and term: always safe, but slow.
 
@@ -305,7 +305,7 @@ def _add_exact_group(grid, shape, place, form, peak, limit, first, last):
                 _add_gaussian_row(row, origin, start, stop, c0, c1, q[2], peak[t])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def add_oblique(grid, axes, atoms, gaussians, which, first, last):
     """Atoms in oblique cells and anisotropic atoms: products of factors of two indices.
 
@@ -347,7 +347,7 @@ def add_oblique(grid, axes, atoms, gaussians, which, first, last):
             _add_rows_by_plane(values, k, row_at, n_rows, c, xz, xz_at, nk, ni * nk)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def add_exact(grid, axes, atoms, gaussians, which, first, last):
     """Any atoms in any cell by `_add_exact_group`; inputs of `add_oblique`, rows of any length."""
     place, ellipsoids = new_place(), new_ellipsoids()

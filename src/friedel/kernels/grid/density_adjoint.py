@@ -96,7 +96,7 @@ class MomentProfiles(NamedTuple):
     z: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def unfold_rows(grid, nw, first, last):
     """Repeat the beginning of each row after the cell's `nw` points: transpose of `fold_rows`."""
     for u in range(first, last):
@@ -105,7 +105,7 @@ def unfold_rows(grid, nw, first, last):
                 grid[u, v, w] = grid[u, v, w - nw]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def fill_distances(out, at, line, center):
     """out[at + i] = d and out[at + BOX + i] = d^2, with d as in `fill_profile`."""
     for i in range(0, line[1], LANES):
@@ -114,7 +114,7 @@ def fill_distances(out, at, line, center):
         store(out, np.uint64(at + BOX + i), multiply(d, d))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
     """Fill three consecutive tables: exp(-q h2 d^2) times 1, d and h2 d^2.
 
@@ -130,7 +130,7 @@ def _fill_moment_profiles(out, at, line, center, d, here, q, h2):
 
 
 # Inlined: a function cannot return so many vectors in registers
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+@njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
     """Sums over y of the map times 1, dy and dy^2 under each term's Gaussian, in three tuples.
 
@@ -187,7 +187,7 @@ def sum_plane(zero, flat, plane, row, n, xy, at, term, power, crossed):
     return (s0, sy0, syy0), (s1, sy1, syy1), (s2, sy2, syy2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+@njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def _with_plane(total, x, at, sums):
     """The sums over x and y of a term, after adding a plane's sums over y times the profiles in x.
 
@@ -206,7 +206,7 @@ def _with_plane(total, x, at, sums):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_moments(moments, total, z, at):
     """Add sums over x and y, times the profiles along z, to a term's moments (5,).
 
@@ -223,7 +223,7 @@ def _add_moments(moments, total, z, at):
     moments[4] += lane_sum(multiply_add(one, z2, multiply(square, z0)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _gather_separable(zero, flat, box, rows, profiles, at, moments):
     """Add to `moments` (GROUP, 5) of one group the sums over some points along z.
 
@@ -253,7 +253,7 @@ def _gather_separable(zero, flat, box, rows, profiles, at, moments):
     _add_moments(moments[2], total2, z, here + np.uint64(6 * BOX))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def gather_orthogonal(grid, axes, atoms, gaussians, which, first, last, out):
     """Isotropic atoms in a cell with right angles: the transpose of `add_orthogonal`.
 

@@ -52,7 +52,7 @@ MOMENTS = 10
 """Number of moments: S0; S1 along x, y, z; S2 in the order xx, yy, zz, xy, xz, yz."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _add_derivatives(out, amplitude, s, form, inverse, axes):
     """Add to `out` (COLUMNS,) the derivatives from the moments `s` (MOMENTS,) of a term.
 
@@ -77,7 +77,7 @@ def _add_derivatives(out, amplitude, s, form, inverse, axes):
         out[4 + column] += amplitude * both * (FOUR_PI2 * second - 0.5 * inverse[column] * s[0])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _row_of_product(v, step, i):
     """Row i of V step, with a symmetric tensor v of six numbers."""
     if i == 0:
@@ -93,7 +93,7 @@ def _row_of_product(v, step, i):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
+@njit(nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def _with_pair_plane(total, xz, ik, d, i, sums):
     """The sums over x and y of a term, after adding a plane's sums over y times the factor of x, z.
 
@@ -113,7 +113,7 @@ def _with_pair_plane(total, xz, ik, d, i, sums):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _add_moments(moments, total, d, k):
     """Add sums over x and y to a term's moments; `d` from `k` on is dz and, BOX further, dz^2."""
     one, dx, dy, dxx, dxy, dyy = total
@@ -130,7 +130,7 @@ def _add_moments(moments, total, d, k):
     moments[9] += lane_sum(multiply(dy, dz))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
     """Add to `moments` (GROUP, MOMENTS) of one group the sums over some points along z.
 
@@ -164,7 +164,7 @@ def _gather_factored(zero, flat, box, rows, xz, xy, yz, d, at, moments):
     _add_moments(moments[2], total2, d, here)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
     """Moments (GROUP, MOMENTS) of one group, two vectors along z at a time."""
     at = np.int64(0)  # with a literal numba would compile the function below again
@@ -175,7 +175,7 @@ def _gather_box(flat, box, rows, xz, xy, yz, d, moments):
         _gather_factored(zeros(flat.values), flat, box, rows, xz, xy, yz, d, at, moments)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(nogil=True, error_model="numpy", fastmath=FAST)
 def _fill_powers_of_y(xy, box, d):
     """Fill the tables xy[t, i, j] times dy, and times dy^2, after those of all terms.
 
@@ -192,7 +192,7 @@ def _fill_powers_of_y(xy, box, d):
             store(xy, here + np.uint64(size), multiply(value, load(d, dy + np.uint64(BOX))))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _row_moments(row, origin, first, last, c0, c1, c2):
     """Sums over first <= k <= last of row[origin + k] exp(-(c0 + c1 k + c2 k^2)) times 1, k, k^2.
 
@@ -232,7 +232,7 @@ def _row_moments(row, origin, first, last, c0, c1, c2):
     return s0, s1, s2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _gather_exact_group(grid, shape, place, form, limit, moments):
     """Moments (GROUP, MOMENTS) of one group of one atom: the transpose of `_add_exact_group`."""
     nu, nv, nw = shape
@@ -270,7 +270,7 @@ def _gather_exact_group(grid, shape, place, form, limit, moments):
                 s[9] += py * s1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def gather_oblique(grid, axes, atoms, gaussians, which, first, last, out):
     """Atoms in oblique cells and anisotropic atoms: the transpose of `add_oblique`.
 

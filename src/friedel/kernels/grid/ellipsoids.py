@@ -45,7 +45,7 @@ def new_ellipsoids():
     return Ellipsoids(np.empty((GROUP, 6)), np.empty(GROUP), np.empty((GROUP, 6)), np.empty(6))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_forms(ellipsoids, b_tensor, b_row, blur, step, group):
     """Set forms, peaks and inverses; return det(B + b + blur) of the last, broadest Gaussian."""
     form, peak, inverse, tensor = ellipsoids
@@ -57,7 +57,7 @@ def _fill_forms(ellipsoids, b_tensor, b_row, blur, step, group):
     return det
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes):
     """A group of an atom as ellipsoids on the grid; the kernel and its transpose cut it alike.
 
@@ -90,7 +90,7 @@ def place_ellipsoid(place, ellipsoids, atom, group, atoms, gaussians, axes):
     return limit
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def row_in_ellipsoid(form, px, py, pz, limit):
     """First and last step of the row at (px, py, pz + step) with d Q d <= limit.
 
@@ -105,7 +105,7 @@ def row_in_ellipsoid(form, px, py, pz, limit):
     return math.ceil(middle - half - pz), math.floor(middle + half - pz)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def row_exponent(form, px, py, pz):
     """The c0 and c1 of d Q d = c0 + c1 step + q_zz step^2 along the row at (px, py, pz + step)."""
     cross = form[4] * px + form[5] * py

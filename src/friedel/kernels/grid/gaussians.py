@@ -11,7 +11,7 @@ FOUR_PI = 4.0 * math.pi
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def r2_at_level(amplitude, factor, j, log_level, r2):
     """r^2 where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to a level, from a guess.
 
@@ -36,7 +36,7 @@ def r2_at_level(amplitude, factor, j, log_level, r2):
     return r2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def radii_at_level(amplitude, factor, level, radius):
     """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`."""
     log_level = math.log(level)
@@ -44,7 +44,7 @@ def radii_at_level(amplitude, factor, level, radius):
         radius[j] = math.sqrt(r2_at_level(amplitude, factor, j, log_level, 0.0))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def inverse_and_det(m, out):
     """Inverse of a symmetric tensor (11, 22, 33, 12, 13, 23); returns the determinant."""
     c11 = m[1] * m[2] - m[5] * m[5]
@@ -60,7 +60,7 @@ def inverse_and_det(m, out):
     return det
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def to_grid_axes(q, step, out):
     """S^T Q S for a symmetric tensor q and the upper-triangular (3, 3) `step` of the grid."""
     s00, s01, s02 = step[0, 0], step[0, 1], step[0, 2]
@@ -77,7 +77,7 @@ def to_grid_axes(q, step, out):
     out[5] = s01 * q20 + s11 * q21
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def gaussian_form(b_tensor, width, step, inverse, tensor, form):
     """4 pi^2 (B + width)^-1 in grid axes into `form`; returns det(B + width)."""
     for m in range(6):

@@ -36,7 +36,7 @@ class Runs(NamedTuple):
     last: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _set_bits(bits, u, v, first, last):
     """Set points first .. last of row (u, v), which must be in range."""
     a, b = np.uint64(first), np.uint64(last)
@@ -51,7 +51,7 @@ def _set_bits(bits, u, v, first, last):
     bits[u, v, j] |= high
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _set_range(bits, u, v, nw, first, last):
     """Set points first .. last of row (u, v) with periodic indices."""
     if first >= 0 and last < nw:
@@ -70,7 +70,7 @@ def _set_range(bits, u, v, nw, first, last):
         _set_bits(bits, u, v, 0, end - nw)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def mark_spheres(bits, nw, form, extent, frac, radius):
     """Set the points within radius_j of frac_j, which is in [0, 1].
 
@@ -97,7 +97,7 @@ def mark_spheres(bits, nw, form, extent, frac, radius):
                     _set_range(bits, u, np.uint64(wrapped(m, nv)), nw, first, last)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def map_runs(runs, matrix, shift, nw, bits, begin, end):
     """Set the images of the runs with begin <= u < end under an operation that maps rows to rows.
 
@@ -121,7 +121,7 @@ def map_runs(runs, matrix, shift, nw, bits, begin, end):
                     _set_range(bits, to_u, to_v, nw, offset - last[run], offset - first[run])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def ball_rows(form, extent, radius):
     """(n, 4) rows (du, dv) of a ball around a grid point, each with its first and last dw."""
     limit_u, limit_v = math.floor(radius * extent[0]), math.floor(radius * extent[1])
@@ -138,7 +138,7 @@ def ball_rows(form, extent, radius):
     return rows[:n]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _changes(words, k, flip):
     """Bits of word k of a row that differ from the preceding point; before the first it is 0."""
     word = words[k] ^ flip
@@ -146,14 +146,14 @@ def _changes(words, k, flip):
     return word ^ ((word << ONE) | before)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _inside(k, nw):
     """The bits of word k that are points of a row of nw."""
     rest = nw - 64 * k
     return ALL if rest >= 64 else ALL >> np.uint64(64 - rest)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def find_runs(bits, nw, value):
     """The runs of points whose bit is `value`."""
     nu, nv, n_words = bits.shape
@@ -187,7 +187,7 @@ def find_runs(bits, nw, value):
     return Runs(row_start, first, last)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _touch(first, last, nw, i, j):
     """Whether runs of neighbouring rows, or of one row, touch, also at a corner."""
     if first[j] <= last[i] + 1 and first[i] <= last[j] + 1:
@@ -195,7 +195,7 @@ def _touch(first, last, nw, i, j):
     return (first[i] == 0 and last[j] == nw - 1) or (first[j] == 0 and last[i] == nw - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def in_large_islands(runs, shape, limit):
     """(n_runs,) bool: runs of islands with more than `limit` points, connected also at corners.
 
@@ -240,7 +240,7 @@ def in_large_islands(runs, shape, limit):
     return large
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def grow_runs(runs, keep, ball, nw, bits, begin, end):
     """Set the points within a ball of any point of the kept runs with begin <= u < end.
 
@@ -270,7 +270,7 @@ def grow_runs(runs, keep, ball, nw, bits, begin, end):
                     bits[to_u, to_v, k] |= grown[0, 0, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def unpack(bits, out):
     """Set out[u, v, w] = 1 where the bit is set, else 0; return the number of ones."""
     nu, nv, nw = out.shape

@@ -5,7 +5,7 @@ import math
 from friedel.kernels.compiled import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def wrapped(i, n):
     """The index i modulo n for i not far outside the range, faster than a division."""
     while i < 0:
@@ -15,7 +15,7 @@ def wrapped(i, n):
     return i
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def row_distances(form, px, py):
     """The flat and slope of the row at (px, py) from a centre: d^2 = flat + 2 slope pz + pz^2.
 
@@ -26,7 +26,7 @@ def row_distances(form, px, py):
     return flat, form[3] * px + form[4] * py
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def chord(flat, slope, r2):
     """Ends of the chord of a row of :func:`row_distances` in a sphere, in steps along w.
 

@@ -89,20 +89,20 @@ def new_pair_tables(grid, tables_xy):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def distances(out, numbers, line, center):
     """Distances from the center of the points `numbers` (a vector) of `line`, a row of a box."""
     middle = int(np.rint(center))
     return add(add(numbers, constant(out, line[0] - middle)), constant(out, middle - center))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _in_type(out, exponent):
     """An exponent near the limit of float32, scaled to the range of the array's type."""
     return exponent if out.itemsize == 4 else exponent * FLOAT64_RANGE
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def fill_profile(out, at, line, center, q, peak):
     """out[at + i] = peak exp(-q d^2), d = first + i - center; `line` is a row of a box."""
     minus_q, peak_vector = constant(out, -q), constant(out, peak)
@@ -113,7 +113,7 @@ def fill_profile(out, at, line, center, q, peak):
         store(out, np.uint64(at + i), multiply(peak_vector, exp(maximum(exponent, floor))))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_half(out, at, line, center, q):
     """out[at + i] = exp(-q d^2) with d as in `fill_profile`, but 0 outside the box."""
     minus_q, floor = constant(out, -q), constant(out, _in_type(out, HALF_FLOOR))
@@ -126,7 +126,7 @@ def _fill_half(out, at, line, center, q):
         store(out, np.uint64(at + i), value)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_row_factors(out, at, line, center, slope):
     """out[at + i] = exp(slope d), d as in `fill_profile` but clipped to the box, as it may grow."""
     slope_vector = constant(out, slope)
@@ -137,7 +137,7 @@ def _fill_row_factors(out, at, line, center, slope):
         store(out, np.uint64(at + i), exp(multiply(slope_vector, d)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_pair_table(out, row, column, place, form, half, row_factors):
     """out[t, r, c] = half_row[t, r] half_column[t, c] exp(-2 q_t dr dc), or 0 where that is tiny.
 
@@ -198,7 +198,7 @@ def _fill_pair_table(out, row, column, place, form, half, row_factors):
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_product_table(out, row, column, box, half):
     """`_fill_pair_table` for two axes that are not correlated."""
     half_row, half_column = row * GROUP * BOX, column * GROUP * BOX
@@ -213,7 +213,7 @@ def _fill_product_table(out, row, column, box, half):
                 store(out, to, zero_where_less(value, value, least))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def has_cross_term(form, row, column):
     """Whether any Gaussian of the group has a term of these two axes."""
     for t in range(GROUP):
@@ -223,7 +223,7 @@ def has_cross_term(form, row, column):
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def is_factorable(q, half):
     """Whether the factors of the form stay in range in a box of these half-widths."""
     x, y, z = math.sqrt(q[0]) * half[0], math.sqrt(q[1]) * half[1], math.sqrt(q[2]) * half[2]
@@ -237,7 +237,7 @@ def is_factorable(q, half):
     return highest < PAIR_CEILING
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def fill_pair_tables(tables, place, form, crossed):
     """Set the tables of the Gaussians of a group on a box. Their product is 1 at the centre.
 
@@ -271,7 +271,7 @@ def fill_pair_tables(tables, place, form, crossed):
         _fill_table(tables.yz, y, z, place, form, half, row_factors)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _fill_table(out, row, column, place, form, half, row_factors):
     if has_cross_term(form, row, column):
         _fill_pair_table(out, row, column, place, form, half, row_factors)

@@ -13,7 +13,7 @@ from friedel.kernels.compiled import njit
 from friedel.kernels.grid.periodic import chord, row_distances, wrapped
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _box(frac, radius, extent, shape):
     """Centre in steps, and the first u, v within the radius and those after the last."""
     cx, cy, cz = frac[0] * shape[0], frac[1] * shape[1], frac[2] * shape[2]
@@ -23,14 +23,14 @@ def _box(frac, radius, extent, shape):
     return (cx, cy, cz), first, end
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _stretch(row, first, last):
     """The points first .. last of a periodic row, up to the end of the row in memory."""
     start = wrapped(first, len(row))
     return row[start : start + last - first + 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def add_bumps(frac, radius, weight, form, extent, out):
     """Add weight_j (1 - d^2 / radius_j^2)^3 to out (nu, nv, nw) for each atom j."""
     for j in range(len(frac)):
@@ -52,7 +52,7 @@ def add_bumps(frac, radius, weight, form, extent, out):
                     first += len(row)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def gather_bumps(frac, radius, form, extent, values, out):
     """Derivatives of sum_p values(p) bump_j(p) for each atom j of weight 1.
 

@@ -15,7 +15,7 @@ NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _log_power(log_power, step, s2):
     """Ln P at s^2, linear between tabulated points and beyond the last one."""
     position = s2 / step
@@ -24,7 +24,7 @@ def _log_power(log_power, step, s2):
     return log_power[index] * (1.0 - fraction) + log_power[index + 1] * fraction
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def smallest_blur(
     s, log_share, lattice, log_power, step, cosines, log_weights, low, high, log_allowed
 ):
@@ -72,7 +72,7 @@ def smallest_blur(
     return math.inf, log_error2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _log_alias(exponent, loss, blur):
     """Logarithm of the squared error in the worst shell, and its decrease per Å^2 of blur.
 
@@ -97,7 +97,7 @@ def _log_alias(exponent, loss, blur):
     return worst, slope
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def count_in_boxes(frac, f, total, number):
     """Add to the boxes of a cell, powers of two along each axis, the f (n,) of atoms, and 1."""
     nu, nv, nw = total.shape
@@ -109,7 +109,7 @@ def count_in_boxes(frac, f, total, number):
         number[u, v, w] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def window_sums(total, number):
     """Sums of T^2 and of T^2 N, T and N being the sums over windows of two boxes along each axis.
 
@@ -138,7 +138,7 @@ def window_sums(total, number):
     return power, weighted
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def halve_boxes(boxes, out):
     """Sums over pairs of boxes along each axis of which `out` has half as many."""
     su, sv, sw = (
@@ -153,7 +153,7 @@ def halve_boxes(boxes, out):
                 out[u // su, v // sv, w // sw] += boxes[u, v, w]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def alias_power(vectors, log_here, lattice, log_power, step, blur):
     """Power that aliasing adds to each reflection, relative to its own, after removing the blur.
 
@@ -182,7 +182,7 @@ def alias_power(vectors, log_here, lattice, log_power, step, blur):
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def power_curve(weight, f2, kind, b_iso, s2):
     """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
     out = np.zeros(len(s2))
@@ -198,7 +198,7 @@ def power_curve(weight, f2, kind, b_iso, s2):
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def largest_level(s, log_share, blur, amplitude, factor, count, level, allowed, r2):
     """Largest density level at which atoms may be cut off, from a guess, and the resulting error.
 
@@ -231,7 +231,7 @@ def largest_level(s, log_share, blur, amplitude, factor, count, level, allowed, 
         step += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _whole_power(amplitude, factor, s):
     """Squared transform at s of a sum of Gaussians amplitude exp(-factor r^2)."""
     f = 0.0
@@ -244,7 +244,7 @@ def _whole_power(amplitude, factor, s):
     return f * f
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _truncation(s, log_share, blur, amplitude, factor, count, level, r2):
     """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
 

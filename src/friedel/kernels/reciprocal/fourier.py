@@ -20,7 +20,7 @@ BLOCK = 256
 """Number of reflections that `map_terms` works on at a time."""
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def map_terms(hkl, rotations, translations, shape, nw, index, turn):
     """Positions in a half transform of the terms of each reflection, and their phase shifts.
 
@@ -61,7 +61,7 @@ def map_terms(hkl, rotations, translations, shape, nw, index, turn):
                 index[first + i, o], turn[first + i, o] = place[i], shift[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _map_operation(indices, of_h, of_k, of_l, translation, shape, nw, place, shift):
     """Positions and phase shifts of the terms of one operation, the reflections being (3, n).
 
@@ -82,7 +82,7 @@ def _map_operation(indices, of_h, of_k, of_l, translation, shape, nw, place, shi
         shift[i] = t + (IN_PLANE if l == 0 or 2 * l == nw else 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def gather(transform, index, turn, factor, out):
     """Set out[i] to factor[i] times the sum of the terms of reflection i by :func:`map_terms`."""
     for i in range(len(index)):
@@ -95,7 +95,7 @@ def gather(transform, index, turn, factor, out):
         out[i] = complex(factor[i] * re, factor[i] * im)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def scatter(w, index, turn, factor, transform):
     """The transpose of `gather` in real arithmetic: w[i] is added at all terms of reflection i.
 

@@ -7,7 +7,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.kernels.compiled import njit
 
-compiled = njit(cache=True, nogil=True)
+compiled = njit(nogil=True)
 
 
 @compiled

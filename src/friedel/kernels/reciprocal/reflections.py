@@ -25,7 +25,7 @@ WALLS = np.array(
 """Normals of the planes that bound each asymmetric unit of `in_asu`, zero where there are fewer."""
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def in_asu(h, k, l, number):
     """Whether indices in a reference setting lie in the CCP4 asymmetric unit `number`."""
     if number == 0:  # -1
@@ -49,7 +49,7 @@ def in_asu(h, k, l, number):
     return k >= l and l >= h and h >= 0  # m-3m
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _in_asu_of_setting(h, k, l, number, basis):
     return in_asu(
         h * basis[0, 0] + k * basis[1, 0] + l * basis[2, 0],
@@ -59,7 +59,7 @@ def _in_asu_of_setting(h, k, l, number, basis):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _in_row(h, k, limit, metric, stol2_high, number, basis):
     """First and last l up to a limit for which (h, k, l) is unique; first > last if there is none.
 
@@ -94,7 +94,7 @@ def _in_row(h, k, limit, metric, stol2_high, number, basis):
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _wanted(h, k, l, metric, stol2_high, number, basis):
     if h == 0 and k == 0 and l == 0:
         return False
@@ -107,7 +107,7 @@ def _wanted(h, k, l, metric, stol2_high, number, basis):
     return stol2 <= stol2_high and _in_asu_of_setting(h, k, l, number, basis)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def unique_in_sphere(first_h, last_h, limits, metric, stol2_high, number, basis):
     """(n, 3) int32 reflections of one asymmetric unit up to some stol2, without (0, 0, 0).
 
@@ -131,7 +131,7 @@ def unique_in_sphere(first_h, last_h, limits, metric, stol2_high, number, basis)
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def is_absent(hkl, rotations, translations):
     """(n,) bool: some operation keeps the reflection and shifts its phase."""
     absent = np.zeros(len(hkl), np.bool_)
@@ -149,7 +149,7 @@ def is_absent(hkl, rotations, translations):
     return absent
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _mark_absent(columns, of_h, of_k, of_l, translation, absent):
     """Mark the reflections (3, n) that one operation keeps, with a shift of the phase.
 
@@ -164,7 +164,7 @@ def _mark_absent(columns, of_h, of_k, of_l, translation, absent):
         absent[i] |= (moved == 0) & (turn != 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def fold_to_asu(hkl, rotations, translations, number, basis, folded, shift, friedel):
     """Equivalent indices in the asymmetric unit, phase shift in 24ths, whether Friedel's law.
 

@@ -17,7 +17,7 @@ SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz"}
 """LLVM flags that allow the compiler to vectorise sums."""
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def quadratic_forms(hkl, forms, out):
     """out[a, i] = the form a at reflection i: of hh, kk, ll, hk, hl, kl forms[a] times."""
     for a in range(len(forms)):
@@ -27,7 +27,7 @@ def quadratic_forms(hkl, forms, out):
             out[a, i] = h * (hh * h + hk * k + hl * l) + k * (kk * k + kl * l) + ll * l * l
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def products(f_calc, f_mask, f_layer, out):
     """Set the rows of `out` (6, n) to CC, CM, MM, CL, ML, LL."""
     for i in range(len(f_calc)):
@@ -40,28 +40,28 @@ def products(f_calc, f_mask, f_layer, out):
         out[5, i] = y.real * y.real + y.imag * y.imag
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _square(products, i, solvent, k_layer):
     cross = products[1, i] + k_layer * products[3, i]
     solvent2 = products[2, i] + k_layer * (2.0 * products[4, i] + k_layer * products[5, i])
     return products[0, i] + solvent * (2.0 * cross + solvent * solvent2)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def squares(products, solvent, k_layer, out):
     """out[i] = |F_calc + solvent[i] (F_mask + k_layer F_layer)|^2, from the products."""
     for i in range(len(out)):
         out[i] = _square(products, i, solvent[i], k_layer)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def unscaled_amplitudes(products, solvent, k_layer, out):
     """Square roots of :func:`squares`."""
     for i in range(len(out)):
         out[i] = math.sqrt(max(_square(products, i, solvent[i], k_layer), 0.0))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def slopes(products, solvent, k_layer, amplitudes, along_solvent, along_layer):
     """Derivatives of the amplitudes by `solvent` and by `k_layer`; 0 where they vanish."""
     for i in range(len(amplitudes)):
@@ -73,7 +73,7 @@ def slopes(products, solvent, k_layer, amplitudes, along_solvent, along_layer):
         along_layer[i] = solvent[i] * (products[3, i] + solvent[i] * mixed) * inverse
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _multiply(rows, factor, first, block, a):
     """Set rows a, ... of `block` to `rows` times `factor`, from `first` on; return the next a."""
     for row in range(len(rows)):
@@ -83,7 +83,7 @@ def _multiply(rows, factor, first, block, a):
     return a
 
 
-@njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
+@njit(nogil=True, fastmath=SUMS_IN_ANY_ORDER)
 def normal_equations(
     overall, solvent, others, factors, weights, residuals, first, last, normal, gradient
 ):
