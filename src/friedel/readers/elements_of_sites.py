@@ -134,7 +134,7 @@ def decide_elements(stated: StatedModel) -> tuple[tuple[str, ...], np.ndarray, t
 
 
 def _distinct(scatterers: list[str], kind: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    present = set(np.unique(kind).tolist())
+    present = set(kind.tolist())
     distinct = tuple(dict.fromkeys(s for k, s in enumerate(scatterers) if k in present))
     if len(distinct) == len(scatterers):
         return distinct, kind
