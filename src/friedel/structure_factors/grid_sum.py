@@ -19,7 +19,7 @@ _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
 """The transform, and atoms on the grid with real and with imaginary form factors."""
 
 
-BYTES_PER_TERM, BYTES_PER_REFLECTION, BYTES_PER_ATOM = 5, 32, 150
+BYTES_PER_TERM, BYTES_PER_REFLECTION, BYTES_PER_ATOM = 5, 32, 40
 """Memory (bytes) for each term of the symmetry sum, for each reflection and its F, and for the
 parameters and the place of each atom."""
 
