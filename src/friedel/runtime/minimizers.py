@@ -28,6 +28,9 @@ ACCEPTED_RATIO = 0.15
 RADIUS_TOLERANCE = 0.1
 """Largest relative difference of the length of a step from the radius that it should have."""
 
+LEAST_SHARE = 0.01
+"""Fraction of the range of possible shifts of the eigenvalues at which the search begins."""
+
 SHIFTS = 20
 """Number of shifts of the eigenvalues that are tried; two or three suffice."""
 
@@ -106,62 +109,85 @@ def _trust_exact(
     norm = scipy_parts.blas().dnrm2
     radius = options["initial_trust_radius"]
     value, gradient = function(x)
+    form = None
     for _ in range(options["maxiter"]):
         if not norm(gradient) >= options["gtol"]:
             break
-        hessian = curvature(x)
-        found = _step(hessian, gradient, radius)
+        if form is None:
+            form = _QuadraticForm(curvature(x), gradient)
+        found = form.step(radius)
         if found is None:
             return None
         step, at_boundary = found
-        predicted = value - (value + np.dot(gradient, step) + 0.5 * np.dot(step, hessian @ step))
+        predicted = value - (
+            value + np.dot(gradient, step) + 0.5 * np.dot(step, form.hessian @ step)
+        )
         new_value, new_gradient = function(x + step)
         if not predicted > 0.0:
-            return None
+            break
         ratio = (value - new_value) / predicted
         if ratio < 0.25:
             radius *= 0.25
         elif ratio > 0.75 and at_boundary:
             radius = min(2.0 * radius, options["max_trust_radius"])
-        if not ratio > ACCEPTED_RATIO:
-            return None
-        x, value, gradient = x + step, new_value, new_gradient
+        if ratio > ACCEPTED_RATIO:
+            x, value, gradient, form = x + step, new_value, new_gradient, None
     return x
 
 
-def _step(
-    hessian: np.ndarray, gradient: np.ndarray, radius: float
-) -> tuple[np.ndarray, bool] | None:
-    """The step to the minimum of a quadratic form inside a radius, and whether it is at the radius.
+class _QuadraticForm:
+    """A function to second order at one point, and the steps to its minimum inside radii.
 
-    None where the minimum is not found by shifting the eigenvalues of a positive definite form.
+    Parameters
+    ----------
+    hessian, gradient
+        (m, m) and (m,) derivatives at the point.
     """
-    norm, lapack = scipy_parts.blas().dnrm2, scipy_parts.lapack()
-    diagonal, sums = np.diag(hessian), np.abs(hessian).sum(axis=1)
-    bound = max(diagonal - np.abs(diagonal) + sums)  # of the eigenvalues, by Gershgorin
-    largest = min(bound, np.linalg.norm(hessian), max(sums))
-    size, identity = norm(gradient), np.eye(len(gradient))
-    is_zero = size <= len(gradient) * np.finfo(float).eps * max(sums)
-    if is_zero or min(diagonal) < 0.0 or size / radius > largest:
+
+    def __init__(self, hessian: np.ndarray, gradient: np.ndarray):
+        self.hessian, self._gradient = hessian, gradient
+        self._norm, self._lapack = scipy_parts.blas().dnrm2, scipy_parts.lapack()
+        self._size = self._norm(gradient)
+        self._diagonal, sums = np.diag(hessian), np.abs(hessian).sum(axis=1)
+        norms = np.linalg.norm(hessian), self._lapack.dlange("1", hessian.T)
+        # Bounds of the eigenvalues, by Gershgorin and by norms
+        self._least = min(-min(self._diagonal + np.abs(self._diagonal) - sums), *norms)
+        self._largest = min(max(self._diagonal - np.abs(self._diagonal) + sums), *norms)
+        self._is_flat = self._size <= len(gradient) * np.finfo(float).eps * norms[1]
+        self._lower, self._radius = 0.0, -1.0
+
+    def step(self, radius: float) -> tuple[np.ndarray, bool] | None:
+        """The step (m,), and whether it has the length of the radius.
+
+        None where shifting the eigenvalues does not lead from longer steps to that of the radius.
+        """
+        lower = max(0.0, -min(self._diagonal), self._size / radius - self._largest)
+        upper = max(0.0, self._size / radius + self._least)
+        if radius < self._radius:
+            lower = max(self._lower, lower)
+        shift = lower and max(np.sqrt(lower * upper), lower + LEAST_SHARE * (upper - lower))
+        self._lower, self._radius = lower, radius
+        if self._is_flat:
+            return None
+        identity = np.eye(len(self._gradient))
+        for _ in range(SHIFTS):
+            factor, failed = self._lapack.dpotrf(
+                self.hessian + shift * identity, lower=False, overwrite_a=False, clean=True
+            )
+            if failed:
+                return None
+            step, _ = self._lapack.dpotrs(factor, -self._gradient, lower=False)
+            length = self._norm(step)
+            if length <= radius and shift == 0.0:
+                return step, False
+            if length < radius:
+                return None
+            if (length - radius) / radius <= RADIUS_TOLERANCE:
+                return step, True
+            slope, _ = self._lapack.dtrtrs(factor, step, trans=1)
+            self._lower = shift
+            shift += (length / self._norm(slope)) ** 2 * (length - radius) / radius
         return None
-    shift = 0.0
-    for _ in range(SHIFTS):
-        factor, failed = lapack.dpotrf(
-            hessian + shift * identity, lower=False, overwrite_a=False, clean=True
-        )
-        if failed:
-            return None
-        step, _ = lapack.dpotrs(factor, -gradient, lower=False)
-        length = norm(step)
-        if length <= radius and shift == 0.0:
-            return step, False
-        if length < radius:
-            return None
-        if (length - radius) / radius <= RADIUS_TOLERANCE:
-            return step, True
-        slope, _ = lapack.dtrtrs(factor, step, trans=1)
-        shift += (length / norm(slope)) ** 2 * (length - radius) / radius
-    return None
 
 
 class _Remembered:

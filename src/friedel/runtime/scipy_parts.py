@@ -40,8 +40,8 @@ def blas() -> Any:
 
 @cache
 def lapack() -> Any:
-    """SciPy's dpotrf, dpotrs and dtrtrs, or None if they are not at the private path."""
-    return _extension("linalg._flapack", ("dpotrf", "dpotrs", "dtrtrs"))
+    """SciPy's dlange, dpotrf, dpotrs and dtrtrs, or None if they are not at the private path."""
+    return _extension("linalg._flapack", ("dlange", "dpotrf", "dpotrs", "dtrtrs"))
 
 
 @cache
