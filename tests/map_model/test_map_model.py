@@ -54,6 +54,13 @@ def positions(model) -> np.ndarray:
     return model[1].frac @ model[0].orthogonalization.T
 
 
+def f_without_lowest(box: MapBox, n: int) -> MapBox:
+    """The box without its Fourier coefficients in the lowest n shells."""
+    shells = _Shells.of(box, None)
+    f = shells.transform(box.array)
+    return box.with_array(scipy.fft.irfftn(np.where(shells.number < n, 0.0, f), box.shape))
+
+
 def with_noise(box: MapBox, snr: float, seed: int, d_min: float | None = None) -> MapBox:
     """The map plus noise whose power in each shell is that of the map, divided by a ratio."""
     shells = _Shells.of(box, d_min)
@@ -239,6 +246,23 @@ class TestFSC:
         low = FSC(np.array([0.1]), np.array([9]), np.array([0.1]))
         assert low.resolution(0.5) == np.inf
         assert low.limit_text(0.5) == "below 0.5 throughout"
+
+    def test_shells_without_reflections_come_before_the_limit(self):
+        """Maps of crystals lack the lowest shells: F = 0, and FSC = 0, there."""
+        x, n = np.array([0.05, 0.1, 0.2, 0.3]), np.full(4, 9)
+        curve = FSC(x, n, np.array([0.0, 1.0, 0.6, 0.1]))
+        assert 1 / curve.resolution(0.5) == pytest.approx(0.22)
+        assert curve.limit_text(0.5) == "0.5 at 4.55 Å (below it beyond 10 Å)"
+        throughout = FSC(x, n, np.array([0.0, 1.0, 0.9, 0.8]))
+        assert throughout.resolution(0.5) == pytest.approx(1 / 0.3)
+        assert throughout.limit_text(0.5) == "above 0.5 to 3.33 Å (below it beyond 10 Å)"
+
+    def test_phases_stay_where_only_the_lowest_shells_are_empty(self, box):
+        without = f_without_lowest(box, 1)
+        mask = np.ones(box.shape, np.float32)
+        found = fourier_shell_correlation(without, without, mask=mask, correct=True)
+        assert found.random_from == 0.0
+        np.testing.assert_allclose(found.fsc[1:], 1.0, atol=1e-4)
 
     def test_bad_input(self, box):
         with pytest.raises(ParameterError, match="expected one grid"):

@@ -74,12 +74,13 @@ class FSC(Table):
     def resolution(self, threshold: float) -> float:
         """The d (Å) at which the FSC first falls below a threshold, by a straight line in 1/d.
 
-        The limit of the shells if it never does, and infinity if the first shell is below.
+        Shells before the first that reaches the threshold do not count: the lowest shells of a
+        map may contain no reflections. The limit of the shells if the FSC does not fall below the
+        threshold again, and infinity if it never reaches it.
         """
-        below = np.flatnonzero(self.fsc < threshold)
-        if not len(below):
+        i = _first_fall(self.fsc, threshold)
+        if i == len(self):
             return float(1.0 / self.inverse_d[-1])
-        i = int(below[0])
         if i == 0:
             return float("inf")
         x, y = self.inverse_d[i - 1 : i + 1], self.fsc[i - 1 : i + 1]
@@ -87,12 +88,13 @@ class FSC(Table):
 
     def limit_text(self, threshold: float) -> str:
         """The resolution at a threshold in words."""
-        if not (self.fsc < threshold).any():
-            return f"above {threshold:g} to {1.0 / self.inverse_d[-1]:.2f} Å"
         d = self.resolution(threshold)
         if not np.isfinite(d):
             return f"below {threshold:g} throughout"
-        return f"{threshold:g} at {d:.2f} Å"
+        never_falls = _first_fall(self.fsc, threshold) == len(self)
+        text = f"above {threshold:g} to {d:.2f} Å" if never_falls else f"{threshold:g} at {d:.2f} Å"
+        from_d = 1.0 / self.inverse_d[np.argmax(self.fsc >= threshold)]
+        return text if self.fsc[0] >= threshold else f"{text} (below it beyond {from_d:.3g} Å)"
 
     @property
     def mean(self) -> float:
@@ -168,8 +170,7 @@ def fourier_shell_correlation(
     result = replace(result, fsc=of_masked, unmasked=curve, masked=of_masked)
     if not correct:
         return result
-    below = np.flatnonzero(curve < RANDOM_BELOW)
-    start = int(below[0]) if len(below) else len(curve)
+    start = _first_fall(curve, RANDOM_BELOW)
     rng = np.random.default_rng(seed)
     random = [
         shells.transform(masked(box.with_array(shells.with_random_phases(f, start, rng)), mask))
@@ -182,6 +183,20 @@ def fourier_shell_correlation(
     corrected[later] = (of_masked[later] - of_random[later]) / rest
     from_ = float(shells.middles[start]) if start < len(curve) else 0.0
     return replace(result, fsc=corrected, random=of_random, random_from=from_)
+
+
+def _first_fall(curve: np.ndarray, threshold: float) -> int:
+    """Number of the first shell below a threshold after one that is not.
+
+    0 if all shells are below, and the number of shells if none is below after the first that is
+    not.
+    """
+    reached = curve >= threshold
+    if not reached.any():
+        return 0
+    start = int(np.argmax(reached))
+    falls = ~reached[start:]
+    return start + int(np.argmax(falls)) if falls.any() else len(curve)
 
 
 @dataclass(frozen=True, eq=False)
