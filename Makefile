@@ -69,16 +69,23 @@ docs: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz.py 20000 $(or $(FIRST),0) $(KINDS)
 
-# What is installed from the wheel and from the sdist must work by itself, in an environment of its own
+# A wheel without machine code, an sdist, and on Linux on x86-64 a wheel that contains the machine code
+# of all kernels. What is installed from each must work by itself, in an environment of its own
 dist: $(STAMP)
 	rm -rf dist build/dist-check
-	$(BIN)/pip install --quiet build
+	$(BIN)/pip install --quiet build wheel
 	$(BIN)/python -m build --quiet --outdir dist
+	if [ "`uname -sm`" = "Linux x86_64" ]; then \
+	    $(BIN)/python tools/platform_wheel.py dist/*-py3-none-any.whl; \
+	fi
 	for package in dist/*.whl dist/*.tar.gz; do \
 	    $(PYTHON) -m venv --clear build/dist-check && \
 	    build/dist-check/bin/pip install --quiet "$$package[plot]" && \
 	    (cd build && dist-check/bin/friedel --version && \
 	     dist-check/bin/friedel fcalc ../examples/quartz.cif --hkl 1,0,1) || exit 1; \
+	    case $$package in *manylinux*) \
+	        build/dist-check/bin/python -P tools/check_platform_wheel.py || exit 1;; \
+	    esac; \
 	done
 
 $(STAMP): pyproject.toml

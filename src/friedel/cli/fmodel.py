@@ -307,7 +307,9 @@ def parse_tensor(text: str) -> tuple[float, ...]:
 
 def _progress(steps: Iterable[Any]) -> Iterable[Any]:
     """Show a progress bar on a terminal; do nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return steps
     from tqdm import tqdm
 
-    bar: Iterable[Any] = tqdm(steps, desc="fit", leave=False, disable=not sys.stderr.isatty())
+    bar: Iterable[Any] = tqdm(steps, desc="fit", leave=False)
     return bar

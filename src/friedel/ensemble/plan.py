@@ -143,6 +143,7 @@ class EnsemblePlan:
         from llvmlite import binding
 
         from friedel.kernels.compiled import STORE
+        from friedel.runtime.native.shipped import usable_levels
         from friedel.runtime.native.store import numba_version
 
         lattice, reader = self.lattice, self.reader
@@ -152,6 +153,7 @@ class EnsemblePlan:
             scipy.__version__,
             numba_version(),
             str(STORE.folder and STORE.folder.name),
+            usable_levels(STORE.sources),
             binding.get_host_cpu_name(),
             lattice.box.cell,
             lattice.box.rotations.tolist(),

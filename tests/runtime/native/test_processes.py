@@ -70,7 +70,7 @@ def test_types_as_texts():
 
 
 def test_what_a_kernel_is_called_with():
-    variants, jobs = processes._known_jobs(STORE)
+    variants, jobs = processes.known_jobs(STORE)
     assert len(set(variants)) == len(variants)
     for variant in variants:
         others = processes.companions(STORE, variant)
@@ -94,7 +94,7 @@ run()
 from friedel.kernels.compiled import STORE
 from friedel.runtime.native import processes
 from friedel.runtime.native.loader import Kernel
-variants, jobs = processes._known_jobs(STORE)
+variants, jobs = processes.known_jobs(STORE)
 assert list(jobs) == [name for name, _ in steps()]
 called = {(x.name, types) for x in gc.get_objects() if isinstance(x, Kernel) for types in x.calls}
 print(json.dumps([sorted(called - set(variants)), sorted(set(variants) - called)]))

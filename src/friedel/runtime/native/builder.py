@@ -20,8 +20,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
+from friedel.runtime.native.kept import Kept, digest
 from friedel.runtime.native.loader import SCALARS, Kernel, class_and_parts, split_array
-from friedel.runtime.native.store import Kept, digest
 
 MEMORY = Path(__file__).with_name("memory.ll")
 """What stands for numba's runtime: memory that a kernel allocates, and reshaping in C order."""
@@ -36,8 +36,8 @@ ALLOWED = {
 
 POINTER, WORD, INT = ir.IntType(8).as_pointer(), ir.IntType(64), ir.IntType(32)
 
-OBJECT, TUPLE = object.__basicsize__, tuple.__basicsize__
-"""Offsets (bytes) of what follows the head of an object, and of the elements of a tuple."""
+OBJECT = object.__basicsize__
+"""Offset (bytes) of what follows the head of an object."""
 
 TYPE = OBJECT - 8
 DATA, N_DIM, SHAPE, STRIDES, DTYPE, FLAGS = (OBJECT + x for x in (0, 8, 16, 24, 40, 48))
@@ -120,8 +120,10 @@ class _Entry:
         table = ir.GlobalVariable(self.module, POINTER, f"{symbol}_expected")
         table.initializer = ir.Constant(POINTER, None)
         self._table, self._checks = self._builder.load(table), 0
+        # Where the elements of a tuple begin: Python 3.14 has made its head longer
+        self._elements = self._builder.load(self._builder.bitcast(self._table, WORD.as_pointer()))
         args, place = self._entry.args
-        values = [x for i, kind in enumerate(kinds) for x in self._unpacked(args, TUPLE, i, kind)]
+        values = [x for i, kind in enumerate(kinds) for x in self._unpacked(args, i, kind)]
         error = self._call("PyErr_Occurred", POINTER)  # an integer may have been too large
         self._require(self._builder.icmp_unsigned("==", error, ir.Constant(POINTER, None)))
         failed = self._run(kernel, of_kernel, place, values)
@@ -146,16 +148,17 @@ class _Entry:
         returned_none = builder.icmp_signed("==", status, ir.Constant(INT, -2))
         return builder.not_(builder.or_(is_done, returned_none))
 
-    def _unpacked(self, holder: Any, first: int, i: int, kind: Any) -> Iterator[Any]:
-        """What a kernel takes for one of the pointers from `first` bytes after `holder` on."""
-        value = self._load(holder, first + 8 * i, POINTER)
+    def _unpacked(self, of_tuple: Any, i: int, kind: Any) -> Iterator[Any]:
+        """What a kernel takes for an element of a tuple."""
+        elements = self._builder.gep(of_tuple, [self._elements])
+        value = self._load(elements, 8 * i, POINTER)
         is_type = self._is_next(self._load(value, TYPE, POINTER))
         if not isinstance(kind, str):
             parts = class_and_parts(kind)[1]
             self._require(is_type)
             self._require_number(self._load(value, OBJECT, WORD), len(parts))
             for j, part in enumerate(parts):
-                yield from self._unpacked(value, TUPLE, j, part)
+                yield from self._unpacked(value, j, part)
         elif array := split_array(kind):
             self._require(is_type)
             yield from self._unpacked_array(value, *array)
@@ -200,8 +203,8 @@ class _Entry:
         return self._builder.load(self._builder.bitcast(place, kind.as_pointer()))
 
     def _is_next(self, address: Any) -> Any:
-        expected = self._load(self._table, 8 * self._checks, POINTER)
         self._checks += 1
+        expected = self._load(self._table, 8 * self._checks, POINTER)
         return self._builder.icmp_unsigned("==", address, expected)
 
     def _require_number(self, number: Any, expected: int) -> None:

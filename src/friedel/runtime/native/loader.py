@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from friedel.runtime.native.store import Kept, Store
+from friedel.runtime.native.kept import Kept
+from friedel.runtime.native.store import Store
 
 Call = Callable[[tuple], Any]
 """A function of the arguments, which returns MISMATCH if they have other types than its own."""
@@ -195,7 +196,7 @@ def _call_of(kept: Kept, types: str) -> Call:
     engine.add_object_file(llvm.ObjectFileRef.from_data(kept.code))
     engine.finalize_object()
     expected = list(_expected(json.loads(types)))
-    table = (ctypes.c_void_p * len(expected))(*map(id, expected))
+    table = (ctypes.c_void_p * (1 + len(expected)))(tuple.__basicsize__, *map(id, expected))
     of_code = engine.get_global_value_address(f"{kept.symbol}_expected")
     ctypes.c_void_p.from_address(of_code).value = ctypes.addressof(table)
     _kept_alive.extend([expected, table])

@@ -16,8 +16,9 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 
+from friedel.runtime.native.kept import Kept, from_bytes
 from friedel.runtime.native.loader import Kernel
-from friedel.runtime.native.store import Kept, Store, from_bytes
+from friedel.runtime.native.store import Store
 from friedel.runtime.threads import usable_cores
 
 JOBS = "jobs.json"
@@ -40,7 +41,7 @@ def expect(store: Store, job: str) -> None:
 
 
 @cache
-def _known_jobs(store: Store) -> tuple[tuple[Variant, ...], dict[str, frozenset[int]]]:
+def known_jobs(store: Store) -> tuple[tuple[Variant, ...], dict[str, frozenset[int]]]:
     """All variants, longest to compile first, and the jobs as sets of their numbers."""
     try:
         stored = json.loads((store.sources / JOBS).read_text(encoding="utf-8"))
@@ -56,7 +57,7 @@ PACKAGE = "friedel.kernels"
 
 def companions(store: Store, variant: Variant) -> list[Variant]:
     """What every known job that calls this kernel calls as well, longest to compile first."""
-    variants, jobs = _known_jobs(store)
+    variants, jobs = known_jobs(store)
     if variant not in variants:
         return []
     number = variants.index(variant)
@@ -66,7 +67,7 @@ def companions(store: Store, variant: Variant) -> list[Variant]:
 
 def kernels_of(store: Store, job: str) -> list[Variant]:
     """The kernels of a known job, longest to compile first."""
-    variants, jobs = _known_jobs(store)
+    variants, jobs = known_jobs(store)
     return [variants[i] for i in sorted(jobs.get(job, ()))]
 
 
@@ -101,13 +102,10 @@ class Compilation:
     def begin(self, variants: list[Variant]) -> None:
         """Begin to compile those of these kernels that are missing."""
         with self._changed:
-            new = [x for x in variants if x not in self._asked and self._is_missing(x)]
+            new = [x for x in variants if x not in self._asked and not self._store.has(*x)]
             self._waiting += new
             self._asked.update(new)
             self._start_processes()
-
-    def _is_missing(self, variant: Variant) -> bool:
-        return not any(path.exists() for path in self._store.paths(*variant))
 
     def _start_processes(self) -> int:
         """Start one process per core, or as many as kernels wait; how many run."""

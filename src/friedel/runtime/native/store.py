@@ -10,7 +10,6 @@ it is read: processes may compile the same kernel at the same time, or be killed
 
 import functools
 import hashlib
-import json
 import os
 import re
 import sys
@@ -21,53 +20,23 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+
+from friedel.runtime.native.kept import (
+    DIGEST_SIZE,
+    Kept,
+    digest,
+    file_name,
+    from_bytes,
+    is_trusted,
+    user_number,
+)
+from friedel.runtime.native.shipped import places
 
 FOLDERS_KEPT = 8
 """Number of versions of the kernels whose code is kept, those used last; some MB each."""
 
-DIGEST_SIZE = 10
-
 _HAS_DOCSTRING = 0x4000000
 """Code flag since Python 3.13; before that the first constant is a docstring or None."""
-
-
-class Kept(NamedTuple):
-    """The machine code of a kernel for one combination of types.
-
-    Attributes
-    ----------
-    symbol
-        Name of the function in the code.
-    result
-        What it returns: layout as for :mod:`struct`; for each element None if it is a number, or
-        dtype and dimensions of an array; whether it is a tuple. None if it returns nothing.
-    symbols
-        Functions of other libraries that it calls.
-    code
-        An object file.
-    """
-
-    symbol: str
-    result: tuple[str, list[Any], bool] | None
-    symbols: list[str]
-    code: bytes
-
-    def as_bytes(self, key: str) -> bytes:
-        """A checksum, what the code was compiled for, and the code."""
-        head = json.dumps([key, *self[:-1]]).encode()
-        content = head + b"\n" + self.code
-        return digest(content).encode() + b"\n" + content
-
-
-def from_bytes(data: bytes, key: str) -> Kept | None:
-    """What :meth:`Kept.as_bytes` made; None if it is damaged, or was made for another key."""
-    checksum, _, content = data.partition(b"\n")
-    if checksum != digest(content).encode():
-        return None
-    head, _, code = content.partition(b"\n")
-    kept_for, symbol, result, symbols = json.loads(head)
-    return Kept(symbol, result, symbols, code) if kept_for == key else None
 
 
 class Store:
@@ -83,18 +52,35 @@ class Store:
 
     def __init__(self, sources: Path):
         self.sources = sources
-        self.folder, self._others = find_folders(state_of(sources, Path(__file__).parent), sources)
+
+    @functools.cached_property
+    def _folders(self) -> tuple[Path | None, list[Path]]:
+        return find_folders(state_of(self.sources, Path(__file__).parent), self.sources)
+
+    @property
+    def folder(self) -> Path | None:
         """Folder for code that is compiled; None if no folder is writeable."""
+        return self._folders[0]
 
     def read(self, name: str, types: str) -> Kept | None:
         """The code of a kernel for these types; None if none is kept."""
-        key = self.key(name, types)
-        for path in self.paths(name, types):
+        for path, key in self._places(name, types):
             with suppress(OSError):
                 kept = from_bytes(path.read_bytes(), key)
                 if kept is not None:
                     return kept
         return None
+
+    def has(self, name: str, types: str) -> bool:
+        """Whether there is a file for a kernel and types."""
+        return any(path.exists() for path, _ in self._places(name, types))
+
+    def _places(self, name: str, types: str) -> Iterator[tuple[Path, str]]:
+        """Where the code of a kernel may be, with its key: first that of a platform wheel."""
+        yield from places(self.sources, name, types)
+        key = self.key(name, types)
+        for path in self.paths(name, types):
+            yield path, key
 
     def write(self, name: str, types: str, data: bytes) -> bool:
         """Keep :meth:`Kept.as_bytes`; whether this was possible.
@@ -122,10 +108,10 @@ class Store:
         return True
 
     def paths(self, name: str, types: str) -> list[Path]:
-        """Where the file for a kernel and types may be; the first is where it is written to."""
-        short = ".".join(name.split(".")[2:])
-        file = f"{short}-{digest(self.key(name, types).encode())}.kernel"
-        return [folder / file for folder in (self.folder, *self._others) if folder is not None]
+        """Where compiled code of a kernel may be; the first path is where it is written to."""
+        file = file_name(name, self.key(name, types))
+        folder, others = self._folders
+        return [x / file for x in (folder, *others) if x is not None]
 
     @staticmethod
     def key(name: str, types: str) -> str:
@@ -143,7 +129,7 @@ def environment() -> tuple[object, ...]:
     features = os.environ.get("NUMBA_CPU_FEATURES")
     if features is None:
         features = llvm.get_host_cpu_features().flatten()
-    offsets = object.__basicsize__, tuple.__basicsize__, float.__basicsize__
+    offsets = object.__basicsize__, float.__basicsize__
     return (
         llvm.get_process_triple(),
         cpu,
@@ -162,11 +148,6 @@ def numba_version() -> str:
     text = Path(spec.origin).with_name("_version.py").read_text(encoding="utf-8")
     found = re.search(r'"version": "([^"]+)"', text)
     return found[1] if found else digest(text.encode())
-
-
-def digest(data: bytes) -> str:
-    """A short hash."""
-    return hashlib.blake2b(data, digest_size=DIGEST_SIZE).hexdigest()
 
 
 def state_of(*folders: Path) -> str | None:
@@ -233,7 +214,7 @@ def find_folders(state: str | None, sources: Path) -> tuple[Path | None, list[Pa
             is_new = not folder.exists()
             if is_new:
                 folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            if not _is_trusted(folder):
+            if not is_trusted(folder):
                 continue
             if os.access(folder, os.W_OK | os.X_OK):
                 os.utime(folder)  # marks it as used last
@@ -253,22 +234,12 @@ def _candidate_folders(sources: Path) -> Iterator[Path]:
         cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         yield Path(cache).expanduser() / "friedel"
     with suppress(OSError):
-        folder = Path(tempfile.gettempdir(), f"friedel-{_user()}")
+        folder = Path(tempfile.gettempdir(), f"friedel-{user_number()}")
         folder.mkdir(0o700, exist_ok=True)
-        if _is_trusted(folder):
+        if is_trusted(folder):
             yield folder
     with suppress(OSError):
         yield Path(tempfile.mkdtemp(prefix="friedel-"))
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
-
-
-def _is_trusted(folder: Path) -> bool:
-    """Whether nobody but this user and root can have written the code in a folder."""
-    status = folder.stat()
-    return os.name == "nt" or (status.st_uid in (0, _user()) and not status.st_mode & 0o022)
 
 
 def _drop_folders(base: Path) -> None:
