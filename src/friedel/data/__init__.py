@@ -2,6 +2,7 @@
 
 import csv
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,30 +25,40 @@ def table(name: str) -> tuple[dict[str, str], ...]:
     name
         Table name without extension, one of ``sources()``.
     """
-    return _rows(lines(name))
+    return _rows(_text(name).splitlines())
 
 
 @cache
-def lines(name: str) -> tuple[str, ...]:
-    """The lines of a table, the first with the names of its columns."""
-    return tuple((FOLDER / f"{name}.csv").read_text(encoding="utf-8").splitlines())
+def _text(name: str) -> str:
+    """The content of a table."""
+    return (FOLDER / f"{name}.csv").read_text(encoding="utf-8")
 
 
-@cache
-def lines_by(name: str, columns: int) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """The lines of a table by the texts of its first columns, for tables of which few are read."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for line in lines(name)[1:]:
-        found.setdefault(tuple(line.split(",", columns)[:columns]), []).append(line)
-    return {key: tuple(some) for key, some in found.items()}
+def has_rows(name: str, *key: str) -> bool:
+    """Whether a table has rows whose first columns have these texts."""
+    return _begin(key) in _text(name)
 
 
 def rows_of(name: str, *key: str) -> tuple[dict[str, str], ...]:
-    """The rows of a table, as :func:`table` has them, whose first columns have these texts."""
-    return _rows((lines(name)[0], *lines_by(name, len(key)).get(key, ())))
+    """The rows of a table, as :func:`table` has them, whose first columns have these texts.
+
+    For tables of which few rows are read.
+    """
+    text, begin = _text(name), _begin(key)
+    some = [text[: text.index("\n")]]
+    at = text.find(begin)
+    while at >= 0:
+        end = text.index("\n", at + 1)
+        some.append(text[at + 1 : end])
+        at = text.find(begin, end)
+    return _rows(some)
 
 
-def _rows(some: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+def _begin(key: tuple[str, ...]) -> str:
+    return "\n" + ",".join(key) + ","
+
+
+def _rows(some: Iterable[str]) -> tuple[dict[str, str], ...]:
     names, *rows = csv.reader(some)  # faster than csv.DictReader
     return tuple(dict(zip(names, row, strict=True)) for row in rows)
 

@@ -5,6 +5,7 @@ In real space a term with displacement tensor B (Cartesian, Å^2) is the Gaussia
 a (4 pi)^(3/2) det(B + b)^(-1/2) exp(-4 pi^2 r (B + b)^-1 r) [ITB2010, section 1.3.4.4.5].
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,10 @@ class GaussianSum:
     b: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        a, b = (tuple(float(x) for x in np.ravel(v)) for v in (self.a, self.b))
-        if len(a) != len(b) or not a or not np.isfinite(a + b).all():
+        a, b = (
+            tuple(map(float, v if isinstance(v, tuple) else np.ravel(v))) for v in (self.a, self.b)
+        )
+        if len(a) != len(b) or not a or not all(map(math.isfinite, a + b)):
             raise ParameterError(f"a Gaussian sum needs as many a as b, finite; got {a} and {b}")
         object.__setattr__(self, "a", a)
         object.__setattr__(self, "b", b)

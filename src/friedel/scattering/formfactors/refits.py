@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from friedel.data import lines_by, rows_of
+from friedel.data import has_rows, rows_of
 from friedel.scattering.formfactors.gaussians import GaussianSum, stack
-from friedel.scattering.formfactors.published import form_factor_table
+from friedel.scattering.formfactors.published import TABLES, form_factor_table
 
 ERROR_POINTS = 40
 """Number of sin(theta)/lambda at which the error of refits is measured."""
@@ -45,8 +45,8 @@ def _labels(name: str) -> Mapping[GaussianSum, tuple[str, ...]]:
 @cache
 def refits_of(entry: GaussianSum) -> tuple[Refit, ...]:
     """The refits of an entry by length, then error; empty if the entry is not from a table."""
-    for name in dict.fromkeys(name for name, _ in lines_by("refits", 2)):
-        labels = _labels(name).get(entry, ())
+    for name in TABLES:
+        labels = _labels(name).get(entry, ()) if has_rows("refits", name) else ()
         if labels:  # a table is read only for entries that those before it lack
             rows = (row for label in labels for row in rows_of("refits", name, label))
             return tuple(sorted(map(_refit, rows), key=lambda x: (len(x.sum.a), x.error)))
