@@ -1,10 +1,14 @@
 """One file with the machine code of a kernel for one combination of types."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
+
+try:
+    from _blake2 import blake2b as blake2b  # as hashlib has it, which loads OpenSSL in 10 ms
+except ImportError:
+    from hashlib import blake2b as blake2b
 
 DIGEST_SIZE = 10
 
@@ -55,7 +59,7 @@ def file_name(name: str, key: str) -> str:
 
 def digest(data: bytes) -> str:
     """A short hash."""
-    return hashlib.blake2b(data, digest_size=DIGEST_SIZE).hexdigest()
+    return blake2b(data, digest_size=DIGEST_SIZE).hexdigest()
 
 
 def is_trusted(folder: Path) -> bool:

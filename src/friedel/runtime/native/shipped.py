@@ -7,13 +7,12 @@ are those of the stable interface, and object files have the format of the syste
 """
 
 import functools
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from friedel.runtime.native.kept import DIGEST_SIZE, file_name, is_trusted
+from friedel.runtime.native.kept import DIGEST_SIZE, blake2b, file_name, is_trusted
 
 FOLDER = "machine_code"
 """Its folder beside the kernels, with a folder for each level."""
@@ -85,7 +84,7 @@ def levels_here() -> list[str]:
 @functools.cache
 def _hash_of_sources(sources: Path) -> str:
     """A hash of the text of the kernels and of what compiles them."""
-    found = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    found = blake2b(digest_size=DIGEST_SIZE)
     for folder in (sources, Path(__file__).parent):
         for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.ll")]):
             content = path.read_bytes()

@@ -9,7 +9,6 @@ it is read: processes may compile the same kernel at the same time, or be killed
 """
 
 import functools
-import hashlib
 import os
 import re
 import sys
@@ -24,6 +23,7 @@ from types import CodeType
 from friedel.runtime.native.kept import (
     DIGEST_SIZE,
     Kept,
+    blake2b,
     digest,
     file_name,
     from_bytes,
@@ -155,7 +155,7 @@ def state_of(*folders: Path) -> str | None:
 
     None if there are no sources, as in an archive: then their version is unknown.
     """
-    state = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    state = blake2b(digest_size=DIGEST_SIZE)
     for folder in folders:
         paths = sorted([*folder.rglob("*.py"), *folder.rglob("*.ll")])
         if not paths:
