@@ -102,7 +102,7 @@ def run(name: str, threads: int) -> None:
     if not path.exists():
         print(f"{name}: skipped, there is no {path}")
         return
-    model = as_model(path)
+    model = as_model(path, tls=None)
     crystal, atoms = model.crystal, model.atoms
     hkl = crystal.unique_reflections(d_min)
     f = scattering_factors(atoms.scatterers).f(crystal.stol2(hkl))

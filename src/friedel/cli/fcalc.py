@@ -19,6 +19,7 @@ from friedel.cli.options import (
     SCATTER_AS,
     STRICT,
     TABLE,
+    TLS,
     USE_CHARGE,
     choice,
     own_scattering,
@@ -88,6 +89,7 @@ from friedel.notes import Notes
     "--margin", type=float, metavar="NUM", help="Margin of the box around atoms without a cell, A."
 )
 @HYDROGENS
+@TLS
 @BLOCK
 @click.option(
     "--compare",
@@ -132,7 +134,7 @@ def command(
     for output, _ in files:
         if output in OF_DENSITY and dmin is None:
             raise ParameterError(f"{output.option} needs --dmin")
-    reading = {name: given[name] for name in ("margin", "hydrogens", "block")}
+    reading = {name: given[name] for name in ("margin", "hydrogens", "tls", "block")}
     read = as_model(model, source=given["source"] or RADIATION[0], **reading)
     given["source"], about_source = decided_source(given["source"], read)
     asked = CalculationOptions(wavelength=given["wavelength"])

@@ -23,6 +23,7 @@ from friedel.cli.options import (
     SCATTER_AS,
     STRICT,
     TABLE,
+    TLS,
     USE_CHARGE,
     choice,
     own_scattering,
@@ -198,6 +199,7 @@ class ForEitherKind(click.Command):
     "twin); can be repeated for more domains.",
 )
 @HYDROGENS
+@TLS
 @wavelength("Wavelength, A, or that stated by DATA (file); adds f' and f''.")
 @click.option(
     "--french-wilson", is_flag=True, help="Take intensities although there are amplitudes."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, STRICT, TABLE, USE_CHARGE, radiation
+from friedel.cli.options import HYDROGENS, STRICT, TABLE, TLS, USE_CHARGE, radiation
 from friedel.cli.output import Output, chosen_files, echo, echo_notes, echo_written, file_options
 from friedel.errors import ParameterError
 from friedel.writers.formats import format_of
@@ -77,6 +77,7 @@ def is_map(path: str) -> bool:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random phases.")
 @radiation()
 @HYDROGENS
+@TLS
 @TABLE
 @USE_CHARGE
 @STRICT

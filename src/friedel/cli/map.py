@@ -11,6 +11,7 @@ from friedel.cli.options import (
     SCATTER_AS,
     STRICT,
     TABLE,
+    TLS,
     USE_CHARGE,
     own_scattering,
     radiation,
@@ -38,7 +39,7 @@ def _write(density: "Grid | MapBox", path: str, *, overwrite: bool) -> None:
 OUTPUTS = (Output.of_format(format_of("to_ccp4"), "the map", _write),)
 """Output files."""
 
-OF_MODELS = ("b", "like", "hydrogens", "block", "use_charge", "table", "source")
+OF_MODELS = ("b", "like", "hydrogens", "tls", "block", "use_charge", "table", "source")
 """Options that apply to models only."""
 
 
@@ -71,6 +72,7 @@ OF_MODELS = ("b", "like", "hydrogens", "block", "use_charge", "table", "source")
     help="Let F fall off by a cosine over this part of the range of 1/d, as 0.2; default: 0.",
 )
 @HYDROGENS
+@TLS
 @TABLE
 @SCATTER_AS
 @USE_CHARGE
@@ -114,7 +116,7 @@ def _of_model(path: str, options: dict[str, Any], *, strict: bool) -> "tuple[Gri
         raise ParameterError("--cover is for map coefficients: for a model give --margin")
     if options["d_min"] is None:
         raise ParameterError("give the resolution limit of the map: --dmin")
-    reading = {name: options.pop(name) for name in ("hydrogens", "block")}
+    reading = {name: options.pop(name) for name in ("hydrogens", "tls", "block")}
     margin = options["margin"]
     read = as_model(
         path, source=options["source"] or "xray", margin=margin or DEFAULT_MARGIN, **reading
@@ -139,7 +141,7 @@ def _of_coefficients(path: str, options: dict[str, Any]) -> "tuple[Grid | MapBox
     from friedel import as_model, map_from_coefficients, read_map_coefficients
     from friedel.maps.boxes import DEFAULT_MARGIN, box_around
 
-    names = [name for name in OF_MODELS if options[name]]
+    names = [name for name in OF_MODELS if options[name] not in (None, False, 0.0, "auto")]
     if names or options["scatter_as"] or options["soft_edge"]:
         named = " and ".join(f"--{name.replace('_', '-')}" for name in names) or "such options"
         raise ParameterError(f"{named}: these are options for models, got map coefficients")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import BLOCK, HYDROGENS, STRICT, TABLE, USE_CHARGE, radiation
+from friedel.cli.options import BLOCK, HYDROGENS, STRICT, TABLE, TLS, USE_CHARGE, radiation
 from friedel.cli.output import (
     Output,
     chosen_files,
@@ -57,6 +57,7 @@ OUTPUTS = (
 )
 @radiation()
 @HYDROGENS
+@TLS
 @TABLE
 @USE_CHARGE
 @BLOCK

@@ -55,6 +55,13 @@ FORM_FACTORS = click.option(
 HYDROGENS = click.option(
     "--hydrogens", is_flag=True, help="Add hydrogens of C-H and N-H groups that MODEL lacks."
 )
+TLS = click.option(
+    "--tls",
+    type=click.Choice(["auto", "residual", "none", "no"]),
+    default="auto",
+    show_default=True,
+    help="TLS groups of MODEL: add them where its B are residual (auto), in any case, or never.",
+)
 
 
 class NumberOrFile(click.ParamType):

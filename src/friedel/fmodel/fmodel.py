@@ -126,7 +126,8 @@ class FModel(ModelAndData):
     strict
         Whether a guess that would be a note is an error instead.
     **options
-        Other fields of :class:`friedel.CalculationOptions`; `strict_ncs`, `margin` of `as_model`.
+        Other fields of :class:`friedel.CalculationOptions`; `strict_ncs`, `margin` and `tls` of
+        :func:`friedel.as_model`.
 
     Notes
     -----

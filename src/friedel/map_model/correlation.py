@@ -226,7 +226,7 @@ def read_model(
     """
     reading: dict[str, Any] = {
         name: keywords.pop(name)
-        for name in ("strict_ncs", "hydrogens", "block")
+        for name in ("strict_ncs", "hydrogens", "tls", "block")
         if name in keywords
     }
     is_default = not keywords.get("source")

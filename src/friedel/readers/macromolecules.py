@@ -16,14 +16,12 @@ from friedel.readers.cif_symmetry import cell_of_block, symmetry_of_block
 from friedel.readers.pdb_records import PdbRecords
 from friedel.readers.scale_records import scale_of_cell
 from friedel.readers.stated_model import Cell, StatedModel, StatedSymmetry
+from friedel.readers.tls_statements import TlsOfFile, tls_of_block, tls_of_structure
 
 ATOM_IDENTITY = re.compile(r"^(?:ATOM  |HETATM).{6}(.{15})", re.MULTILINE)
 RECORD_IN_72_COLUMNS = re.compile(
     r"^((?:ATOM  |HETATM|ANISOU|CRYST1|SCALE\d|MTRIX\d).{66}).*$", re.MULTILINE
 )
-RESIDUAL_B = re.compile(r"residual\s+(?:u|b)[- ](?:factors?|values?)?\s*only|residual\s+only", re.I)
-"""The remark of programs that write the B left after TLS groups are taken out."""
-
 IN_POLYMERS = frozenset(("H", "D", "C", "N", "O", "S", "P", "Se", "X"))
 """Elements of amino acids and nucleotides, for atoms of files that leave the element blank."""
 
@@ -44,6 +42,8 @@ class ReadStructure:
         What the reader left out or chose.
     has_tensors
         False if the file is known to have no anisotropic atoms.
+    tls
+        TLS groups, or None if there are none and nothing is said of them.
     """
 
     structure: gemmi.Structure
@@ -51,6 +51,7 @@ class ReadStructure:
     scale: np.ndarray | None = None
     notes: tuple[Note, ...] = ()
     has_tensors: bool = True
+    tls: TlsOfFile | None = None
 
 
 def read_pdb(text: str, name: str) -> ReadStructure:
@@ -83,10 +84,9 @@ def read_pdb(text: str, name: str) -> ReadStructure:
     structure.name = name
     if blank_elements:
         _set_elements_of_polymers(structure, notes)
-    if RESIDUAL_B.search("\n".join(structure.raw_remarks)):
-        notes.append(_residual_b())
     symmetry = StatedSymmetry(symbol=structure.spacegroup_hm.strip())
-    return ReadStructure(structure, symmetry, scale, tuple(notes), "\nANISOU" in text)
+    has_tensors, tls = "\nANISOU" in text, tls_of_structure(structure)
+    return ReadStructure(structure, symmetry, scale, tuple(notes), has_tensors, tls)
 
 
 def _without_line_numbers(text: str, n_rows: int, notes: list[Note]) -> str:
@@ -153,12 +153,6 @@ def _set_elements_of_polymers(structure: gemmi.Structure, notes: list[Note]) -> 
         notes.append(Note(said, "guess", changed, give="write the elements in columns 77-78"))
 
 
-def _residual_b() -> Note:
-    return Note(
-        "the file says that its B are those left after TLS: the TLS part is not added", "warning"
-    )
-
-
 def read_mmcif(items: Items, name: str) -> ReadStructure:
     """The structure in a block of an mmCIF file."""
     structure = gemmi.make_structure_from_block(items.block)
@@ -168,15 +162,16 @@ def read_mmcif(items: Items, name: str) -> ReadStructure:
         structure.cell = gemmi.UnitCell(*cell)
     scale = scale_of_cell(structure.cell)
     structure.cell = gemmi.UnitCell(*structure.cell.parameters)
-    notes = (_residual_b(),) if RESIDUAL_B.search(items.text("_refine_details")) else ()
     has_tensors = items.starting_with("_atom_site_anisotrop_u")
-    return ReadStructure(structure, symmetry_of_block(items), scale, notes, has_tensors)
+    tls = tls_of_block(items, structure)
+    return ReadStructure(structure, symmetry_of_block(items), scale, (), has_tensors, tls)
 
 
 def read_structure_object(structure: gemmi.Structure) -> ReadStructure:
     """A structure that the user read, with the symmetry and frame that it carries."""
     symmetry = StatedSymmetry(symbol=structure.spacegroup_hm.strip())
-    return ReadStructure(structure, symmetry, scale_of_cell(structure.cell))
+    scale, tls = scale_of_cell(structure.cell), tls_of_structure(structure)
+    return ReadStructure(structure, symmetry, scale, tls=tls)
 
 
 def stated_of_structure(read: ReadStructure, added: tuple[Note, ...] = ()) -> StatedModel:
@@ -208,6 +203,7 @@ def stated_of_structure(read: ReadStructure, added: tuple[Note, ...] = ()) -> St
         **arrays_of_model(structure[0], has_tensors=read.has_tensors),
         scale=read.scale,
         ncs=operators_of_structure(structure),
+        tls=None if read.tls is None else read.tls.of_atoms(structure[0]),
         notes=(*notes, *added),
     )
 

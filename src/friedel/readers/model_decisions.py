@@ -25,6 +25,7 @@ from friedel.readers.cell_content import about_content, decided_origin
 from friedel.readers.elements_of_sites import decide_elements
 from friedel.readers.scale_records import Frame, frame_of_scale
 from friedel.readers.stated_model import StatedModel, some_of
+from friedel.readers.tls_decisions import checked_tls, with_tls
 
 FallBack = Crystal | Callable[[], Crystal | None] | None
 """Cell and symmetry for a model that states none, or a function that finds them if needed."""
@@ -40,6 +41,7 @@ class ReadingOptions:
     strict_ncs: bool = True
     margin: float | None = None
     fall_back: FallBack = None
+    tls: str | None = "auto"
 
 
 def decided_model(stated: StatedModel, options: ReadingOptions) -> Model:
@@ -54,6 +56,7 @@ def decided_model(stated: StatedModel, options: ReadingOptions) -> Model:
     notes.extend(stated.notes)
     if len(stated) == 0:
         raise AtomsError(f"{stated.name or 'the model'} has no atoms")
+    stated = with_tls(stated, checked_tls(options.tls), notes)
     ncs = stated.ncs if options.strict_ncs else stated.ncs[:0]
     crystal = _crystal(stated, options, ncs, notes)
     frame, about_frame = frame_of_scale(crystal, stated.scale if stated.cell else None)

@@ -21,6 +21,7 @@ from friedel.readers.model_decisions import (
 )
 from friedel.readers.reading import reading
 from friedel.readers.stated_model import StatedModel
+from friedel.readers.tls_decisions import checked_tls
 from friedel.runtime.paths import shown_name
 
 
@@ -30,6 +31,7 @@ def as_model(
     strict_ncs: bool = True,
     margin: float | None = None,
     hydrogens: bool = False,
+    tls: str | None = "auto",
     source: str = "xray",
     crystal: FallBack = None,
     block: str | None = None,
@@ -53,6 +55,11 @@ def as_model(
         ``gemmi.Structure``, in residues that have none on C or N: where the heavy atoms
         determine the positions (methyl and ammonium groups staggered), with 1.2 times the B of
         the parent atom [Sheldrick2015]. Deuterium is not added.
+    tls
+        Whether the displacements of TLS groups in the file of a macromolecule are added to its B
+        and U [Schomaker1968]. ``"auto"`` adds them if the file says that B and U are residual, or
+        if B is so small that it must be; they are not added to U that hold the sum, and where
+        nothing is known of them. ``"residual"`` adds them, None and ``"none"`` do not.
     source
         Radiation, which determines the distances of added hydrogens: ``"xray"``
         [Sheldrick2015], ``"neutron"``, ``"electron"`` or ``"mott-bethe"`` [Allen2010].
@@ -80,7 +87,11 @@ def as_model(
         When hydrogens are to be added to anything but the file or structure of a macromolecule,
         or for an unknown source; for `margin` or `strict_ncs` where they do not apply.
     """
-    options = ReadingOptions(strict_ncs, margin, crystal)
+    options = ReadingOptions(strict_ncs, margin, crystal, tls)
+    if checked_tls(tls) == "residual" and isinstance(model, Model | tuple | list):
+        raise ParameterError(
+            f"TLS groups come with the file of a macromolecule; got {type(model).__name__}"
+        )
     added = source if hydrogens else None
     if isinstance(model, str | PathLike):
         return _from_file(Path(model), options, added, block)

@@ -63,6 +63,9 @@ def models_as_frames(path: Path) -> ArrayTrajectory:
         b_iso=np.array([a.b_iso for a in first]),
     )
     notes = (*notes, *read.notes, *about_symmetry, *about_frame, *about_occ)
+    if read.tls is not None and read.tls.content == "residual":
+        text = "the file says that its B are those left after TLS: none is added to frames"
+        notes = (*notes, Note(text, "default"))
     return ArrayTrajectory(topology, crystal, xyz, name=path.name, notes=notes)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from friedel.model.tls import TlsGroup
 from friedel.notes import Note
 
 Cell = tuple[float, float, float, float, float, float]
@@ -35,6 +36,32 @@ class StatedSymmetry:
 
     def __bool__(self) -> bool:
         return bool(self.operations or self.hall or self.symbol or self.number)
+
+
+@dataclass(frozen=True, eq=False)
+class StatedTls:
+    """The TLS groups of a source, and what it says of the B and U of its atoms.
+
+    Attributes
+    ----------
+    groups
+        The groups whose selections are understood, in the frame of the coordinates.
+    atoms
+        For each of them (n,) bool: its atoms.
+    unclear
+        Names of the groups whose selections are not understood.
+    content
+        ``"residual"`` if B and U are said to be those left after TLS, ``"sum"`` if they are said
+        to include it, or None.
+    words
+        The words that say so.
+    """
+
+    groups: tuple[TlsGroup, ...] = ()
+    atoms: tuple[np.ndarray, ...] = ()
+    unclear: tuple[str, ...] = ()
+    content: str | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +111,8 @@ class StatedModel:
         The symbols of the file's table of atom types.
     source
         The radiation of the experiment, as friedel calls it, or None.
+    tls
+        TLS groups, or None if there are none and nothing is said of them.
     notes
         What the reader left out or chose.
     """
@@ -109,6 +138,7 @@ class StatedModel:
     density: float | None = None
     atom_types: tuple[str, ...] = ()
     source: str | None = None
+    tls: StatedTls | None = None
     notes: tuple[Note, ...] = ()
 
     def __len__(self) -> int:

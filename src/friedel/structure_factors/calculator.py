@@ -119,7 +119,7 @@ class Calculator:
         **keywords
             The fields of :class:`CalculationOptions` (`source`, `table`, `method`, `rtol`,
             `wavelength`, `threads`, ...), and of :func:`friedel.as_model` `strict_ncs`,
-            `margin` and `hydrogens`.
+            `margin`, `hydrogens` and `tls`.
 
         Raises
         ------

@@ -66,7 +66,7 @@ def fcalc(
         Whether a guess raises an error instead of adding a note.
     table, use_charge, unknown, form_factors, addends, dtype, rate, blur, cutoff, threads
         See :class:`friedel.CalculationOptions`.
-    strict_ncs, margin, hydrogens, block
+    strict_ncs, margin, hydrogens, tls, block
         See :func:`friedel.as_model`.
 
     Returns

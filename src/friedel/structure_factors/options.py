@@ -59,6 +59,7 @@ class ReadingKeywords(TypedDict, total=False):
     strict_ncs: bool
     margin: float | None
     hydrogens: bool
+    tls: str | None
     block: str | None
 
 
