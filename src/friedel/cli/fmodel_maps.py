@@ -1,4 +1,4 @@
-"""Options of ``friedel fmodel`` that read maps out: peaks, residues, omit maps, differences."""
+"""Options of ``friedel fmodel`` that read a fit out: peaks, residues, groups, omit maps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +27,12 @@ OPTIONS = (
     PEAKS,
     click.option(
         "--residues", is_flag=True, help="List the correlation of maps (RSCC) and RSR by residue."
+    ),
+    click.option(
+        "--groups",
+        is_flag=True,
+        help="List scale and B of groups of atoms that fit DATA better: main chain, side chains, "
+        "ligands, water, chains. No model is changed.",
     ),
     click.option(
         "--omit",
@@ -112,7 +118,7 @@ def take_options(options: dict[str, Any], files: Files) -> dict[str, Any]:
     ParameterError
         When one needs another that was not given.
     """
-    names = ("peaks", "residues", "omit", "polder", "minus", "centre")
+    names = ("peaks", "residues", "groups", "omit", "polder", "minus", "centre")
     given = {name: options.pop(name) for name in names}
     if given["polder"] and given["omit"] is None:
         raise ParameterError("--polder needs the atoms: give --omit SELECTION")
@@ -155,6 +161,9 @@ def read_out(fitted: "FittedModel", given: dict[str, Any]) -> tuple[Done, list[s
         found = done.residues
         texts.append(f"2mFo-DFc against F_model within {found.radius:g} Å of atoms:\n{found}")
         texts.append(f"lowest correlation\n{found.worst(WORST)}")
+    if given["groups"]:
+        more["groups"] = fitted.groups()
+        texts.append(f"scale and B of groups, relative to a reference\n{more['groups']}")
     if given["minus"] is not None:
         difference = fitted.isomorphous_difference(given["minus"])
         echo_notes(difference.notes)

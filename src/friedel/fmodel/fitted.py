@@ -21,6 +21,7 @@ from friedel.scaling import ScaleParameters
 if TYPE_CHECKING:
     import numpy as np
 
+    from friedel.fmodel.groups import GroupScales
     from friedel.fmodel.isomorphous import IsomorphousDifference
     from friedel.fmodel.omit import OmitMap
     from friedel.maps.difference_density import DifferenceDensity
@@ -137,6 +138,34 @@ class FittedModel(ScaledModel):
         from friedel.fmodel.difference_maps import residues_of
 
         return residues_of(self, radius)
+
+    def groups(self, selections: "Mapping[str, str | np.ndarray] | None" = None) -> "GroupScales":
+        """Scale and B of groups of atoms whose occupancies or B are off; no model is changed.
+
+        F_calc of each group is multiplied by k exp(-dB stol2), and all k and dB are fitted together
+        to F_obs^2 of the work set, by least squares with a variance and an incoherent intensity for
+        each resolution shell, beside a curve and a tensor that scale F_model, and the scale and B
+        of the solvent. Results are relative to a reference group, the median by numbers of atoms,
+        as a factor or B of all groups is one of the overall scale. Standard uncertainties are those
+        by errors that are alike in all groups; where coordinates are wrong they are up to twice as
+        large.
+
+        Parameters
+        ----------
+        selections
+            Groups by name: selections in gemmi's syntax (``"//B/(LIG)"``) or (n,) booleans; all
+            other atoms are one more group. By default main chain, side chains, ligands and water of
+            a macromolecule, and in a second fit each chain of a polymer, if there are several.
+
+        Raises
+        ------
+        ParameterError
+            When there are no two groups with atoms, an atom is in two of them, or the names of the
+            atoms are unknown.
+        """
+        from friedel.fmodel.groups import group_scales
+
+        return group_scales(self, selections)
 
     def omit(
         self, selection: "str | np.ndarray", *, polder: bool = False, radius: float = 5.0

@@ -163,6 +163,40 @@ def names_of_atoms(origin: Any, n: int, block: str | None = None) -> "AtomNames 
     return AtomNames(chain, number, residue, atom, altloc).repeated(n // len(rows))
 
 
+MAIN_CHAIN = frozenset(
+    ("N", "CA", "C", "O", "OXT", "H", "H1", "H2", "H3", "HA", "HA2", "HA3", "HXT")
+)
+"""Names of main-chain atoms of amino acids; deuterium has those of hydrogen, with D for H."""
+
+BACKBONE = frozenset(("P", "OP1", "OP2", "OP3", "O1P", "O2P", "O3P", "HOP2", "HOP3"))
+"""Names of the atoms of phosphate groups in nucleic acids; those of the sugar have a prime."""
+
+
+def parts_of_atoms(names: "AtomNames") -> np.ndarray:
+    """(n,) the part of a macromolecule that each atom belongs to.
+
+    ``"main chain"`` (of nucleic acids phosphate and sugar), ``"side chains"`` (bases),
+    ``"water"``, or ``"ligands"`` for all else.
+    """
+    from friedel.gemmi_package import gemmi
+
+    kinds = {name: gemmi.find_tabulated_residue(name) for name in set(names.residue)}
+    parts = []
+    for residue, atom in zip(names.residue, names.atom, strict=True):
+        kind = kinds[residue]
+        if kind.is_water():
+            parts.append("water")
+        elif kind.is_amino_acid():
+            known = atom if not atom.startswith("D") else f"H{atom[1:]}"
+            parts.append("main chain" if known in MAIN_CHAIN else "side chains")
+        elif kind.is_nucleic_acid():
+            is_backbone = atom in BACKBONE or "'" in atom or "*" in atom
+            parts.append("main chain" if is_backbone else "side chains")
+        else:
+            parts.append("ligands")
+    return np.array(parts)
+
+
 SELECTED, NOT_SELECTED = "s", " "
 """Flags by which gemmi marks atoms."""
 
