@@ -31,7 +31,7 @@ OFFERED = {
     (fmodel, "--target"): TARGETS,
     (fmodel, "--weights"): CHOICES["weights"],
     (fmodel, "--solvent"): CHOICES["solvent"],
-    (fmodel, "--radii-set"): RADII_SETS,
+    (fmodel, "--radii-set"): ("auto", *RADII_SETS),
     (fprime, "--source"): F_PRIME,
     (smallmolecule, "--anomalous"): {*F_PRIME, "none"},
     (smallmolecule, "--hklf"): map(str, CODES),

@@ -41,17 +41,21 @@ print(json.dumps([found.cc12, found.cc13, found.cc23]))
 """
 
 
+OPTIONS = {"solvent": "flat", "hydrogens": None}
+"""Without hydrogens, as the other programs and their maps that these tests compare with."""
+
+
 @pytest.fixture(scope="module")
 def rnase(shared_data):
     folder = shared_data / "models"
-    return friedel.FModel(folder / "rnase.pdb", folder / "rnase.mtz", solvent="flat").fit()
+    return friedel.FModel(folder / "rnase.pdb", folder / "rnase.mtz", **OPTIONS).fit()
 
 
 @pytest.fixture(scope="module")
 def cellulase(shared_data):
     """5a3h, which is refined well."""
     folder = shared_data / "models"
-    return friedel.FModel(folder / "5a3h.pdb", folder / "5a3h_sigmaa.mtz", solvent="flat").fit()
+    return friedel.FModel(folder / "5a3h.pdb", folder / "5a3h_sigmaa.mtz", **OPTIONS).fit()
 
 
 @pytest.fixture(scope="module")

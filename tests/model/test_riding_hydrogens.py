@@ -336,10 +336,11 @@ class TestSources:
             models / "1dur.pdb", f"{models / '1dur.mtz'}:FP,SIGFP", source=source,
             solvent="none", hydrogens=True,
         )  # fmt: skip
-        position = fmodel.atoms.frac @ fmodel.crystal.orthogonalization.T
-        is_hydrogen = fmodel.atoms.is_hydrogen
-        parents = scipy.spatial.cKDTree(position[~is_hydrogen])
-        distances, _ = parents.query(position[is_hydrogen])
+        of_atoms, of_hydrogens = (
+            atoms.frac @ fmodel.crystal.orthogonalization.T
+            for atoms in (fmodel.atoms, fmodel.riding_hydrogens)
+        )
+        distances, _ = scipy.spatial.cKDTree(of_atoms).query(of_hydrogens)
         assert set(distances.round(6)) == set(lengths.values())
 
     def test_unknown_one(self, cellulase):

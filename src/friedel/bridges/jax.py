@@ -32,6 +32,7 @@ from friedel.fmodel.adjoint import MovingMaskModel, TwinnedModel
 from friedel.model.atoms import Atoms
 from friedel.solvent.smooth_mask import SmoothMask
 from friedel.structure_factors.calculator import Calculator
+from friedel.structure_factors.with_hydrogens import AnyCalculator, CalculatorWithHydrogens
 
 try:
     import jax
@@ -177,7 +178,7 @@ def fmodel_function(model: Any, *, threads: int = 1) -> Callable[..., jax.Array]
 
 def _domain_function(model: Function, threads: int) -> Callable[..., jax.Array]:
     """F_model of one domain as a function of its scales and of parameters of atoms."""
-    f_calc_of = structure_factor_function(model.calculator, threads=threads)
+    f_calc_of = _f_calc_function(model.calculator, threads)
     atoms, terms = model.calculator.atoms, ScaleTerms.of(model)
     masks = []
     if isinstance(model, MovingMaskModel):
@@ -200,6 +201,35 @@ def _domain_function(model: Function, threads: int) -> Callable[..., jax.Array]:
         return found
 
     return of_arrays
+
+
+def _f_calc_function(calculator: AnyCalculator, threads: int) -> Callable[..., jax.Array]:
+    """F of atoms, and of hydrogens that ride on them, as a function of parameters of the atoms."""
+    if not isinstance(calculator, CalculatorWithHydrogens):
+        return structure_factor_function(calculator, threads=threads)
+    of_atoms, of_hydrogens = (
+        structure_factor_function(each, threads=threads)
+        for each in (calculator.of_atoms, calculator.of_hydrogens)
+    )
+
+    def of_arrays(*given: Any) -> jax.Array:
+        arrays = tuple(None if x is None else jnp.asarray(x) for x in given)
+        of_all = of_atoms(*arrays)  # which checks the shapes
+        xyz, b_iso, u_aniso, occ = arrays
+        parameters = calculator.hydrogen_parameters(
+            jnp, (xyz, b_iso, u_aniso, occ), lambda x: _as_type(x, arrays)
+        )
+        found: jax.Array = of_all + of_hydrogens(*parameters)
+        return found
+
+    return of_arrays
+
+
+def _as_type(constants: np.ndarray, like: tuple[Any, ...]) -> jax.Array:
+    """Constants as an array; real numbers get the type of the arrays that are given."""
+    if constants.dtype.kind != "f":
+        return jnp.asarray(constants)
+    return jnp.asarray(constants, jnp.result_type(*(x.dtype for x in like if x is not None)))
 
 
 def least_squares(f: Any, f_obs: Any, sigma: Any = 1.0, *, scale: Any = 1.0) -> jax.Array:

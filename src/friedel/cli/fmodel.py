@@ -19,7 +19,6 @@ from friedel.cli.options import (
     F_PRIME,
     FORCE,
     FPRIME,
-    HYDROGENS,
     SCATTER_AS,
     STRICT,
     TABLE,
@@ -40,7 +39,7 @@ from friedel.cli.output import (
     write_as,
 )
 from friedel.errors import ParameterError
-from friedel.fmodel.options import CHOICES
+from friedel.fmodel.options import CHOICES, HYDROGENS
 from friedel.reflections.reflections import Reflections
 from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
 from friedel.writers.formats import Format, format_of, formats_of
@@ -118,6 +117,7 @@ class ForEitherKind(click.Command):
         """The context of the command for which the arguments are."""
         from friedel.cli import smallmolecule
 
+        args = _with_value_of_hydrogens(args)
         if smallmolecule.wants_small(args):
             return smallmolecule.command.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
@@ -159,9 +159,9 @@ class ForEitherKind(click.Command):
 @choice(
     "--radii-set",
     "radii",
-    among=RADII_SETS,
-    default="refmac",
-    text="Atomic radii of the solvent mask.",
+    among=("auto", *RADII_SETS),
+    default="auto",
+    text="Atomic radii of the solvent mask; auto: refmac, or cctbx where that mask is empty.",
 )
 @_number("--r-probe", text="Probe radius added to the atomic radii, A.")
 @_number("--r-shrink", text="Shrinkage distance of the mask boundary, A.")
@@ -198,7 +198,13 @@ class ForEitherKind(click.Command):
     help="Law such as -h,-k,l of a twin to fit, none, or auto (the default: if the data are of a "
     "twin); can be repeated for more domains.",
 )
-@HYDROGENS
+@choice(
+    "--hydrogens",
+    among=tuple(HYDROGENS),
+    default="auto",
+    text="Riding hydrogens of C-H and N-H groups: for a MODEL without hydrogens if R_work falls "
+    "(auto), in any case (yes, or no value).",
+)
 @TLS
 @wavelength("Wavelength, A, or that stated by DATA (file); adds f' and f''.")
 @click.option(
@@ -259,11 +265,23 @@ def command(model: str, data: str, **options: Any) -> None:
         echo_written(path)
 
 
+def _with_value_of_hydrogens(args: list[str]) -> list[str]:
+    """The arguments with --hydrogens=yes for --hydrogens alone, which was a flag in 0.1.0."""
+    following = [*args[1:], ""]
+    alone = (
+        a == "--hydrogens" and b not in HYDROGENS for a, b in zip(args, following, strict=True)
+    )
+    return [f"{a}=yes" if flag else a for a, flag in zip(args, alone, strict=True)]
+
+
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:
     """The options of FModel, those of the mask combined into one."""
     lengths = [options.pop(name, None) for name in ("r_probe", "r_shrink", "island_volume")]
-    radii = MaskParameters.for_radii(options.pop("radii"), *lengths)
-    return options | {"radii": radii}
+    radii = options.pop("radii")
+    if radii == "auto" and lengths == [None] * len(lengths):
+        return options | {"radii": radii}
+    radii = "refmac" if radii == "auto" else radii
+    return options | {"radii": MaskParameters.for_radii(radii, *lengths)}
 
 
 def _start_and_fixed(options: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

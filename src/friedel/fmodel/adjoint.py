@@ -16,8 +16,8 @@ from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
 from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
 from friedel.solvent.smooth_mask import SmoothMask, SmoothMaskOfAtoms
-from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.gradients import Gradients, checked_weights
+from friedel.structure_factors.with_hydrogens import AnyCalculator
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class FixedMaskModel:
     Parameters
     ----------
     calculator
-        Calculator of F_calc; its reflections are those of F_model.
+        Calculator of F_calc, perhaps with riding hydrogens; its reflections are those of F_model.
     scales
         Scales of F_model.
     f_mask, f_layer
@@ -80,7 +80,7 @@ class FixedMaskModel:
         When F_mask or F_layer differ in length from the calculator's reflections.
     """
 
-    calculator: Calculator
+    calculator: AnyCalculator
     scales: ScaleParameters
     f_mask: np.ndarray | None = None
     f_layer: np.ndarray | None = None
@@ -184,7 +184,7 @@ class MovingMaskModel:
         Mask of the solvent including the layer next to the atoms; None without layer.
     """
 
-    calculator: Calculator
+    calculator: AnyCalculator
     scales: ScaleParameters
     mask: SmoothMask
     nearer: SmoothMask | None = None

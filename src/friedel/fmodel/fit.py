@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from friedel.fmodel.flat_solvent_fits import best_fit, mask_that_fits, start_of_flat_fit
+from friedel.fmodel.hydrogens import about_hydrogens
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.twin_evidence import supported_domains
 from friedel.fmodel.twinning import TwinDomain, TwinLaws, best_twin
+from friedel.model.riding_hydrogens import RidingHydrogens
 from friedel.notes import Note
 from friedel.reflections.agreement import r_factor
 from friedel.reflections.reflections import Reflections
@@ -19,6 +21,7 @@ from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
 from friedel.scaling.rejection import about_rejected, near_model
 from friedel.scaling.targets import TARGETS
 from friedel.scaling.undetermined import other_notes
+from friedel.solvent.mask_parameters import MaskParameters
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class FitSettings:
         Laws of each possible twin, of which the best is chosen; empty for no twin.
     tests_twins
         Whether a law is only taken if the data are of a twin by it.
+    hydrogens
+        Riding hydrogens that are added if R falls; None for those of the model alone.
+    other_radii_if_empty
+        Whether a mask that is empty is made by cctbx's radii instead; the likelihood of reflections
+        left out then decides whether there is solvent.
     """
 
     source: str
@@ -41,6 +49,8 @@ class FitSettings:
     twin_laws: Sequence[TwinLaws]
     tests_twins: bool
     progress: Callable[[Sequence[Any]], Any]
+    hydrogens: RidingHydrogens | None = None
+    other_radii_if_empty: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +100,79 @@ def fit_fmodel(
         "k_sol_min": -np.inf if settings.source == "neutron" else 0.0,
         "weights": weights,
     }
+    about_model: tuple[Note, ...] = ()
+    if settings.other_radii_if_empty:
+        unscaled, about_model = _with_some_solvent(unscaled)
+    if settings.hydrogens is not None:
+        unscaled = unscaled.with_riding(None)
     if settings.search_mask:
         unscaled = _with_best_mask(unscaled, observed, settings, start, options)
     data = unscaled.scaling_data(observed.f_obs.values, chosen, observed.i_obs)
     flat = _best_flat_fit(data, settings, start, options)
+    if settings.hydrogens is not None:
+        unscaled, data, flat, about = _with_hydrogens(
+            unscaled.with_riding(settings.hydrogens),
+            unscaled,
+            data,
+            flat,
+            observed,
+            settings,
+            options,
+        )
+        about_model += about
     twins, data, fitted, about_law = _fit_twin(
         unscaled, data, flat, settings, observed.f_obs, chosen, options
     )
     shape, fitted, near, notes = _choose_and_reject(data, fitted, settings, weights, options)
     about_twin = [*about_law, *(note for domain in twins for note in domain.notes)]
-    notes = *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
+    notes = *about_model, *dict.fromkeys(fitted.notes + notes), *about_twin, *about_rejected(near)
     # r_probe and r_shrink count as fitted unless the chosen shape has no solvent
     n = fitted.n_parameters + 2 * (settings.search_mask and shape.solvent)
     rejected = chosen.copy()
     rejected[chosen] = ~near
     fitted = replace(fitted, notes=notes, n_parameters=n)
     return FModelFit(unscaled, fitted, rejected, shape, twins)
+
+
+def _with_some_solvent(unscaled: UnscaledModel) -> tuple[UnscaledModel, tuple[Note, ...]]:
+    """The model with the mask of cctbx's radii if its own is empty, and that one is not."""
+    masked = unscaled.masked
+    if masked is None or masked.given is not None or masked.fraction > 0.0:
+        return unscaled, ()
+    other = replace(masked, parameters=MaskParameters.for_radii("cctbx"))
+    if not other.fraction > 0.0:
+        return unscaled, ()
+    text = (
+        f"the solvent mask by radii {masked.parameters.radii!r} is empty: those of cctbx are used, "
+        f"solvent fraction {other.fraction:.3f}"
+    )
+    return unscaled.with_mask(other), (Note(text, "default", other.fraction),)
+
+
+def _with_hydrogens(
+    tried: UnscaledModel,
+    unscaled: UnscaledModel,
+    data: ScalingData,
+    flat: ScalingFit,
+    observed: Observed,
+    settings: FitSettings,
+    options: dict[str, Any],
+) -> tuple[UnscaledModel, ScalingData, ScalingFit, tuple[Note, ...]]:
+    """The model, its data and fit with riding hydrogens (`tried`) if R is lower, and a note.
+
+    No parameter is fitted in addition: R of the reflections that are fitted decides.
+    """
+    with_them = tried.scaling_data(observed.f_obs.values, observed.work, observed.i_obs)
+    fitted = _best_flat_fit(with_them, settings, flat.parameters, options)
+    r_without, r_with = (
+        r_factor(part.f_obs, part.amplitudes(found.parameters))
+        for part, found in ((data, flat), (with_them, fitted))
+    )
+    assert tried.riding is not None
+    note = about_hydrogens(len(tried.riding), r_with, r_without)
+    if r_with < r_without:
+        return tried, with_them, fitted, (note,)
+    return unscaled, data, flat, (note,)
 
 
 def _fit_twin(

@@ -11,6 +11,7 @@ from friedel.errors import FriedelError, ReflectionsError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
+from friedel.fmodel.hydrogens import checked_hydrogens, hydrogens_for
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
 from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
@@ -22,7 +23,7 @@ from friedel.fmodel.wavelength import has_f_double_prime, with_wavelength
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.readers.atom_names import AtomSource
-from friedel.readers.models import as_model
+from friedel.readers.models import model_and_structure
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.scaling.targets import TARGETS
@@ -69,7 +70,8 @@ class FModel(ModelAndData):
         a fit by the first three are left out of a last fit, see `reject_outliers`.
     radii
         Set of atomic radii for the mask, ``"refmac"``, ``"cctbx"`` or ``"vdw"``, or
-        `MaskParameters`.
+        `MaskParameters`; ``"auto"`` is Refmac's, or for ``solvent="auto"`` cctbx's where those
+        leave no solvent.
     d_min
         High-resolution limit, Å. By default all reflections are used.
     rtol, method
@@ -114,8 +116,10 @@ class FModel(ModelAndData):
         six robust standard deviations from the model, at most 2 %. They count in all R-factors;
         :attr:`rejected` marks them.
     hydrogens
-        Whether to add the hydrogens of C-H and N-H groups that the model lacks, at the distance
-        that `source` measures; see :func:`friedel.as_model`.
+        Hydrogens of C-H and N-H groups that ride on the atoms, at the distance that `source`
+        measures; see :func:`friedel.as_model`. ``"auto"`` adds them to a file or structure without
+        hydrogens if R_work of a first fit is lower with them; ``True`` or ``"yes"`` in any case.
+        They exclude no solvent; `atoms` and derivatives are those of the atoms without them.
     fill_missing
         Whether reflections that were not measured are D F_model in the 2mFo-DFc map.
     free_in_maps
@@ -164,7 +168,7 @@ class FModel(ModelAndData):
         source: str | None = None,
         solvent: str = "auto",
         target: str = "l1",
-        radii: str | MaskParameters = "refmac",
+        radii: str | MaskParameters = "auto",
         d_min: float | None = None,
         rtol: float = 1e-4,
         method: str = "auto",
@@ -184,7 +188,7 @@ class FModel(ModelAndData):
         french_wilson: bool = False,
         anisotropic_mean: bool = False,
         reject_outliers: bool = True,
-        hydrogens: bool = False,
+        hydrogens: bool | str | None = "auto",
         fill_missing: bool = True,
         free_in_maps: bool = True,
         progress: Callable[[Sequence[Any]], Any] = iter,
@@ -196,7 +200,7 @@ class FModel(ModelAndData):
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
         notes, of_intensities = Notes(strict=strict), TARGETS[target].of_intensities
         options |= {"source": source, "rtol": rtol, "method": method, "wavelength": wavelength}
-        options["hydrogens"] = hydrogens
+        hydrogens = checked_hydrogens(hydrogens)
         own = FModel.__init__.__kwdefaults__ or ()
         reading, calculation = parsed_options("FModel", options, own)
         which: dict[str, Any] = {
@@ -207,7 +211,7 @@ class FModel(ModelAndData):
             "anisotropic_mean": anisotropic_mean or None,
         }
         intensities = of_intensities or french_wilson
-        read = as_model(
+        read, structure = model_and_structure(
             model,
             source=source,
             crystal=lambda: amplitudes_of(data, intensities=intensities, **which).crystal,
@@ -224,7 +228,8 @@ class FModel(ModelAndData):
             model, read, calculation, reading.get("block")
         )
         crystal, atoms = read.crystal, read.atoms
-        notes.extend([*read.notes, *about_scattering, *about_wavelength])
+        riding, about_riding = hydrogens_for(hydrogens, structure, atoms, source, calculation)
+        notes.extend([*read.notes, *about_riding, *about_scattering, *about_wavelength])
         observed = observed_for(
             crystal,
             found,
@@ -235,10 +240,10 @@ class FModel(ModelAndData):
             of_intensities=of_intensities,
             keep_pairs=source == "xray" and has_f_double_prime(calculation, atoms.scatterers),
         )
-        masked, hkl = None, observed.f_obs.hkl
+        masked, hkl, by_default = None, observed.f_obs.hkl, radii == "auto"
         if solvent not in UNMASKED:
             if not isinstance(radii, MaskParameters):
-                radii = MaskParameters.for_radii(radii)
+                radii = MaskParameters.for_radii("refmac" if by_default else radii)
             given = checked_mask(solvent_mask, crystal, hkl)
             layer, threads = solvent != "flat", calculation.n_threads
             masked = MaskedSolvent(
@@ -246,8 +251,11 @@ class FModel(ModelAndData):
                 calculation.force,
             )  # fmt: skip
             masked.check()
-        components = UnscaledModel(crystal, atoms, hkl, calculation, masked, solvent == "babinet")
-        notes.extend([*components.calculator.factors.notes, *observed.notes])
+        components = UnscaledModel(
+            crystal, atoms, hkl, calculation, masked, solvent == "babinet",
+            riding if hydrogens is True else None,
+        )  # fmt: skip
+        notes.extend([*components.of_atoms.factors.notes, *observed.notes])
         settings = FitSettings(
             source,
             solvent,
@@ -256,6 +264,8 @@ class FModel(ModelAndData):
             reject_outliers,
             *laws_to_try(crystal, twin, notes),
             progress,
+            riding if hydrogens == "auto" else None,
+            by_default and solvent == "auto",
         )
         self._setup = Setup(
             read.name or "model",
@@ -265,7 +275,7 @@ class FModel(ModelAndData):
             use_free,
             notes.records(),
             used_wavelength or observed.f_obs.wavelength,
-            AtomSource() if hydrogens else AtomSource.of(model),
+            AtomSource.of(model),
             fill_missing,
             free_in_maps,
         )

@@ -13,12 +13,14 @@ from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
 from friedel.fmodel.twinning import TwinDomain
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.model.riding_hydrogens import RidingHydrogens
 from friedel.model.twin_laws import TwinLaw
 from friedel.notes import Note
 from friedel.scaling import ScalingData
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.options import CalculationOptions
+from friedel.structure_factors.with_hydrogens import AnyCalculator, CalculatorWithHydrogens
 
 
 class UnscaledModel:
@@ -36,6 +38,8 @@ class UnscaledModel:
         The masked solvent, or None.
     babinet
         Whether solvent is by Babinet's principle: F_mask = -F_calc.
+    riding
+        Hydrogens that ride on the atoms, or None. They exclude no solvent.
     """
 
     def __init__(
@@ -46,20 +50,42 @@ class UnscaledModel:
         options: CalculationOptions,
         masked: MaskedSolvent | None,
         babinet: bool,
+        riding: RidingHydrogens | None = None,
     ) -> None:
         self.crystal, self.atoms, self.hkl = crystal, atoms, hkl
         self.masked, self.babinet = masked, babinet
-        self._options = options
-        self.calculator = self._calculator_at(hkl)
+        self._options, self.riding = options, riding
+        self.of_atoms = self._of_atoms_at(hkl)
 
-    def _calculator_at(self, hkl: np.ndarray) -> Calculator:
+    def _of_atoms_at(self, hkl: np.ndarray) -> Calculator:
         factors = self._options.factors(self.atoms.scatterers)
         return Calculator(self.crystal, self.atoms, hkl, factors, self._options)
 
+    def _calculator_at(self, hkl: np.ndarray) -> AnyCalculator:
+        return self._with_riding(self._of_atoms_at(hkl))
+
+    def _with_riding(self, of_atoms: Calculator) -> AnyCalculator:
+        if self.riding is None:
+            return of_atoms
+        factors = self._options.factors(("H",))
+        return CalculatorWithHydrogens(of_atoms, self.riding, factors)
+
+    @cached_property
+    def calculator(self) -> AnyCalculator:
+        """Calculator of F_calc."""
+        return self._with_riding(self.of_atoms)
+
+    @cached_property
+    def f_atoms(self) -> np.ndarray:
+        """(n,) complex structure factors of the atoms without riding hydrogens."""
+        return self.of_atoms.forward()
+
     @cached_property
     def f_calc(self) -> np.ndarray:
-        """(n,) complex F_calc of the atoms."""
-        return self.calculator.forward()
+        """(n,) complex F_calc of the atoms, with riding hydrogens."""
+        if not isinstance(self.calculator, CalculatorWithHydrogens):
+            return self.f_atoms
+        return self.f_atoms + self.calculator.of_hydrogens.forward()
 
     @property
     def f_mask(self) -> np.ndarray | None:
@@ -74,15 +100,37 @@ class UnscaledModel:
         f_mask = self.f_mask
         return f_mask is not None and bool(f_mask.any())
 
-    def with_mask(self, masked: MaskedSolvent) -> "UnscaledModel":
+    def with_mask(self, masked: MaskedSolvent | None) -> "UnscaledModel":
         """The same model with another masked solvent."""
         other = copy(self)
         other.masked = masked
         return other
 
-    def with_atoms(self, atoms: Atoms, masked: MaskedSolvent | None) -> "UnscaledModel":
-        """Other atoms, with their masked solvent, at the same reflections."""
-        return UnscaledModel(self.crystal, atoms, self.hkl, self._options, masked, self.babinet)
+    def with_riding(self, riding: RidingHydrogens | None) -> "UnscaledModel":
+        """The same model with other riding hydrogens, or with none."""
+        other = copy(self)
+        other.riding = riding
+        for name in ("calculator", "f_calc"):
+            vars(other).pop(name, None)
+        return other
+
+    def without(self, chosen: np.ndarray, masked: MaskedSolvent | None) -> "UnscaledModel":
+        """The model without some atoms, (n,) bool, with the masked solvent of the others.
+
+        Hydrogens that ride on these atoms, or whose position depends on them, are left out too.
+        """
+        riding = self.riding
+        if riding is not None:
+            riding = riding.renumbered(np.where(chosen, -1, np.cumsum(~chosen) - 1))
+        return UnscaledModel(
+            self.crystal,
+            self.atoms.select(~chosen),
+            self.hkl,
+            self._options,
+            masked,
+            self.babinet,
+            riding if riding else None,
+        )
 
     @property
     def is_by_atom(self) -> bool:

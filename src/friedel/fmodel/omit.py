@@ -140,11 +140,11 @@ def omit(
     masked = model.masked
     without = None if masked is None else replace(masked, atoms=rest)
     used = without if masked is None or not polder else _without_site(masked, omitted, radius)
-    components = setup.components.with_atoms(rest, used)
+    components = setup.components.without(chosen, used)
     setup = replace(
         setup,
         components=components,
-        settings=replace(setup.settings, search_mask=False),
+        settings=replace(setup.settings, search_mask=False, hydrogens=None),
         source_of_atoms=setup.source_of_atoms.without(chosen),
     )
     fitted = fitted_model(setup)
@@ -153,7 +153,7 @@ def omit(
     labels = _labels(model, chosen)
     found: dict[str, float] = {}
     if polder:
-        calculated = _amplitudes_without(model, setup.components.with_atoms(rest, without))
+        calculated = _amplitudes_without(model, components.with_mask(without))
         found = _correlations(model, setup, calculated, grid, xyz)
     return OmitMap(
         fitted,

@@ -17,6 +17,9 @@ CHOICES: dict[str, Collection[str]] = {
     "weights": ("none", "sigma"),
 }
 
+HYDROGENS: dict[str, bool | str | None] = {"none": None, "auto": "auto", "yes": True}
+"""Words for the option `hydrogens`, and their values in Python."""
+
 
 def check_choices(**chosen: str) -> None:
     """Raise ParameterError for values that are not among :data:`CHOICES`."""

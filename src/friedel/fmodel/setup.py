@@ -17,6 +17,7 @@ from friedel.reflections.bijvoet import FriedelMates, friedel_mates
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters
 from friedel.solvent.masked_solvent import MaskedSolvent
+from friedel.structure_factors.with_hydrogens import hydrogens_of
 
 if TYPE_CHECKING:
     from friedel.model.atom_names import AtomNames
@@ -77,8 +78,16 @@ class ModelAndData:
 
     @property
     def atoms(self) -> Atoms:
-        """The atoms of the model."""
+        """The atoms of the model, without riding hydrogens."""
         return self._setup.components.atoms
+
+    @property
+    def riding_hydrogens(self) -> Atoms | None:
+        """The hydrogens that ride on the atoms, as far as they are added; None without any."""
+        components = self._setup.components
+        if components.riding is None:
+            return None
+        return hydrogens_of(components.riding, self.crystal, self.atoms)
 
     @property
     def atom_names(self) -> "AtomNames | None":
@@ -151,7 +160,7 @@ class ModelAndData:
 
     @property
     def f_calc(self) -> Reflections:
-        """Structure factors of the atoms, on their own scale."""
+        """Structure factors of the atoms and of riding hydrogens, on their own scale."""
         return self._reflections("FC", self._setup.components.f_calc)
 
     @property

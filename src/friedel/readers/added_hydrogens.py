@@ -1,24 +1,42 @@
-"""Addition of riding hydrogens to a gemmi structure."""
+"""Riding hydrogens of a gemmi structure."""
 
-from collections.abc import Mapping
+import sys
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.spatial
 
 from friedel.errors import ParameterError
 from friedel.gemmi_package import gemmi
-from friedel.model.riding_hydrogens import B_RATIO, BOND_LENGTHS, riding_hydrogens
-
-BOND_TOLERANCE = 0.3
-"""Largest excess (Å) of a bond length over the sum of covalent radii."""
-SHORTEST_BOND, LONGEST_BOND = 0.7, 3.5
-"""Range of bond lengths (Å); closer atoms are alternative positions of one atom."""
+from friedel.model.bonds import Bonds, bonds_between
+from friedel.model.riding_hydrogens import (
+    B_RATIO,
+    BOND_LENGTHS,
+    RidingHydrogens,
+    riding_rules,
+)
+from friedel.readers.macromolecules import flat_structure
 
 NH_IN_RINGS = {"TRP": "NE1", "G": "N1", "DG": "N1", "U": "N3", "DU": "N3", "DT": "N3"}
 """Ring nitrogen that has a hydrogen, by residue; the protonation of histidine varies."""
 
-Sites = list[gemmi.CRA]
-Place = tuple[str, str]
+
+@dataclass(frozen=True, eq=False)
+class FoundHydrogens:
+    """The hydrogens of C-H and N-H groups that a structure lacks.
+
+    Attributes
+    ----------
+    riding
+        The hydrogens, by the indices of all atoms of the first model.
+    n_atoms
+        Number of these atoms.
+    n_kept
+        Number of residues that have hydrogens on C or N, and get no others.
+    """
+
+    riding: RidingHydrogens
+    n_atoms: int
+    n_kept: int
 
 
 def with_riding_hydrogens(
@@ -49,46 +67,114 @@ def with_riding_hydrogens(
     ParameterError
         For an unknown source.
     """
+    found = hydrogens_to_add(structure, source)
+    if not len(found.riding):
+        return structure, 0, found.n_kept
+    return _with_atoms(structure, found.riding), len(found.riding), found.n_kept
+
+
+def hydrogens_to_add(structure: gemmi.Structure, source: str = "xray") -> FoundHydrogens:
+    """The hydrogens that the first model of a structure lacks.
+
+    Parameters and errors are those of :func:`with_riding_hydrogens`.
+    """
     if source not in BOND_LENGTHS:
         known = ", ".join(BOND_LENGTHS)
         raise ParameterError(f"unknown source {source!r}: expected one of {known}")
-    sites = list(structure[0].all()) if len(structure) else []
-    if not np.isfinite([site.atom.pos.tolist() for site in sites]).all():
-        return structure, 0, 0
-    heavy = [site for site in sites if not site.atom.is_hydrogen()]
-    place = [_place(site) for site in heavy]
-    kept = _with_their_own(sites, heavy)
-    neighbours = _neighbours(heavy, place)
-    amides, after_gaps = _backbone_nitrogen(heavy, place, neighbours)
-    left_out = after_gaps | _on_metals(heavy, neighbours)
-    left_out |= {i for i in range(len(heavy)) if place[i] in kept}
-    hydrogens, parents = riding_hydrogens(
-        _positions(heavy),
-        [site.atom.element.name for site in heavy],
-        _radii(heavy),
-        neighbours,
-        BOND_LENGTHS[source],
-        known_nh=amides | _named(heavy, NH_IN_RINGS),
-        left_out=left_out,
+    nothing = RidingHydrogens(())
+    if not len(structure) or not structure[0].count_atom_sites():
+        return FoundHydrogens(nothing, 0, 0)
+    every = _Sites(structure[0])
+    is_hydrogen = np.isin(every.element, ["H", "D"])
+    if not np.isfinite(every.position).all():
+        return FoundHydrogens(nothing, len(is_hydrogen), 0)
+    kept = _places_with_their_own(every, is_hydrogen)
+    heavy = np.flatnonzero(~is_hydrogen)
+    sites = every.select(heavy)
+    bonds = _of_one_conformation(
+        bonds_between(sites.position, sites.radius, sites.altloc), sites.altloc, sites.place
     )
-    if not len(hydrogens):
-        return structure, 0, len(kept)
-    return _with_atoms(structure, heavy, hydrogens, parents), len(hydrogens), len(kept)
+    amides, after_gaps = _backbone_nitrogen(sites, bonds)
+    on_metals = np.zeros(len(heavy), bool)
+    on_metals[bonds.first[sites.is_metal[bonds.second]]] = True
+    riding = riding_rules(
+        sites.position,
+        sites.element,
+        sites.radius,
+        bonds,
+        BOND_LENGTHS[source],
+        amides | sites.named(NH_IN_RINGS),
+        after_gaps | on_metals | np.isin(sites.place, kept),
+    )
+    return FoundHydrogens(riding.renumbered(heavy), len(is_hydrogen), len(kept))
 
 
-def _with_atoms(
-    structure: gemmi.Structure, heavy: Sites, position: np.ndarray, parents: np.ndarray
-) -> gemmi.Structure:
+class _Sites:
+    """The atoms of a model as arrays (n,); positions are (n, 3), Å.
+
+    Names are numbers that have the same bytes, which are faster to sort and to compare. `place` is
+    a number for chain and residue number, shared by residues that are alternatives of one another;
+    `chain` a number for the chain.
+    """
+
+    def __init__(self, model: gemmi.Model) -> None:
+        flat = flat_structure(model)
+        self.position = np.asarray(flat.pos, np.float64)
+        self.altloc = np.asarray(flat.altlocs)
+        self.residue, self.name, chains = (
+            np.ascontiguousarray(names).view(np.int64).ravel()
+            for names in (flat.residue_names, flat.atom_names, flat.chain_ids)
+        )
+        _, self.chain = np.unique(chains, return_inverse=True)
+        number = np.asarray(flat.resnums, np.int64) * 256 + np.asarray(flat.icodes, np.int64)
+        self.place = self.chain.astype(np.int64) * 2**41 + number
+        _, first, element = np.unique(
+            np.asarray(flat.elements), return_index=True, return_inverse=True
+        )
+        symbols = np.asarray(flat.element_names)[first]
+        known = [gemmi.Element(symbol.decode()) for symbol in symbols]
+        self.element = np.array([x.name for x in known])[element]
+        self.radius = np.array([x.covalent_r for x in known])[element]
+        self.is_metal = np.array([x.is_metal for x in known])[element]
+        residues, residue = np.unique(self.residue, return_inverse=True)
+        names = residues.view("S8")
+        kinds = [gemmi.find_tabulated_residue(name.decode()) for name in names]
+        self.is_amino_acid = np.array([kind.is_amino_acid() for kind in kinds])[residue]
+
+    def select(self, chosen: np.ndarray) -> "_Sites":
+        """Some of the atoms, by their indices."""
+        other = object.__new__(_Sites)
+        vars(other).update({name: values[chosen] for name, values in vars(self).items()})
+        return other
+
+    def named(self, names: dict[str, str]) -> np.ndarray:
+        """(n,) bool: atoms whose name is the one that `names` gives for their residue."""
+        found = np.zeros(len(self.name), bool)
+        for residue, name in names.items():
+            found |= (self.residue == _number(residue)) & (self.name == _number(name))
+        return found
+
+
+def _number(name: str) -> np.int64:
+    """A name of at most eight characters as the number that has the same bytes."""
+    return np.int64(int.from_bytes(name.encode().ljust(8, b"\0"), sys.byteorder))
+
+
+def _with_atoms(structure: gemmi.Structure, riding: RidingHydrogens) -> gemmi.Structure:
     """A copy with hydrogens in the residues of the heavy atoms that they ride on."""
     added = structure.clone()
+    sites = list(structure[0].all())
     residues = [residue for chain in added[0] for residue in chain]
-    counts = [sum(not atom.is_hydrogen() for atom in residue) for residue in residues]
-    residue_of = np.repeat(np.arange(len(residues)), counts)
+    residue_of = np.repeat(np.arange(len(residues)), [len(residue) for residue in residues])
+    position = riding.positions(np.array([site.atom.pos.tolist() for site in sites]))
+    parents = riding.parents
+    ordered = np.argsort(parents, kind="stable")
+    position, parents = position[ordered], parents[ordered]
     order = np.arange(len(parents)) - np.searchsorted(parents, parents) + 1
-    several = np.bincount(parents, minlength=len(heavy))[parents] > 1
+    several = np.bincount(parents, minlength=len(sites))[parents] > 1
     for where, i, number, numbered in zip(position, parents, order, several, strict=True):
-        name = f"H{heavy[i].atom.name[1:]}{number if numbered else ''}"
-        residues[residue_of[i]].add_atom(_hydrogen(name, where, heavy[i].atom))
+        name = f"H{sites[i].atom.name[1:]}{number if numbered else ''}"
+        residues[residue_of[i]].add_atom(_hydrogen(name, where, sites[i].atom))
     return added
 
 
@@ -100,82 +186,49 @@ def _hydrogen(name: str, position: np.ndarray, parent: gemmi.Atom) -> gemmi.Atom
     return atom
 
 
-def _positions(sites: Sites) -> np.ndarray:
-    return np.array([site.atom.pos.tolist() for site in sites]).reshape(-1, 3)
+def _places_with_their_own(sites: _Sites, is_hydrogen: np.ndarray) -> np.ndarray:
+    """The places of residues with hydrogens on C or N."""
+    heavy = np.flatnonzero(~is_hydrogen)
+    if not is_hydrogen.any() or not len(heavy):
+        return np.zeros(0, np.int64)
+    import scipy.spatial  # takes longer than all of this, and is needed for few models
+
+    _, nearest = scipy.spatial.cKDTree(sites.position[heavy]).query(sites.position[is_hydrogen])
+    on_riding = np.isin(sites.element[heavy[nearest]], ["C", "N"])
+    return np.unique(sites.place[is_hydrogen][on_riding])
 
 
-def _radii(sites: Sites) -> np.ndarray:
-    return np.array([site.atom.element.covalent_r for site in sites])
-
-
-def _place(site: gemmi.CRA) -> Place:
-    """Chain and residue number, shared by residues that are alternatives of one another."""
-    return site.chain.name, str(site.residue.seqid)
-
-
-def _with_their_own(sites: Sites, heavy: Sites) -> set[Place]:
-    """The residues with hydrogens on C or N."""
-    hydrogens = [site for site in sites if site.atom.is_hydrogen()]
-    if not hydrogens or not heavy:
-        return set()
-    _, parent = scipy.spatial.cKDTree(_positions(heavy)).query(_positions(hydrogens))
-    pairs = zip(hydrogens, parent, strict=True)
-    return {_place(site) for site, i in pairs if heavy[i].atom.element.name in ("C", "N")}
-
-
-def _named(sites: Sites, names: Mapping[str, str]) -> set[int]:
-    """Indices of atoms whose name is the one that `names` gives for their residue."""
-    return {i for i, site in enumerate(sites) if names.get(site.residue.name) == site.atom.name}
-
-
-def _on_metals(sites: Sites, neighbours: list[list[int]]) -> set[int]:
-    metals = {i for i, site in enumerate(sites) if site.atom.element.is_metal}
-    return {i for i, bound in enumerate(neighbours) if not metals.isdisjoint(bound)}
-
-
-def _backbone_nitrogen(
-    sites: Sites, place: list[Place], neighbours: list[list[int]]
-) -> tuple[set[int], set[int]]:
-    """Amide nitrogens, and those after gaps, whose amide carbon is not in the model.
+def _backbone_nitrogen(sites: _Sites, bonds: Bonds) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) bool: amide nitrogens, and those after gaps, whose amide carbon is not in the model.
 
     The first amino acid of a chain is taken as its terminus, not as a residue after a gap.
     """
-    amides, after_gaps = set(), set()
-    first: dict[str, Place] = {}
-    for i, site in enumerate(sites):
-        if not gemmi.find_tabulated_residue(site.residue.name).is_amino_acid():
-            continue
-        start = first.setdefault(site.chain.name, place[i])
-        if site.atom.name != "N":
-            continue
-        others = [j for j in neighbours[i] if place[j] != place[i]]
-        if any(sites[j].atom.element.name == "C" for j in others):
-            amides.add(i)
-        elif place[i] != start:
-            after_gaps.add(i)
-    return amides, after_gaps
+    is_n = sites.is_amino_acid & (sites.name == _number("N"))
+    i, j = bonds.first, bonds.second
+    to_carbon = (sites.place[i] != sites.place[j]) & (sites.element[j] == "C")
+    amides = np.zeros(len(is_n), bool)
+    amides[i[to_carbon]] = True
+    amides &= is_n
+    of_chain = np.full(int(sites.chain.max(initial=-1)) + 1, -1, np.int64)
+    acids = np.flatnonzero(sites.is_amino_acid)
+    chains, first = np.unique(sites.chain[acids], return_index=True)
+    of_chain[chains] = sites.place[acids[first]]
+    return amides, is_n & ~amides & (sites.place != of_chain[sites.chain])
 
 
-def _neighbours(sites: Sites, place: list[Place]) -> list[list[int]]:
-    """Indices of atoms bound to each, in its own conformation or, without one, in the first."""
-    position, radius = _positions(sites), _radii(sites)
-    letter = np.array([site.atom.altloc.strip("\0") for site in sites])
-    tree = scipy.spatial.cKDTree(position)
-    i, j = tree.query_pairs(LONGEST_BOND, output_type="ndarray").T
-    length = np.linalg.norm(position[i] - position[j], axis=1)
-    bound = (length > SHORTEST_BOND) & (length < radius[i] + radius[j] + BOND_TOLERANCE)
-    bound &= (letter[i] == letter[j]) | (letter[i] == "") | (letter[j] == "")
-    found: list[list[int]] = [[] for _ in sites]
-    for a, b in sorted(zip(i[bound].tolist(), j[bound].tolist(), strict=True)):
-        found[a].append(b)
-        found[b].append(a)
-    return [_of_one_conformation(atoms, letter, place) for atoms in found]
+def _of_one_conformation(bonds: Bonds, altloc: np.ndarray, place: np.ndarray) -> Bonds:
+    """Bonds to atoms in an atom's own conformation or, without one, in the first.
 
-
-def _of_one_conformation(atoms: list[int], letter: np.ndarray, place: list[Place]) -> list[int]:
-    """The atoms that have the first conformer letter of their residue."""
-    first: dict[Place, str] = {}
-    for i in sorted(atoms, key=lambda i: letter[i]):
-        if letter[i]:
-            first.setdefault(place[i], letter[i])
-    return [i for i in atoms if letter[i] in ("", first.get(place[i]))]
+    Of several conformers of a residue that an atom is bound to, the first is taken.
+    """
+    letter, where = altloc[bonds.second], place[bonds.second]
+    several = np.flatnonzero(letter)
+    if not len(several):
+        return bonds
+    several = several[np.lexsort((letter[several], where[several], bonds.first[several]))]
+    atom, where, letter = bonds.first[several], where[several], letter[several]
+    is_first = np.ones(len(several), bool)
+    is_first[1:] = (atom[1:] != atom[:-1]) | (where[1:] != where[:-1])
+    kept = np.ones(len(bonds.first), bool)
+    kept[several] = letter == letter[is_first][np.cumsum(is_first) - 1]
+    return bonds.select(kept)

@@ -216,7 +216,7 @@ def stated_cell(cell: gemmi.UnitCell) -> Cell | None:
 
 def arrays_of_model(model: gemmi.Model, *, has_tensors: bool = True) -> dict[str, Any]:
     """The fields of :class:`StatedModel` that describe the atoms of a model, all of them."""
-    flat = _flat(model)
+    flat = flat_structure(model)
     charges = np.asarray(flat.charge, np.int64)
     keys = np.asarray(flat.elements, np.int64) * 256 + charges
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
@@ -236,7 +236,8 @@ def arrays_of_model(model: gemmi.Model, *, has_tensors: bool = True) -> dict[str
     }
 
 
-def _flat(model: gemmi.Model) -> gemmi.FlatStructure:
+def flat_structure(model: gemmi.Model) -> gemmi.FlatStructure:
+    """The atoms of a model as arrays, in their order; names are cut where gemmi needs it."""
     structure = gemmi.Structure()
     structure.add_model(model)
     try:

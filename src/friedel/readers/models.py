@@ -87,6 +87,28 @@ def as_model(
         When hydrogens are to be added to anything but the file or structure of a macromolecule,
         or for an unknown source; for `margin` or `strict_ncs` where they do not apply.
     """
+    reading: dict[str, Any] = {"strict_ncs": strict_ncs, "margin": margin, "block": block}
+    return model_and_structure(
+        model, hydrogens=hydrogens, tls=tls, source=source, crystal=crystal, **reading
+    )[0]
+
+
+def model_and_structure(
+    model: Any,
+    *,
+    strict_ncs: bool = True,
+    margin: float | None = None,
+    hydrogens: bool = False,
+    tls: str | None = "auto",
+    source: str = "xray",
+    crystal: FallBack = None,
+    block: str | None = None,
+) -> tuple[Model, Any]:
+    """A model, and the ``gemmi.Structure`` of its atoms; None if it is no macromolecule.
+
+    Parameters and errors are those of :func:`as_model`. The structure is the user's own if that
+    was given.
+    """
     options = ReadingOptions(strict_ncs, margin, crystal, tls)
     if checked_tls(tls) == "residual" and isinstance(model, Model | tuple | list):
         raise ParameterError(
@@ -100,19 +122,19 @@ def as_model(
     if type(model).__module__.split(".")[0] == "gemmi":
         return _from_gemmi(model, options, added)
     if hydrogens:
-        raise _no_hydrogens(type(model).__name__)
+        raise no_hydrogens(type(model).__name__)
     if isinstance(model, Model):
         if margin is not None or not strict_ncs:
             raise ParameterError(
                 "strict_ncs and margin apply to reading a file; got a Model, which is read already"
             )
-        return model
+        return model, None
     if isinstance(model, tuple | list) and len(model) == 2:
         if margin is not None:
             raise ParameterError(
                 "margin applies to a molecule without a cell; a pair (crystal, atoms) has one"
             )
-        return _from_pair(*model, strict_ncs=strict_ncs)
+        return _from_pair(*model, strict_ncs=strict_ncs), None
     raise _not_a_model(model)
 
 
@@ -146,32 +168,37 @@ def _not_a_model(model: Any) -> AtomsError:
     )
 
 
-def _no_hydrogens(what: str) -> ParameterError:
+def no_hydrogens(what: str) -> ParameterError:
+    """The error of a model to which hydrogens cannot be added."""
     return ParameterError(
         f"hydrogens can be added to the file or gemmi.Structure of a macromolecule; got {what}"
     )
 
 
-def _from_file(path: Path, options: ReadingOptions, added: str | None, block: str | None) -> Model:
+def _from_file(
+    path: Path, options: ReadingOptions, added: str | None, block: str | None
+) -> tuple[Model, Any]:
     from friedel.readers.model_files import read_model
 
     read, notes = read_model(path, block)
     with reading(path, "a model"):
         stated = _stated(read, shown_name(path), added)
-    return decided_model(replace(stated, notes=(*notes, *stated.notes)), options)
+    model = decided_model(replace(stated, notes=(*notes, *stated.notes)), options)
+    return model, getattr(read, "structure", None)
 
 
-def _from_gemmi(source: Any, options: ReadingOptions, added: str | None) -> Model:
+def _from_gemmi(source: Any, options: ReadingOptions, added: str | None) -> tuple[Model, Any]:
     from friedel.gemmi_package import gemmi
     from friedel.readers.macromolecules import read_structure_object
     from friedel.readers.small_structures import stated_of_small
 
     if isinstance(source, gemmi.Structure):
-        return decided_model(_stated(read_structure_object(source), source.name, added), options)
+        read = read_structure_object(source)
+        return decided_model(_stated(read, source.name, added), options), source
     if isinstance(source, gemmi.SmallStructure):
         if added:
-            raise _no_hydrogens("SmallStructure")
-        return decided_model(stated_of_small(source), options)
+            raise no_hydrogens("SmallStructure")
+        return decided_model(stated_of_small(source), options), None
     raise _not_a_model(source)
 
 
@@ -185,7 +212,7 @@ def _stated(read: Any, name: str, added: str | None) -> StatedModel:
 
     if isinstance(read, Items | ShelxFile):
         if added:
-            raise _no_hydrogens("a small structure")
+            raise no_hydrogens("a small structure")
         return stated_of_block(read, name) if isinstance(read, Items) else stated_of_shelx(read)
     if not added:
         return stated_of_structure(read)
@@ -193,11 +220,12 @@ def _stated(read: Any, name: str, added: str | None) -> StatedModel:
 
     structure, n_added, n_kept = with_riding_hydrogens(read.structure, added)
     return stated_of_structure(
-        replace(read, structure=structure), (_hydrogens_note(n_added, n_kept),)
+        replace(read, structure=structure), (hydrogens_note(n_added, n_kept),)
     )
 
 
-def _hydrogens_note(n_added: int, n_kept: int) -> Note:
+def hydrogens_note(n_added: int, n_kept: int) -> Note:
+    """The note on hydrogens added as asked for, and on residues that have some already."""
     if n_added:
         kept = f" (residues that have hydrogens already: {n_kept})" if n_kept else ""
         return Note(f"{n_added} hydrogens are added, riding on C and N{kept}", "default", n_added)

@@ -23,10 +23,12 @@ from friedel.bridges.torch import operators
 from friedel.bridges.torch.masks import MaskEngine
 from friedel.bridges.torch.on_device import Connected, OnDevice, checked_device
 from friedel.bridges.torch.structure_factors import StructureFactors
+from friedel.bridges.torch.with_hydrogens import WithHydrogens
 from friedel.device.engine import MAX_BYTES
 from friedel.errors import AtomsError
 from friedel.fmodel.adjoint import MovingMaskModel, TwinnedModel
 from friedel.scaling.parameters import ScaleParameters
+from friedel.structure_factors.with_hydrogens import CalculatorWithHydrogens
 
 
 class FModel(OnDevice):
@@ -130,7 +132,11 @@ class _Domain(Connected):
     MADE = ("_masks", "_names", "_engines_of_all", "_terms")
 
     def __init__(self, model: Function, together: bool, options: dict[str, Any]) -> None:
-        f_calc = StructureFactors(model.calculator, **options)
+        f_calc: StructureFactors | WithHydrogens
+        if isinstance(model.calculator, CalculatorWithHydrogens):
+            f_calc = WithHydrogens(model.calculator, options)
+        else:
+            f_calc = StructureFactors(model.calculator, **options)
         super().__init__(f_calc.device, options["dtype"])
         self._model, self._together = model, together
         self.f_calc = f_calc
