@@ -35,11 +35,12 @@ PAIRS = {
 }
 
 OURS = {
-    "page (ls, flat)": {"target": "ls", "solvent": "flat"},
-    "l1, flat": {"solvent": "flat"},
-    "student-t, auto": {"target": "student-t"},
+    "page (ls, flat)": {"target": "ls", "solvent": "flat", "hydrogens": None},
+    "l1, flat": {"solvent": "flat", "hydrogens": None},
+    "student-t, auto": {"target": "student-t", "hydrogens": None},
+    "no hydrogens": {"hydrogens": None},
     "default": {},
-    "default + mask search": {"search_mask": True},
+    "no hydr. + mask search": {"search_mask": True, "hydrogens": None},
     "default + hydrogens": {"hydrogens": True},
 }
 

@@ -73,7 +73,10 @@ MOVED = {
         "friedel.readers.model_files",
     ),
     "friedel.io.hklf": ("friedel.readers.hklf",),
-    "friedel.io.hydrogens": ("friedel.readers.added_hydrogens",),
+    "friedel.io.hydrogens": (
+        "friedel.readers.added_hydrogens",
+        "friedel.compat.old_hydrogens",
+    ),
     "friedel.io.maps": ("friedel.readers.maps",),
     "friedel.io.models": (
         "friedel.readers.models",
