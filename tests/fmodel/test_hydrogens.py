@@ -287,9 +287,12 @@ def test_command(capsys, shared_data, tmp_path):
 class TestEmptyMask:
     def test_radii_of_cctbx_where_refmac_leaves_no_solvent(self, shared_data):
         model, data = pair(shared_data, "5e5z")
-        found = FModel(model, data).fit()
-        text = "the solvent mask by radii 'refmac' is empty: those of cctbx are used, solvent fr"
+        fmodel = FModel(model, data)
+        found, again = fmodel.fit(), fmodel.fit()
+        text = "the solvent mask by Refmac's radii is empty: those of cctbx are used, solvent frac"
         assert [note for note in found.notes if note.startswith(text)]
+        assert again.notes == found.notes
+        assert np.array_equal(again.f_model.values, found.f_model.values)
         assert found.masked.parameters == friedel.MaskParameters.for_radii("cctbx")
         assert 0.0 < found.solvent_fraction < 0.1
         same = FModel(model, data, radii="cctbx").fit()

@@ -23,6 +23,9 @@ from friedel.scaling.targets import TARGETS
 from friedel.scaling.undetermined import other_notes
 from friedel.solvent.mask_parameters import MaskParameters
 
+OTHER_RADII = "cctbx"
+"""Radii of a mask that is empty by those that are the default."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -137,16 +140,20 @@ def fit_fmodel(
 def _with_some_solvent(unscaled: UnscaledModel) -> tuple[UnscaledModel, tuple[Note, ...]]:
     """The model with the mask of cctbx's radii if its own is empty, and that one is not."""
     masked = unscaled.masked
-    if masked is None or masked.given is not None or masked.fraction > 0.0:
+    if masked is None or masked.given is not None:
         return unscaled, ()
-    other = replace(masked, parameters=MaskParameters.for_radii("cctbx"))
-    if not other.fraction > 0.0:
-        return unscaled, ()
+    used = masked
+    if masked.parameters.radii != OTHER_RADII:  # which an earlier fit may have taken
+        if masked.fraction > 0.0:
+            return unscaled, ()
+        used = replace(masked, parameters=MaskParameters.for_radii(OTHER_RADII))
+        if not used.fraction > 0.0:
+            return unscaled, ()
     text = (
-        f"the solvent mask by radii {masked.parameters.radii!r} is empty: those of cctbx are used, "
-        f"solvent fraction {other.fraction:.3f}"
+        f"the solvent mask by Refmac's radii is empty: those of {OTHER_RADII} are used, solvent "
+        f"fraction {used.fraction:.3f}"
     )
-    return unscaled.with_mask(other), (Note(text, "default", other.fraction),)
+    return unscaled.with_mask(used), (Note(text, "default", used.fraction),)
 
 
 def _with_hydrogens(

@@ -132,8 +132,7 @@ class FittedModel(ScaledModel):
         Raises
         ------
         ParameterError
-            When the model was not read from the file or structure of a macromolecule, or hydrogens
-            were added to it.
+            When the model was not read from the file or structure of a macromolecule.
         """
         from friedel.fmodel.difference_maps import residues_of
 
