@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from friedel.errors import ParameterError
 from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
 from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
 
@@ -110,10 +111,19 @@ def root(xp: Any, x: Any) -> Any:
 
 
 def function_of(model: Any) -> FixedMaskModel | MovingMaskModel | TwinnedModel:
-    """F_model as a function: of a fit, or what was given."""
-    if isinstance(model, FixedMaskModel | MovingMaskModel | TwinnedModel):
-        return model
-    found: FixedMaskModel | MovingMaskModel | TwinnedModel = model.as_function
+    """F_model as a function: of a fit, or what was given.
+
+    Raises
+    ------
+    ParameterError
+        When density that the model lacks was added: F_model is not that of its atoms.
+    """
+    given = isinstance(model, FixedMaskModel | MovingMaskModel | TwinnedModel)
+    found: FixedMaskModel | MovingMaskModel | TwinnedModel = model if given else model.as_function
+    if any(part.f_missing is not None for part in parts_of(found)):
+        raise ParameterError(
+            "F_model contains added density: give fitted.without_missing_density()"
+        )
     return found
 
 

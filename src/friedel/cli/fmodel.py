@@ -39,7 +39,7 @@ from friedel.cli.output import (
     write_as,
 )
 from friedel.errors import ParameterError
-from friedel.fmodel.options import CHOICES, HYDROGENS
+from friedel.fmodel.options import CHOICES, HYDROGENS, MISSING_DENSITY
 from friedel.reflections.reflections import Reflections
 from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
 from friedel.writers.formats import Format, format_of, formats_of
@@ -228,6 +228,12 @@ class ForEitherKind(click.Command):
     "--no-fill", is_flag=True, help="Leave missing reflections out of maps, instead of DFc."
 )
 @click.option("--no-free-in-maps", is_flag=True, help="Leave the free set out of maps.")
+@choice(
+    "--missing-density",
+    among=MISSING_DENSITY,
+    default="none",
+    text="Add strong density of the difference map to F_model; auto: if it predicts better.",
+)
 @click.option("--all", "fit_all", is_flag=True, help="Fit the scales to the free set too.")
 @map_options
 @STRICT

@@ -73,6 +73,9 @@ class FixedMaskModel:
         Whether F_mask is -F_calc, which follows the atoms.
     scaled_at
         (n, 3) reflections at which to evaluate the scales, for a calculator of twin mates.
+    f_missing
+        (n,) complex structure factors on the scale of F_calc that do not depend on the atoms,
+        those of density that the model lacks; None without.
 
     Raises
     ------
@@ -86,6 +89,7 @@ class FixedMaskModel:
     f_layer: np.ndarray | None = None
     babinet: bool = False
     scaled_at: np.ndarray | None = None
+    f_missing: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.calculator.hkl)
@@ -101,7 +105,11 @@ class FixedMaskModel:
         """(n,) complex F_model, from F_calc (n,)."""
         f_mask = -f_calc if self.babinet else self.f_mask
         crystal = self.calculator.crystal
-        return self.scales.f_total(crystal, self._scaled_at, f_calc, f_mask, self.f_layer)
+        f_all = self._with_missing(f_calc)
+        return self.scales.f_total(crystal, self._scaled_at, f_all, f_mask, self.f_layer)
+
+    def _with_missing(self, f_calc: np.ndarray) -> np.ndarray:
+        return f_calc if self.f_missing is None else f_calc + self.f_missing
 
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False
@@ -120,7 +128,7 @@ class FixedMaskModel:
         overall, solvent = scales.k_overall * per_k, scales.k_sol * per_k_sol
         # T rises by Re conj(w) F when F is enlarged, and so along the logarithm of its scale
         f_solvent = f_mask + scales.k_layer * f_layer
-        along_k = per_k * _real_product(w, f_calc + solvent * f_solvent)
+        along_k = per_k * _real_product(w, self._with_missing(f_calc) + solvent * f_solvent)
         along_k_sol = overall * per_k_sol * _real_product(w, f_solvent)
         along_overall, along_solvent = scales.k_overall * along_k, scales.k_sol * along_k_sol
         by_scales = ScaleGradients(
@@ -176,7 +184,7 @@ class MovingMaskModel:
 
     Parameters
     ----------
-    calculator, scales, scaled_at
+    calculator, scales, scaled_at, f_missing
         As for :class:`FixedMaskModel`.
     mask
         Mask of the solvent.
@@ -189,6 +197,7 @@ class MovingMaskModel:
     mask: SmoothMask
     nearer: SmoothMask | None = None
     scaled_at: np.ndarray | None = None
+    f_missing: np.ndarray | None = None
 
     def at(self, atoms: Atoms | None = None) -> "MovingMaskOfAtoms":
         """F_model and derivatives for some atoms (default: its own), whose masks are made once."""
@@ -223,7 +232,12 @@ class MovingMaskOfAtoms:
         f_layer = f_masks[1] - f_masks[0] if len(f_masks) > 1 else None
         model = self.model
         return FixedMaskModel(
-            model.calculator, model.scales, f_masks[0], f_layer, scaled_at=model.scaled_at
+            model.calculator,
+            model.scales,
+            f_masks[0],
+            f_layer,
+            scaled_at=model.scaled_at,
+            f_missing=model.f_missing,
         )
 
     def adjoint(self, w: np.ndarray, *, anomalous: bool = False) -> FModelGradients:

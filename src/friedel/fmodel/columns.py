@@ -1,6 +1,7 @@
 """The columns that a fitted model writes to MTZ and mmCIF files."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from friedel.fmodel.sigma_a import doubled
 from friedel.notes import Note
 from friedel.reflections.bijvoet import one_of_each
 from friedel.reflections.reflections import Reflections
+
+if TYPE_CHECKING:
+    from friedel.fmodel.missing_density import MissingDensity
 
 
 def mtz_columns(
@@ -30,6 +34,8 @@ def mtz_columns(
     delfwt = doubled(difference.values, model.crystal.is_centric(difference.hkl))
     for reflections in (fwt, dataclasses.replace(difference, values=delfwt, label="DELFWT")):
         columns |= reflections.columns()
+    if model.missing_density is not None:
+        columns |= _with_and_without(model, model.missing_density, fwt.hkl)
     is_filled = np.isfinite(fwt.values) & np.isnan(difference.values)
     columns["FILLED"] = is_filled.astype(np.int32)
     notes = _map_notes(model, int(is_filled.sum()))
@@ -70,6 +76,23 @@ def _with_missing(
     }
 
 
+def _with_and_without(
+    model: ScaledModel, missing: "MissingDensity", hkl: np.ndarray
+) -> dict[str, np.ndarray]:
+    """F of the added density, and map coefficients without it, at the reflections hkl (n, 3)."""
+    fwt, difference = model.without_missing_density().map_coefficients()
+    delfwt = doubled(difference.values, model.crystal.is_centric(hkl))
+    added = model.scales.overall_scale(model.crystal, hkl) * missing.at(hkl)
+    columns: dict[str, np.ndarray] = {}
+    for label, phase, values in (
+        ("FMISS", "PHIMISS", added),
+        ("FWT_ATOMS", "PHWT_ATOMS", fwt.values),
+        ("DELFWT_ATOMS", "PHDELWT_ATOMS", delfwt),
+    ):
+        columns |= {label: np.abs(values), phase: np.degrees(np.angle(values))}
+    return columns
+
+
 def _map_notes(model: ScaledModel, n_filled: int) -> tuple[Note, ...]:
     """What the columns of map coefficients hold, for the history of a file."""
     texts = [
@@ -79,4 +102,9 @@ def _map_notes(model: ScaledModel, n_filled: int) -> tuple[Note, ...]:
         texts.append(f"FWT is DFc for {n_filled} reflections without Fo in maps, where FILLED is 1")
     if not model.free_in_maps:
         texts.append("maps do not contain Fo of the free set")
+    if model.missing_density is not None:
+        texts.append(
+            "FMODEL, FWT, DELFWT contain density that the model lacks, for each fitted Fo from a "
+            "map without it; FMISS is its F from all fitted Fo; the columns with _ATOMS are without"
+        )
     return tuple(Note(text, "file") for text in texts)

@@ -79,5 +79,6 @@ def not_measured(
         return NotMeasured(hkl, nothing, nothing if has_mask else None, nothing)
     f_calc, f_mask, f_layer = model.at(hkl)
     solvent = (f_mask, f_layer if scales.k_layer else None) if has_solvent else (None, None)
-    f_model = scales.f_total(model.crystal, hkl, f_calc, *solvent)
+    f_all = f_calc if model.missing is None else f_calc + model.missing.at(hkl)
+    f_model = scales.f_total(model.crystal, hkl, f_all, *solvent)
     return NotMeasured(hkl, f_calc, f_mask, f_model)

@@ -72,6 +72,8 @@ class FModelFit:
         Parameters fitted besides k_overall and B.
     twins
         The further domains of a twin; empty without twinning.
+    before
+        The fit before density that the model lacks was added; None if there was none.
     """
 
     unscaled: UnscaledModel
@@ -79,6 +81,7 @@ class FModelFit:
     rejected: np.ndarray
     shape: Shape = FLAT
     twins: tuple[TwinDomain, ...] = ()
+    before: "FModelFit | None" = None
 
 
 def fit_fmodel(

@@ -274,13 +274,15 @@ class FittedModel(ScaledModel):
     ) -> None:
         """Write observed and calculated columns to an MTZ file.
 
-        FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and
-        FMASK/PHIMASK on their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on
-        the scale of FP; FILLED, 1 where FWT is D F_model because F_obs is missing. FWT is that of
+        FP, SIGFP, FREE (0 is the free set, as in CCP4) as observed; FC/PHIC and FMASK/PHIMASK on
+        their own scale; FMODEL/PHIFMODEL, FOM, FWT/PHWT and DELFWT/PHDELWT on the scale of FP;
+        FILLED, 1 where FWT is D F_model because F_obs is missing. FWT is that of
         :meth:`map_coefficients`; DELFWT is twice the difference there for acentric reflections, as
-        REFMAC writes, so that FWT - DELFWT is D F_model. The cell is the model's. These columns
-        have one row per Friedel pair. For data with such pairs F(+), SIGF(+), F(-), SIGF(-) have
-        both mates, DANO and SIGDANO their difference, and ANOM/PHANOM the coefficients of the
+        REFMAC writes, so that FWT - DELFWT is D F_model. With :attr:`missing_density`,
+        FMISS/PHIMISS are its structure factors, and FWT_ATOMS/PHWT_ATOMS and
+        DELFWT_ATOMS/PHDELWT_ATOMS the coefficients without it. The cell is the model's. These
+        columns have one row per Friedel pair. For data with such pairs F(+), SIGF(+), F(-), SIGF(-)
+        have both mates, DANO and SIGDANO their difference, and ANOM/PHANOM the coefficients of the
         anomalous difference map, see :meth:`anomalous_map_coefficients`. The data set has the
         wavelength; HISTORY holds the version, what the columns of maps are, the notes and the
         command line `command`, if given.
@@ -322,7 +324,12 @@ def fitted_model(
     setup: Setup, start: ScaleParameters | None = None, fixed: Collection[str] = ()
 ) -> FittedModel:
     """The result of a fit; arguments and errors are those of :meth:`friedel.FModel.fit`."""
-    outcome = fit_fmodel(setup.components, setup.observed, setup.settings, start, fixed)
+    components = setup.components.with_missing(None)
+    outcome = fit_fmodel(components, setup.observed, setup.settings, start, fixed)
+    if setup.missing_density is not None:
+        from friedel.fmodel.missing_density import with_missing_density
+
+        outcome = with_missing_density(outcome, setup, fixed)
     fitted = FittedModel(replace(setup, components=outcome.unscaled), outcome)
     if not np.isfinite(fitted.amplitudes).all():
         raise ReflectionsError(

@@ -14,7 +14,7 @@ from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.hydrogens import checked_hydrogens, hydrogens_for
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
-from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options
+from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options, missing_option
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
@@ -125,6 +125,10 @@ class FModel(ModelAndData):
     free_in_maps
         Whether F_obs of the free set contributes to maps; otherwise free reflections count as not
         measured.
+    missing_density
+        True to add the strong density of the mFo-DFc map to F_model, ``"auto"`` to do so if it
+        predicts reflections better that were left out of the map; see
+        :attr:`FittedModel.missing_density`.
     progress
         Wraps sequences of long work, such as :class:`tqdm.tqdm`.
     strict
@@ -191,6 +195,7 @@ class FModel(ModelAndData):
         hydrogens: bool | str | None = "auto",
         fill_missing: bool = True,
         free_in_maps: bool = True,
+        missing_density: str | bool | None = None,
         progress: Callable[[Sequence[Any]], Any] = iter,
         strict: bool = False,
         **options: Any,
@@ -278,6 +283,7 @@ class FModel(ModelAndData):
             AtomSource.of(model),
             fill_missing,
             free_in_maps,
+            missing_option(missing_density),
         )
         self._fitted: FittedModel | None = None
 

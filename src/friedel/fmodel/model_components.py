@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.options import CalculationOptions
 from friedel.structure_factors.with_hydrogens import AnyCalculator, CalculatorWithHydrogens
+
+if TYPE_CHECKING:
+    from friedel.fmodel.missing_density import MissingDensity
 
 
 class UnscaledModel:
@@ -55,6 +58,7 @@ class UnscaledModel:
         self.crystal, self.atoms, self.hkl = crystal, atoms, hkl
         self.masked, self.babinet = masked, babinet
         self._options, self.riding = options, riding
+        self.missing: MissingDensity | None = None
         self.of_atoms = self._of_atoms_at(hkl)
 
     def _of_atoms_at(self, hkl: np.ndarray) -> Calculator:
@@ -132,6 +136,17 @@ class UnscaledModel:
             riding if riding else None,
         )
 
+    def with_missing(self, missing: "MissingDensity | None") -> "UnscaledModel":
+        """The same model with density that it lacks, or without."""
+        other = copy(self)
+        other.missing = missing
+        return other
+
+    @property
+    def f_missing(self) -> np.ndarray | None:
+        """(n,) complex structure factors of added density, on the scale of F_calc; or None."""
+        return None if self.missing is None else self.missing.values
+
     @property
     def is_by_atom(self) -> bool:
         """Whether atoms have form factors of their own."""
@@ -144,11 +159,12 @@ class UnscaledModel:
         part: Any = slice(None) if chosen.all() else chosen
         f_layer = None if self.masked is None else self.masked.f_layer
         f_mask = self.f_mask
+        f_calc = self.f_calc if self.f_missing is None else self.f_calc + self.f_missing
         return ScalingData(
             self.crystal,
             self.hkl[part],
             np.asarray(f_obs[part], np.float64),
-            self.f_calc[part],
+            f_calc[part],
             None if f_mask is None else f_mask[part],
             None if f_layer is None else f_layer[part],
             i_obs=None if i_obs is None else i_obs[part],
@@ -217,6 +233,8 @@ class UnscaledModel:
         elif first.f_mask is not None and self.masked is not None:
             f_mask, f_layer = self.masked.at(mates)
             changed |= {"f_mask": f_mask, "f_layer": None if first.f_layer is None else f_layer}
+        if self.missing is not None:
+            changed["f_missing"] = self.missing.of_mates[law.name][exist]
         return replace(first, **changed), exist
 
 

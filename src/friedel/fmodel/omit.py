@@ -130,7 +130,9 @@ def omit(
 
     Parameters and errors are those of :meth:`friedel.FittedModel.omit`.
     """
-    setup = model._setup
+    # the density of omitted atoms must stay in the difference map
+    model = model.without_missing_density()
+    setup = replace(model._setup, missing_density=None)
     chosen = _chosen(model, selection)
     if setup.components.is_by_atom:
         raise ParameterError("atoms with form factors of their own cannot be left out")

@@ -20,6 +20,9 @@ CHOICES: dict[str, Collection[str]] = {
 HYDROGENS: dict[str, bool | str | None] = {"none": None, "auto": "auto", "yes": True}
 """Words for the option `hydrogens`, and their values in Python."""
 
+MISSING_DENSITY = ("none", "auto", "yes")
+"""Choices of ``--missing-density``."""
+
 
 def check_choices(**chosen: str) -> None:
     """Raise ParameterError for values that are not among :data:`CHOICES`."""
@@ -36,3 +39,20 @@ def check_mask_options(solvent: str, solvent_mask: Any, **asked: bool) -> None:
             raise ParameterError(f"{name} needs a mask: solvent {solvent!r} has none")
         if solvent_mask is not None:
             raise ParameterError(f"{name} needs a mask of the model, but a mask is given")
+
+
+def missing_option(given: str | bool | None) -> str | None:
+    """The option `missing_density` as ``"auto"``, ``"yes"`` or None.
+
+    Raises
+    ------
+    ParameterError
+        When it is none of None, False, True, ``"none"``, ``"auto"`` and ``"yes"``.
+    """
+    if given is None or isinstance(given, bool):
+        return "yes" if given else None
+    if given not in MISSING_DENSITY:
+        raise ParameterError(
+            f"unknown missing_density {given!r}: expected None, 'auto', True or False"
+        )
+    return None if given == "none" else given

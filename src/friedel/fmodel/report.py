@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
 from friedel.writers.number_text import fixed
 
+if TYPE_CHECKING:
+    from friedel.fmodel.missing_density import MissingDensity
+
 MOST_OUTLIERS = 10
 """Number of outliers listed in the summary; further ones are only counted."""
 
@@ -24,6 +27,8 @@ MOST_OUTLIERS = 10
 def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
     """R-factors, parameters, the table by shell, outliers, and notes unless `notes` is false."""
     blocks = ["\n".join(_heading(model)), table_text(shell_table(model, n_shells))]
+    if model.missing_density is not None:
+        blocks.append(model.missing_density.text(DENSITY_UNITS[model.source].replace("A", "Å")))
     outliers = model.outliers
     if outliers:
         rest = len(outliers) - MOST_OUTLIERS
@@ -70,12 +75,23 @@ def _heading(model: ScaledModel) -> list[str]:
     ]
     if pairs := _pairs_text(model):
         lines.append(("Friedel", pairs))
+    if model.missing_density is not None:
+        lines.append(("missing", _missing_text(model.missing_density)))
     for law, fraction in model.twins.items():
         lines.append(("twin", f"{law}, fraction {fraction:.4f}"))
     about = f"{limits[0]:.3f} - {limits[1]:.3f} from {sigma_a.n_reflections} reflections"
     lines.append(("sigma_A", about))
     title = f"{model.name} against {model.f_obs.description or model.f_obs.label}"
     return [title, *(f"  {name:10s} {text}" for name, text in lines)]
+
+
+def _missing_text(missing: "MissingDensity") -> str:
+    text = (
+        f"density added in {missing.fraction:.2%} of the cell, c {fixed(missing.c, 2)}, "
+        f"b {fixed(missing.b, 1)} Å^2; without it R_work {fixed(missing.r_work_without, 4)}"
+    )
+    without = missing.r_free_without
+    return text if without is None else f"{text}, R_free {fixed(without, 4)}"
 
 
 def _pairs_text(model: ScaledModel) -> str:
@@ -140,7 +156,7 @@ def entries(more: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> dict[str, Any]:
     """Numbers and text for JSON; NaN becomes None."""
-    masked = model.masked
+    masked, missing = model.masked, model.missing_density
     numbers = {
         "version": friedel_version(),
         "command": command,
@@ -160,6 +176,7 @@ def as_dict(model: ScaledModel, n_shells: int, command: str | None = None) -> di
         "wr2": model.wr2,
         "twin_law": model.twin_law,
         "twins": [{"law": law, "fraction": fraction} for law, fraction in model.twins.items()],
+        "missing_density": None if missing is None else missing.to_dict(),
         "scales": dataclasses.asdict(model.scales) | {"twin_fraction": model.scales.twin_fraction},
         "mask": None if masked is None else _mask(masked),
         "solvent_fraction": model.solvent_fraction,

@@ -1,7 +1,8 @@
 """A model on the scale of its data: F_model, gradients, R-factors and phases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
+
+if TYPE_CHECKING:
+    from friedel.fmodel.missing_density import MissingDensity
 
 DENSEST_SOLVENT = 0.6
 """k_sol above which there is a note (electrons/Å^3); concentrated salts reach about 0.45."""
@@ -77,6 +81,27 @@ class ScaledModel(ModelAndData):
         # parameters held fixed may have fractions though there is no twin
         return dict(zip(self.twin_laws, self.scales.twin_fractions, strict=False))
 
+    @property
+    def missing_density(self) -> "MissingDensity | None":
+        """Density that the model lacks, added to F_model; None where none was.
+
+        It is the part of the mFo-DFc map of the fitted reflections that is more than three standard
+        deviations from zero. F_model of a fitted reflection contains the density of a map that was
+        made without this reflection, and R_work is that of these; the free set is in no map.
+        """
+        return self._setup.components.missing
+
+    def without_missing_density(self) -> Self:
+        """The fit of the atoms and the solvent alone, as it was before density was added.
+
+        It is the model itself where none was; see :attr:`missing_density`.
+        """
+        before = self._outcome.before
+        if before is None:
+            return self
+        setup = replace(self._setup, components=before.unscaled, missing_density=None)
+        return replace(self, _setup=setup, _outcome=before)
+
     @cached_property
     def has_solvent(self) -> bool:
         """Whether the fit included solvent."""
@@ -100,8 +125,15 @@ class ScaledModel(ModelAndData):
         masked = self.masked if self.has_solvent else None
         f_mask = None if masked is None else masked.f_mask
         f_layer = masked.f_layer if masked is not None and self.scales.k_layer else None
-        calculator, babinet = self._setup.components.calculator, self.solvent == "babinet"
-        return FixedMaskModel(calculator, self.scales, f_mask, f_layer, babinet)
+        components, babinet = self._setup.components, self.solvent == "babinet"
+        return FixedMaskModel(
+            components.calculator,
+            self.scales,
+            f_mask,
+            f_layer,
+            babinet,
+            f_missing=components.f_missing,
+        )
 
     @property
     def with_moving_mask(self) -> MovingMaskModel:
@@ -118,7 +150,10 @@ class ScaledModel(ModelAndData):
             raise FriedelError("a moving mask needs smooth_mask=True")
         mask, nearer = self.masked.moving
         layer = nearer if self.scales.k_layer else None
-        return MovingMaskModel(self._setup.components.calculator, self.scales, mask, layer)
+        components = self._setup.components
+        return MovingMaskModel(
+            components.calculator, self.scales, mask, layer, f_missing=components.f_missing
+        )
 
     def adjoint(
         self, atoms: Atoms | None, w: np.ndarray, *, anomalous: bool = False

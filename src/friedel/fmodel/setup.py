@@ -47,6 +47,8 @@ class Setup:
         What the atoms were read from, for their names.
     fill_missing, free_in_maps
         What maps contain; see :class:`friedel.FModel`.
+    missing_density
+        ``"auto"`` or ``"yes"`` to add density that the model lacks; None for the atoms alone.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Setup:
     source_of_atoms: AtomSource = field(default_factory=AtomSource)
     fill_missing: bool = True
     free_in_maps: bool = True
+    missing_density: str | None = None
 
 
 class ModelAndData:

@@ -151,10 +151,86 @@ def phase_statistics(
     n = int(estimate_from.sum())
     if n < 10:
         raise ReflectionsError(f"got {n} reflections to estimate sigma_A from, expected 10 or more")
+    found = normalised(crystal, hkl, f_obs, f_model, sigmas)
+    prior = None
+    if not estimate_from.all():
+        prior = found.sigma_a(found.sample())
+    sigma_a = found.sigma_a(estimate_from, prior)
+    value = sigma_a(found.stol2)
+    if found.e_sigma is None:
+        fom = figure_of_merit(found.e_obs, found.e_model, found.centric, value)
+        expected = fom * f_obs
+    else:
+        variance = np.maximum(1.0 - value**2, LEAST_VARIANCE)
+        fom, component = amplitude_moments(
+            found.e_obs, found.e_sigma, value * found.e_model, variance, found.centric
+        )
+        expected = component * found.unit
+    return PhaseStatistics(sigma_a, fom, value * found.ratio, expected)
+
+
+@dataclass(frozen=True, eq=False)
+class NormalisedAmplitudes:
+    """Observed and model amplitudes, divided by the roots of their mean squares.
+
+    Attributes
+    ----------
+    e_obs, e_model
+        (n,) normalised amplitudes.
+    e_sigma
+        (n,) standard uncertainties of `e_obs`; None for exact amplitudes.
+    centric, stol2
+        (n,) whether a reflection is centric, and (sin theta / lambda)^2, 1/Å^2.
+    unit
+        (n,) F_obs for E_obs of 1.
+    ratio
+        (n,) root mean square of the true F over that of F_model.
+    """
+
+    e_obs: np.ndarray
+    e_model: np.ndarray
+    e_sigma: np.ndarray | None
+    centric: np.ndarray
+    stol2: np.ndarray
+    unit: np.ndarray
+    ratio: np.ndarray
+
+    def sample(self) -> np.ndarray:
+        """Indices of as many reflections, evenly from the list, as a curve of sigma_A needs."""
+        n = len(self.e_obs)
+        return np.arange(0, n, -(-n // MOST_FOR_SHAPE))
+
+    def sigma_a(self, chosen: np.ndarray, prior: SigmaA | None = None) -> SigmaA:
+        """Likeliest sigma_A of some reflections; see :func:`estimate`."""
+        return estimate(
+            self.e_obs[chosen],
+            self.e_model[chosen],
+            self.centric[chosen],
+            self.stol2[chosen],
+            resolution_limits(self.stol2),
+            None if self.e_sigma is None else self.e_sigma[chosen],
+            prior,
+        )
+
+    def log_likelihoods(self, sigma_a: SigmaA) -> np.ndarray:
+        """(n,) log-likelihood of each F_obs given F_model, nats, without terms of F_obs alone."""
+        value, _ = rice_negative_log_likelihood(
+            self.e_obs, self.e_model, self.centric, sigma_a(self.stol2), self.e_sigma
+        )
+        return -value
+
+
+def normalised(
+    crystal: Crystal,
+    hkl: np.ndarray,
+    f_obs: np.ndarray,
+    f_model: np.ndarray,
+    sigmas: np.ndarray | None,
+) -> NormalisedAmplitudes:
+    """Normalised amplitudes; the parameters are those of :func:`phase_statistics`."""
     centric, stol2 = crystal.is_centric(hkl), crystal.stol2(hkl)
     mean_obs = mean_intensity(crystal, hkl, f_obs)
     mean_model = mean_intensity(crystal, hkl, f_model)
-    noise = None
     if sigmas is not None:
         # Amplitudes that are square roots of weak intensities have sigma(F) above F
         noise = np.where(centric, 1.0, 2.0) * np.minimum(sigmas, f_obs) ** 2
@@ -162,34 +238,15 @@ def phase_statistics(
         mean_obs = np.maximum(mean_obs - of_noise, LEAST_SIGNAL * mean_obs)
     epsilon = crystal.epsilon(hkl)
     unit = np.sqrt(epsilon * mean_obs)
-    e_obs, e_model = f_obs / unit, f_model / np.sqrt(epsilon * mean_model)
-    e_sigma = None if sigmas is None else np.clip(sigmas / unit, *RANGE_OF_SIGMA)
-    limits = resolution_limits(stol2)
-
-    def estimated(chosen: np.ndarray, prior: SigmaA | None) -> SigmaA:
-        return estimate(
-            e_obs[chosen],
-            e_model[chosen],
-            centric[chosen],
-            stol2[chosen],
-            limits,
-            None if e_sigma is None else e_sigma[chosen],
-            prior,
-        )
-
-    prior = None
-    if not estimate_from.all():
-        prior = estimated(np.arange(0, len(hkl), -(-len(hkl) // MOST_FOR_SHAPE)), None)
-    sigma_a = estimated(estimate_from, prior)
-    value = sigma_a(stol2)
-    if e_sigma is None:
-        fom = figure_of_merit(e_obs, e_model, centric, value)
-        expected = fom * f_obs
-    else:
-        variance = np.maximum(1.0 - value**2, LEAST_VARIANCE)
-        fom, component = amplitude_moments(e_obs, e_sigma, value * e_model, variance, centric)
-        expected = component * unit
-    return PhaseStatistics(sigma_a, fom, value * np.sqrt(mean_obs / mean_model), expected)
+    return NormalisedAmplitudes(
+        f_obs / unit,
+        f_model / np.sqrt(epsilon * mean_model),
+        None if sigmas is None else np.clip(sigmas / unit, *RANGE_OF_SIGMA),
+        centric,
+        stol2,
+        unit,
+        np.sqrt(mean_obs / mean_model),
+    )
 
 
 def map_coefficients(

@@ -37,7 +37,7 @@ class ModelStatistics:
         return np.asarray(self.observed.f_obs.values, np.float64)
 
     @property
-    def _share_of_domain(self) -> np.ndarray:
+    def share_of_domain(self) -> np.ndarray:
         """(n,) part of F_obs that is of the first domain of a twin, in the model's proportion."""
         first = np.abs(self.f_model)
         return np.divide(first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0)
@@ -97,7 +97,7 @@ class ModelStatistics:
     @cached_property
     def phases(self) -> PhaseStatistics:
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
-        used, f_obs, share = self.observed.usable, self.observed.f_obs, self._share_of_domain
+        used, f_obs, share = self.observed.usable, self.observed.f_obs, self.share_of_domain
         sigmas = f_obs.sigmas
         found = phase_statistics(
             f_obs.crystal,
