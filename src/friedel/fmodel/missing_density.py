@@ -23,7 +23,7 @@ from friedel.errors import ReflectionsError
 from friedel.fmodel.difference_maps import labels_of
 from friedel.fmodel.fit import FitSettings, FModelFit
 from friedel.fmodel.scaled import ScaledModel
-from friedel.fmodel.setup import Setup
+from friedel.fmodel.setup import Setup, read_only
 from friedel.fmodel.sigma_a import doubled, normalised, phase_statistics
 from friedel.fmodel.twinning import arrays_of
 from friedel.maps.coefficients import map_from_coefficients
@@ -63,6 +63,9 @@ SCALE_SPREAD = 0.1
 
 GATE = 3.0
 """Least gain of log-likelihood, in standard errors, for which the density is added."""
+
+MOST_FOR_FACTOR = 10000
+"""Number of reflections that suffice for c and b."""
 
 LEAST_REFLECTIONS = 100
 """Least number of fitted reflections."""
@@ -255,8 +258,8 @@ def _search(
             r_work_without=without.r_work,
             r_free_without=without.r_free,
             fraction=fraction,
-            values=factor * values,
-            of_mates={name: factor * f for name, f in of_mates.items()},
+            values=read_only(factor * values),
+            of_mates={name: read_only(factor * f) for name, f in of_mates.items()},
             _hkl=without.f_obs.hkl,
             _map=difference,
             _atoms=without.atoms,
@@ -371,19 +374,21 @@ def _products(
 def _fitted_factor(
     model: ScaledModel, settings: FitSettings, products: np.ndarray, start: tuple[float, float]
 ) -> tuple[float, float]:
-    """C and b by the target of the fit, that of amplitudes instead of intensities.
+    """The factor c and b by the target of the fit; for intensities by that for ``"l1"`` of F.
 
     The scale is fitted with them: it decreases where density is added.
     """
-    work, observed = model._setup.observed.work, model._setup.observed
+    observed = model._setup.observed
+    rows = np.flatnonzero(observed.work)
+    rows = rows[:: -(-len(rows) // MOST_FOR_FACTOR)]
     of_intensities = TARGETS[settings.target].of_intensities
-    weights = np.ones(int(work.sum()))
+    weights = np.ones(len(rows))
     if observed.weights is not None and not of_intensities:
-        weights = np.asarray(observed.weights[work], np.float64)
-    f_obs, stol2 = np.asarray(model.f_obs.values[work], np.float64), model.f_obs.stol2[work]
-    zero, one, two = products[:, work]
+        weights = np.asarray(observed.weights[rows], np.float64)
+    f_obs, stol2 = np.asarray(model.f_obs.values[rows], np.float64), model.f_obs.stol2[rows]
+    zero, one, two = products[:, rows]
     at_start = (np.sqrt(zero) - f_obs) * weights
-    target = TARGETS["ls" if of_intensities else settings.target].adapted(at_start)
+    target = TARGETS["l1" if of_intensities else settings.target].adapted(at_start)
     spread = np.array([C_SPREAD, B_SPREAD, SCALE_SPREAD])
     n, width = len(f_obs), target.scale
 
