@@ -42,6 +42,7 @@ OURS = {
     "default": {},
     "no hydr. + mask search": {"search_mask": True, "hydrogens": None},
     "default + hydrogens": {"hydrogens": True},
+    "default + density": {"missing_density": True},
 }
 
 

@@ -249,6 +249,37 @@ class TestResult:
         np.testing.assert_allclose(fitted.as_function.forward(), fitted.amplitudes, rtol=1e-6)
         assert fitted.r_work < fitted.missing_density.r_work_without
 
+    def test_friedel_mates(self, tmp_path):
+        """Both are left out together, and F_D of -h is the conjugate."""
+        full = globule()
+        labels = ["S" if i in (12, 24, 48) else "C" for i in range(len(full))]
+        full = friedel.Atoms.from_labels(labels, full.frac, b_iso=full.b_iso)
+        hkl = CRYSTAL.unique_reflections(2.0)
+        hkl = np.concatenate([hkl, -hkl[~CRYSTAL.is_centric(hkl)]])
+        truth = friedel.fcalc((CRYSTAL, full), hkl=hkl, wavelength=2.5).values
+        free = np.arange(len(hkl)) % 7 == 0
+        data = Reflections(CRYSTAL, hkl, np.abs(truth), None, free, "F")
+        part = (CRYSTAL, full.select(np.arange(60) % 10 != 3))
+        fitted = FModel(
+            part, data, wavelength=2.5, solvent="none", missing_density=True
+        ).fit()  # fmt: skip
+        i, j = match(-fitted.f_obs.hkl, fitted.f_obs.hkl)
+        assert len(i) > 100
+        fold = folds(CRYSTAL, fitted.f_obs.hkl, fitted.usable, fitted.free)
+        np.testing.assert_array_equal(fold[i], fold[j])
+        assert (fold[i][fitted.free[j]] == -1).all()
+        values = fitted.missing_density.values
+        np.testing.assert_allclose(values[i], values[j].conj(), atol=1e-4)
+        assert fitted.r_free < 0.7 * fitted.missing_density.r_free_without
+        fitted.to_mtz(tmp_path / "out.mtz")
+        mtz = gemmi.read_mtz_file(str(tmp_path / "out.mtz"))
+        columns = {c.label: np.array(c.array) for c in mtz.columns}
+        at = match(mtz.make_miller_array(), fitted.f_obs.hkl)
+        written = columns["FMISS"] * np.exp(1j * np.radians(columns["PHIMISS"]))
+        scale = fitted.scales.overall_scale(CRYSTAL, fitted.f_obs.hkl)
+        expected = scale * fitted.missing_density.coefficients.values
+        np.testing.assert_allclose(written[at[0]], expected[at[1]], atol=1e-3 * scale.max())
+
     def test_omitted_density_stays(self, model, data, fitted):
         chosen = np.zeros(len(fitted.atoms), bool)
         chosen[7] = True
