@@ -1,13 +1,14 @@
 """Limits of time: calculations that are predicted to take absurdly long are refused."""
 
 from friedel.errors import TimeLimitError
+from friedel.runtime import progress
 
 LONGEST = 3600.0
 """Longest predicted time (s) of one calculation that is begun without being forced."""
 
 
 def check_time(seconds: float, what: str, *, force: bool = False, longest: float = LONGEST) -> None:
-    """Raise an error if a calculation is predicted to take too long.
+    """Raise an error if a calculation is predicted to take too long; else it may begin.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ def check_time(seconds: float, what: str, *, force: bool = False, longest: float
             f"{what} is predicted to take {as_time(seconds)}, longer than {as_time(longest)}; "
             "to go on use force=True (--force)"
         )
+    progress.expect(seconds)
 
 
 def as_time(seconds: float) -> str:

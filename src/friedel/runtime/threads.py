@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from friedel.errors import ParameterError
+from friedel.runtime import progress
 from friedel.runtime.control_groups import control_groups
 
 SECONDS_OF_THREADS = 1e-3
@@ -74,7 +75,8 @@ def in_stretches(
         (n,) relative work of each item; by default all are equal.
     seconds
         Predicted time of all the work with one thread. Each thread divides its range into
-        stretches of about `LONGEST_CALL`, whose size follows the time that they take.
+        stretches of about `LONGEST_CALL`, whose size follows the time that they take. The line of
+        :mod:`friedel.runtime.progress` is told of each.
     """
     threads = max(1, min(threads, n))
     interrupted = Event()
@@ -83,7 +85,9 @@ def in_stretches(
         share = seconds * (last - first) / n if n else 0.0
         if not share > LONGEST_CALL:
             work(first, last)
+            progress.advance(share / threads)
             return
+        progress.advance(0.0)
         # The first is short, as the time is only predicted
         size = max(1, int((last - first) * 0.25 * LONGEST_CALL / share))
         while first < last and not interrupted.is_set():
@@ -91,6 +95,7 @@ def in_stretches(
             start = time.perf_counter()
             work(first, end)
             took = max(time.perf_counter() - start, 1e-6)
+            progress.advance(seconds * (end - first) / (n * threads))
             first, size = end, max(1, int(size * min(4.0, LONGEST_CALL / took)))
 
     if threads == 1:

@@ -19,6 +19,7 @@ from importlib import import_module
 from friedel.runtime.native.kept import Kept, from_bytes
 from friedel.runtime.native.loader import Kernel
 from friedel.runtime.native.store import Store
+from friedel.runtime.progress import LINE
 from friedel.runtime.threads import usable_cores
 
 JOBS = "jobs.json"
@@ -82,7 +83,6 @@ class Compilation:
         self._asked: set[Variant] = set()
         self._found: dict[Variant, tuple[Kept | None, str]] = {}
         self._processes = 0
-        self._shown = ""
 
     def wait_for(self, variant: Variant) -> tuple[Kept | None, str]:
         """The code of a kernel, or why there is none; its companions are begun."""
@@ -161,14 +161,8 @@ class Compilation:
 
     def _show(self, is_over: bool = False) -> None:
         """One line on a terminal, which vanishes when this process goes on."""
-        if not getattr(sys.stderr, "isatty", bool)():
-            return
         text = f"compiling kernels, once: {len(self._found)} of {len(self._asked)}"
-        text *= not is_over
-        with suppress(OSError, ValueError):
-            print("\r" + text.ljust(len(self._shown)), end="" if text else "\r", file=sys.stderr)
-            sys.stderr.flush()
-        self._shown = text
+        LINE.pin("" if is_over else text)
 
 
 def _start(store: Store) -> subprocess.Popen:
