@@ -80,7 +80,7 @@ def chantler_everywhere() -> None:
     import xraydb
 
     def ours() -> np.ndarray:
-        return np.array([anomalous(z, energy=ENERGIES, source="chantler") for z in ELEMENTS])
+        return np.array([anomalous(z, energy=ENERGIES, anomalous="chantler") for z in ELEMENTS])
 
     def theirs() -> np.ndarray:
         return np.array(

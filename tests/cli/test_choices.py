@@ -23,17 +23,18 @@ from friedel.writers.fcf import FCF_LISTS
 from friedel.writers.formats import FORMATS, formats_of
 
 F_PRIME = {*dispersion.SOURCES, *dispersion.SHORT_NAMES}
+OR_NONE = {*F_PRIME, "none"}
 OFFERED = {
     (fcalc, "--for"): SOURCES,
     (fcalc, "--method"): METHODS,
-    (fcalc, "--anomalous"): F_PRIME,
+    (fcalc, "--anomalous"): OR_NONE,
     (fmodel, "--for"): SOURCES,
     (fmodel, "--target"): TARGETS,
     (fmodel, "--weights"): CHOICES["weights"],
     (fmodel, "--solvent"): CHOICES["solvent"],
     (fmodel, "--radii-set"): ("auto", *RADII_SETS),
-    (fprime, "--source"): F_PRIME,
-    (smallmolecule, "--anomalous"): {*F_PRIME, "none"},
+    (fprime, "--anomalous"): F_PRIME,
+    (smallmolecule, "--anomalous"): OR_NONE,
     (smallmolecule, "--hklf"): map(str, CODES),
     (smallmolecule, "--fcf-list"): map(str, FCF_LISTS),
 }
@@ -64,7 +65,7 @@ def test_what_is_offered_is_accepted():
     for name in RADII_SETS:
         assert MaskParameters.for_radii(name).radii == name
     for name in F_PRIME:
-        assert friedel.anomalous("Se", energy=12000.0, source=name)[1] > 0
+        assert friedel.anomalous("Se", energy=12000.0, anomalous=name)[1] > 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)

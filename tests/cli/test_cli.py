@@ -136,7 +136,6 @@ BAD_CALLS = {
     "bad table": ["fcalc", QUARTZ, "--dmin", "2", "--table", "it1"],
     "unknown element for X": ["fcalc", QUARTZ, "--dmin", "2", "--unknown", "Qq"],
     "unwritable output": ["fcalc", QUARTZ, "--dmin", "2", "--to-mtz", "/nowhere/out.mtz"],
-    "fprime without energy": ["fprime", "Se"],
     "fprime of no element": ["fprime", "Qq", "-e", "9000"],
     "fprime outside": ["fprime", "H", "-e", "9000"],
     "fprime of a negative wavelength": ["fprime", "Se", "-w", "-1"],

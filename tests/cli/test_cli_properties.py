@@ -41,7 +41,7 @@ class TestFprime:
             "0.9:1.1",
             "-n",
             3,
-            "--source",
+            "--anomalous",
             "chantler",
         )
         _, text, _ = run(capsys, *call, "--format", "csv")
@@ -52,14 +52,14 @@ class TestFprime:
         for row, found in zip(rows, objects, strict=True):
             assert {k: str(v) for k, v in found.items()} == row
             expected = friedel.anomalous(
-                found["element"], energy=found["energy_eV"], source="chantler"
+                found["element"], energy=found["energy_eV"], anomalous="chantler"
             )
             assert (found["f_prime"], found["f_double_prime"]) == pytest.approx(expected)
             assert found["energy_eV"] * found["wavelength_A"] == pytest.approx(12398.4197)
 
     def test_repaired_source(self, capsys):
         values = [
-            float(run(capsys, "fprime", "Bi", "-w", 1.5406, "--source", source)[1].split()[-2])
+            float(run(capsys, "fprime", "Bi", "-w", 1.5406, "--anomalous", source)[1].split()[-2])
             for source in ("cromer-liberman", "cromer-liberman-repaired")
         ]
         assert abs(values[0] - values[1]) > 0.5
@@ -200,7 +200,7 @@ class TestFcalcOptions:
 
     def test_scattering_from_the_file(self, capsys, shared_data):
         model = shared_data / "models" / "2013551.cif"
-        code, out, err = run(capsys, "fcalc", model, "--hkl", "1,1,1", "--ciffp")
+        code, out, err = run(capsys, "fcalc", model, "--hkl", "1,1,1", "--cif-scattering")
         assert code == 0
         assert "f' and f'' of I, Mg from the CIF" in err
         assert out != run(capsys, "fcalc", model, "--hkl", "1,1,1")[1]
@@ -223,8 +223,8 @@ BAD_CALLS = {
     "scatter as unknown": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--scatter-as", "Si=Si9+"],
     "table of other radiation": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--table", "lobato14"],
     "anomalous without energy": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--anomalous", "cl"],
-    "nothing in the CIF": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--ciffp"],
-    "two sources of f'": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--ciffp", "-w", "1"],
+    "nothing in the CIF": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--cif-scattering"],
+    "two sources of f'": ["fcalc", QUARTZ, "--hkl", "1,0,1", "--cif-scattering", "-w", "1"],
 }
 
 

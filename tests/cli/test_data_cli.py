@@ -16,7 +16,7 @@ def path(page_models):
 
 def test_text_json_amplitudes_and_figure(capsys, tmp_path, path):
     pytest.importorskip("matplotlib")
-    names = {"--json": "a.json", "--amplitudes": "a.mtz", "--plot": "a.png"}
+    names = {"--json": "a.json", "--to-mtz": "a.mtz", "--plot": "a.png"}
     files = [x for option, name in names.items() for x in (option, tmp_path / name)]
     code, out, err = run(capsys, "data", f"{path}:I,SIGI", *files)
     assert code == 0
@@ -40,12 +40,12 @@ def test_text_json_amplitudes_and_figure(capsys, tmp_path, path):
 
 def test_free_sets(capsys, tmp_path, path):
     target = tmp_path / "a.mtz"
-    code, _, err = run(capsys, "data", path, "--make-free", 5, "--amplitudes", target)
+    code, _, err = run(capsys, "data", path, "--make-free", 5, "--to-mtz", target)
     assert (code, target.exists()) == (2, False)
     assert "has a free set, FREE = 0" in err
     code, _, err = run(capsys, "data", path, "--make-free", 5)
     assert code == 2
-    assert "give --amplitudes FILE" in err
+    assert "give --to-mtz FILE" in err
     mtz = gemmi.read_mtz_file(path)
     mtz.remove_column(mtz.column_labels().index("FREE"))
     mtz.write_to_file(str(tmp_path / "without.mtz"))

@@ -38,7 +38,7 @@ def test_files_and_profile(capsys, tmp_path, pdb):
     pytest.importorskip("h5py")
     names = ["a.mtz", "a.npz", "a.nxs", "a.ccp4"]
     files = [x for name in names for x in ("-o", tmp_path / name)]
-    files += ["--bragg", tmp_path / "bragg.mtz"]
+    files += ["--write-bragg", tmp_path / "bragg.mtz"]
     options = ["--dmin", 3, "--supercell", "2,1,1", "--parts", "element C"]
     code, out, err = run(capsys, "ensemble", pdb, *options, *files)
     assert code == 0

@@ -192,7 +192,7 @@ def test_ciffp(capsys, sfcalc, shared_data):
     """sfcalc takes f' of the file, without f'': with f'' the CIF's own F agree more closely."""
     model, data = (shared_data / "models" / f"2242624.{x}" for x in ("cif", "hkl"))
     text = sfcalc(f"--compare={data}", "--ciffp", model)
-    _, out, _ = run(capsys, "fcalc", model, "--compare", data, "--ciffp")
+    _, out, _ = run(capsys, "fcalc", model, "--compare", data, "--cif-scattering")
     their_error = float(text.split("RMSE=")[-1].split()[0])
     assert float(re.search(r"RMSE (\S+)", out)[1]) < their_error
 

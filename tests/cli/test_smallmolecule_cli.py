@@ -59,7 +59,7 @@ def test_options_reach_the_fit(capsys, tmp_path, embedded):
     assert other["n_parameters"] == 9
     cut = numbers(capsys, tmp_path, *embedded, "--dmin", 1.0)
     assert cut["n_reflections"] < plain["n_reflections"]
-    cif = numbers(capsys, tmp_path, *embedded, "--scat-from-cif")
+    cif = numbers(capsys, tmp_path, *embedded, "--cif-scattering")
     assert any("from the CIF" in note["text"] for note in cif["notes"])
     bare = numbers(capsys, tmp_path, *embedded, "--anomalous", "none")
     assert len({x["scale"]["value"] for x in (plain, cif, bare)}) == 3
@@ -71,7 +71,7 @@ def test_twin_law_of_a_real_structure(capsys, tmp_path, models):
     # nobody says that this crystal is a twin: the fraction is small, and R hardly better
     pair = [models / "epoxide.cif", models / "epoxide.hkl"]
     plain = numbers(capsys, tmp_path, *pair)
-    found = numbers(capsys, tmp_path, *pair, "--twin-law", "-h,-k,l")
+    found = numbers(capsys, tmp_path, *pair, "--twin", "-h,-k,l")
     assert found["n_fitted"] == 2
     assert abs(found["twin_fractions"][0]["value"]) < 0.01
     assert found["r1"] == pytest.approx(plain["r1"], abs=1e-3)
@@ -109,7 +109,7 @@ def test_files(capsys, tmp_path, embedded):
 
 
 def test_help_is_that_of_the_files(capsys, embedded):
-    assert "--twin-law" in run(capsys, "fmodel", *embedded, "--help")[1]
+    assert "--twin" in run(capsys, "fmodel", *embedded, "--help")[1]
     assert "--solvent" in run(capsys, "fmodel", "--help")[1]
 
 
@@ -129,13 +129,13 @@ def test_mtz_data_go_the_other_way(capsys, tmp_path, models):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--twin-law", "h,k"], "expected three parts"),
-        (["--twin-law", "h,k,2l"], "changes the volume"),
-        (["--twin-law", "k,h,l"], "cannot be told apart"),
+        (["--twin", "h,k"], "expected three parts"),
+        (["--twin", "h,k,2l"], "changes the volume"),
+        (["--twin", "k,h,l"], "cannot be told apart"),
         (["--weights", "1"], "requires 2 arguments"),
         (["-w", "-1"], "wavelength"),
         (["-w", "3"], "does not reach"),
-        (["--scat-from-cif", "--for", "neutron"], "for X-rays"),
+        (["--cif-scattering", "--for", "neutron"], "for X-rays"),
         (["--hklf", "6"], "6"),
         (["--solvent", "flat"], "No such option"),
         (["--to-fcf", "missing/out.fcf"], "no folder"),
@@ -177,7 +177,7 @@ def test_dauphine_twin_of_quartz_in_every_format(capsys, tmp_path, hklf):
                 print(*(f"{i:4d}" for i in o), columns, f"{-2:4d}", sep="", file=file)
             print(*(f"{i:4d}" for i in h), columns, f"{1:4d}", sep="", file=file)
         print(f"{0:4d}" * 3, file=file)
-    law = [] if hklf == 5 else ["--twin-law", "-h,-k,l"]
+    law = [] if hklf == 5 else ["--twin", "-h,-k,l"]
     code = ["--hklf", hklf] if hklf == 3 else []
     found = numbers(capsys, tmp_path, QUARTZ, path, "-w", 0.71073, *law, *code)
     # two decimals are written of F^2 of 100 to 10000 and more
@@ -191,7 +191,7 @@ def test_options_for_small_structures_are_a_group_of_the_help(capsys):
     code, out, _ = run(capsys, "fmodel", "--help")
     assert code == 0
     common, _, small = out.partition("Options for small structures")
-    for option in ("--exti / --no-exti", "--twin-law LAW", "--hklf", "--weights A B", "--to-fcf"):
+    for option in ("--exti / --no-exti", "TWIN of the", "--hklf", "--weights A B", "--to-fcf"):
         assert option in small
         assert option not in common
     # what both kinds have in the same words is listed once

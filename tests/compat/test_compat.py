@@ -264,7 +264,7 @@ def test_addends_from_either_source():
     addends = compat.Addends()
     addends.add("chantler", 12000.0)
     assert addends.get("Fe") == pytest.approx(
-        friedel.anomalous("Fe", energy=12000.0, source="chantler")[0]
+        friedel.anomalous("Fe", energy=12000.0, anomalous="chantler")[0]
     )
     addends.clear()
     addends.add("cl", 12000.0)

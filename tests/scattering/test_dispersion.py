@@ -81,7 +81,7 @@ def test_chantler_against_xraydb_at_single_energies_away_from_edges(z):
     edges = np.array([edge.energy for edge in xraydb.xray_edges(symbol).values()])
     energies = energies[(np.abs(energies[:, None] / edges - 1) > 0.03).all(axis=1)]
     assert len(energies) > 100
-    f1, f2 = anomalous(z, energy=energies, source="chantler")
+    f1, f2 = anomalous(z, energy=energies, anomalous="chantler")
     for energy, a, b in zip(energies.tolist(), f1, f2, strict=True):
         assert a == pytest.approx(xraydb.f1_chantler(symbol, energy), abs=0.03)
         assert b == pytest.approx(xraydb.f2_chantler(symbol, energy), abs=1e-6, rel=5e-3)
@@ -102,8 +102,8 @@ def test_the_two_sources_agree_away_from_edges():
         edges = special_energies(z)[::6]
         energies = np.geomspace(5000, 70000, 400)
         energies = energies[(np.abs(energies[:, None] / edges - 1) > 0.03).all(axis=1)]
-        a = anomalous(z, energy=energies, source="cromer-liberman-repaired")
-        b = anomalous(z, energy=energies, source="chantler")
+        a = anomalous(z, energy=energies, anomalous="cromer-liberman-repaired")
+        b = anomalous(z, energy=energies, anomalous="chantler")
         np.testing.assert_allclose(a[0], b[0], atol=0.8)
         np.testing.assert_allclose(a[1], b[1], rtol=0.06)
 
@@ -145,7 +145,7 @@ def test_no_steps_where_an_energy_meets_a_node(z):
 def test_absorption_is_never_negative_and_everything_finite(source):
     energies = np.geomspace(1000, 400000, 500)
     for z in ALL_Z:
-        f1, f2 = anomalous(z, energy=energies, source=source)
+        f1, f2 = anomalous(z, energy=energies, anomalous=source)
         assert np.isfinite(f1).all()
         assert np.isfinite(f2).all()
         assert (f2 >= 0).all()
@@ -154,14 +154,14 @@ def test_absorption_is_never_negative_and_everything_finite(source):
 @pytest.mark.parametrize("source", SOURCES)
 def test_high_energies_leave_only_the_relativistic_correction(source):
     for z in ALL_Z:
-        f1, f2 = anomalous(z, energy=9e5, source=source)
+        f1, f2 = anomalous(z, energy=9e5, anomalous=source)
         assert abs(f1) < 0.02 + 2e-4 * z**2
         assert f2 < 0.2
 
 
 @pytest.mark.parametrize("source", CROMER_LIBERMAN)
 def test_f_double_prime_jumps_up_and_f_prime_dips_at_an_edge(source):
-    (f1, f2) = anomalous("Se", energy=[12600.0, 12657.0, 12659.0, 12720.0], source=source)
+    (f1, f2) = anomalous("Se", energy=[12600.0, 12657.0, 12659.0, 12720.0], anomalous=source)
     assert f2[2] > 5 * f2[1]
     assert max(f1[1], f1[2]) < min(f1[0], f1[3])
 
@@ -177,8 +177,8 @@ def test_every_edge_itself_is_finite(repaired):
 @given(st.integers(3, 92), st.lists(st.floats(200, 5e5), min_size=1, max_size=8))
 def test_energies_do_not_know_of_each_other(z, energies):
     for source in SOURCES:
-        together = anomalous(z, energy=energies, source=source)
-        alone = [np.ravel(anomalous(z, energy=[e], source=source)) for e in energies]
+        together = anomalous(z, energy=energies, anomalous=source)
+        alone = [np.ravel(anomalous(z, energy=[e], anomalous=source)) for e in energies]
         np.testing.assert_allclose(np.transpose(together), alone, rtol=1e-9, atol=1e-12)
 
 
@@ -200,11 +200,11 @@ def test_below_lithium_cromer_liberman_says_zero():
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_shapes(source):
-    f1, f2 = anomalous("Fe", energy=8000, source=source)
+    f1, f2 = anomalous("Fe", energy=8000, anomalous=source)
     assert type(f1) is float
     assert type(f2) is float
     for shape in [(0,), (1,), (3000,), (2, 3), (2, 0)]:
-        a, b = anomalous("Fe", energy=np.full(shape, 8000.0), source=source)
+        a, b = anomalous("Fe", energy=np.full(shape, 8000.0), anomalous=source)
         assert a.shape == b.shape == shape
         np.testing.assert_allclose(a, f1, rtol=1e-12)
         np.testing.assert_allclose(b, f2, rtol=1e-12)
@@ -219,21 +219,21 @@ def test_an_element_may_be_named_in_any_way(element):
 
 
 def test_names_of_sources_and_deuterium():
-    assert anomalous("C", energy=8000, source="cl") == anomalous("C", energy=8000)
-    deuterium = anomalous("D", energy=8000, source="chantler")
-    assert deuterium == anomalous("H", energy=8000, source="chantler")
+    assert anomalous("C", energy=8000, anomalous="cl") == anomalous("C", energy=8000)
+    deuterium = anomalous("D", energy=8000, anomalous="chantler")
+    assert deuterium == anomalous("H", energy=8000, anomalous="chantler")
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("bad", [float("nan"), -1.0, 0.0, float("inf"), "Cu", [8000.0, -2.0], 2e6])
 def test_bad_energies_are_refused(source, bad):
     with pytest.raises(EnergyError, match="got energy"):
-        anomalous("Fe", energy=bad, source=source)
+        anomalous("Fe", energy=bad, anomalous=source)
 
 
 def test_an_energy_outside_of_the_range_gives_an_error_with_the_range():
     with pytest.raises(EnergyError, match=r"0\.5 eV; expected 1\.01 to 966267 eV for Fe"):
-        anomalous("Fe", energy=0.5, source="chantler")
+        anomalous("Fe", energy=0.5, anomalous="chantler")
     with pytest.raises(EnergyError, match=r"12\.4 eV; .* from 100 to 1e\+06 eV"):
         anomalous("Fe", energy=12.4)  # keV, no doubt
     with pytest.raises(EnergyError, match="got wavelength = -1"):
@@ -247,7 +247,7 @@ def test_an_element_without_values_gives_an_error_with_the_range():
         with pytest.raises(ElementError, match="Z = 3 to 92"):
             anomalous(element, energy=8000)
     with pytest.raises(ElementError, match="1 to 92"):
-        anomalous("Np", energy=8000, source="chantler")
+        anomalous("Np", energy=8000, anomalous="chantler")
     with pytest.raises(ElementError, match="92"):
         cromer_liberman(93, 8000)
 
@@ -264,4 +264,4 @@ def test_contradictory_arguments_are_refused():
     with pytest.raises(ParameterError, match="both"):
         anomalous("Fe", energy=8000, wavelength=1.5)
     with pytest.raises(ParameterError, match="chantler"):
-        anomalous("Fe", energy=8000, source="henke")
+        anomalous("Fe", energy=8000, anomalous="henke")

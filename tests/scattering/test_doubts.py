@@ -88,7 +88,7 @@ def test_the_function_warns_of_one_energy_and_not_of_many():
         f1, _ = friedel.anomalous("Bi", energy=8150.0)
     assert f1 == pytest.approx(-455.18, abs=0.01)
     with pytest.warns(friedel.errors.FriedelWarning, match="edge K"):
-        friedel.anomalous("Se", wavelength=0.9795, source="chantler")
+        friedel.anomalous("Se", wavelength=0.9795, anomalous="chantler")
     friedel.anomalous("Bi", energy=[8150.0, 9000.0])
 
 

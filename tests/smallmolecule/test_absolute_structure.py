@@ -115,7 +115,7 @@ def test_extinction_is_taken_out_of_the_quotients(model, both_hands):
 def test_a_given_twin_law_by_inversion_is_the_flack_parameter(model, both_hands, law):
     hkl, one, other = both_hands
     data = exact(hkl, 0.8 * one + 0.2 * other)
-    fit = friedel.fit_intensities(model, data, wavelength=WAVELENGTH, twin_laws=[law])
+    fit = friedel.fit_intensities(model, data, wavelength=WAVELENGTH, twin=[law])
     absolute = fit.absolute_structure
     assert absolute.by_fit == fit.twin_fractions[0]
     assert absolute.by_quotients.value == pytest.approx(0.2, abs=1e-6)
@@ -128,14 +128,12 @@ def test_other_domains_are_held_at_their_fractions(model):
         part * (0.85 * squared(model, h) + 0.15 * squared(model, -h))
         for part, h in ((0.6, hkl), (0.4, turned))
     )
-    fit = friedel.fit_intensities(
-        model, exact(hkl, f2), wavelength=WAVELENGTH, twin_laws=["k,h,-l"]
-    )
+    fit = friedel.fit_intensities(model, exact(hkl, f2), wavelength=WAVELENGTH, twin=["k,h,-l"])
     assert fit.twin_fractions[0].value == pytest.approx(0.4, abs=5e-3)
     assert fit.absolute_structure.by_fit.value == pytest.approx(0.15, abs=5e-3)
     assert fit.absolute_structure.by_quotients.value == pytest.approx(0.15, abs=5e-3)
     both = ["k,h,-l", "-h,-k,-l"]
-    fit = friedel.fit_intensities(model, exact(hkl, f2), wavelength=WAVELENGTH, twin_laws=both)
+    fit = friedel.fit_intensities(model, exact(hkl, f2), wavelength=WAVELENGTH, twin=both)
     assert fit.absolute_structure is None
 
 

@@ -160,7 +160,7 @@ def test_missing_atom_in_a_twin():
     f2 += 0.3 * np.abs(f_calc((crystal, atoms), turned)) ** 2
     model = crystal, first_atoms(atoms, 5)
     fit = friedel.fit_intensities(
-        model, exact(hkl, f2), wavelength=WAVELENGTH, anomalous=None, twin_laws=[law]
+        model, exact(hkl, f2), wavelength=WAVELENGTH, anomalous=None, twin=[law]
     )
     assert distance_from(atoms.frac[5], crystal, fit.difference.peaks.frac[0]) < 0.1
 

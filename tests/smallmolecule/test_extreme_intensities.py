@@ -46,8 +46,8 @@ def with_value(value, some=slice(3, 5)):
 
 OPTIONS = (
     {},
-    {"twin_laws": LAW},
-    {"wavelength": 0.71, "extinction": 0.01, "twin_laws": LAW},
+    {"twin": LAW},
+    {"wavelength": 0.71, "extinction": 0.01, "twin": LAW},
     {"wavelength": 0.71, "extinction": True},
     {"weights": "fit"},
     {"weights": (0.1, 1.0)},
@@ -106,7 +106,7 @@ def test_data_that_determine_nothing_take_seconds():
     start = time.perf_counter()
     rng = np.random.default_rng(1)
     wild = F2 * 10.0 ** rng.uniform(-12, 12, len(F2))
-    check(wild, 1e-6, wavelength=0.71, extinction=True, twin_laws=LAW, weights="fit")
+    check(wild, 1e-6, wavelength=0.71, extinction=True, twin=LAW, weights="fit")
     assert time.perf_counter() - start < 60.0
 
 

@@ -297,8 +297,8 @@ def test_twins(tmp_path, model, twin, basf, parts):
     assert [x.value for x in fit.twin_fractions] == pytest.approx(parts[1:], abs=2e-3)
     assert all((x.su > 0) == bool(basf) for x in fit.twin_fractions)
     assert any(f"TWIN: {len(parts)} twin domains" in note for note in fit.notes)
-    assert fit_of(path, twin_laws=()).r1 > 0.002
-    assert fit_of(path, twin_laws=()).twin_fractions == ()
+    assert fit_of(path, twin=()).r1 > 0.002
+    assert fit_of(path, twin=()).twin_fractions == ()
 
 
 def test_an_inversion_twin_of_a_centrosymmetric_structure(tmp_path, model):
@@ -417,7 +417,7 @@ def test_options_of_the_command(tmp_path, model, capsys):
 
     found = numbers()
     assert found["twin_fractions"][0]["value"] == pytest.approx(0.3, abs=2e-3)
-    for options in (("--twin-law", "none"), ("--no-instructions",)):
+    for options in (("--twin", "none"), ("--no-instructions",)):
         assert numbers(*options)["twin_fractions"] == []
     assert numbers("--merge-friedel")["n_reflections"] < found["n_reflections"]
     assert len(numbers("--weights", "fit")["weights"]) == 2

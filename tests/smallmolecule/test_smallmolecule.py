@@ -125,7 +125,7 @@ class TestSimulated:
             (crystal, atoms),
             reflection_list(hkl, f2),
             wavelength=WAVELENGTH,
-            twin_laws=["k,h,-l"],
+            twin=["k,h,-l"],
             weights=(0.05, 0.3),
         )
         assert fit.twin_fractions[0].value == pytest.approx(0.3, abs=1e-7)
@@ -141,7 +141,7 @@ class TestSimulated:
             model,
             reflection_list(hkl, f2),
             wavelength=WAVELENGTH,
-            twin_laws=["-1 0 0 0 -1 0 0 0 -1"],
+            twin=["-1 0 0 0 -1 0 0 0 -1"],
         )
         assert fit.twin_fractions[0].value == pytest.approx(0.2, abs=1e-6)
 
@@ -310,7 +310,7 @@ class TestTwinLaws:
             (crystal, atoms),
             reflection_list(hkl, f2),
             wavelength=WAVELENGTH,
-            twin_laws=["k,l,h"],
+            twin=["k,l,h"],
         )
         assert fit.twin_fractions[0].value == pytest.approx(0.4, abs=1e-6)
         assert any("not merged" in note for note in fit.notes)
@@ -322,7 +322,7 @@ class TestTwinLaws:
             friedel.fit_intensities(
                 model,
                 reflection_list(hkl, np.ones(len(hkl))),
-                twin_laws=["0.98 0.15 0 0.05 1.028 0 0 0 1"],
+                twin=["0.98 0.15 0 0.05 1.028 0 0 0 1"],
             )
 
     @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ class TestTwinLaws:
         f2 = 0.65 * intensities((crystal, atoms), hkl)
         f2 += 0.35 * intensities((crystal, atoms), mates)
         fit = friedel.fit_intensities(
-            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin_laws=[law]
+            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin=[law]
         )
         assert fit.twin_fractions[0].value == pytest.approx(0.35, abs=1e-6)
         assert not any("mate" in note for note in fit.notes)
@@ -356,7 +356,7 @@ class TestTwinLaws:
         f2 = 0.65 * intensities((crystal, atoms), hkl)
         f2[shared] += 0.35 * intensities((crystal, atoms), hkl[shared] * [-1, -1, 1])
         fit = friedel.fit_intensities(
-            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin_laws=[law]
+            (crystal, atoms), reflection_list(hkl, f2), wavelength=WAVELENGTH, twin=[law]
         )
         assert fit.twin_fractions[0].value == pytest.approx(0.35, abs=1e-6)
         n = int((fit.hkl[:, 2] % 3 != 0).sum())
@@ -377,7 +377,7 @@ class TestTwinLaws:
             (crystal, atoms),
             reflection_list(hkl, f2),
             wavelength=WAVELENGTH,
-            twin_laws=[" ".join(f"{x:.3f}" for x in law.ravel())],
+            twin=[" ".join(f"{x:.3f}" for x in law.ravel())],
         )
         assert found.twin_fractions[0].value == pytest.approx(0.3, abs=1e-6)
         assert "by the twin law h/3-2/3*k+2/3*l" in " ".join(found.notes)
@@ -389,7 +389,7 @@ class TestTwinLaws:
             friedel.fit_intensities(
                 model,
                 reflection_list(hkl, np.ones(len(hkl))),
-                twin_laws=["0.3333 -0.6667 0.6667 -0.6667 0.3333 0.6667 0.6667 0.6667 0.3333"],
+                twin=["0.3333 -0.6667 0.6667 -0.6667 0.3333 0.6667 0.6667 0.6667 0.3333"],
             )
 
 
@@ -409,7 +409,7 @@ def twinned():
         (crystal, atoms),
         reflection_list(hkl, f2),
         wavelength=WAVELENGTH,
-        twin_laws=["k,h,-l"],
+        twin=["k,h,-l"],
     )
 
 
@@ -452,7 +452,7 @@ class TestResult:
             model_p3(),
             path,
             wavelength=WAVELENGTH,
-            twin_laws=["k,h,-l"] if code == 4 else (),
+            twin=["k,h,-l"] if code == 4 else (),
         )
         # six digits are written
         assert again.r1_all < 1e-4
@@ -504,4 +504,4 @@ def test_twin_laws_on_a_list_with_components():
     hkl = model[0].unique_reflections(2.0)
     data = reflection_list(hkl, np.ones(len(hkl)), np.ones(len(hkl), int))
     with pytest.raises(friedel.ParameterError, match="do not give twin laws"):
-        friedel.fit_intensities(model, data, twin_laws=["k,h,-l"])
+        friedel.fit_intensities(model, data, twin=["k,h,-l"])

@@ -126,7 +126,7 @@ def test_elements_without_f_prime_are_calculated_without_and_said():
         (note,) = found.notes
         assert note.startswith("no f' and f'' of Am in")
         assert (note.kind, note.number) == ("left out", 1)
-        f1, f2 = friedel.anomalous("Fe", wavelength=0.71073, source=source)
+        f1, f2 = friedel.anomalous("Fe", wavelength=0.71073, anomalous=source)
         expected = f((CRYSTAL, atoms)).values + one(FRAC[1], f1 + 1j * f2)
         np.testing.assert_allclose(found.values, expected, atol=2e-3)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.command import Command
 from friedel.cli.options import STRICT
 from friedel.cli.output import (
     Output,
@@ -14,9 +15,11 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    stage,
     write_as,
 )
 from friedel.errors import ParameterError
+from friedel.runtime.paths import shown
 from friedel.writers.formats import format_of
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def _plot(report: "DataReport", path: str, *, overwrite: bool) -> None:
 
 
 AMPLITUDES = Output(
-    "--amplitudes", "Write amplitudes of French and Wilson as MTZ.", _write_amplitudes, (".mtz",)
+    "--to-mtz", "Write amplitudes of French and Wilson as MTZ.", _write_amplitudes, (".mtz",)
 )
 JSON = Output.of_format(
     format_of("to_json"), "all numbers", partial(write_as, format_of("to_json"))
@@ -44,7 +47,16 @@ OUTPUTS = (AMPLITUDES, JSON, PLOT)
 """Output files."""
 
 
-@click.command("data", short_help="what a reflection file says: statistics, twin tests, free set")
+@click.command(
+    "data",
+    cls=Command,
+    short_help="what a reflection file says: statistics, twin tests, free set",
+    examples=(
+        "friedel data 5e5z.mtz --plot data.png",
+        "friedel data 5e5z.mtz --make-free 5 --to-mtz free.mtz",
+        "friedel data 5e5z.mtz --json - | head",
+    ),
+)
 @click.argument("file", type=click.Path(), metavar="FILE")
 @click.option(
     "--model",
@@ -79,8 +91,9 @@ def command(file: str, make_free: float | None, seed: int, **options: Any) -> No
     overwrite = options.pop("overwrite")
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     if make_free is not None and AMPLITUDES not in (output for output, _ in files):
-        raise ParameterError("--make-free needs a file for the flags: give --amplitudes FILE")
-    report = describe_data(file, **options)
+        raise ParameterError("--make-free needs a file for the flags: give --to-mtz FILE")
+    with stage(f"reading {shown(file)}"):
+        report = describe_data(file, **options)
     if make_free is not None:
         echo_notes([report.new_free_set(make_free, seed)[1]])
     echo_notes(report.notes)

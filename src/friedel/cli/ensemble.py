@@ -6,24 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.command import Command
 from friedel.cli.options import (
-    F_PRIME,
+    ANOMALOUS_OPTION,
+    ENERGY,
     FPRIME,
     SCATTER_AS,
     STRICT,
     TABLE,
+    THREADS,
     USE_CHARGE,
     choice,
     own_scattering,
     radiation,
+    wavelength,
 )
 from friedel.cli.output import (
+    QUIET,
     Output,
+    asked_for,
     chosen_files,
     echo,
     echo_notes,
     echo_written,
     file_options,
+    name_of,
+    stage,
     write_as,
 )
 from friedel.constants import METHODS
@@ -73,13 +81,22 @@ OUTPUTS = (
         Output.of_format(format_of(method), content, partial(_write, format_of(method)))
         for method, content in CONTENTS.items()
     ),
-    Output("--bragg", "Write <F> of one crystal cell as MTZ.", _write_bragg),
+    Output("--write-bragg", "Write <F> of one crystal cell as MTZ.", _write_bragg),
     Output("--plot", "Draw profile, sections, correlation with data (png, pdf).", _plot),
 )
 """Output files."""
 
 
-@click.command("ensemble", short_help="Bragg and diffuse scattering of a trajectory")
+@click.command(
+    "ensemble",
+    cls=Command,
+    short_help="Bragg and diffuse scattering of a trajectory",
+    examples=(
+        "friedel ensemble frames.pdb --dmin 3 --plot diffuse.png",
+        "friedel ensemble frames.pdb --dmin 3 --frames 0::2 --to-npz averages.npz",
+        "friedel ensemble frames.pdb --dmin 3 --estimate",
+    ),
+)
 @click.argument("topology", type=click.Path())
 @click.argument("trajectory", type=click.Path(), nargs=-1)
 @click.option("--dmin", type=float, required=True, metavar="NUM", help="Resolution limit, A.")
@@ -123,9 +140,9 @@ OUTPUTS = (
 )
 @choice("--on-error", among=("raise", "skip"), default="raise", text="A frame that is unreadable.")
 @radiation()
-@click.option("-w", "--wavelength", type=float, metavar="NUM", help="Wavelength, A: adds f', f''.")
-@click.option("-e", "--energy", type=float, metavar="NUM", help="Energy, eV: adds f' and f''.")
-@choice("--anomalous", among=F_PRIME, text="Source of f' and f''; default: cl.")
+@wavelength("Wavelength, A; adds f' and f''.")
+@ENERGY
+@ANOMALOUS_OPTION
 @FPRIME
 @TABLE
 @SCATTER_AS
@@ -142,7 +159,7 @@ OUTPUTS = (
 @click.option("--chunk", type=int, default=8, show_default=True, help="Frames of a chunk.")
 @click.option("--workers", type=int, metavar="N", help="Processes; default: threads of one.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler: tcp://host:8786.")
-@click.option("--threads", type=int, metavar="N", help="Threads without --workers; default: cores.")
+@THREADS
 @click.option(
     "--checkpoint",
     type=click.Path(),
@@ -150,7 +167,6 @@ OUTPUTS = (
     help="Folder of intermediate results, from which an interrupted run goes on.",
 )
 @click.option("--estimate", is_flag=True, help="Say what it would take, and stop.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @STRICT
 @file_options(OUTPUTS)
 def command(
@@ -165,7 +181,6 @@ def command(
     data: str | None,
     data_supercell: str | None,
     estimate: bool,
-    quiet: bool,
     overwrite: bool,
     **given: Any,
 ) -> None:
@@ -194,7 +209,8 @@ def command(
         raise ParameterError(f"got --b {given['b']!r}, expected a number or file") from None
     options = {name: value for name, value in given.items() if value is not None} | {"b": b}
     cells = parse_supercell(supercell)
-    plan = prepare(topology, trajectory, d_min=dmin, supercell=cells, **options)
+    with stage("reading"):
+        plan = prepare(topology, trajectory, d_min=dmin, supercell=cells, **options)
     echo_notes(plan.notes)
     measured = None
     if data is not None:  # what is wrong with it should not be found at the end of a long run
@@ -207,7 +223,7 @@ def command(
         return
     if scheduler is not None:
         executor = dask_client(scheduler)
-    result = run_plan(plan, executor=executor, checkpoint=checkpoint, progress=not quiet)
+    result = run_plan(plan, executor=executor, checkpoint=checkpoint, progress=not asked_for(QUIET))
     if laue:
         result = result.laue_averaged()
     echo_notes(note for note in result.notes if note not in plan.notes)
@@ -218,7 +234,8 @@ def command(
         echo_notes(comparison.notes)
         print_comparison(comparison)
     for output, path in files:
-        output.write(Done(result, comparison), path, overwrite=overwrite)
+        with stage(f"writing {name_of(path)}"):
+            output.write(Done(result, comparison), path, overwrite=overwrite)
         echo_written(path)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import click
 import numpy as np
 
+from friedel.cli.command import Command
 from friedel.cli.fcalc_files import OF_DENSITY, OF_F, Calculation, print_table
 from friedel.cli.options import (
+    ANOMALOUS_OPTION,
     BLOCK,
-    F_PRIME,
+    ENERGY,
     FORCE,
     FORM_FACTORS,
     FPRIME,
@@ -19,6 +21,7 @@ from friedel.cli.options import (
     SCATTER_AS,
     STRICT,
     TABLE,
+    THREADS,
     TLS,
     USE_CHARGE,
     choice,
@@ -28,13 +31,33 @@ from friedel.cli.options import (
     summary_line,
     wavelength,
 )
-from friedel.cli.output import chosen_files, echo, echo_notes, echo_written, file_options
+from friedel.cli.output import (
+    chosen_files,
+    echo,
+    echo_notes,
+    echo_written,
+    file_options,
+    name_of,
+    stage,
+)
 from friedel.constants import METHODS
 from friedel.errors import ParameterError
 from friedel.notes import Notes
+from friedel.runtime.paths import shown
 
 
-@click.command("fcalc", short_help="structure factors of a model")
+@click.command(
+    "fcalc",
+    cls=Command,
+    short_help="structure factors of a model",
+    examples=(
+        "friedel fcalc quartz.cif --dmin 1",
+        "friedel fcalc quartz.cif --hkl 1,0,1 --hkl 1,1,2 --for neutron",
+        "friedel fcalc quartz.cif --dmin 0.8 -w 0.71 --friedel-pairs --to-mtz quartz.mtz",
+        "friedel fcalc - --dmin 1 --to-csv - < quartz.cif | head",
+    ),
+    old_names={"--ciffp": "--cif-scattering", "--normalize": "--normalize-it92"},
+)
 @click.argument("model", type=click.Path())
 @click.option("--dmin", type=float, metavar="NUM", help="Calculate to this resolution, A.")
 @click.option(
@@ -42,19 +65,12 @@ from friedel.notes import Notes
 )
 @radiation()
 @wavelength("Wavelength, A, or that stated by MODEL (file); adds f' and f''; 0 for none.")
-@click.option(
-    "-e", "--energy", type=float, metavar="NUM", help="Photon energy, eV; adds f' and f''."
-)
-@choice(
-    "--anomalous",
-    among=F_PRIME,
-    text="Source of f' and f''; default: cl (Cromer-Liberman).",
-)
+@ENERGY
+@ANOMALOUS_OPTION
 @FPRIME
 @click.option("--friedel-pairs", is_flag=True, help="F(+) and F(-), and the part due to f''.")
 @click.option(
     "--cif-scattering",
-    "--ciffp",
     "from_cif",
     is_flag=True,
     help="f', f'', form factors or neutron lengths from MODEL's _atom_type_scat_ items.",
@@ -77,7 +93,6 @@ from friedel.notes import Notes
 @FORM_FACTORS
 @click.option(
     "--normalize-it92",
-    "--normalize",
     "normalize",
     is_flag=True,
     help="Scale X-ray form factors so that f(0) is the number of electrons.",
@@ -103,6 +118,7 @@ from friedel.notes import Notes
 @click.option("--phicanom", metavar="LABEL", default="PHICanom", show_default=True)
 @STRICT
 @FORCE
+@THREADS
 @file_options([*OF_F, *OF_DENSITY])
 def command(
     model: str,
@@ -135,7 +151,8 @@ def command(
         if output in OF_DENSITY and dmin is None:
             raise ParameterError(f"{output.option} needs --dmin")
     reading = {name: given[name] for name in ("margin", "hydrogens", "tls", "block")}
-    read = as_model(model, source=given["source"] or RADIATION[0], **reading)
+    with stage(f"reading {shown(model)}"):
+        read = as_model(model, source=given["source"] or RADIATION[0], **reading)
     given["source"], about_source = decided_source(given["source"], read)
     asked = CalculationOptions(wavelength=given["wavelength"])
     stated, about_wavelength = with_stated_wavelength(model, asked, given["block"])
@@ -160,17 +177,18 @@ def command(
         expected = Expected.read(read.crystal, compare, dmin, pairs, **columns)
         wanted, d_min = expected.hkl, None
     start = time.perf_counter()
-    result = fcalc(
-        read,
-        d_min=d_min,
-        hkl=wanted,
-        method=method,
-        rtol=rtol,
-        friedel_pairs=pairs,
-        strict=given["strict"],
-        **sampling,
-        **options,
-    )
+    with stage("calculating F"):
+        result = fcalc(
+            read,
+            d_min=d_min,
+            hkl=wanted,
+            method=method,
+            rtol=rtol,
+            friedel_pairs=pairs,
+            strict=given["strict"],
+            **sampling,
+            **options,
+        )
     seconds = time.perf_counter() - start
     echo(summary_line(read), err=True)
     echo(result.description.split("; ")[0], err=True)
@@ -180,7 +198,8 @@ def command(
         from friedel.structure_factors.calculator import Calculator
 
         start = time.perf_counter()
-        exact = fcalc(read, hkl=result.hkl, method="direct", **options)
+        with stage("direct summation"):
+            exact = fcalc(read, hkl=result.hkl, method="direct", **options)
         direct_seconds = time.perf_counter() - start
         found = agreement(result, exact.values)
         echo(f"{found}", err=True)
@@ -194,7 +213,8 @@ def command(
         echo(expected.report(result))
     done = Calculation(result, read, dmin or 0.0, sampling, options, reading["margin"])
     for output, path in files:
-        what = output.write(done, path, overwrite=overwrite)
+        with stage(f"writing {name_of(path)}"):
+            what = output.write(done, path, overwrite=overwrite)
         echo_written(path, result if output in OF_F else what or "")
     if not files and expected is None:
         print_table(result)
@@ -210,7 +230,7 @@ def scattering_options(model: str, given: dict[str, Any]) -> dict[str, Any]:
         raise ParameterError("--form-factors replaces --scatter-as and --normalize-it92")
     if given["normalize"]:
         table = form_factor_table(table or SOURCES[source][0]).normalized()
-    passed_on = ("source", "energy", "anomalous", "use_charge", "unknown", "force")
+    passed_on = ("source", "energy", "anomalous", "use_charge", "unknown", "force", "threads")
     return {name: given[name] for name in passed_on} | {
         "wavelength": given["wavelength"] or None,  # 0 means none, as in gemmi
         "scattering": read_atom_types(model, given["block"]) if given["from_cif"] else None,

@@ -56,6 +56,7 @@ class Calculation:
 
         given = {name: value for name, value in self.sampling.items() if value is not None}
         options: dict[str, Any] = defaults | given | self.options
+        options.pop("threads", None)  # one thread suffices
         return model_density(self.model, d_min=self.d_min, **options)
 
 
@@ -104,7 +105,10 @@ def _plot_cost(done: Calculation, path: str, *, overwrite: bool) -> None:
 OF_F = (
     *(Output.of_format(x, "F", partial(_write_f, x)) for x in formats_of(Reflections)),
     Output(
-        "--to-hkl3", "Write F as SHELX HKLF 3.", partial(_write_f, format_of("to_hklf"), code=3)
+        "--to-hkl3",
+        "Write F as SHELX HKLF 3.",
+        partial(_write_f, format_of("to_hklf"), code=3),
+        is_text=True,
     ),
 )
 """Output files of structure factors: every format that reflections can be written in."""

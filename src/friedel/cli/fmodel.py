@@ -1,12 +1,12 @@
 """``friedel fmodel``: bulk solvent, scaling to observed amplitudes, R-factors, map coefficients."""
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.command import Command, with_stdin_first
 from friedel.cli.fmodel_maps import (
     OUTPUTS as OF_MAPS,
     Done,
@@ -16,12 +16,14 @@ from friedel.cli.fmodel_maps import (
     take_options,
 )
 from friedel.cli.options import (
-    F_PRIME,
+    ANOMALOUS_OPTION,
+    ENERGY,
     FORCE,
     FPRIME,
     SCATTER_AS,
     STRICT,
     TABLE,
+    THREADS,
     TLS,
     USE_CHARGE,
     choice,
@@ -36,13 +38,16 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    name_of,
+    stage,
     write_as,
 )
 from friedel.errors import ParameterError
 from friedel.fmodel.options import CHOICES, HYDROGENS, MISSING_DENSITY
 from friedel.reflections.reflections import Reflections
+from friedel.runtime.progress import counted
 from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
-from friedel.writers.formats import Format, format_of, formats_of
+from friedel.writers.formats import Format, formats_of
 
 if TYPE_CHECKING:
     from friedel import FModel
@@ -85,7 +90,7 @@ OUTPUTS = (
         Output.of_format(
             form, "everything" if form.method in WHOLE else "F_model", partial(_write, form)
         )
-        for form in (*formats_of(Reflections), format_of("to_json"))
+        for form in formats_of(Reflections)
     ),
     Output("--plot", "Draw R, CC, scales (png, pdf).", partial(_plot, "plot_fmodel")),
     Output("--plot-wilson", "Draw a Wilson plot.", partial(_plot, "plot_wilson")),
@@ -104,7 +109,7 @@ def _number(*names: str, text: str, metavar: str = "NUM") -> Callable[[Any], Any
     return click.option(*names, type=float, metavar=metavar, help=text)
 
 
-class ForEitherKind(click.Command):
+class ForEitherKind(Command):
     """Command that passes small structures with a reflection list to their own command."""
 
     def make_context(
@@ -117,6 +122,8 @@ class ForEitherKind(click.Command):
         """The context of the command for which the arguments are."""
         from friedel.cli import smallmolecule
 
+        if parent is not None:
+            args = with_stdin_first(self, args, parent)
         args = _with_value_of_hydrogens(args)
         if smallmolecule.wants_small(args):
             return smallmolecule.command.make_context(info_name, args, parent, **extra)
@@ -131,7 +138,15 @@ class ForEitherKind(click.Command):
 
 
 @click.command(
-    "fmodel", cls=ForEitherKind, short_help="solvent, scaling to F_obs, R-factors, map coefficients"
+    "fmodel",
+    cls=ForEitherKind,
+    short_help="solvent, scaling to F_obs, R-factors, map coefficients",
+    examples=(
+        "friedel fmodel 5e5z.pdb 5e5z.mtz --to-mtz fmodel.mtz --plot fmodel.png",
+        "friedel fmodel 5e5z.pdb 5e5z.mtz --omit A/3 --peaks 10",
+        "friedel fmodel 5e5z.pdb 5e5z.mtz --twin none --json - | head",
+        "friedel fmodel 2242624.cif 2242624.hkl --plot f2.png",
+    ),
 )
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
@@ -194,7 +209,7 @@ class ForEitherKind(click.Command):
     "--twin",
     multiple=True,
     default=("auto",),
-    metavar="LAW",
+    metavar="none|auto|LAW",
     help="Law such as -h,-k,l of a twin to fit, none, or auto (the default: if the data are of a "
     "twin); can be repeated for more domains.",
 )
@@ -210,7 +225,8 @@ class ForEitherKind(click.Command):
 @click.option(
     "--french-wilson", is_flag=True, help="Take intensities although there are amplitudes."
 )
-@choice("--anomalous", among=F_PRIME, text="Source of f' and f''; default: cl (Cromer-Liberman).")
+@ENERGY
+@ANOMALOUS_OPTION
 @FPRIME
 @TABLE
 @SCATTER_AS
@@ -238,6 +254,7 @@ class ForEitherKind(click.Command):
 @map_options
 @STRICT
 @FORCE
+@THREADS
 @file_options(OUTPUTS)
 def command(model: str, data: str, **options: Any) -> None:
     """Scale MODEL with bulk solvent to the amplitudes in DATA.
@@ -258,16 +275,20 @@ def command(model: str, data: str, **options: Any) -> None:
     options["reject_outliers"] = not options.pop("keep_outliers")
     options |= own_scattering(options)
     known = {name: value for name, value in options.items() if value is not None}
-    fmodel = FModel(model, data, progress=_progress, **_with_mask(known))
+    with stage("reading and F_calc"):
+        fmodel = FModel(model, data, progress=counted, **_with_mask(known))
     if MASK in (output for output, _ in files) and fmodel.masked is None:
         raise ParameterError(f"--write-mask needs a mask: --solvent {options['solvent']} has none")
-    fitted = fmodel.fit(_full_start(fmodel, start), fixed)
-    done, texts = read_out(fitted, of_maps)
+    with stage("fitting"):
+        fitted = fmodel.fit(_full_start(fmodel, start), fixed)
+    with stage("statistics and maps"):
+        done, texts = read_out(fitted, of_maps)
     echo_notes(done.fitted.notes)
     echo(done.fitted.summary(notes=False))
     print_texts(texts)
     for output, path in files:
-        output.write(done, path, overwrite=overwrite)
+        with stage(f"writing {name_of(path)}"):
+            output.write(done, path, overwrite=overwrite)
         echo_written(path)
 
 
@@ -329,13 +350,3 @@ def parse_tensor(text: str) -> tuple[float, ...]:
     if len(values) != 6:
         raise ParameterError(f"got --baniso {text!r}, expected B11:B22:B33:B12:B13:B23")
     return values
-
-
-def _progress(steps: Iterable[Any]) -> Iterable[Any]:
-    """Show a progress bar on a terminal; do nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return steps
-    from tqdm import tqdm
-
-    bar: Iterable[Any] = tqdm(steps, desc="fit", leave=False)
-    return bar

@@ -5,8 +5,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import HYDROGENS, STRICT, TABLE, TLS, USE_CHARGE, radiation
-from friedel.cli.output import Output, chosen_files, echo, echo_notes, echo_written, file_options
+from friedel.cli.command import Command
+from friedel.cli.options import (
+    BLOCK,
+    HYDROGENS,
+    SCATTER_AS,
+    STRICT,
+    TABLE,
+    THREADS,
+    TLS,
+    USE_CHARGE,
+    own_scattering,
+    radiation,
+)
+from friedel.cli.output import (
+    Output,
+    chosen_files,
+    echo,
+    echo_notes,
+    echo_written,
+    file_options,
+)
 from friedel.errors import ParameterError
 from friedel.writers.formats import format_of
 
@@ -56,7 +75,16 @@ def is_map(path: str) -> bool:
     return name.endswith(MAP_ENDINGS)
 
 
-@click.command("fsc", short_help="Fourier shell correlation of half maps, or map and model")
+@click.command(
+    "fsc",
+    cls=Command,
+    short_help="Fourier shell correlation of half maps, or map and model",
+    examples=(
+        "friedel fsc 5e5z.map 5e5z.pdb --plot fsc.png",
+        "friedel fsc 5e5z.map 5e5z.pdb --mask 5e5z.pdb --json fsc.json",
+        "friedel fsc half1.map half2.map --to-csv - | head",
+    ),
+)
 @click.argument("first", type=click.Path(), metavar="MAP")
 @click.argument("second", type=click.Path(), metavar="MAP|MODEL")
 @click.option("--dmin", "d_min", type=float, metavar="NUM", help="Resolution limit, A.")
@@ -79,8 +107,11 @@ def is_map(path: str) -> bool:
 @HYDROGENS
 @TLS
 @TABLE
+@SCATTER_AS
 @USE_CHARGE
+@BLOCK
 @STRICT
+@THREADS
 @file_options(OUTPUTS)
 def command(first: str, second: str, **options: Any) -> None:
     """Correlate MAP with another half map, or with the density of MODEL, by shells.
@@ -100,6 +131,8 @@ def command(first: str, second: str, **options: Any) -> None:
     if is_half:
         other = read_map_box(second)
     else:
+        options |= own_scattering(options | {"fprime": ()})
+        del options["scatter_as"]
         model, notes, scattering = read_model(second, **options)
         echo_notes(notes.records())
         limit = d_min or 2.0 * max(one.spacing)

@@ -58,7 +58,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, message="%(prog)s %(version)s")
 def friedel() -> None:
-    """Scattering from atomic models: X-rays, electrons and neutrons."""
+    """Scattering from atomic models: X-rays, electrons and neutrons.
+
+    "friedel COMMAND --help" lists the options of a command by purpose, with examples.
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:

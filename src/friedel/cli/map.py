@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.command import Command
 from friedel.cli.options import (
     BLOCK,
     FORCE,
@@ -11,6 +12,7 @@ from friedel.cli.options import (
     SCATTER_AS,
     STRICT,
     TABLE,
+    THREADS,
     TLS,
     USE_CHARGE,
     own_scattering,
@@ -23,6 +25,8 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    name_of,
+    stage,
 )
 from friedel.constants import DENSITY_UNITS
 from friedel.errors import ParameterError
@@ -43,7 +47,16 @@ OF_MODELS = ("b", "like", "hydrogens", "tls", "block", "use_charge", "table", "s
 """Options that apply to models only."""
 
 
-@click.command("map", short_help="a map of a model or of map coefficients")
+@click.command(
+    "map",
+    cls=Command,
+    short_help="a map of a model or of map coefficients",
+    examples=(
+        "friedel map quartz.cif quartz.map --dmin 0.8",
+        "friedel map 5e5z.pdb 5e5z.map --dmin 2 --margin 5 --for electron",
+        "friedel map fmodel.mtz:FWT,PHWT 2fofc.map --cover 5e5z.pdb",
+    ),
+)
 @click.argument("given", type=click.Path(), metavar="MODEL|FILE:F,PHI")
 @click.argument("output_file", type=click.Path(), metavar="MAP", cls=OutputArgument, required=False)
 @click.option("--dmin", "d_min", type=float, metavar="NUM", help="Resolution limit, A.")
@@ -79,6 +92,7 @@ OF_MODELS = ("b", "like", "hydrogens", "tls", "block", "use_charge", "table", "s
 @BLOCK
 @STRICT
 @FORCE
+@THREADS
 @file_options(OUTPUTS)
 def command(given: str, output_file: str | None, **options: Any) -> None:
     """Write the density of MODEL to a resolution limit, or the map of coefficients, as MAP.
@@ -91,16 +105,21 @@ def command(given: str, output_file: str | None, **options: Any) -> None:
 
     overwrite, strict = options.pop("overwrite"), options.pop("strict")
     if output_file is not None:
-        options["output"] = (*options["output"], output_file)
+        if output_file == "-" and options["write_map"] is None:
+            options["write_map"] = output_file
+        else:
+            options["output"] = (*options["output"], output_file)
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     if not files:
         raise ParameterError("give the name of the map to write: friedel map MODEL --dmin 3 MAP")
-    if has_coefficients(given):
-        density, what = _of_coefficients(given, options)
-    else:
-        density, what = _of_model(given, options, strict=strict)
+    with stage("calculating the map"):
+        if has_coefficients(given):
+            density, what = _of_coefficients(given, options)
+        else:
+            density, what = _of_model(given, options, strict=strict)
     for output, path in files:
-        output.write(density, path, overwrite=overwrite)
+        with stage(f"writing {name_of(path)}"):
+            output.write(density, path, overwrite=overwrite)
         echo_written(path, f"{what}, {described(density)}")
 
 

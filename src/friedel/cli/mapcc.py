@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.options import BLOCK, HYDROGENS, STRICT, TABLE, TLS, USE_CHARGE, radiation
+from friedel.cli.command import Command
+from friedel.cli.options import (
+    BLOCK,
+    HYDROGENS,
+    SCATTER_AS,
+    STRICT,
+    TABLE,
+    THREADS,
+    TLS,
+    USE_CHARGE,
+    own_scattering,
+    radiation,
+)
 from friedel.cli.output import (
     Output,
     chosen_files,
@@ -13,6 +25,7 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    stage,
     write_as,
 )
 from friedel.errors import ParameterError
@@ -45,7 +58,15 @@ OUTPUTS = (
 """Output files."""
 
 
-@click.command("mapcc", short_help="correlation of a map with a model, by residue and chain")
+@click.command(
+    "mapcc",
+    cls=Command,
+    short_help="correlation of a map with a model, by residue and chain",
+    examples=(
+        "friedel mapcc 5e5z.map 5e5z.pdb --dmin 2",
+        "friedel mapcc 5e5z.map 5e5z.pdb --dmin 2 --plot-residues cc.png --to-csv cc.csv",
+    ),
+)
 @click.argument("density", type=click.Path(), metavar="MAP")
 @click.argument("model", type=click.Path())
 @click.option("--dmin", "d_min", type=float, required=True, metavar="NUM", help="Resolution, A.")
@@ -59,9 +80,11 @@ OUTPUTS = (
 @HYDROGENS
 @TLS
 @TABLE
+@SCATTER_AS
 @USE_CHARGE
 @BLOCK
 @STRICT
+@THREADS
 @file_options(OUTPUTS)
 def command(density: str, model: str, **options: Any) -> None:
     """Compare MAP with the density of MODEL, limited to the resolution --dmin.
@@ -72,7 +95,10 @@ def command(density: str, model: str, **options: Any) -> None:
 
     overwrite = options.pop("overwrite")
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
-    found = map_model_correlation(density, model, **options)
+    options |= own_scattering(options | {"fprime": ()})
+    del options["scatter_as"]
+    with stage("comparing map and model"):
+        found = map_model_correlation(density, model, **options)
     echo_notes(found.notes)
     echo(found.summary())
     for output, path in files:

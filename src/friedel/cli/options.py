@@ -28,6 +28,9 @@ RADIATION = tuple(SOURCES)
 F_PRIME = (*SHORT_NAMES, *ANOMALOUS)
 """Sources of f' and f''."""
 
+NONE = "none"
+"""The choice of nothing, among sources of f' and f'' as among others."""
+
 TABLE = click.option("--table", metavar="NAME", help="Form factors: see friedel formfactor --list.")
 USE_CHARGE = click.option(
     "--use-charge", is_flag=True, help="Form factors of ions where tabulated."
@@ -81,6 +84,17 @@ class NumberOrFile(click.ParamType):
             self.fail(f"{value!r} is neither a number nor 'file'", param, ctx)
 
 
+ENERGY = click.option(
+    "-e", "--energy", type=float, metavar="EV", help="Photon energy, eV; adds f' and f''."
+)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of threads; default: one per core. Results do not depend on it.",
+)
+
+
 def wavelength(text: str) -> Callable[[Any], Any]:
     """The option ``--wavelength``, a number in Å or ``file``."""
     names = "-w", "--wavelength"
@@ -96,6 +110,11 @@ def choice(
     )
 
 
+ANOMALOUS_OPTION = choice(
+    "--anomalous",
+    among=(*F_PRIME, NONE),
+    text="Source of f' and f''; default: cl (Cromer-Liberman).",
+)
 BLOCK = click.option("--block", metavar="NAME", help="Block of the CIF with the model.")
 
 

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from friedel.cli.command import Command
 from friedel.cli.fmodel_maps import PEAKS
 from friedel.cli.options import (
+    ANOMALOUS_OPTION,
     BLOCK,
-    F_PRIME,
+    ENERGY,
     FORM_FACTORS,
     FPRIME,
     SCATTER_AS,
     STRICT,
     TABLE,
+    THREADS,
     USE_CHARGE,
     choice,
     own_scattering,
     radiation,
+    wavelength,
 )
 from friedel.cli.output import (
     Output,
@@ -27,6 +31,7 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    stage,
     write_as,
 )
 from friedel.constants import DENSITY_UNITS
@@ -87,13 +92,14 @@ def wants_small(arguments: list[str]) -> bool:
 
 def write_help(formatter: click.HelpFormatter, context: click.Context) -> None:
     """Write the options that `friedel fmodel` has for small structures, but not otherwise."""
+    options = (x for x in command.params if isinstance(x, click.Option))
     known = {record for x in context.command.params if (record := x.get_help_record(context))}
-    records = [record for x in command.params if (record := x.get_help_record(context))]
+    records = [record for x in options if (record := x.get_help_record(context))]
     with formatter.section("Options for small structures, of MODEL.cif with a list of F^2"):
         formatter.write_dl([record for record in records if record not in known])
 
 
-class WithFittedWeights(click.Command):
+class WithFittedWeights(Command):
     """Command that takes ``--weights fit`` beside ``--weights A B``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -105,7 +111,16 @@ class WithFittedWeights(click.Command):
         return super().parse_args(ctx, args)
 
 
-@click.command("fmodel", cls=WithFittedWeights, short_help="a small structure against its F^2")
+@click.command(
+    "fmodel",
+    cls=WithFittedWeights,
+    short_help="a small structure against its F^2",
+    examples=(
+        "friedel fmodel 2242624.cif 2242624.hkl --plot f2.png --json 2242624.json",
+        "friedel fmodel 2242624.cif 2242624.hkl --peaks 5 --weights fit",
+    ),
+    old_names={"--twin-law": "--twin", "--scat-from-cif": "--cif-scattering"},
+)
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path(), required=False)
 @choice("--hklf", among=map(str, CODES), text="HKLF format of SHELX, if DATA does not name it.")
@@ -113,12 +128,12 @@ class WithFittedWeights(click.Command):
     "--exti/--no-exti", default=None, help="Refine extinction; default: if MODEL states it."
 )
 @click.option(
-    "--twin-law",
-    "twin_laws",
+    "--twin",
     multiple=True,
-    metavar="LAW",
-    help="'k,h,-l' or nine numbers by rows; refines a fraction; can be repeated; default: TWIN of "
-    "the instructions; none for no twin.",
+    default=("auto",),
+    metavar="none|auto|LAW",
+    help="'k,h,-l' or nine numbers by rows; refines a fraction; can be repeated; auto, the "
+    "default: TWIN of the instructions.",
 )
 @click.option(
     "--weights",
@@ -128,11 +143,10 @@ class WithFittedWeights(click.Command):
     help="SHELX's WGHT; default: as MODEL states; fit: a and b for an even goodness of fit.",
 )
 @click.option("--fit-weights", is_flag=True, hidden=True)
-@click.option(
-    "-w", "--wavelength", type=float, metavar="NUM", help="Wavelength, A; default: as MODEL states."
-)
-@choice("--anomalous", among=(*F_PRIME, "none"), default="cl", text="Source of f' and f''.")
-@click.option("--scat-from-cif", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
+@wavelength("Wavelength, A; default: as MODEL states (file).")
+@ENERGY
+@ANOMALOUS_OPTION
+@click.option("--cif-scattering", "from_cif", is_flag=True, help="f' and f'' as MODEL states them.")
 @FPRIME
 @radiation("xray", "electron", "neutron")
 @TABLE
@@ -160,6 +174,7 @@ class WithFittedWeights(click.Command):
 @PEAKS
 @BLOCK
 @STRICT
+@THREADS
 @file_options(OUTPUTS)
 @choice(
     "--fcf-list",
@@ -179,24 +194,24 @@ def command(model: str, data: str | None, **options: Any) -> None:
     overwrite, list_code = options.pop("overwrite"), int(options.pop("list_code"))
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     n_peaks = options.pop("peaks")
-    hklf, anomalous = options.pop("hklf"), options.pop("anomalous")
+    hklf = options.pop("hklf")
     if options.pop("from_cif"):
         if options["source"] not in (None, "xray"):
-            raise ParameterError("--scat-from-cif is for X-rays")
+            raise ParameterError("--cif-scattering is for X-rays")
         options["scattering"] = "cif"
     options |= own_scattering(options)
     if options.pop("fit_weights"):
         options["weights"] = "fit"
-    laws = options.pop("twin_laws")
-    fit = fit_intensities(
-        model,
-        data or model,
-        twin_laws=None if not laws else () if laws == ("none",) else laws,
-        extinction=options.pop("exti"),
-        hklf=int(hklf) if hklf else None,
-        anomalous=None if anomalous == "none" else anomalous,
-        **options,
-    )
+    if options["anomalous"] is None:
+        del options["anomalous"]  # the default of Python
+    with stage("reading and fitting"):
+        fit = fit_intensities(
+            model,
+            data or model,
+            extinction=options.pop("exti"),
+            hklf=int(hklf) if hklf else None,
+            **options,
+        )
     echo_notes(fit.notes)
     echo(fit.summary(notes=False))
     if n_peaks:

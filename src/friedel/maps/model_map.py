@@ -13,6 +13,7 @@ from friedel.maps.coefficients import POINTS_PER_D_MIN, map_from_coefficients
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.model.model import Model
+from friedel.notes import Notes
 from friedel.readers.model_decisions import NO_CELL
 from friedel.reflections.reflections import Reflections
 from friedel.structure_factors.calculator import Calculator
@@ -34,6 +35,7 @@ def map_of_model(
     b: float | None = None,
     soft_edge: float = 0.0,
     options: CalculationOptions | None = None,
+    strict: bool = False,
     **keywords: Unpack[Keywords],
 ) -> Grid | MapBox:
     """The density that scatters, limited to a resolution: the map through the model's own F.
@@ -61,6 +63,8 @@ def map_of_model(
     soft_edge
         Part of the range of 1/d over which F falls off to zero by a cosine: 0.2 leaves F to 1.25
         d_min as they are. By default the limit is sharp.
+    strict
+        Whether a guess raises an error.
 
     Returns
     -------
@@ -72,6 +76,8 @@ def map_of_model(
     ------
     TypeError
         For an unknown keyword argument.
+    GuessError
+        For a guess, when `strict` is true.
     ParameterError
         When both `like` and `margin` or `spacing` are given, the points of the grid are more than
         d_min/2 apart, or form factors are those of individual atoms.
@@ -82,7 +88,7 @@ def map_of_model(
     --------
     >>> friedel.map_of_model("model.pdb", d_min=3, margin=5).to_ccp4("model.mrc")  # doctest: +SKIP
     """
-    own = ("d_min", "like", "spacing", "b", "soft_edge", "options")
+    own = ("d_min", "like", "spacing", "b", "soft_edge", "options", "strict")
     reading, options = parsed_options("map_of_model", keywords, own, options)
     margin = reading.pop("margin", None)
     d_min = checked_d_min(d_min)
@@ -96,6 +102,7 @@ def map_of_model(
     if not isinstance(model, Model | tuple | list):
         reading["margin"] = DEFAULT_MARGIN if margin is None else margin
     read, numbers, notes = read_for_calculation(model, reading, options)
+    Notes(strict=strict).extend(notes)
     warn_of_doubts(read, notes)
     atoms = read.atoms if b is None else with_one_b(read.atoms, b)
     addends = {kind: np.real(value) for kind, value in (numbers.addends or {}).items()}

@@ -19,13 +19,14 @@ from friedel.plots.style import (
     stacked_size,
 )
 from friedel.scattering.dispersion import anomalous
+from friedel.scattering.dispersion.common_energies import main_edge
 from friedel.scattering.dispersion.edges import absorption_edges
 from friedel.scattering.formfactors import FormFactorTable, form_factor_table
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#A6761D", "#E7298A", "0.3", "0.6")
 DASHES = ("-", "--", ":", "-.")
-EDGE_RANGE = (3000.0, 50000.0)
-"""Energy range of beamlines (eV): the default figure shows the highest edge in it."""
+ZOOM = 0.01
+"""Relative distance from an edge that is drawn around it."""
 N_POINTS = 1500
 MAX_ELEMENTS = 4
 ION_STOL_MIN = 0.05
@@ -42,6 +43,8 @@ def plot_dispersion(
     path: str | PathLike[str] | None = None,
     *,
     energy: tuple[float, float] | None = None,
+    marks: Sequence[float] = (),
+    zoom: str | None = None,
     overwrite: bool = False,
 ) -> Any:
     """Anomalous scattering against energy, from both sources, with the absorption edges marked.
@@ -55,6 +58,11 @@ def plot_dispersion(
     energy
         Range in eV; by default around the highest edge of the first element that lies
         between 3 and 50 keV.
+    marks
+        Energies in eV that are marked.
+    zoom
+        Name of an edge of the first element, such as ``"K"`` or ``"L3"``: 1 % around it is drawn
+        instead of a range.
 
     Returns
     -------
@@ -65,7 +73,8 @@ def plot_dispersion(
     ElementError, EnergyError
         When no source knows the elements or the energies.
     ParameterError
-        For no elements, for more than four, or an empty range.
+        For no elements, for more than four, an empty range, an edge that the first element has
+        not, or both a range and an edge.
     MissingDependencyError
         When matplotlib is not installed.
     OutputError
@@ -76,12 +85,15 @@ def plot_dispersion(
         raise ParameterError(
             f"got {len(symbols)} elements; expected 1 to {MAX_ELEMENTS} in a figure"
         )
-    low, high = energy or _around_an_edge(symbols)
+    if zoom is not None and energy is not None:
+        raise ParameterError("give either a range of energies or an edge to zoom on")
+    low, high = energy or _around_an_edge(symbols, zoom)
     if not 0 < low < high:
         raise ParameterError(f"got energies from {low:g} to {high:g} eV; expected a range")
     curves = {symbol: _curves(symbol, low, high) for symbol in symbols}
     with new_figure(stacked_size(2)) as figure:
         _draw_dispersion(figure, curves, low, high)
+        _mark_energies(figure, [float(x) for x in marks if low <= x <= high])
         if path is not None:
             save(figure, path, overwrite)
     return figure
@@ -200,15 +212,34 @@ def _draw_form_factor(
     panel.plot(stol[~inside], f[~inside], ":", color=colour, alpha=0.5)
 
 
-def _around_an_edge(symbols: Sequence[str]) -> tuple[float, float]:
-    within = [
-        energy
-        for energy in absorption_edges(symbols[0]).values()
-        if EDGE_RANGE[0] <= energy <= EDGE_RANGE[1]
-    ]
-    if not within:
+def _around_an_edge(symbols: Sequence[str], zoom: str | None) -> tuple[float, float]:
+    if zoom is not None:
+        edges = absorption_edges(symbols[0])
+        if zoom not in edges:
+            raise ParameterError(
+                f"{symbols[0]} has no edge {zoom}, expected one of {', '.join(edges) or 'none'}"
+            )
+        return (1.0 - ZOOM) * edges[zoom], (1.0 + ZOOM) * edges[zoom]
+    found = main_edge(symbols[0])
+    if found is None:
         raise ParameterError(f"{symbols[0]} has no edge from 3 to 50 keV: give a range of energies")
-    return 0.9 * max(within), 1.15 * max(within)
+    return 0.9 * found[1], 1.15 * found[1]
+
+
+def _mark_energies(figure: Any, energies: Sequence[float]) -> None:
+    for axes in figure.axes:
+        for energy in energies:
+            axes.axvline(energy / 1000.0, color="0.2", lw=0.9, ls=(0, (4, 2)), zorder=1)
+    for energy in energies:
+        figure.axes[-1].annotate(
+            f"{energy:.6g} eV",
+            (energy / 1000.0, 0.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 3),
+            textcoords="offset points",
+            rotation=90,
+            fontsize=7,
+        )
 
 
 def _curves(
@@ -225,7 +256,7 @@ def _curves(
     curves, problems = {}, []
     for source in ("cromer-liberman", "chantler"):
         try:
-            f1, f2 = anomalous(symbol, energy=energies, source=source)
+            f1, f2 = anomalous(symbol, energy=energies, anomalous=source)
         except (ElementError, EnergyError) as error:
             problems.append(error)
             continue

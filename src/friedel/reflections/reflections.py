@@ -260,6 +260,33 @@ class Reflections:
 
         write_csv(path, self.hkl, self.columns(), overwrite=overwrite)
 
+    def to_json(
+        self, path: str | PathLike[str], *, overwrite: bool = False, command: str | None = None
+    ) -> None:
+        """Write version, cell, notes, and h, k, l and :meth:`columns` as arrays, as JSON.
+
+        Numbers that are not finite are null.
+
+        Raises
+        ------
+        OutputError
+            When the file exists and `overwrite` is false, or cannot be written.
+        """
+        from friedel.notes import friedel_version
+        from friedel.writers.json_files import write_json_columns
+
+        about = {
+            "version": friedel_version(),
+            "command": command,
+            "description": self.description,
+            "cell": self.crystal.cell,
+            "space_group": self.crystal.name,
+            "wavelength": self.wavelength or None,
+            "notes": self.notes,
+        }
+        indices = dict(zip("hkl", self.hkl.T, strict=True))
+        write_json_columns(path, about, {**indices, **self.columns()}, overwrite=overwrite)
+
     def to_gemmi(self) -> Any:
         """A gemmi AsuData object: complex, value-sigma or real, depending on the values."""
         from friedel.writers.gemmi_objects import to_asu_data

@@ -34,6 +34,8 @@ from friedel.smallmolecule.decisions import (
     completed,
     data_and_instructions,
     extinction_wanted,
+    known_wavelength,
+    laws_given,
     mixture_of_domains,
     twinning_wanted,
     weights_wanted,
@@ -69,11 +71,12 @@ def fit_intensities(
     model: Any,
     data: Any,
     *,
-    wavelength: float | None = None,
+    wavelength: float | str | None = None,
+    energy: float | None = None,
     anomalous: str | None = "cl",
     scattering: Any = None,
     extinction: bool | float | None = None,
-    twin_laws: Sequence[TwinLaw] | None = None,
+    twin: str | Sequence[TwinLaw] | None = "auto",
     weights: tuple[float, ...] | str | None = None,
     friedel_mates: bool | None = None,
     d_min: float | None = None,
@@ -96,20 +99,23 @@ def fit_intensities(
         Path of a list of reflections (HKLF 3, 4, 5, CIF, FCF, or a CIF that embeds one), or a
         `ReflectionList`.
     wavelength
-        Wavelength, Å; by default that of the model's file. Without one f' and f'' are left out.
+        Wavelength, Å; by default (``"file"``) that of the model's file. Without one f' and f'' are
+        left out.
+    energy
+        Photon energy, eV, instead of a wavelength.
     anomalous
-        Source of f' and f'', ``"cl"`` or ``"chantler"``; None for none.
+        Source of f' and f'', ``"cl"`` or ``"chantler"``; ``"none"`` or None for none.
     scattering
         ``"cif"``: f' and f'' as the model's CIF states them, as for :func:`friedel.fcalc`, or as
         DISP of a SHELX file does. Coefficients in SFAC of a SHELX file are always used.
     extinction
         True to refine SHELX's x, False to leave it out, a number to hold x there. By default it is
         refined where the file states one, unless the list is SHELXL's and without it already.
-    twin_laws
-        One law for each further domain, ``"k,h,-l"`` or nine numbers; its fraction is refined.
-        By default those of TWIN in the instructions; none for ``()``. Reflections that a law maps
-        between those of its domain are counted in a note. HKLF 5 data name their domains and take
-        no laws.
+    twin
+        Law of a further domain, such as ``"k,h,-l"``, or a sequence of laws of several, each
+        a text or nine numbers; fractions are refined. ``"auto"`` takes those of TWIN in the
+        instructions, and ``"none"`` or None no law. Reflections that a law maps between those of
+        its domain are counted in a note. HKLF 5 data name their domains and take no laws.
     weights
         a and b of SHELX's WGHT, or all of its a to f, or ``"fit"`` for a and b with which the
         goodness of fit is 1 at all intensities and resolutions; by default those that the file
@@ -147,7 +153,7 @@ def fit_intensities(
     FriedelError
         When the input cannot be used; the class says what is wrong.
     """
-    notes = Notes(strict=strict)
+    notes, twin_laws = Notes(strict=strict), laws_given(twin, options)
     shelx = as_shelx(model)
     read = as_model(model, block=block) if shelx is None else model_of_shelx(shelx)
     notes.extend(read.notes)
@@ -162,7 +168,7 @@ def fit_intensities(
     source, about_source = decided_source(source, read)
     notes.extend(about_source)
     _check_cell(read.crystal, data)
-    wavelength = stated.wavelength if wavelength is None else wavelength
+    wavelength = known_wavelength(wavelength, energy, stated.wavelength)
     friedel_mates = merges_friedel_mates(said) if friedel_mates is None else friedel_mates
     used, about_usable = usable(read.crystal, data, d_min, said, wavelength, friedel_mates)
     twinning = twinning_wanted(twin_laws, said, data)
@@ -314,7 +320,7 @@ def _structure_factors(
     elif source == "xray" and wavelength is None and not contained:
         text = "no wavelength is known: f' and f'' are not included"
         notes += (Note(text, "guess", give="give the wavelength"),)
-    elif source == "xray" and anomalous is not None and not contained:
+    elif source == "xray" and anomalous not in (None, "none") and not contained:
         if real_only:
             options["addends"] = _real_addends(read, wavelength, anomalous, options)
         else:

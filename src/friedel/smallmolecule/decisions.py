@@ -1,11 +1,13 @@
 """What a fit to F^2 uses: decided from options, the files of model and data, and defaults."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from friedel.constants import HC
 from friedel.errors import ParameterError
 from friedel.notes import Note
 from friedel.readers.reflection_lists import ReflectionList, read_reflection_list
@@ -15,6 +17,7 @@ from friedel.readers.weighting_schemes import shortened
 from friedel.smallmolecule.instructions import Twinning, twinning_of
 from friedel.smallmolecule.intensities import DISTINCT
 from friedel.smallmolecule.twinning import TwinLaw, parse_twin_law
+from friedel.structure_factors.dispersion_options import energy_of
 
 DEFAULT_WEIGHTS = (0.0, 0.0)
 """SHELX weighting parameters a and b by default: weights 1 / sigma^2."""
@@ -65,6 +68,53 @@ def completed(
     stated = replace(stated, **{name: value for name, (value, _) in taken.items()})  # type: ignore[arg-type]
     text = f"{', '.join(what for _, what in taken.values())}: from {said.name}"
     return stated, (Note(text, "file", len(taken)),)
+
+
+def laws_given(
+    twin: str | Sequence[TwinLaw] | None, options: dict[str, Any]
+) -> Sequence[TwinLaw] | None:
+    """The twin laws given, None for those of the file; `twin_laws` of 0.1.0 is taken from options.
+
+    Raises
+    ------
+    ParameterError
+        When one of several laws is ``"auto"`` or ``"none"``.
+    """
+    if "twin_laws" in options:
+        warnings.warn("twin_laws is called twin now", DeprecationWarning, stacklevel=3)
+        before = options.pop("twin_laws")
+        return None if before is None else tuple(before)
+    laws = (twin,) if isinstance(twin, str) else tuple(() if twin is None else twin)
+    texts = [law for law in laws if isinstance(law, str)]
+    if texts == ["auto"] and len(laws) == 1:
+        return None
+    if texts == ["none"] and len(laws) == 1:
+        return ()
+    for word in ("auto", "none"):
+        if word in texts:
+            raise ParameterError(f"got {word!r} among several twin laws, expected one per domain")
+    return laws
+
+
+def known_wavelength(
+    given: float | str | None, energy: float | None, stated: float | None
+) -> float | None:
+    """The wavelength (Å) that was given, directly or as an energy, or else that of the file.
+
+    Raises
+    ------
+    ParameterError
+        When both are given, or ``"file"`` and the file states none.
+    """
+    if given == "file" and energy is None:
+        if stated is None:
+            raise ParameterError("the file states no wavelength: give it as a number")
+        return stated
+    if isinstance(given, str):
+        raise ParameterError(f"got wavelength {given!r}, expected a number or 'file'")
+    if given is None and energy is None:
+        return stated
+    return given if energy is None else HC / (energy_of(given, energy) or energy)
 
 
 def twinning_wanted(

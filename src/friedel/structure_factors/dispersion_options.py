@@ -181,7 +181,7 @@ def calculated_addends(
     energy
         Photon energy, eV.
     table
-        Source of f' and f''; by default ``"cl"``.
+        Source of f' and f''; by default ``"cl"``; ``"none"`` for none of them.
     form_factors
         Form factors that replace those of the table: of a mixture, or of another element, the
         components count.
@@ -193,6 +193,8 @@ def calculated_addends(
     FriedelError
         When the source or the energy cannot be used.
     """
+    if table == "none":
+        return {}, []
     source = SHORT_NAMES.get(table or "cl", table or "cl")
     instead = {scatterer_label(key): value for key, value in (form_factors or {}).items()}
     found: dict[str, complex] = {}

@@ -57,7 +57,7 @@ def fcalc(
         Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)). The
         wavelength ``"file"`` is that which the file of the model states.
     anomalous
-        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default), ``"chantler"`` or ``"none"``.
     scattering
         ``"cif"``: use the `_atom_type_scat_` items of the model's own CIF: for X-rays f', f''
         and the coefficients of Cromer & Mann, for neutrons the scattering lengths. Missing values

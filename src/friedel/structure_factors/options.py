@@ -88,7 +88,8 @@ class CalculationOptions:
         warns of values that are doubtful. The wavelength ``"file"`` is that which the file of the
         model states.
     anomalous
-        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``.
+        Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``;
+        ``"none"`` for none although there is a wavelength.
     scattering
         ``"cif"`` for the scattering data in the model's own CIF, or the path of a CIF.
     method
@@ -146,7 +147,7 @@ class CalculationOptions:
         has_wavelength = self.wavelength is not None or self.energy is not None
         if has_wavelength and self.scattering is not None:
             raise ParameterError("f' and f'' come from the CIF or from a wavelength, not from both")
-        if self.anomalous is not None and not has_wavelength:
+        if self.anomalous not in (None, "none") and not has_wavelength:
             raise ParameterError("anomalous scattering needs a wavelength or an energy")
         self._freeze_mappings()
         object.__setattr__(self, "rtol", checked_rtol(self.rtol))

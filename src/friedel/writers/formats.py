@@ -23,6 +23,8 @@ class Format:
         Name of the format in messages and help.
     has_history
         Whether files record the command that wrote them: the method takes ``command=``.
+    is_text
+        Whether files are text.
     """
 
     method: str
@@ -30,15 +32,16 @@ class Format:
     endings: tuple[str, ...]
     title: str
     has_history: bool = False
+    is_text: bool = False
 
 
 FORMATS = (
     Format("to_mtz", "--to-mtz", (".mtz",), "MTZ", True),
-    Format("to_cif", "--to-cif", (".cif", ".mmcif"), "structure-factor mmCIF", True),
-    Format("to_hklf", "--to-hkl", (".hkl",), "SHELX HKLF 4 (F^2)"),
-    Format("to_csv", "--to-csv", (".csv",), "comma-separated values"),
-    Format("to_fcf", "--to-fcf", (".fcf",), "FCF of SHELX", True),
-    Format("to_json", "--json", (".json",), "JSON", True),
+    Format("to_cif", "--to-cif", (".cif", ".mmcif"), "structure-factor mmCIF", True, True),
+    Format("to_hklf", "--to-hkl", (".hkl",), "SHELX HKLF 4 (F^2)", is_text=True),
+    Format("to_csv", "--to-csv", (".csv",), "comma-separated values", is_text=True),
+    Format("to_fcf", "--to-fcf", (".fcf",), "FCF of SHELX", True, True),
+    Format("to_json", "--json", (".json",), "JSON", True, True),
     Format("to_npz", "--to-npz", (".npz",), "NumPy archive"),
     Format("to_nexus", "--to-nexus", (".nxs", ".nx5"), "NeXus (h5py)"),
     Format("to_ccp4", "--write-map", (".ccp4", ".map", ".mrc"), "CCP4 map"),

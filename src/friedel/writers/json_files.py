@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from friedel.notes import Note
 from friedel.writers.files import write_text
 
@@ -37,3 +39,25 @@ def write_json(
         When the file cannot be written, or exists and `overwrite` is false.
     """
     write_text(path, json.dumps(plain(numbers), indent=2) + "\n", overwrite=overwrite)
+
+
+def write_json_columns(
+    path: str | PathLike[str],
+    about: Mapping[str, Any],
+    columns: Mapping[str, np.ndarray],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write an object as a JSON file, with arrays of numbers under ``"columns"``, each in a line.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written, or exists and `overwrite` is false.
+    """
+    begin = json.dumps(plain(about), indent=2).removesuffix("\n}")
+    lines = [
+        f"    {json.dumps(name)}: {json.dumps(plain(x.tolist()))}" for name, x in columns.items()
+    ]
+    text = ",\n".join(lines)
+    write_text(path, f'{begin},\n  "columns": {{\n{text}\n  }}\n}}\n', overwrite=overwrite)

@@ -54,7 +54,8 @@ def anomalous(
     *,
     energy: ArrayLike | None = None,
     wavelength: ArrayLike | None = None,
-    source: str = "cromer-liberman",
+    anomalous: str = "cromer-liberman",
+    source: str | None = None,
 ) -> tuple[FloatOrArray, FloatOrArray]:
     """Amplitudes f' and f'' of an element at a photon energy or wavelength.
 
@@ -66,12 +67,14 @@ def anomalous(
         Photon energy, eV, scalar or of any shape.
     wavelength
         Wavelength, Å, instead of `energy`.
-    source
+    anomalous
         - ``"cromer-liberman"`` (or ``"cl"``): Li to U [Cromer1981], [Brennan1992],
           [Kissel1990];
         - ``"cromer-liberman-repaired"``: the same without the false resonances of the published
           program, see :func:`cromer_liberman`;
         - ``"chantler"``: H to U, the more accurate tables [Chantler2000].
+    source
+        Name of `anomalous` in 0.1.0.
 
     Returns
     -------
@@ -94,9 +97,12 @@ def anomalous(
         For one energy at which the values are doubtful: within 0.5 % of an edge, or at a false
         resonance of Cromer-Liberman. Of many energies :func:`dispersion_notes` tells.
     """
-    found, energies = amplitudes(element, energy=energy, wavelength=wavelength, source=source)
+    if source is not None:
+        warnings.warn("source= is called anomalous= now", DeprecationWarning, stacklevel=2)
+        anomalous = source
+    found, energies = amplitudes(element, energy=energy, wavelength=wavelength, source=anomalous)
     if energies.ndim == 0:
-        for note in dispersion_notes(_atomic_number(element), energies, _known_source(source)):
+        for note in dispersion_notes(_atomic_number(element), energies, _known_source(anomalous)):
             warnings.warn(note.text, FriedelWarning, stacklevel=2)
     return found
 
@@ -161,5 +167,5 @@ def _atomic_number(element: Any) -> int:
 def _known_source(source: str) -> str:
     source = SHORT_NAMES.get(source, source)
     if source not in SOURCES:
-        raise ParameterError(f"got source = {source!r}; expected one of {', '.join(SOURCES)}")
+        raise ParameterError(f"got anomalous = {source!r}; expected one of {', '.join(SOURCES)}")
     return source

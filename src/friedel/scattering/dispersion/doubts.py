@@ -35,7 +35,7 @@ SAFER = "Chantler's tables (--anomalous chantler)"
 
 
 def dispersion_notes(
-    element: Any, energy: ArrayLike, source: str = "cromer-liberman"
+    element: Any, energy: ArrayLike, anomalous: str = "cromer-liberman"
 ) -> tuple[Note, ...]:
     """Warnings about f' and f'' of one element, at most one for each reason.
 
@@ -45,7 +45,7 @@ def dispersion_notes(
         Symbol, atomic number or element object.
     energy
         Photon energies, eV, of any shape.
-    source
+    anomalous
         Source of f' and f'', as for :func:`friedel.anomalous`.
 
     Returns
@@ -67,10 +67,10 @@ def dispersion_notes(
     near = _distance(energies, np.array(list(edges.values()))) <= NEAR_EDGE
     notes = []
     if near.any():
-        notes.append(_near_edge(symbol, edges, energies, near, source))
+        notes.append(_near_edge(symbol, edges, energies, near, anomalous))
     left = energies[~near]
-    if source != "chantler" and left.size:
-        if source != "cromer-liberman-repaired":
+    if anomalous != "chantler" and left.size:
+        if anomalous != "cromer-liberman-repaired":
             notes += _false_resonance(z, symbol, energies, left)
         notes += _false_peak(z, symbol, energies, left)
     return tuple(notes)

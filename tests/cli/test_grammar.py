@@ -1,0 +1,259 @@
+"""One grammar of options: names, metavars and Python names are the same in all commands."""
+
+import inspect
+import re
+from importlib import import_module
+
+import click
+import pytest
+
+import friedel
+from commands import QUARTZ, run
+from friedel.cli import smallmolecule
+from friedel.cli.command import Command, group_of, is_input
+from friedel.cli.groups import GROUPS, OTHERS
+from friedel.cli.main import COMMANDS
+from friedel.cli.options import parse_choices
+from friedel.ensemble.calculation import prepare
+from friedel.structure_factors.options import CALCULATION, READING
+
+OF_COMMANDS = {name: import_module(module).command for name, module in COMMANDS.items()}
+OF_COMMANDS["small"] = smallmolecule.command
+FUNCTIONS = {
+    "data": friedel.describe_data,
+    "ensemble": prepare,
+    "fcalc": friedel.fcalc,
+    "fmodel": friedel.FModel.__init__,
+    "formfactor": friedel.form_factor_table,
+    "fprime": friedel.anomalous,
+    "fsc": friedel.fourier_shell_correlation,
+    "map": friedel.map_of_model,
+    "mapcc": friedel.map_model_correlation,
+    "small": friedel.fit_intensities,
+    "warmup": None,
+}
+"""What each command calls in Python."""
+
+SPELLINGS = {
+    "--dmin": ("NUM", "d_min"),
+    "--for": (None, "source"),
+    "--wavelength": ("A|file", "wavelength"),
+    "--energy": ("EV", "energy"),
+    "--anomalous": (None, "anomalous"),
+    "--table": ("NAME", "table"),
+    "--use-charge": (None, "use_charge"),
+    "--scatter-as": ("KIND=ENTRY", "form_factors"),
+    "--form-factors": ("FILE", "form_factors"),
+    "--fprime": ("KIND=F',F''|FILE", "addends"),
+    "--cif-scattering": (None, "scattering"),
+    "--block": ("NAME", "block"),
+    "--data-set": ("NAME", "data_set"),
+    "--free-label": ("NAME", "free_label"),
+    "--free-value": ("INT", "free_value"),
+    "--strict": (None, "strict"),
+    "--rtol": ("NUM", "rtol"),
+    "--method": (None, "method"),
+    "--threads": ("N", "threads"),
+    "--force": (None, "force"),
+    "--peaks": ("N", None),
+    "--output": ("FILE", None),
+    "--json": ("FILE|-", None),
+    "--overwrite": (None, None),
+    "--quiet": (None, None),
+    "--verbose": (None, None),
+    "--stdin-as": ("ENDING", None),
+}
+"""Metavar and name in Python of options that several commands have; None where there is none."""
+
+LIST_OF_NUMBERS = {("fprime", "--wavelength"): "A", ("fprime", "--energy"): "EV"}
+"""Metavars of options that take ranges, not the one wavelength of a calculation."""
+
+SHORT = {
+    "--wavelength": "-w",
+    "--energy": "-e",
+    "--output": "-o",
+    "--quiet": "-q",
+    "--verbose": "-v",
+}
+OLD = {
+    "fcalc": {"--ciffp": "--cif-scattering", "--normalize": "--normalize-it92"},
+    "fprime": {"--source": "--anomalous"},
+    "small": {"--twin-law": "--twin", "--scat-from-cif": "--cif-scattering"},
+}
+"""Names of 0.1.0 that are accepted, by command."""
+
+AUTOMATIC = ("--twin", "--solvent", "--tls", "--missing-density", "--hydrogens")
+"""Choices that may be automatic: none, auto or a value."""
+
+CALCULATING = ("ensemble", "fcalc", "fmodel", "fsc", "map", "mapcc", "small")
+READING_FILES = (*CALCULATING, "data")
+
+every_command = pytest.mark.parametrize("name", OF_COMMANDS)
+
+
+def options(name: str) -> list[click.Option]:
+    return [x for x in OF_COMMANDS[name].params if isinstance(x, click.Option) and not x.hidden]
+
+
+def long_name(option: click.Option) -> str:
+    names = [x for x in option.opts if x.startswith("--")]
+    assert len(names) <= 1, f"{option.opts}: one long name, others are old names"
+    return names[0] if names else option.opts[0]
+
+
+def keywords(name: str) -> set[str]:
+    """The keyword arguments that the function of a command takes."""
+    function = FUNCTIONS[name]
+    if function is None:
+        return set()
+    known = inspect.signature(function).parameters
+    passes_on = any(x.kind is x.VAR_KEYWORD for x in known.values())
+    return {*known} | (CALCULATION | READING if passes_on else set())
+
+
+@every_command
+def test_names_are_spelt_alike(name):
+    """Lower case, words joined by hyphens; metavars in capitals; choices name themselves."""
+    for option in options(name):
+        assert re.fullmatch(r"--[a-z][a-z0-9]*(-[a-z0-9]+)*|-n", long_name(option))
+        if option.is_flag or isinstance(option.type, click.Choice):
+            continue
+        metavar = option.metavar or option.type.name.upper()
+        alternatives = metavar.split("|")
+        assert all(x in ("none", "auto", "file", "fit") or x.upper() == x or ":" in x
+                   for x in alternatives), (name, option.opts)  # fmt: skip
+
+
+@every_command
+def test_shared_options_have_one_metavar_and_one_short_name(name):
+    for option in options(name):
+        long = long_name(option)
+        if long not in SPELLINGS:
+            continue
+        metavar = LIST_OF_NUMBERS.get((name, long), SPELLINGS[long][0])
+        if (name, long) != ("formfactor", "--table"):
+            assert [x for x in option.opts if x != long] == [
+                SHORT[x] for x in (long,) if x in SHORT
+            ]
+        if not (option.is_flag or isinstance(option.type, click.Choice)):
+            assert option.metavar == metavar, (name, long)
+
+
+@every_command
+def test_options_have_the_same_name_in_python(name):
+    """Options of a calculation are keyword arguments of the function that the command calls."""
+    of_tables = ("formfactor", "fprime", "fsc")  # several tables or energies; a model beside maps
+    if FUNCTIONS[name] is None or name in of_tables:
+        return
+    known = keywords(name)
+    for option in options(name):
+        python = SPELLINGS.get(long_name(option), (None, None))[1]
+        assert python is None or python in known, (name, option.opts)
+
+
+def test_no_table_of_f_prime_is_called_source():
+    assert "anomalous" in inspect.signature(friedel.anomalous).parameters
+    assert "anomalous" in inspect.signature(friedel.dispersion_notes).parameters
+    with pytest.warns(DeprecationWarning, match="called anomalous"):
+        old = friedel.anomalous("Fe", energy=8000.0, source="chantler")
+    assert old == friedel.anomalous("Fe", energy=8000.0, anomalous="chantler")
+
+
+@every_command
+def test_options_that_mean_the_same_everywhere(name):
+    names = {long_name(x) for x in options(name)}
+    assert {"--quiet", "--verbose"} <= names
+    if any(map(is_input, OF_COMMANDS[name].params)):
+        assert "--stdin-as" in names
+    if name in READING_FILES:
+        assert {"--strict", "--output", "--overwrite"} <= names
+    if name in CALCULATING:
+        assert "--threads" in names
+        assert {"--for", "--table", "--use-charge", "--scatter-as"} <= names
+    if name not in ("warmup", "map", "ensemble"):  # a map is the result; averages are arrays
+        assert {"--json", "--output", "--overwrite"} <= names
+    if "--wavelength" in names:
+        assert {"--energy", "--anomalous"} <= names
+
+
+@every_command
+def test_automatic_choices_take_none_auto_or_a_value(name):
+    for option in options(name):
+        if (long := long_name(option)) not in AUTOMATIC or option.is_flag:
+            continue
+        if isinstance(option.type, click.Choice):
+            assert {"none", "auto"} <= set(option.type.choices), (name, long)
+        else:
+            assert option.metavar.split("|")[:2] == ["none", "auto"], (name, long)
+
+
+@every_command
+def test_every_option_has_a_group_and_a_line_of_help(name):
+    others = {"--strict", "--stdin-as", "--quiet", "--verbose"}
+    for option in options(name):
+        assert (group_of(option) == OTHERS) == (long_name(option) in others), option.opts
+        assert option.help or option.show_default, option.opts
+
+
+def test_no_option_is_in_two_groups():
+    listed = [x for names in GROUPS.values() for x in names]
+    assert len(listed) == len(set(listed))
+
+
+def test_old_names_are_those_of_0_1_0():
+    found = {name: command.old_names for name, command in OF_COMMANDS.items() if command.old_names}
+    assert found == OLD
+
+
+def test_an_old_name_works_and_is_said(capsys):
+    code, out, err = run(capsys, "fprime", "Fe", "-e", 8000, "--source=chantler")
+    assert code == 0
+    assert err == "friedel: note: --source is --anomalous now\n"
+    assert out == run(capsys, "fprime", "Fe", "-e", 8000, "--anomalous", "chantler")[1]
+    assert "--source" not in run(capsys, "fprime", "--help")[1]
+
+
+@every_command
+def test_help_has_examples_of_existing_options(name):
+    command = OF_COMMANDS[name]
+    assert isinstance(command, Command)
+    assert command.examples
+    for example in command.examples:
+        words = example.partition("|")[0].partition("<")[0].split()
+        assert words[0] == "friedel"
+        known = {x for option in OF_COMMANDS[words[1]].params for x in option.opts}
+        known |= {x for option in smallmolecule.command.params for x in option.opts}
+        assert {x for x in words[2:] if re.match("-[-a-z]", x)} <= known, example
+
+
+def test_help_of_the_program_fits_a_screen(capsys):
+    _, out, _ = run(capsys, "--help")
+    lines = out.splitlines()
+    assert len(lines) <= 23  # one line is left for the prompt
+    assert max(map(len, lines)) <= 80
+    for name in COMMANDS:
+        assert f"  {name} " in out
+
+
+def test_quiet_prints_results_only(capsys):
+    code, out, err = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1", "-q")
+    assert (code, err) == (0, "")
+    assert out == run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1")[1]
+    code, out, err = run(capsys, "fcalc", "no-such.pdb", "--dmin", 2, "-q")
+    assert (code, out, err) == (2, "", "friedel: no such file: no-such.pdb\n")
+
+
+def test_verbose_says_how_long_stages_took(capsys):
+    _, _, err = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1", "-v")
+    assert re.search(r"^friedel: reading .*quartz.cif: \d+\.\d\d s$", err, re.MULTILINE)
+    assert re.search(r"^friedel: calculating F: \d+\.\d\d s$", err, re.MULTILINE)
+
+
+def test_no_f_prime_although_there_is_a_wavelength(capsys):
+    plain = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1")[1]
+    with_none = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1", "-w", 1.5, "--anomalous", "none")[1]
+    assert with_none == plain
+
+
+def test_mixtures_by_the_grammar():
+    assert parse_choices(["H=0.6H+0.4D"]) == {"H": "0.6H+0.4D"}
