@@ -5,6 +5,21 @@ One-line interface::
     friedel.fcalc("model.pdb", d_min=2.0).to_mtz("fcalc.mtz")
     friedel.FModel("model.pdb", "data.mtz").fit().to_mtz("fmodel.mtz")
 
+What to call for what::
+
+    structure factors            fcalc; many calls with gradients: Calculator
+    solvent, scales, R, maps     FModel, then fit(), omit(), residues(), to_mtz(), ...
+    a small structure and F^2    fit_intensities
+    a reflection file            describe_data, as_reflections, french_wilson, l_test
+    maps, cryo-EM                map_of_model, map_model_correlation, fourier_shell_correlation
+    trajectories, diffuse        ensemble.run
+    tables, f' and f''           form_factor_table, neutron_length, anomalous, absorption_edges
+    cells, atoms, files          Crystal, Atoms, as_model, read_map_box, read_map_coefficients
+    gradients in PyTorch, JAX    friedel.bridges.torch, friedel.bridges.jax
+    figures                      plot_fmodel, plot_map, plot_dispersion, ...
+
+``help(friedel.fcalc)`` describes one of them, ``friedel --help`` the command.
+
 gemmi-compatible interface: ``import friedel as gemmi`` runs the examples of gemmi's scattering
 page.
 

@@ -86,9 +86,10 @@ class MissingDependencyError(FriedelError, ImportError):
         """The error that says which package a feature needs and how to install it.
 
         The command names the package itself, not an extra of friedel: it works whether friedel was
-        installed from a clone, from a wheel or from an index.
+        installed from a clone, from a wheel or from an index. Brackets are quoted for the shell.
         """
-        return cls(f"{feature} needs {package}: pip install {package}")
+        quoted = f'"{package}"' if "[" in package else package
+        return cls(f"{feature} needs {package.partition('[')[0]}: pip install {quoted}")
 
 
 class FriedelWarning(UserWarning):

@@ -155,6 +155,22 @@ def test_bad_calls_end_in_one_line_and_exit_code_2(capsys, case):
     assert out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["fmodle", "a", "b"], "no command 'fmodle': did you mean 'fmodel'? (friedel --help)"),
+        (["fcalc", QUARTZ, "--d-min", "3"], "Did you mean one of: '--dmin'"),
+        (["fcalc"], "Missing argument 'MODEL'. (friedel fcalc --help)"),
+        (["fcalc", QUARTZ, "--threads", "0"], "(friedel fcalc --help)"),
+    ],
+)
+def test_a_wrong_call_says_what_is_there(capsys, arguments, text):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert text in err
+    assert len(err.splitlines()) == 1
+
+
 def test_missing_columns_and_other_cells(capsys, tmp_path, shared_data):
     models = shared_data / "models"
     target = tmp_path / "out.mtz"

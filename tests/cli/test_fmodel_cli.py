@@ -6,6 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
+import friedel
 from commands import run
 from friedel.cli.fmodel import parse_tensor
 from friedel.errors import ParameterError
@@ -149,3 +150,24 @@ def test_several_twin_laws(capsys, tmp_path, shared_data):
     code, _, err = run(capsys, "fmodel", *files, "--twin", "auto", "--twin", "-h,-k,l")
     assert code == 2
     assert "among several" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--omit", "A/999"], "A/999"),
+        (["--centre", "A/999", "--plot-map", "OUT"], "A/999"),
+        (["--minus", "no-such.mtz"], "no such file: no-such.mtz"),
+    ],
+)
+def test_selections_and_files_are_checked_before_the_fit(
+    capsys, monkeypatch, shared_data, tmp_path, options, text
+):
+    if "OUT" in options:
+        pytest.importorskip("matplotlib")
+    models = shared_data / "models"
+    options = [tmp_path / "map.png" if x == "OUT" else x for x in options]
+    monkeypatch.setattr(friedel.FModel, "fit", lambda *_: pytest.fail("the fit has begun"))
+    code, out, err = run(capsys, "fmodel", models / "5e5z.pdb", models / "5e5z.mtz", *options)
+    assert (code, out) == (2, "")
+    assert text in err.splitlines()[-1]

@@ -68,6 +68,14 @@ def test_atoms_that_tables_lack_are_left_out_of_a_list(capsys):
     assert len(err.splitlines()) == 1
 
 
+def test_a_table_that_has_none_of_the_atoms_has_no_panel(capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    figure = friedel.plot_form_factors(["C"], tables=["it92", "peng98"])
+    assert len(figure.axes) == 1
+    call = ("formfactor", "C", "-t", "it92", "-t", "peng98", "--plot", tmp_path / "c.png")
+    assert run(capsys, *call)[0] == 0
+
+
 def test_json_with_notes_and_csv(capsys, tmp_path):
     target = tmp_path / "se.csv"
     call = ("fprime", "Se", "-e", 12660, "--anomalous", "chantler")

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import warnings
 from importlib import import_module
 
 import click
@@ -14,6 +15,7 @@ from friedel.cli.command import Command, group_of, is_input
 from friedel.cli.groups import GROUPS, OTHERS
 from friedel.cli.main import COMMANDS
 from friedel.cli.options import parse_choices
+from friedel.constants import HC
 from friedel.ensemble.calculation import prepare
 from friedel.structure_factors.options import CALCULATION, READING
 
@@ -241,6 +243,32 @@ def test_quiet_prints_results_only(capsys):
     assert out == run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1")[1]
     code, out, err = run(capsys, "fcalc", "no-such.pdb", "--dmin", 2, "-q")
     assert (code, out, err) == (2, "", "friedel: no such file: no-such.pdb\n")
+
+
+def test_quiet_leaves_out_warnings_too(capsys):
+    """Beyond the range of a table the library warns."""
+    call = ("fcalc", QUARTZ, "--hkl", "60,0,0", "--table", "wk95")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert "note: " in run(capsys, *call)[2]
+        assert run(capsys, *call, "-q")[2] == ""
+
+
+def test_an_energy_is_a_wavelength(capsys, tmp_path):
+    """In every command that takes one."""
+    target = tmp_path / "quartz.hkl"
+    run(capsys, "fcalc", QUARTZ, "--dmin", 0.8, "--to-hkl", target)
+    for command in (["fcalc", QUARTZ, "--dmin", 1], ["fmodel", QUARTZ, target]):
+        one = run(capsys, *command, "-e", HC / 1.2)[1]
+        assert one == run(capsys, *command, "-w", 1.2)[1]
+        assert one != run(capsys, *command, "-w", 0.7)[1]
+        assert run(capsys, *command, "-w", 1.2, "-e", 9000)[0] == 2
+
+
+def test_a_missing_resolution_names_the_function_that_was_called():
+    for function in (friedel.ensemble.run, friedel.map_of_model):
+        with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) .*'d_min'"):
+            function("model.pdb", dmin=3)
 
 
 def test_verbose_says_how_long_stages_took(capsys):

@@ -99,6 +99,21 @@ def test_matplotlib_is_missed_before_the_work(monkeypatch, capsys, tmp_path, arg
     assert not output.exists()
 
 
+def test_brackets_are_quoted_in_the_hint():
+    """zsh takes them for a pattern of file names otherwise."""
+    error = friedel.MissingDependencyError.of("--scheduler", "dask[distributed]")
+    assert str(error) == '--scheduler needs dask: pip install "dask[distributed]"'
+
+
+def test_h5py_is_missed_before_the_work(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    for option in ("--to-nexus", "-o"):
+        call = ("ensemble", "no-such.pdb", "--dmin", 3, option, tmp_path / "a.nxs")
+        code, out, err = run(capsys, *call)
+        assert (code, out) == (2, "")
+        assert err == "friedel: writing NeXus files needs h5py: pip install h5py\n"
+
+
 @pytest.mark.parametrize("command", ["fcalc", "fmodel"])
 def test_a_figure_of_unknown_kind_is_refused_before_the_work(capsys, tmp_path, command):
     pytest.importorskip("matplotlib")

@@ -299,6 +299,12 @@ def test_twins(tmp_path, model, twin, basf, parts):
     assert any(f"TWIN: {len(parts)} twin domains" in note for note in fit.notes)
     assert fit_of(path, twin=()).r1 > 0.002
     assert fit_of(path, twin=()).twin_fractions == ()
+    assert fit_of(path, twin="none").r1 == fit_of(path, twin=None).r1 == fit_of(path, twin=()).r1
+    assert fit_of(path, twin="auto").r1 == fit_of(path).r1
+    with pytest.raises(friedel.ParameterError, match="'auto' among several"):
+        fit_of(path, twin=["auto", "k,h,-l"])
+    with pytest.warns(DeprecationWarning, match="twin_laws is called twin now"):
+        assert fit_of(path, twin_laws=()).r1 == fit_of(path, twin="none").r1
 
 
 def test_an_inversion_twin_of_a_centrosymmetric_structure(tmp_path, model):

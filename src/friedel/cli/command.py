@@ -14,7 +14,8 @@ from friedel.runtime.progress import LINE
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     context.meta[f"friedel.{parameter.name}"] = value
-    LINE.is_wanted = not context.meta.get(QUIET)
+    LINE.is_silent = bool(context.meta.get(QUIET))
+    LINE.is_wanted = not LINE.is_silent
 
 
 def talk_options() -> list[click.Parameter]:

@@ -53,7 +53,7 @@ OUTPUTS = (AMPLITUDES, JSON, PLOT)
     short_help="what a reflection file says: statistics, twin tests, free set",
     examples=(
         "friedel data 5e5z.mtz --plot data.png",
-        "friedel data 5e5z.mtz --make-free 5 --to-mtz free.mtz",
+        "friedel data 5e5z.mtz:I,SIGI --to-mtz f.mtz",
         "friedel data 5e5z.mtz --json - | head",
     ),
 )

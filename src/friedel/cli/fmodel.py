@@ -13,6 +13,7 @@ from friedel.cli.fmodel_maps import (
     map_options,
     print_texts,
     read_out,
+    resolve_selections,
     take_options,
 )
 from friedel.cli.options import (
@@ -122,7 +123,7 @@ class ForEitherKind(Command):
         """The context of the command for which the arguments are."""
         from friedel.cli import smallmolecule
 
-        if parent is not None:
+        if parent is not None and not extra.get("resilient_parsing"):
             args = with_stdin_first(self, args, parent)
         args = _with_value_of_hydrogens(args)
         if smallmolecule.wants_small(args):
@@ -279,6 +280,7 @@ def command(model: str, data: str, **options: Any) -> None:
         fmodel = FModel(model, data, progress=counted, **_with_mask(known))
     if MASK in (output for output, _ in files) and fmodel.masked is None:
         raise ParameterError(f"--write-mask needs a mask: --solvent {options['solvent']} has none")
+    resolve_selections(fmodel, of_maps)
     with stage("fitting"):
         fitted = fmodel.fit(_full_start(fmodel, start), fixed)
     with stage("statistics and maps"):

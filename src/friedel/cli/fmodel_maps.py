@@ -8,10 +8,11 @@ import click
 
 from friedel.cli.output import Files, Output, echo, echo_notes
 from friedel.constants import DENSITY_UNITS
-from friedel.errors import ParameterError
+from friedel.errors import FileFormatError, ParameterError
+from friedel.runtime.paths import exists, shown
 
 if TYPE_CHECKING:
-    from friedel import FittedModel
+    from friedel import FittedModel, FModel
 
 WORST = 10
 """Number of residues of lowest correlation that are printed."""
@@ -117,7 +118,11 @@ def take_options(options: dict[str, Any], files: Files) -> dict[str, Any]:
     ------
     ParameterError
         When one needs another that was not given.
+    FileFormatError
+        When the other data do not exist.
     """
+    from friedel.readers.reading import split_labels
+
     names = ("peaks", "residues", "groups", "omit", "polder", "minus", "centre")
     given = {name: options.pop(name) for name in names}
     if given["polder"] and given["omit"] is None:
@@ -128,7 +133,26 @@ def take_options(options: dict[str, Any], files: Files) -> dict[str, Any]:
     if given["centre"] is not None and "--plot-map" not in [x.option for x in outputs]:
         raise ParameterError("--centre is that of a section: give --plot-map FILE")
     given["centre"] = parse_centre(given["centre"])
+    if given["minus"] is not None and not exists(path := split_labels(given["minus"])[0]):
+        raise FileFormatError(f"no such file: {shown(path)}")
     return given
+
+
+def resolve_selections(fmodel: "FModel", given: dict[str, Any]) -> None:
+    """Check, before the fit, that selections of atoms choose some; that of a centre becomes xyz.
+
+    Raises
+    ------
+    ParameterError
+        For a selection that cannot be read or has no atoms.
+    """
+    from friedel.fmodel.omit import chosen_atoms
+
+    if given["omit"] is not None:
+        chosen_atoms(fmodel, given["omit"])
+    if isinstance(given["centre"], str):  # atoms that --omit leaves out may be the centre
+        frac = fmodel.atoms.frac[chosen_atoms(fmodel, given["centre"])].mean(axis=0)
+        given["centre"] = tuple((fmodel.crystal.orthogonalization @ frac).tolist())
 
 
 def parse_centre(text: str | None) -> str | tuple[float, ...] | None:

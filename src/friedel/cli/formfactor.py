@@ -39,7 +39,7 @@ OUTPUTS = (TO_CSV, TO_JSON, PLOT)
     short_help="form factors f(s) of atoms and ions",
     examples=(
         "friedel formfactor Fe Fe2+ Fe3+ --stol-max 1 -n 5",
-        "friedel formfactor C N O -t it92 -t electron-ccp4 --plot f.png",
+        "friedel formfactor C N O -t it92 -t lobato14 --plot f.png",
         "friedel formfactor H D 6Li -t neutron92 -n 2 --to-csv -",
         "friedel formfactor --list",
     ),

@@ -47,7 +47,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
         if cmd_name not in COMMANDS:
-            return None
+            from difflib import get_close_matches
+
+            near = get_close_matches(cmd_name, COMMANDS, n=1)
+            said = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command {cmd_name!r}: {said}", ctx)
         from importlib import import_module
 
         use_one_blas_thread()
@@ -81,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(needed.ctx.get_help() if needed.ctx else "", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        _fail(error.format_message())
+        _fail(error.format_message() + _where_help_is(error))
     except FriedelError as error:
         _fail(str(error))
     except MemoryError:
@@ -99,6 +103,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
+def _where_help_is(error: click.ClickException) -> str:
+    """Where to read on after a wrong call, if a command is known."""
+    context = getattr(error, "ctx", None)
+    return "" if context is None else f" ({context.command_path} --help)"
+
+
 def _drop_output() -> None:
     """Discard the rest of standard output, which Python would try to write again at exit."""
     with suppress(OSError, ValueError):  # streams of tests have no descriptor
@@ -114,4 +124,6 @@ def _fail(message: str) -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(printable(f"friedel: note: {message}"), err=True)
+    from friedel.cli.output import echo_notes
+
+    echo_notes([str(message)])

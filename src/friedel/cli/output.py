@@ -209,7 +209,7 @@ def chosen_files(
     Raises
     ------
     MissingDependencyError
-        When there is a figure among them and matplotlib is not installed.
+        When the package that writes one of them, matplotlib or h5py, is not installed.
     OutputError
         When one is an input, exists and `overwrite` is false, cannot be written, or has an
         ending of none of the outputs, or two have one name.
@@ -256,7 +256,7 @@ def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
     Raises
     ------
     MissingDependencyError
-        When there is a figure among them and matplotlib is not installed.
+        When the package that writes one of them, matplotlib or h5py, is not installed.
     OutputError
         When one is an input, exists and `overwrite` is false, or cannot be written.
     """
@@ -270,6 +270,10 @@ def check_files(files: Mapping[str, str], *, overwrite: bool) -> None:
             check_figure(path, overwrite=overwrite, inputs=inputs)
         else:
             check_output(path, overwrite=overwrite, inputs=inputs)
+        if option == "to_nexus":
+            from friedel.writers.nexus import need_h5py
+
+            need_h5py()
 
 
 def _inputs() -> list[str]:

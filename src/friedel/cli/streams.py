@@ -1,8 +1,6 @@
 """Standard input and output in place of a file: ``-`` on the command line."""
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +53,8 @@ def _spooled(kind: str | None, context: click.Context) -> str:
         raise ParameterError("standard input (-) can be one file only; it was given twice")
     if sys.stdin is None or sys.stdin.isatty():
         raise FileFormatError("standard input (-) is a terminal, expected a file or a pipe")
+    import shutil
+
     folder = temporary_folder(context)
     path = folder / "stdin"
     with path.open("wb") as file:
@@ -71,6 +71,8 @@ def _spooled(kind: str | None, context: click.Context) -> str:
 
 def temporary_folder(context: click.Context) -> Path:
     """A folder of this command's own, removed when it ends."""
+    import tempfile
+
     root = context.find_root()
     folder = tempfile.TemporaryDirectory(prefix="friedel-", ignore_cleanup_errors=True)
     root.call_on_close(folder.cleanup)
@@ -119,6 +121,8 @@ def is_stdout_taken() -> bool:
 
 def copy_to_stdout(path: str) -> None:
     """Copy a file to standard output."""
+    import shutil
+
     sys.stdout.flush()
     binary = getattr(sys.stdout, "buffer", None)
     with open(path, "rb") as file:

@@ -123,6 +123,7 @@ def run(
     topology: Any,
     trajectory: Any = (),
     *,
+    d_min: float,
     executor: Any = None,
     checkpoint: str | PathLike[str] | None = None,
     progress: bool = False,
@@ -205,7 +206,7 @@ def run(
     >>> result.to_mtz("diffuse.mtz")  # doctest: +SKIP
     """
     checked_executor(executor)
-    plan = prepare(topology, trajectory, **arguments)
+    plan = prepare(topology, trajectory, d_min=d_min, **arguments)
     return run_plan(plan, executor=executor, checkpoint=checkpoint, progress=progress)
 
 

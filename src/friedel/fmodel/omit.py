@@ -7,7 +7,7 @@ site is excluded (polder) it does not, so that weak density is not hidden by the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from friedel.maps.symmetry_copies import symmetry_copies
 from friedel.model.atoms import Atoms
 from friedel.reflections.reflections import Reflections
 from friedel.solvent.masked_solvent import MaskedSolvent
+
+if TYPE_CHECKING:
+    from friedel.fmodel.fmodel import FModel
 
 POLDER_RADIUS = 5.0
 """Distance (Å) from an omitted atom within which there is no solvent, as in phenix.polder."""
@@ -133,7 +136,7 @@ def omit(
     # the density of omitted atoms must stay in the difference map
     model = model.without_missing_density()
     setup = replace(model._setup, missing_density=None)
-    chosen = _chosen(model, selection)
+    chosen = chosen_atoms(model, selection)
     if setup.components.is_by_atom:
         raise ParameterError("atoms with form factors of their own cannot be left out")
     omitted, rest = model.atoms.select(chosen), model.atoms.select(~chosen)
@@ -168,7 +171,14 @@ def omit(
     )
 
 
-def _chosen(model: FittedModel, selection: str | np.ndarray) -> np.ndarray:
+def chosen_atoms(model: "FModel | FittedModel", selection: str | np.ndarray) -> np.ndarray:
+    """(n,) bool: the atoms that a selection chooses.
+
+    Raises
+    ------
+    ParameterError
+        As for :meth:`friedel.FittedModel.omit`.
+    """
     n = len(model.atoms)
     if isinstance(selection, str):
         return model._setup.source_of_atoms.selected(selection, n)

@@ -144,6 +144,7 @@ def plot_form_factors(
         stol_max = min(2.0, max(t.stol_max for t in found))
     if not 0 < stol_max < np.inf:
         raise ParameterError(f"got stol_max = {stol_max:g}; expected a positive number, 1/A")
+    found = [t for t in found if any(label in t.labels for label in labels)]
     radiations = list(dict.fromkeys(t.info.source for t in found))
     with new_figure(stacked_size(len(radiations))) as figure:
         panels = stacked_panels(figure, len(radiations))

@@ -5,7 +5,7 @@ since the stage began, or with the time left where the predicted time of the wor
 that is divided into stretches says how much of its predicted time it has done (:func:`advance`).
 """
 
-import shutil
+import os
 import sys
 import threading
 import time
@@ -57,11 +57,28 @@ class Stage:
         return f"{self.text}: {now - self.begun:.0f} s"
 
 
+def _columns() -> int:
+    """Width of the terminal of standard error; 80 if that is unknown."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
 class StatusLine:
-    """One line on standard error that is drawn over itself, and removed before other output."""
+    """One line on standard error that is drawn over itself, and removed before other output.
+
+    Attributes
+    ----------
+    is_wanted
+        Whether stages are shown; what is pinned is shown in any case.
+    is_silent
+        Whether nothing is shown at all.
+    """
 
     def __init__(self) -> None:
         self.is_wanted = False
+        self.is_silent = False
         self._lock = threading.RLock()
         self._stages: list[Stage] = []
         self._shown = ""
@@ -76,9 +93,11 @@ class StatusLine:
     def show(self, text: str) -> None:
         """Replace the line by this text, cut at the width of the terminal; by nothing if empty."""
         with self._lock:
-            if not (text or self._shown) or not self.is_terminal():
+            if self.is_silent or not (text or self._shown) or not self.is_terminal():
                 return
-            text = text[: shutil.get_terminal_size().columns - 1]
+            text = text[: _columns() - 1]
+            if text == self._shown:
+                return
             with suppress(OSError, ValueError):
                 end = "" if text else "\r"
                 print("\r" + text.ljust(len(self._shown)), end=end, file=sys.stderr, flush=True)

@@ -41,10 +41,9 @@ def write_intensity_lattice(
     OutputError
         When the file cannot be written, or exists and `overwrite` is false.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise MissingDependencyError.of("writing NeXus files", "h5py") from None
+    need_h5py()
+    import h5py
+
     limits = np.abs(hkl).max(axis=0)
     arrays = {}
     for name, values in (("intensity", intensity), ("intensity_errors", sigma)):
@@ -81,3 +80,17 @@ def _group(parent: Any, name: str, kind: str) -> Any:
     group = parent.create_group(name)
     group.attrs["NX_class"] = kind
     return group
+
+
+def need_h5py() -> None:
+    """Check that h5py is installed.
+
+    Raises
+    ------
+    MissingDependencyError
+        When it is not.
+    """
+    try:
+        import h5py  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError.of("writing NeXus files", "h5py") from None
