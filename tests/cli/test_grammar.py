@@ -285,3 +285,18 @@ def test_no_f_prime_although_there_is_a_wavelength(capsys):
 
 def test_mixtures_by_the_grammar():
     assert parse_choices(["H=0.6H+0.4D"]) == {"H": "0.6H+0.4D"}
+
+
+def test_labels_follow_the_name_of_every_file(capsys, tmp_path):
+    """Those of the file that F is compared with, too."""
+    target = tmp_path / "f.mtz"
+    call = ("fcalc", QUARTZ, "--dmin", 1, "-w", 1.5, "--friedel-pairs")
+    assert run(capsys, *call, "--to-mtz", target)[0] == 0
+    code, plain, _ = run(capsys, *call, "--compare", target)
+    assert code == 0
+    assert run(capsys, *call, "--compare", f"{target}:FC,PHIC")[1] == plain
+    code, out, err = run(capsys, *call, "--compare", f"{target}:F(+),PHIF(+)")
+    assert code == 0, err
+    assert "compared with F(+), PHIF(+) from f.mtz" in out
+    code, _, err = run(capsys, *call, "--compare", f"{target}:FC,PHIC", "--f", "FC")
+    assert (code, "got labels FC, PHIC, FC" in err) == (2, True)

@@ -116,8 +116,14 @@ def test_bad_input_is_named_standard_input(capsys, monkeypatch):
         monkeypatch.setattr(sys, "stdin", Stdin(content, terminal=terminal))
         code, out, err = run(capsys, "fcalc", "-", "--dmin", 2)
         assert (code, out) == (2, "")
-        assert "tmp" not in err
+        assert "friedel-" not in err  # the folder of the temporary file
         assert text in err or "stdin" in err
+        if not (terminal or content == b""):
+            monkeypatch.setattr(sys, "stdin", Stdin(content))
+            code, out, err = run(capsys, "data", "-")
+            assert (code, out) == (2, "")
+            assert "friedel-" not in err
+            assert "standard input" in err or "stdin" in err
 
 
 def test_a_binary_file_is_not_printed_on_a_terminal(capsys, monkeypatch):

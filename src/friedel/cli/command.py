@@ -8,7 +8,8 @@ import click
 
 from friedel.cli.groups import GROUPS, OTHERS
 from friedel.cli.output import QUIET, OutputArgument, OutputOption, echo_notes
-from friedel.cli.streams import STDIN, STDIN_KIND, with_stdin
+from friedel.cli.streams import STDIN, STDIN_KIND, readable, with_stdin
+from friedel.errors import FriedelError
 from friedel.runtime.progress import LINE
 
 
@@ -77,7 +78,10 @@ class Command(click.Command):
         for parameter in self.params:
             if is_input(parameter) and parameter.name in ctx.params:
                 ctx.params[parameter.name] = with_stdin(ctx.params[parameter.name], kind, ctx)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except FriedelError as error:
+            raise click.ClickException(readable(str(error))) from error
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by purpose."""

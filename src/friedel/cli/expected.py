@@ -7,6 +7,7 @@ import numpy as np
 from friedel.errors import FileFormatError
 from friedel.model.crystal import Crystal
 from friedel.readers.calculated import Calculated, read_calculated
+from friedel.readers.reading import split_labels
 from friedel.reflections.agreement import agreement
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections, match
@@ -38,7 +39,8 @@ class Expected:
             found = found.select(crystal.d_spacing(found.hkl) >= d_min)
         if not len(found.hkl):
             raise FileFormatError(f"{path} has no reflections to {d_min:g} A")
-        return cls(found, read_calculated(path, fcanom, phicanom) if pairs else None)
+        plain, _ = split_labels(path)
+        return cls(found, read_calculated(plain, fcanom, phicanom) if pairs else None)
 
     @property
     def hkl(self) -> np.ndarray:

@@ -110,7 +110,8 @@ from friedel.runtime.paths import shown
     "--compare",
     type=click.Path(),
     metavar="FILE",
-    help="Calculate the reflections of FILE (MTZ, CIF) and report differences.",
+    help="Calculate the reflections of FILE (MTZ, CIF) and report differences; labels may follow, "
+    "as in f.mtz:FC,PHIC.",
 )
 @click.option("--f", "f_label", metavar="LABEL", help="For --compare: FC, F_calc by default.")
 @click.option("--phi", metavar="LABEL", help="For --compare: PHIC, phase_calc by default.")

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from friedel.cli.streams import (
+    STDOUT,
     copy_to_stdout,
     is_stdout_taken,
     readable,
@@ -82,10 +83,6 @@ def echo_written(path: str, what: object = "") -> None:
         copy_to_stdout(path)
     else:
         echo(f"wrote {shown(path)}" + (f": {what}" if what else ""), err=True)
-
-
-STDOUT = "friedel.file"
-"""Key of click's `ctx.meta` for the path of the file whose content goes to standard output."""
 
 
 def name_of(path: str) -> str:

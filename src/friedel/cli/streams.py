@@ -14,6 +14,9 @@ STDIN = "\x1astdin"
 SHOWN = "friedel.stdin"
 """Key of click's `ctx.meta` for the path of the file that holds standard input."""
 
+STDOUT = "friedel.file"
+"""Key of click's `ctx.meta` for the path of the file whose content goes to standard output."""
+
 TAKEN = "friedel.stdout"
 """Key of click's `ctx.meta` for whether standard output takes a file."""
 
@@ -88,10 +91,12 @@ def ending_of(begin: bytes) -> str:
 
 
 def readable(text: str) -> str:
-    """A message with "standard input" in place of the path of the file that holds it."""
+    """A message that names standard input or output, not the files that stand for them."""
     context = click.get_current_context(silent=True)
-    path = None if context is None else context.meta.get(SHOWN)
-    return text.replace(path, "standard input") if path else text
+    for key, name in ((SHOWN, "standard input"), (STDOUT, "standard output")):
+        if context is not None and key in context.meta:
+            text = text.replace(context.meta[key], name)
+    return text
 
 
 def take_stdout(context: click.Context, option: str, *, is_binary: bool) -> None:

@@ -5,10 +5,17 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from friedel.errors import FileFormatError
+from friedel.errors import FileFormatError, ParameterError
 from friedel.gemmi_package import gemmi
 from friedel.model.arrays import checked_hkl
-from friedel.readers.reading import MTZ, check_file, read_bytes, read_text, reading
+from friedel.readers.reading import (
+    MTZ,
+    check_file,
+    read_bytes,
+    read_text,
+    reading,
+    split_labels,
+)
 from friedel.runtime.paths import shown, shown_name
 
 CIF_LABELS = ("F_calc", "F_squared_calc", "F_calc_au", "F_squared_calc_au")
@@ -45,6 +52,8 @@ def read_calculated(
 
     Parameters
     ----------
+    path
+        The file; labels may follow, as in ``"fcalc.mtz:FC,PHIC"``.
     f
         Label of the amplitude: by default ``FC`` in MTZ files; in CIF ``F_calc`` or
         ``F_squared_calc``. The square root of squared values is taken.
@@ -55,7 +64,15 @@ def read_calculated(
     ------
     FileFormatError
         When the file cannot be read, or lacks the columns or any values.
+    ParameterError
+        When there are more than two labels, or labels both in the path and beside it.
     """
+    path, labels = split_labels(fspath(path))
+    if labels:
+        if len(labels) > 2 or f is not None or phi is not None:
+            given = [*labels, *filter(None, (f, phi))]
+            raise ParameterError(f"got labels {', '.join(given)}; expected those of F and phase")
+        f, phi = (*labels, None)[:2]
     with reading(path, "reflections"):
         hkl, columns = _columns(path)
     f = _chosen(columns, f, ("FC", *CIF_LABELS), shown(path), "calculated amplitudes")
@@ -69,8 +86,8 @@ def read_calculated(
     present = np.isfinite(values) & hkl.any(axis=1)
     if not present.any():
         raise FileFormatError(f"{shown(path)} has no values of {f}")
-    labels = ", ".join(filter(None, (f, phi)))
-    return Calculated(hkl[present], values[present], f"{labels} from {shown_name(path)}")
+    said = ", ".join(filter(None, (f, phi)))
+    return Calculated(hkl[present], values[present], f"{said} from {shown_name(path)}")
 
 
 def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

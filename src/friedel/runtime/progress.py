@@ -147,6 +147,8 @@ class StatusLine:
 
     def change(self, change: Callable[[Stage], object]) -> None:
         """Change the present stage, if there is one."""
+        if not self._stages:  # without the lock, which a forked process might find locked
+            return
         with self._lock:
             if self._stages:
                 change(self._stages[-1])
