@@ -1,4 +1,4 @@
-"""Time of whole commands, from start to exit: friedel alternately with gemmi's program.
+"""Time of whole commands, from start to exit: friedel alternately with its peers.
 
     python benchmarks/startup.py [--only NAME] [--turns N] [--cold] [--old FOLDER]
 
@@ -6,7 +6,9 @@ Each turn runs every program once, in alternating order; printed are medians ove
 and processor times (s), and of the ratio of times of each turn. With `--cold` friedel also runs
 with an empty cache of compiled kernels. `--old` is the `src` of another version of friedel, which
 takes part in the turns. gemmi's program is that of the package gemmi-program, and is left out where
-it is not installed. Files of bytecode are written before the first turn that counts.
+it is not installed. cctbx and TorchRef are run by scripts of a few lines, with the interpreters
+that FRIEDEL_CCTBX_PYTHON and FRIEDEL_TORCHREF_PYTHON name. Every program has its own accuracy:
+`fcalc.py` tells the error of each. Files of bytecode are written before the first turn that counts.
 """
 
 import os
@@ -17,6 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from common import chosen, models_folder, parser_of
@@ -33,6 +36,13 @@ OF_GEMMI = {
     "fcalc 5a3h": ("sfcalc", "--dmin=1.8", "--to-mtz={out}", "5a3h.pdb"),
     "fcalc rnase": ("sfcalc", "--dmin=2", "rnase.pdb"),
     "fcalc epoxide": ("sfcalc", "--dmin=0.8", "epoxide.cif"),
+}
+OF_SCRIPTS = {"fcalc 5a3h": ("5a3h.pdb", "1.8", "{out}")}
+"""Arguments of the scripts of cctbx and TorchRef."""
+
+SCRIPTS = {
+    "cctbx": (os.environ.get("FRIEDEL_CCTBX_PYTHON"), "command_cctbx.py"),
+    "torchref": (os.environ.get("FRIEDEL_TORCHREF_PYTHON"), "command_torchref.py"),
 }
 HERE = Path(__file__).parents[1] / "src"
 
@@ -72,6 +82,11 @@ def programs(case, given):
     if gemmi and case in OF_GEMMI:
         words_of_gemmi = [word.format(out=out) for word in OF_GEMMI[case]]
         found["gemmi"] = lambda: seconds([gemmi, *words_of_gemmi], folder)
+    for name, (interpreter, script) in SCRIPTS.items():
+        if interpreter and case in OF_SCRIPTS:
+            arguments = [word.format(out=out) for word in OF_SCRIPTS[case]]
+            of_peer = [interpreter, Path(__file__).with_name(script), *arguments]
+            found[name] = partial(seconds, of_peer, folder)
     return found
 
 

@@ -5,7 +5,8 @@
 Models and data of PDB and COD entries come from gemmi's source distribution, which includes them
 for its tests, or from the folder that FRIEDEL_TEST_DATA names. It has no data of 1orc, a protein:
 1orc.mtz is simulated here from the model, with hydrogens, solvent and errors, so that the true
-values are known. Quartz and urea are files of this folder. Existing files are not replaced.
+values are known. Quartz and urea are files of this folder; urea-md.pdb is simulated. Existing files
+are not replaced.
 """
 
 import os
@@ -22,7 +23,11 @@ OF_GEMMI = (
     "1011031.cif", "1orc.pdb", "1pfe.cif.gz", "2013551.cif", "2242624.cif", "2242624.hkl",
     "4003024.cif", "4oz7.pdb", "5cvz_final.pdb", "5e5z.mtz", "5e5z.pdb", "5i55.cif",
 )  # fmt: skip
-MADE = "1orc.mtz"
+MADE = {"1orc.mtz": "1orc.pdb", "urea-md.pdb": "urea.cif"}
+"""What is made here, and of which model."""
+
+CELLS, FRAMES, AMPLITUDE = 3, 20, 0.25
+"""Cells along each axis of the supercell, frames, and rms displacement along an axis, A."""
 
 D_MIN = 1.6
 SHIFT = 0.07
@@ -43,8 +48,9 @@ def prepare(folder: Path) -> bool:
             shutil.copyfile(path, folder / path.name)
     if not _fetch(folder):
         return False
-    if not (folder / MADE).exists():
-        make_data(folder / "1orc.pdb", folder / MADE)
+    for (name, model), make in zip(MADE.items(), (make_data, make_frames), strict=True):
+        if not (folder / name).exists():
+            make(folder / model, folder / name)
     return True
 
 
@@ -87,6 +93,52 @@ def make_data(model_path: Path, path: Path) -> None:
     measured = np.abs(f + sigmas * rng.normal(size=len(f)))
     free = rng.random(len(f)) < FREE
     friedel.Reflections(crystal, hkl, measured, sigmas, free, "FP").to_mtz(path)
+
+
+def make_frames(model_path: Path, path: Path) -> None:
+    """Frames of a supercell of urea whose molecules move by themselves, as models of a PDB file."""
+    import gemmi
+    import numpy as np
+
+    crystal = gemmi.read_small_structure(str(model_path))
+    elements, sites = [], []
+    for site in crystal.sites:
+        x, y, z = site.fract.tolist()
+        images = [(x, y, z), (-x, 1 - y, z)]  # by the twofold axis of the molecule
+        for image in images[: 1 if x == 0 else 2]:
+            elements.append(site.element)
+            sites.append(image)
+    one = np.array(sites)
+    other = np.stack([one[:, 1], -one[:, 0], -one[:, 2]], axis=1)
+    corners = np.argwhere(np.ones((CELLS, CELLS, CELLS)))[:, None]
+    lengths = np.array([crystal.cell.a, crystal.cell.b, crystal.cell.c])
+    molecules = np.concatenate([one + corners, other + corners]) * lengths
+    rng = np.random.default_rng(0)
+    trajectory = gemmi.Structure()
+    trajectory.cell = gemmi.UnitCell(*(CELLS * lengths), 90, 90, 90)
+    trajectory.spacegroup_hm = "P 1"
+    for number in range(1, FRAMES + 1):
+        shifts = rng.normal(scale=AMPLITUDE, size=(len(molecules), 1, 3))
+        model = gemmi.Model(number)
+        model.add_chain(_chain(elements, molecules + shifts))
+        trajectory.add_model(model)
+    trajectory.write_pdb(str(path))
+
+
+def _chain(elements, molecules):
+    """A chain with one residue for each molecule."""
+    import gemmi
+
+    chain = gemmi.Chain("A")
+    for number, molecule in enumerate(molecules, 1):
+        residue = gemmi.Residue()
+        residue.name, residue.seqid = "URE", gemmi.SeqId(str(number))
+        for element, xyz in zip(elements, molecule, strict=True):
+            atom = gemmi.Atom()
+            atom.name, atom.element, atom.pos = element.name, element, gemmi.Position(*xyz)
+            residue.add_atom(atom)
+        chain.add_residue(residue)
+    return chain
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import friedel
 from friedel.cli.main import COMMANDS
 
@@ -38,6 +40,17 @@ def test_pages_that_are_notebooks_name_their_kernel():
                 "---\nfile_format: mystnb\nkernelspec:\n"
                 "  name: python3\n  display_name: Python 3\n---\n"
             ), page.name
+
+
+def test_the_notebook_runs_as_its_page_says():
+    """As `jupytext --to notebook` and Jupyter do it, from the first cell on."""
+    jupytext = pytest.importorskip("jupytext")
+    nbclient = pytest.importorskip("nbclient")
+    notebook = jupytext.read(DOCS / "notebook.md")
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": DOCS}}).execute()
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(cells) >= 6
+    assert "refined" in "".join(output.get("text", "") for output in cells[-1].outputs)
 
 
 def test_every_page_is_in_a_table_of_contents():
