@@ -2,7 +2,7 @@
 
 import math
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """The version of this package."""
 
 HC = 12398.4197386209
