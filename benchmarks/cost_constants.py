@@ -274,6 +274,9 @@ def fft():
     new = fitted(keys, cases)
     ratio = float(np.median(wide))
     new[MODEL, "COST_OF_TYPE"] = {np.dtype(np.float32): 1.0, np.dtype(np.float64): ratio}
+    broad = planned(crystal_of((20, 20, 24), RIGHT), some_atoms(10), 2.0, rate=4.0, blur=1000.0)
+    slower = least(broad.forward) / broad.plan.seconds  # nearly all of it is for wide spheres
+    new[MODEL, "COST_WIDE"] = slower * current(MODEL, "COST_WIDE")
     small = crystal_of((8, 9, 10), RIGHT), some_atoms(20)
     new[CALCULATOR, "PLAN_SECONDS"] = least(lambda: planned(*small, 1.0))
     return new

@@ -76,10 +76,6 @@ def array_outcome(seed: int, folder: Path) -> str:
         options["hkl"] = with_wrong_numbers(hkl, rng)
     else:
         options["d_min"] = float(rng.choice([2.0, 3.0, rng.choice(NUMBERS)]))
-    if max(crystal.volume / 1e5, float(atoms.b_iso.max()) / 1e4) > 1.0:
-        options["method"] = "auto"  # grids so large may be asked for, but take their time
-    if crystal.volume > 1e5 and "d_min" in options:
-        return "large"  # may take as long as there are reflections
     calculator = friedel.Calculator.from_model((crystal, atoms), **options)
     found = calculator.forward()
     check_finite("F", found)

@@ -29,8 +29,10 @@ from friedel.accuracy.wilson import (
 from friedel.density.grid import fast_size
 from friedel.density.radii import GaussianGroups
 from friedel.errors import ParameterError
+from friedel.kernels.grid.boxes import BOX
 from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.reciprocal.accuracy import alias_power, largest_level, smallest_blur
+from friedel.kernels.simd import LANES
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 
@@ -88,10 +90,12 @@ SECONDS_PER_GRID_POINT = 2.7e-9
 COST_ORTHOGONAL = (4.2e-7, 1.05e-10)
 COST_MONOCLINIC = (1.2e-6, 2.0e-10)
 COST_OF_ANY = (1.5e-6, 2.5e-10)
+COST_WIDE = 8.5e-10
 COST_OF_TYPE = {np.dtype(np.float32): 1.0, np.dtype(np.float64): 1.5}
 """Costs (s): per call; per grid point of density, fold and transform; per group of Gaussians of one
 atom and per Gaussian and grid point, for isotropic atoms with right angles, with a right alpha, and
-for all others; and factor of the cost by type."""
+for all others; per Gaussian and grid point of spheres wider than the tables of the kernels; and
+factor of the cost by type."""
 
 
 class AccuracyModel:
@@ -217,7 +221,7 @@ class AccuracyModel:
         least_volume = self._least_volume(shapes[-1], allowed, for_alias)
         for shape in shapes:
             # Too expensive even with the smallest spheres, and the next grids have more points
-            if best is not None and self._seconds(shape, least_volume, dtype) > best.seconds:
+            if best is not None and self._seconds(shape, dtype, least_volume) > best.seconds:
                 break
             best = self._complete(shape, allowed, dtype, best, for_alias) or best
         return best
@@ -256,7 +260,7 @@ class AccuracyModel:
             tails = self._groups.tails(blur)
             rest = np.sqrt((TRUNCATION_PART * allowed) ** 2 - noise**2)
             start = self._largest_cutoff(tails, rest, start, shells)
-            if best is not None and self._seconds(shape, tails.volume, dtype) >= best.seconds:
+            if best is not None and self._seconds_of(shape, tails, dtype) >= best.seconds:
                 return None
             plan = self._plan(shape, tails, start, dtype)
             if plan.error <= allowed:
@@ -300,7 +304,7 @@ class AccuracyModel:
         listed: bool = False,
     ) -> Plan:
         error = self._error(shape, tails, level, dtype, listed)
-        seconds = self._seconds(shape, tails.volume, dtype)
+        seconds = self._seconds_of(shape, tails, dtype)
         cutoff = level * self._unit
         return Plan(shape, self._rate(shape), tails.blur, cutoff, dtype, error, seconds)
 
@@ -333,9 +337,20 @@ class AccuracyModel:
         )
         return float(np.linalg.norm(parts))
 
-    def _seconds(self, shape: tuple[int, int, int], volume: float, dtype: np.dtype) -> float:
+    def _seconds_of(self, shape: tuple[int, int, int], tails: Tails, dtype: np.dtype) -> float:
         """Predicted time (s) of the density and its transform with one thread."""
-        per_group, per_term = self._cost
+        steps = self.crystal.reciprocal_lengths * np.array(shape)
+        # Spheres that do not fit into the tables of the kernels take exponentials at every row
+        in_tables = (0.5 * BOX - LANES) / float(steps.max())
+        wide = tails.volume_beyond(in_tables)
+        seconds = self._seconds(shape, dtype, tails.volume - wide, of_any=wide > 0.0)
+        return seconds + wide / self._volume * math.prod(shape) * GROUP * COST_WIDE
+
+    def _seconds(
+        self, shape: tuple[int, int, int], dtype: np.dtype, volume: float, of_any: bool = False
+    ) -> float:
+        """Predicted time (s) for spheres of a total volume that fit into tables."""
+        per_group, per_term = COST_OF_ANY if of_any else self._cost
         n_points = float(math.prod(shape))
         of_atoms = self._groups.number * per_group
         of_atoms += volume / self._volume * n_points * GROUP * per_term

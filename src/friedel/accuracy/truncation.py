@@ -70,3 +70,8 @@ class Tails:
     def volume(self) -> float:
         """Volume of all spheres, Å^3."""
         return float((self.count * self.r2**1.5).sum()) * 4.0 / 3.0 * np.pi
+
+    def volume_beyond(self, radius: float) -> float:
+        """Volume of the spheres with a larger radius (Å), Å^3."""
+        wide = self.r2 > radius**2
+        return float((self.count[wide] * self.r2[wide] ** 1.5).sum()) * 4.0 / 3.0 * np.pi

@@ -9,7 +9,7 @@ from friedel.kernels.grid.arguments import Gaussians, GridAxes
 from friedel.kernels.grid.density import add_exact
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.runtime.limits import check_time
+from friedel.runtime.limits import check_time, longest_for
 
 FEW_ATOMS = 20
 """Largest number of atoms that are added to a grid one by one."""
@@ -50,7 +50,7 @@ def sample(
     """
     on_grid = AtomsOnGrid(crystal, atoms, a, b, shape, blur=blur, cutoff=cutoff)
     what = "the density of {} atoms on {} x {} x {} points".format(len(atoms), *shape)
-    check_time(on_grid.seconds, what, force=force)
+    check_time(on_grid.seconds, what, force=force, longest=longest_for(len(atoms)))
     patch = Patch(np.empty((*shape[:2], on_grid.row_length), dtype), (0, 0), shape)
     on_grid.fill(patch, atoms.frac, threads=threads)
     return patch.values

@@ -28,6 +28,10 @@ POINTS_OF_STRETCH = 2**15
 """Points of the rows that all atoms process before the next rows, so that dT/dG stays in the
 cache."""
 
+POINTS_PER_ENTRY = 16
+"""Least number of these points per entry in an atom's tables, which each stretch fills again. It
+matters for cells with an edge of thousands of Å."""
+
 
 @dataclass(frozen=True)
 class AlongRows:
@@ -106,18 +110,22 @@ class AlongRows:
     ) -> None:
         """Add the derivatives of coupled atoms, then of separable ones, which need v folded."""
         rows = self.rows
+        n_points = max(
+            POINTS_OF_STRETCH // (len(v) if constants else 1),
+            POINTS_PER_ENTRY * sum(rows.table_lengths),
+        )
         for separable in (False, True):
             if separable and blocks.separable.any():
                 transposed.fold_mates(0, len(v), self.setting.real, v)
             for batch, tables in self._batches(blocks.select(blocks.separable == separable), model):
                 vectors = range(int(batch.vectors.sum()) + 1)
-                for table in rows.stretches(POINTS_OF_STRETCH // (len(v) if constants else 1)):
+                for table in rows.stretches(n_points):
                     arguments = (
                         table, rows.stride, rows.step_k, rows.limits[1], batch, tables,
                         self.setting.real, constants, v, out,
                     )  # fmt: skip
-                    n_points = int(table[-1, 4] - table[0, 4])
-                    seconds = cost.SECONDS_SEPARABLE * batch.n_atoms * n_points
+                    terms = batch.n_atoms * int(table[-1, 4] - table[0, 4])
+                    seconds = cost.SECONDS_SEPARABLE * terms
                     in_pieces(transposed.gather_rows, arguments, vectors, seconds, self.threads)
 
     @property

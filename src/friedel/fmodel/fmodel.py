@@ -14,7 +14,13 @@ from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.hydrogens import checked_hydrogens, hydrogens_for
 from friedel.fmodel.model_components import UnscaledModel
 from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
-from friedel.fmodel.options import UNMASKED, check_choices, check_mask_options, missing_option
+from friedel.fmodel.options import (
+    UNMASKED,
+    check_choices,
+    check_mask_options,
+    check_time_of_fit,
+    missing_option,
+)
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
@@ -155,6 +161,8 @@ class FModel(ModelAndData):
         For unknown options, or options of a calculated mask with a given mask or without one.
     GuessError
         For a guess, when `strict` is true.
+    TimeLimitError
+        When the fit is predicted to take too long for the number of atoms, without ``force=True``.
     FriedelError
         When a file or object cannot be read; a subclass says why.
 
@@ -246,6 +254,7 @@ class FModel(ModelAndData):
             keep_pairs=source == "xray" and has_f_double_prime(calculation, atoms.scatterers),
         )
         masked, hkl, by_default = None, observed.f_obs.hkl, radii == "auto"
+        check_time_of_fit(len(atoms), len(hkl), force=calculation.force)
         if solvent not in UNMASKED:
             if not isinstance(radii, MaskParameters):
                 radii = MaskParameters.for_radii("refmac" if by_default else radii)

@@ -4,11 +4,15 @@ from collections.abc import Collection
 from typing import Any
 
 from friedel.errors import ParameterError
+from friedel.runtime.limits import check_time, longest_for
 from friedel.scaling.targets import TARGETS
 from friedel.scattering.formfactors import SOURCES
 
 UNMASKED = ("babinet", "none")
 """Solvents that need no mask."""
+
+TIME_OF_REFLECTION = 1.5e-5
+"""Rough time (s) per reflection of a fit and its statistics."""
 
 CHOICES: dict[str, Collection[str]] = {
     "source": SOURCES,
@@ -56,3 +60,10 @@ def missing_option(given: str | bool | None) -> str | None:
             f"unknown missing_density {given!r}: expected None, 'auto', True or False"
         )
     return None if given == "none" else given
+
+
+def check_time_of_fit(n_atoms: int, n_reflections: int, *, force: bool) -> None:
+    """Raise TimeLimitError for a fit of so many reflections that few atoms hardly have them."""
+    what = f"a fit of {n_atoms} atoms to {n_reflections} reflections"
+    seconds = TIME_OF_REFLECTION * n_reflections
+    check_time(seconds, what, force=force, longest=longest_for(n_atoms))

@@ -360,6 +360,8 @@ def checked_cell(cell: Sequence[float]) -> tuple[float, float, float, float, flo
         When they are not six finite numbers, or the cell has no volume.
     """
     try:
+        if np.iscomplexobj(cell):  # numpy would only warn
+            raise TypeError
         a, b, c, alpha, beta, gamma = values = tuple(float(x) for x in cell)
     except (TypeError, ValueError):
         raise CellError(

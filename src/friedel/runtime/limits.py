@@ -6,6 +6,9 @@ from friedel.runtime import progress
 LONGEST = 3600.0
 """Longest predicted time (s) of one calculation that is begun without being forced."""
 
+LONGEST_FOR_FEW, LONGER_PER_ATOM = 10.0, 0.1
+"""Longest predicted time (s) for few atoms, and what each atom adds to it."""
+
 
 def check_time(seconds: float, what: str, *, force: bool = False, longest: float = LONGEST) -> None:
     """Raise an error if a calculation is predicted to take too long; else it may begin.
@@ -40,3 +43,12 @@ def as_time(seconds: float) -> str:
         if seconds >= 2.0 * size or (unit == "h" and seconds >= size):
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"
+
+
+def longest_for(n_atoms: int) -> float:
+    """Longest time (s) that a calculation of some atoms may take without being forced.
+
+    It is shorter for few atoms, which take long only with a cell, a resolution or displacements
+    that are wrong, as when 20 atoms are in a cell with an edge of 10^6 Å.
+    """
+    return min(LONGEST, LONGEST_FOR_FEW + LONGER_PER_ATOM * n_atoms)

@@ -19,7 +19,7 @@ from friedel.density.grid import Grid, grid_shape
 from friedel.errors import CellError, FriedelWarning, ParameterError
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.runtime.limits import LONGEST, check_time
+from friedel.runtime.limits import LONGEST, LONGEST_FOR_FEW, check_time
 from friedel.runtime.memory import check_memory
 from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
 from friedel.solvent.smooth_mask import SmoothMask
@@ -42,9 +42,8 @@ class CostOfPoint(NamedTuple):
 
 FLAT_MASK, SMOOTH_MASK = CostOfPoint(24.0, 1e-7), CostOfPoint(120.0, 6e-7)
 
-FEW_REFLECTIONS, LONGEST_FOR_FEW = 1e5, 10.0
-"""Grid points per reflection from which on the reflections are taken as few for their grid, and the
-longest time (s) that is then allowed."""
+FEW_REFLECTIONS = 1e5
+"""Grid points per reflection from which on the reflections are taken as few for their grid."""
 
 
 @dataclass(frozen=True, eq=False)

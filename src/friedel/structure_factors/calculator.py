@@ -15,7 +15,7 @@ from friedel.model.arrays import checked_hkl, frozen_copy
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
-from friedel.runtime.limits import check_time
+from friedel.runtime.limits import check_time, longest_for
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import refit_error, with_fewest_gaussians
@@ -438,7 +438,8 @@ class Calculator:
 
     def _check_direct(self, seconds: float) -> None:
         what = f"direct summation of {len(self.atoms)} atoms at {len(self.hkl)} reflections"
-        check_time(seconds / self.threads, what, force=self.options.force)
+        longest = longest_for(len(self.atoms))
+        check_time(seconds / self.threads, what, force=self.options.force, longest=longest)
 
     def _expect_kernels(self) -> None:
         """Have the kernels of the grid compiled, if some are missing, during the planning."""

@@ -12,7 +12,7 @@ from friedel.density.atoms_on_grid import AtomsOnGrid
 from friedel.density.fourier import SymmetrySum
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
-from friedel.runtime.limits import check_time
+from friedel.runtime.limits import check_time, longest_for
 from friedel.runtime.memory import check_memory
 
 _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
@@ -257,8 +257,10 @@ def check_memory_for(on_grid: GridSum, *, force: bool = False) -> None:
     MemoryLimitError
         When the plan needs more memory than there is.
     TimeLimitError
-        When it is predicted to take longer than an hour with one thread.
+        When it is predicted to take longer than an hour with one thread, or longer than is
+        reasonable for the number of atoms; see :func:`friedel.runtime.limits.longest_for`.
     """
     what = "a grid of {} x {} x {}".format(*on_grid.plan.shape)
     check_memory(on_grid.bytes, what, force=force)
-    check_time(on_grid.plan.seconds, what, force=force)
+    longest = longest_for(len(on_grid.atoms))
+    check_time(on_grid.plan.seconds, what, force=force, longest=longest)
