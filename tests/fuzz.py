@@ -139,7 +139,10 @@ def mutation_outcome(seed: int, files: dict[Path, bytes], folder: Path) -> str:
     return "result"
 
 
-SHARES = {"files": 0.5, "others": 0.15, "arrays": 0.11, "options": 0.1, "fits": 0.1, "small": 0.04}
+SHARES = {
+    "files": 0.4, "others": 0.15, "parts": 0.1, "arrays": 0.11, "options": 0.1, "fits": 0.1,
+    "small": 0.04,
+}  # fmt: skip
 """Share of each kind among all cases."""
 
 LONGEST = 10.0

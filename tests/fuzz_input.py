@@ -4,6 +4,7 @@ import contextlib
 import io
 import random
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -242,8 +243,86 @@ def other_file_outcome(seed: int, folder: Path) -> str:
     return "result"
 
 
+# files that are damaged so that it can be known ------------------------------------------------
+
+WHOLE = ("5e5z.pdb", "5i55.cif", "2242624.cif", "5e5z.mtz")
+"""Files of models and data, beside the small files of other readers."""
+
+BINARY_VALUES = ("a.ccp4", "a.tscb")
+"""Files of numbers that may have any bytes: a stretch of others is read as other numbers."""
+
+NO_ROWS = ("s.res", "s.ins")
+"""Files with instructions, of which a part is optional: their atoms are looked at elsewhere."""
+
+
+def rows_of(path: Path) -> tuple[list[Any], set[str]]:
+    """What a file holds, one item for each row of it, and the notes and warnings on it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        notes: Any = ()
+        rows: list[Any]
+        if path.name == "models.pdb":
+            found = ensemble.run(path, d_min=3.0)
+            rows, notes = [found.n_frames], found.notes
+        elif path.name in ("5e5z.pdb", "5i55.cif", "2242624.cif"):
+            model = friedel.as_model(path, margin=10.0)
+            rows, notes = [tuple(x) for x in model.atoms.frac.tolist()], model.notes
+        elif path.suffix in (".tsc", ".tscb"):
+            factors = friedel.read_form_factors(path)
+            rows = [tuple(x) for x in factors.hkl.tolist()] + list(factors.labels)
+        elif path.suffix == ".ccp4":
+            rows = list(read_map(path).array.shape)
+        elif path.name == "s.hkl":
+            listed = read_reflection_list(path)
+            rows, notes = [tuple(x) for x in listed.hkl.tolist()], listed.notes
+        else:
+            data = friedel.as_reflections(path, crystal=CRYSTAL)
+            rows, notes = [tuple(x) for x in data.hkl.tolist()], data.notes
+    return rows, {str(x) for x in notes} | {str(x.message) for x in caught}
+
+
+@cache
+def whole_files(folder: Path) -> dict[str, tuple[bytes, list[Any], set[str]]]:
+    """Content, rows and notes of each undamaged file, by name."""
+    files = {k: v for k, v in other_files(folder).items() if k not in NO_ROWS}
+    files |= {name: (folder / name).read_bytes() for name in WHOLE if (folder / name).exists()}
+    found = {}
+    with tempfile.TemporaryDirectory() as written:
+        for name, content in files.items():
+            path = Path(written) / name
+            path.write_bytes(content)
+            found[name] = content, *rows_of(path)
+    return found
+
+
+def in_part_outcome(seed: int, folder: Path) -> str:
+    """A file that was cut off, or has a stretch of zeros or of random bytes.
+
+    It ends in an error, or a note, or has as many rows as before: what is damaged is then in its
+    numbers. A text that is cut off at the end of a line cannot be told from a shorter file.
+    """
+    rng = random.Random(f"in part {seed}")
+    files = whole_files(folder)
+    name = rng.choice(list(files))
+    content, rows, notes = files[name]
+    place, kind = rng.randrange(1, len(content)), rng.choice(["cut", "zeros", "bytes"])
+    size = min(rng.choice([64, 512, 4096]), len(content) - place)
+    stretch = {"cut": b"", "zeros": bytes(size), "bytes": rng.randbytes(size)}[kind]
+    with tempfile.TemporaryDirectory() as written:
+        path = Path(written) / name
+        path.write_bytes(
+            content[:place] + stretch + (b"" if kind == "cut" else content[place + size :])
+        )
+        found, about = rows_of(path)
+    at_line = kind == "cut" and content[place - 1 : place] == b"\n"
+    if len(found) < len(rows) and not (at_line and name not in BINARY_VALUES):
+        assert about - notes, f"{name}, {kind} at {place}: {len(found)} of {len(rows)}, no note"
+    return "as many rows" if len(found) >= len(rows) else "with a note"
+
+
 KINDS: dict[str, Callable[[int, Path], str]] = {
     "arrays": array_outcome,
     "options": option_outcome,
     "others": other_file_outcome,
+    "parts": in_part_outcome,
 }

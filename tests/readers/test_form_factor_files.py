@@ -173,6 +173,7 @@ def test_labels_that_the_format_cannot_hold(tmp_path, label):
         made.to_tsc(tmp_path / "a.tsc")
 
 
+@pytest.mark.filterwarnings("ignore::friedel.errors.FriedelWarning")
 @pytest.mark.parametrize("change", [damaged, with_other_numbers])
 @pytest.mark.parametrize(
     "content", [(HEADERS["discamb2tsc"] + ROWS).encode(), binary(b"AD: FALSE")]

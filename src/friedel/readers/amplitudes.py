@@ -24,6 +24,8 @@ from friedel.readers.gemmi_models import crystal_of
 from friedel.readers.mtz_tables import mtz_table
 from friedel.readers.reading import (
     MTZ,
+    about_end,
+    check_characters,
     check_file,
     decoded,
     looks_like_cif,
@@ -218,10 +220,14 @@ def read_tables(path: Path) -> list[ReflectionTable]:
         if read_bytes(path, len(MTZ)) == MTZ:
             check_file(path)
             return [mtz_table(gemmi.read_mtz_file(fspath(path)), shown_name(path))]
-        text = read_text(path)
-        if looks_like_cif(text):
-            return cif_tables(gemmi.cif.read_string(text), shown_name(path))
-        return [text_table(text, path)]
+        text, name = read_text(path), shown_name(path)
+        check_characters(text, name)
+        if not looks_like_cif(text):
+            return [text_table(text, path)]
+        tables = cif_tables(gemmi.cif.read_string(text), name)
+        if notes := about_end(text, name):
+            tables = [dataclasses.replace(table, notes=(*table.notes, *notes)) for table in tables]
+        return tables
 
 
 def _in_block(tables: Sequence[ReflectionTable], block: str | None) -> Sequence[ReflectionTable]:

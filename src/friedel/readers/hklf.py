@@ -12,6 +12,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.notes import Note
+from friedel.readers.reading import about_end
 
 CODES = (3, 4, 5)
 """SHELX's HKLF codes that can be read."""
@@ -25,6 +26,9 @@ SEPARATED = re.compile(rf"((?:\s*[-+]?\d+){{3}})\s+({NUMBER})\s+({NUMBER})(?:\s+
 
 HKLF_LINE = re.compile(r"([ \d-]{3}\d){3}[ \d.Ee+-]{7}[\d.][ \d.Ee+-]{7}[\d.]")
 """Line in fixed columns, with numbers that end in the last one of each."""
+
+END_OF_LIST = re.compile(r"\s*0\s+0\s+0(?!\S)")
+"""Beginning of the line after the reflections."""
 
 FREE_FLAG = -1
 """Batch number of the reflections of the free set in HKLF 4."""
@@ -99,6 +103,9 @@ def parse_hklf(text: str, name: str, code: int | None = None, first_line: int = 
     if ignored := sum(bool(rest.strip()) for rest in lines[leading + len(rows) + 1 :]):
         text = f"{ignored} lines after the end of the list are not read"
         notes.append(Note(text, "left out", ignored))
+    end = lines[leading + len(rows) :]
+    if first_line == 1 and len(end) < 2 and not END_OF_LIST.match("".join(end)):
+        notes += about_end(text, name)
     table = np.array(rows)
     component = np.rint(table[:, 5]).astype(np.int32)
     flags, doubt = _free_flags(component, table[:, 3:5])

@@ -13,7 +13,7 @@ from friedel.readers.macromolecules import (
     read_pdb,
     read_structure_object,
 )
-from friedel.readers.reading import looks_like_cif, read_text, reading
+from friedel.readers.reading import about_end, check_characters, looks_like_cif, read_text, reading
 from friedel.readers.shelx import looks_like_shelx, read_shelx
 from friedel.readers.shelx_file import ShelxFile
 from friedel.runtime.paths import shown, shown_name
@@ -32,6 +32,8 @@ def read_model(
         When a block is named that is not there.
     """
     text = read_text(path)
+    if "\0" in text:
+        check_characters(text, shown_name(path))
     if looks_like_cif(text):
         items, notes = block_of_model(parse_cif(text, path), path, block)
         if items.has_value(CARTESIAN):
@@ -47,5 +49,11 @@ def read_model(
     with reading(path, "a model"):
         if text.lstrip().startswith("{"):
             return read_structure_object(gemmi.read_structure(fspath(path))), ()
-        return read_pdb(text, shown_name(path)), ()
+        return read_pdb(text, shown_name(path)), _about_last_atom(text, shown_name(path))
     raise FileFormatError(f"cannot read {shown(path)} as a model")
+
+
+def _about_last_atom(text: str, name: str) -> tuple[Note, ...]:
+    """A note on a PDB file that ends within an atom."""
+    last = text[text.rfind("\n") + 1 :]
+    return about_end(text, name) if last.startswith(("ATOM", "HETATM", "ANISOU")) else ()

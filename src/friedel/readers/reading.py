@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from os import PathLike, fspath
 
 from friedel.errors import FileFormatError, FriedelError, MemoryLimitError
+from friedel.notes import Note
 from friedel.runtime.memory import MEMORY_SHARE, as_gib, available_memory, check_memory
 from friedel.runtime.paths import exists, printable, shown
 
@@ -27,6 +28,9 @@ MTZ = b"MTZ "
 
 GZIP = b"\x1f\x8b"
 """First bytes of gzipped files."""
+
+CONTROL = re.compile("[\\x00-\\x08\\x0e-\\x19\\x1b-\\x1f\\x7f]")
+"""Characters that text of data does not have; form feeds, and Ctrl-Z at the end, are found."""
 
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -160,6 +164,28 @@ def read_text(path: str | PathLike[str]) -> str:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             return data.decode("latin-1")
+
+
+def check_characters(text: str, name: str) -> None:
+    """Raise an error for text with control characters, which no format has.
+
+    A stretch of zeros or of other bytes in a damaged file otherwise hides the lines in it.
+
+    Raises
+    ------
+    FileFormatError
+        When there are some; the message gives the line.
+    """
+    if found := CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise FileFormatError(f"{name} is damaged: line {line} has the character {found[0]!r}")
+
+
+def about_end(text: str, name: str) -> tuple[Note, ...]:
+    """A note on text that ends within a line, as that of a file that was cut off."""
+    if not text or text.endswith(("\n", "\r", "\x1a")):
+        return ()
+    return (Note(f"{name} ends within a line: it may have been cut off", "warning"),)
 
 
 def looks_like_cif(text: str) -> bool:

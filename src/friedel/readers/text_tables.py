@@ -1,6 +1,7 @@
 """Reflection lists of CNS, XDS and SHELX as tables of typed columns."""
 
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.gemmi_package import gemmi
+from friedel.notes import Note
 from friedel.readers.hklf import HKLF_LINE, SEPARATED, parse_hklf
+from friedel.readers.reading import about_end
 from friedel.readers.reflection_tables import (
     Kind,
     ReflectionTable,
@@ -41,20 +44,25 @@ def text_table(text: str, path: Path) -> ReflectionTable:
     FileFormatError
         When the format is unknown, or a line cannot be read.
     """
+    name = shown_name(path)
     head = "\n".join(text.lstrip("\r\n").splitlines()[:LINES_LOOKED_AT]) + "\n"
     if head.startswith("!FORMAT=XDS_ASCII"):
-        return _xds(text, shown_name(path))
+        return _xds(text, name)  # a line ends it
     if re.search(r"^\s*INDE[Xx]?\s", head, re.M | re.I) or "NREFLECTION" in head.upper():
-        return _cns(text, shown_name(path))
-    if re.match(r"\s*1\s*\n\s*-\d+\s*\n", head):
-        return merged_scalepack(text, shown_name(path))
-    if is_unmerged(head):
-        return unmerged_scalepack(text, shown_name(path))
-    if HKLF_LINE.match(head) or SEPARATED.fullmatch(head.partition("\n")[0]):
-        return _shelx(text, shown_name(path))
-    raise FileFormatError(
-        f"{shown(path)} is of no known format: expected MTZ, mmCIF, CNS, scalepack, XDS or SHELX"
-    )
+        table = _cns(text, name)
+    elif re.match(r"\s*1\s*\n\s*-\d+\s*\n", head):
+        table = merged_scalepack(text, name)
+    elif is_unmerged(head):
+        table = unmerged_scalepack(text, name)
+    elif HKLF_LINE.match(head) or SEPARATED.fullmatch(head.partition("\n")[0]):
+        return _shelx(text, name)
+    else:
+        raise FileFormatError(
+            f"{shown(path)} is of no known format: expected MTZ, mmCIF, CNS, scalepack, XDS or "
+            "SHELX"
+        )
+    notes = about_end(text, name)
+    return replace(table, notes=(*table.notes, *notes)) if notes else table
 
 
 def _cns(text: str, name: str) -> ReflectionTable:
@@ -82,7 +90,13 @@ def _cns(text: str, name: str) -> ReflectionTable:
         for label in (value, value[0]):
             if label in columns:
                 columns[label] = (*columns[label][:2], sigma)
-    return ReflectionTable(name, np.array(hkl), arrays_as_columns(columns))
+    notes: tuple[Note, ...] = ()
+    stated = re.search(r"NREF\w*\s*=\s*(\d+)", body, re.I)
+    if stated and int(stated[1]) > len(hkl):
+        lost = int(stated[1]) - len(hkl)
+        said = f"{name} states {stated[1]} reflections (NREFlection), but has {len(hkl)}"
+        notes = (Note(said, "left out", lost),)
+    return ReflectionTable(name, np.array(hkl), arrays_as_columns(columns), notes=notes)
 
 
 def _xds(text: str, name: str) -> ReflectionTable:

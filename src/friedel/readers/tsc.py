@@ -1,8 +1,11 @@
 """Reading of the text form of files with form factors of individual atoms."""
 
+import warnings
+
 import numpy as np
 
-from friedel.errors import FileFormatError
+from friedel.errors import FileFormatError, FriedelWarning
+from friedel.readers.reading import about_end, check_characters
 from friedel.readers.tscb import sites_of
 from friedel.scattering.atom_form_factors import AtomFormFactors
 
@@ -15,7 +18,9 @@ def read_text(data: bytes, name: str) -> AtomFormFactors:
     FileFormatError
         When a line that is needed is missing, or a row has another number of form factors.
     """
-    lines = data.decode("utf-8", "replace").splitlines()
+    text = data.decode("utf-8", "replace")
+    check_characters(text, name)
+    lines = text.splitlines()
     header: dict[str, str] = {}
     for n_header, line in enumerate(lines, 1):  # noqa: B007
         key, colon, value = line.partition(":")
@@ -33,6 +38,8 @@ def read_text(data: bytes, name: str) -> AtomFormFactors:
     else:
         raise FileFormatError(f"{name} has no line SCATTERERS: with the labels of the atoms")
     table = _table(lines[n_header:], 3 + 2 * len(labels), name)
+    for note in about_end(text, name):
+        warnings.warn(note.text, FriedelWarning, stacklevel=4)
     f = np.ascontiguousarray(table[:, 3:]).view(np.complex128).T
     dispersion = header.get("AD", "").upper() == "TRUE"
     return AtomFormFactors(labels, table[:, :3], f, dispersion, name, sites)
