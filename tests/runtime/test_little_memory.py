@@ -1,6 +1,7 @@
 """Limits of memory: an answer or an error, never a hang; readers and masks ask before they take."""
 
 import gzip
+import importlib.util
 import math
 import subprocess
 import sys
@@ -146,44 +147,45 @@ def test_site_symmetry_of_many_atoms_takes_little_memory():
     assert peak < 100e6  # 2 GB were needed for all distances at once
 
 
-PREDICTED = """
-import numpy as np
-import friedel
-
-def memory(name):
-    lines = open("/proc/self/status").read().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
-
-def calculator(n, d_min):
-    edge, rng = (20.0 * n) ** (1 / 3), np.random.default_rng(0)
-    crystal = friedel.Crystal((edge, 1.1 * edge, 0.9 * edge, 90, 90, 90))
-    kinds = rng.choice(["C", "N", "O"], n)
-    atoms = friedel.Atoms.from_labels(kinds, rng.random((n, 3)), 1.0, rng.uniform(10, 40, n))
-    hkl = crystal.unique_reflections(d_min)
-    before = memory("VmRSS")  # not the peak so far, of which a part is free again
-    rtol = {rtol}
-    return friedel.Calculator.from_model(
-        (crystal, atoms), hkl=hkl, method="fft", threads={threads}, rtol=rtol
-    ), before
-
-calculator(2000, 3.0)[0].forward()
-friedel.release_memory()
-planned, before = calculator(100_000, {d_min})
-planned.forward()
-print(planned._on_grid.bytes, memory("VmHWM") - before)
-"""
+def measured_memory():
+    """The module benchmarks/memory.py."""
+    path = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    spec = importlib.util.spec_from_file_location("memory_of_cases", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems state it elsewhere")
-@pytest.mark.parametrize(
-    ("d_min", "threads", "rtol"), [(2.0, 1, 1e-4), (1.5, 2, 1e-4), (2.0, 2, 1e-6)]
-)
-def test_predicted_memory_is_that_measured(d_min, threads, rtol):
-    """The peak of F of 100,000 atoms, beyond that of the imports and the model."""
-    code = PREDICTED.format(d_min=d_min, threads=threads, rtol=rtol)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    predicted, measured = map(float, done.stdout.split())
+@pytest.mark.parametrize("case", measured_memory().CASES, ids=str)
+def test_predicted_memory_is_that_measured(case):
+    """The peak with 100,000 atoms, or fewer for direct sums, beyond that of imports and model."""
+    predicted, measured = measured_memory().in_process(case | {"n": 100_000})
     assert predicted == pytest.approx(measured, rel=0.2)
+
+
+def test_memory_of_derivatives_is_asked_for(monkeypatch):
+    """They are refused where F is not: they need more."""
+    rng = np.random.default_rng(0)
+    crystal = Crystal((120, 130, 140, 90, 90, 90))
+    atoms = Atoms.from_labels(["C"] * 50_000, rng.random((50_000, 3)), 1.0, 20.0)
+    planned = friedel.Calculator.from_model((crystal, atoms), d_min=2.5, method="fft")
+    needed = planned._on_grid.bytes / memory.MEMORY_SHARE
+    monkeypatch.setattr(memory, "available_memory", lambda: 1.01 * needed)
+    f = planned.forward()
+    with pytest.raises(MemoryLimitError, match=r"derivatives by atoms needs .* GiB of memory"):
+        planned.adjoint(atoms, f)
+    forced = friedel.Calculator.from_model((crystal, atoms), d_min=2.5, method="fft", force=True)
+    forced.adjoint(atoms, f)
+
+
+def test_memory_of_direct_sums_is_asked_for(monkeypatch):
+    crystal = Crystal((60, 70, 80, 90, 90, 90))
+    atoms = Atoms.from_labels(["C", "N", "O"], np.zeros((3, 3)), 1.0, 20.0)
+    hkl = crystal.unique_reflections(1.0)
+    monkeypatch.setattr(memory, "available_memory", lambda: 2e7)
+    with pytest.raises(MemoryLimitError, match="direct summation of 3 atoms"):
+        friedel.Calculator.from_model((crystal, atoms), hkl=hkl, method="direct")
 
 
 def test_site_symmetry_in_stretches_is_the_same(monkeypatch):

@@ -97,6 +97,10 @@ atom and per Gaussian and grid point, for isotropic atoms with right angles, wit
 for all others; per Gaussian and grid point of spheres wider than the tables of the kernels; and
 factor of the cost by type."""
 
+LONG_LINE, SLOWER_LONG_LINES = 2**14, 6.0
+"""Length of lines whose transform does not fit into a cache, and the factor by which it is slower.
+No real cell has so many grid points along an edge."""
+
 
 class AccuracyModel:
     """Predicted errors of one model at one resolution, for any grid, blur and level.
@@ -355,6 +359,8 @@ class AccuracyModel:
         of_atoms = self._groups.number * per_group
         of_atoms += volume / self._volume * n_points * GROUP * per_term
         whole_grid = n_points * SECONDS_PER_GRID_POINT
+        if max(shape) > LONG_LINE:
+            whole_grid *= SLOWER_LONG_LINES
         return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * (of_atoms + whole_grid)
 
     def _alias_error(self, shape: tuple[int, int, int], blur: float) -> float:

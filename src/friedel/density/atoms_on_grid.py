@@ -128,14 +128,9 @@ class AtomsOnGrid:
         In high symmetry the atoms of one asymmetric unit leave most of the cell empty. The memory
         is overwritten by the thread's next call.
         """
-        nu, nv, _ = self.shape
-        (u, n_u), (v, n_v) = (0, nu), (0, nv)
-        if self._may_crop:
-            (u, n_u), (v, n_v) = (
-                occupied_range(frac[:, axis], self.shape[axis], self._largest_steps[axis])
-                for axis in (0, 1)
-            )
-        return Patch(scratch("density", (n_u, n_v, self.row_length), dtype), (u, v), self.shape)
+        u, v = occupied_part(frac, self.shape, self._largest_steps, may_crop=self._may_crop)
+        rows = scratch("density", (u[1], v[1], self.row_length), dtype)
+        return Patch(rows, (u[0], v[0]), self.shape)
 
     def density(self, frac: np.ndarray, dtype: np.dtype | type, threads: int = 1) -> Patch:
         """The part of the grid with the density of atoms at `frac` (n, 3).
@@ -256,6 +251,31 @@ def occupied_range(coordinates: np.ndarray, size: int, radius: float) -> tuple[i
     margin = int(np.ceil(radius)) + 1
     n = size - gap + 2 * margin + 1
     return (0, size) if n > CROP_BELOW * size else ((first - margin) % size, n)
+
+
+def occupied_part(
+    frac: np.ndarray, shape: tuple[int, int, int], largest_steps: np.ndarray, *, may_crop: bool
+) -> list[tuple[int, int]]:
+    """First index and number of points along x and y of the part of a grid near atoms."""
+    if not may_crop:
+        return [(0, shape[0]), (0, shape[1])]
+    return [occupied_range(frac[:, i], shape[i], largest_steps[i]) for i in (0, 1)]
+
+
+def points_near_atoms(
+    crystal: Crystal,
+    atoms: Atoms,
+    a: np.ndarray,
+    b: np.ndarray,
+    shape: tuple[int, int, int],
+    blur: float,
+    cutoff: float,
+) -> int:
+    """Number of points of the patch that :class:`AtomsOnGrid` takes for these atoms."""
+    radii = RadiusTable.for_atoms(atoms, GaussianGroups.from_sums(a, b), blur, cutoff)
+    steps = radii.largest * crystal.reciprocal_lengths * np.array(shape)
+    u, v = occupied_part(atoms.frac, shape, steps, may_crop=not atoms.is_aniso.any())
+    return u[1] * v[1] * row_length(shape[2], steps[2])
 
 
 def plane_loads(coordinates: np.ndarray, n: int, size: int, radius: float) -> np.ndarray:

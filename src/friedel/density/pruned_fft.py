@@ -88,6 +88,12 @@ def pruned_transform(
     return _along_first_axis(kept, threads)
 
 
+def points_of_planes(shape: tuple[int, int, int]) -> int:
+    """Number of complex values, of each thread, while planes of a grid are transformed."""
+    _, nv, nw = shape
+    return min(shape[0], _planes_at_a_time(nv * nw)) * nv * (nw // 2 + 1)
+
+
 def _planes_at_a_time(points: int) -> int:
     """Number of planes per group, few, so that they stay in the cache between the axes."""
     return max(1, POINTS_AT_A_TIME // points)

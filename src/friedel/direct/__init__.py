@@ -21,6 +21,7 @@ would the adjoint, which needs three such products.
 from friedel.direct.asymmetric_unit_sum import AsymmetricUnitSum
 from friedel.direct.cost import predicted_seconds
 from friedel.direct.direct_sum import DirectSum, direct_structure_factors
+from friedel.direct.memory import predicted_bytes
 
 structure_factors = direct_structure_factors
 """The name that 0.1.0 had."""
@@ -29,6 +30,7 @@ __all__ = [
     "AsymmetricUnitSum",
     "DirectSum",
     "direct_structure_factors",
+    "predicted_bytes",
     "predicted_seconds",
     "structure_factors",
 ]

@@ -16,6 +16,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.model import Model
 from friedel.runtime.limits import check_time, longest_for
+from friedel.runtime.memory import check_memory
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import ScatteringFactors
 from friedel.scattering.formfactors.refits import refit_error, with_fewest_gaussians
@@ -303,7 +304,9 @@ class Calculator:
     def _of_constants(self) -> GridSum:
         n = len(self.atoms.scatterers)
         fixed = Fixed(dtype=self.options.dtype, multiple_of=self.options.multiple_of)
-        return self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
+        of_ones = self._planned_sum(np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n), fixed)
+        check_memory_for(of_ones, force=self.options.force)
+        return of_ones
 
     @cached_property
     def _at_origin(self) -> np.ndarray:
@@ -426,11 +429,10 @@ class Calculator:
                 raise
             self._check_direct(direct_seconds)
             return "direct", None
-        n_terms = n * len(self.crystal.primitive_operations[0])
         # Neither time includes planning, which is already done for the FFT
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
-        fft_seconds = on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER
-        if asked == "auto" and direct_seconds <= fft_seconds:
+        of_terms = n * len(self.crystal.primitive_operations[0]) * SECONDS_PER_GATHER
+        if asked == "auto" and direct_seconds <= on_grid.plan.seconds + of_terms:
             self._check_direct(direct_seconds)
             return "direct", None
         check_memory_for(on_grid, force=self.options.force)
@@ -440,6 +442,14 @@ class Calculator:
         what = f"direct summation of {len(self.atoms)} atoms at {len(self.hkl)} reflections"
         longest = longest_for(len(self.atoms))
         check_time(seconds / self.threads, what, force=self.options.force, longest=longest)
+        check_memory(self._bytes_of_direct_sum, what, force=self.options.force)
+
+    @property
+    def _bytes_of_direct_sum(self) -> float:
+        size_of_f = self.factors.a.shape if self.by_atom is None else (len(self.atoms), 0)
+        is_complex = self.by_atom is not None or bool(self.factors.f_double_prime.any())
+        sizes = (len(self.atoms), len(self.hkl), *size_of_f)
+        return direct.predicted_bytes(self.crystal, *sizes, is_complex=is_complex)
 
     def _expect_kernels(self) -> None:
         """Have the kernels of the grid compiled, if some are missing, during the planning."""

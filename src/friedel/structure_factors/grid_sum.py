@@ -6,22 +6,41 @@ from dataclasses import replace
 import numpy as np
 
 from friedel.accuracy.model import SAFETY, AccuracyModel
-from friedel.accuracy.plan import FREE, Fixed
+from friedel.accuracy.plan import FREE, Fixed, Plan
 from friedel.accuracy.search import cheapest, is_kept
-from friedel.density.atoms_on_grid import AtomsOnGrid
+from friedel.density.atoms_on_grid import AtomsOnGrid, points_near_atoms
 from friedel.density.fourier import SymmetrySum
+from friedel.density.pruned_fft import points_of_planes
+from friedel.kernels.reciprocal.indices import largest_indices
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime.limits import check_time, longest_for
-from friedel.runtime.memory import check_memory
+from friedel.runtime.memory import SMALL, check_memory
 
 _Parts = tuple[SymmetrySum, AtomsOnGrid, AtomsOnGrid | None]
 """The transform, and atoms on the grid with real and with imaginary form factors."""
 
 
-BYTES_PER_TERM, BYTES_PER_REFLECTION, BYTES_PER_ATOM = 5, 32, 40
-"""Memory (bytes) for each term of the symmetry sum, for each reflection and its F, and for the
-parameters and the place of each atom."""
+BYTES_PER_TERM = 4 + 1
+"""Memory (bytes) for the place of a term of the symmetry sum in the transform, and its phase."""
+
+BYTES_PER_REFLECTION = 8 + 8 + 16
+"""Memory (bytes) for each reflection: the scale and the factor of its sum; and F, or the weights
+of a target."""
+
+BYTES_OF_F_DOUBLE_PRIME = 16 + 16
+"""The same for sums with f'': i F'', and F'' itself or the products of weights."""
+
+BYTES_PER_ATOM = 24 + 8 + 16
+"""Memory (bytes) for each atom while it is added to a grid: the position in the patch, the place in
+the order of columns, and two radii."""
+
+BYTES_PER_TENSOR = 48 + 24 + 8
+"""The same for an atom with a tensor, or any atom in an oblique cell: the tensor, its eigenvalues
+and the largest."""
+
+BYTES_PER_GRADIENT = 8 * 11 + 8 * (3 + 1 + 1 + 6) + 8 * 6
+"""Memory (bytes) for each atom's derivatives: as gathered, as returned, and tensors on the way."""
 
 
 class GridSum:
@@ -88,6 +107,8 @@ class GridSum:
         self._form_factors = a, b, f_double_prime
         self._rtol, self._fixed, self._factor = rtol, fixed, factor
         self._refit_error, self._force = refit_error, force
+        self.plan: Plan
+        self._gradients_fit: bool
         self._plan_anew(self._accuracy_model(atoms))
         self._latest: GridSum | None = None
         # Prepared when first needed: the plan may not be used because it is slow
@@ -122,11 +143,45 @@ class GridSum:
     def bytes(self) -> float:
         """Predicted peak memory (bytes) of F, beside that of the model and the reflections.
 
+        It is the sum of the arrays that exist at the same time while the transform is read out.
         Measured peaks differ by less than 20 % for 10^5 atoms.
         """
-        terms = len(self._crystal.primitive_operations[0])
-        of_reflections = len(self._hkl) * (BYTES_PER_REFLECTION + terms * BYTES_PER_TERM)
-        return self.plan.bytes + of_reflections + BYTES_PER_ATOM * len(self.atoms)
+        plan, (a, b, _) = self.plan, self._form_factors
+        rotations, _ = self._crystal.primitive_operations
+        nu, nv, _ = plan.shape
+        # The density in a patch of padded rows
+        near = points_near_atoms(
+            self._crystal, self.atoms, a, b, plan.shape, plan.blur, plan.cutoff
+        )
+        # The part of its transform that the reflections need, complex, and planes of a thread
+        _, k_max, l_max = largest_indices(np.ascontiguousarray(self._hkl, np.int32), rotations)
+        kept = nu * min(2 * k_max + 1, nv) * (l_max + 1)
+        of_grid = (near + 2 * (kept + points_of_planes(plan.shape))) * plan.dtype.itemsize
+        of_terms = self.bytes_of_terms * (1.0 if kept < 2**32 else 2.0)
+        return float(of_grid + of_terms + self._bytes_per_atom * len(self.atoms))
+
+    @property
+    def bytes_of_terms(self) -> float:
+        """Predicted memory (bytes) for reflections and the terms of their symmetry sums."""
+        of_one = BYTES_PER_REFLECTION + len(self._crystal.primitive_operations[0]) * BYTES_PER_TERM
+        if self._form_factors[2].any():
+            of_one += BYTES_OF_F_DOUBLE_PRIME
+        return float(len(self._hkl) * of_one)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the memory is worth a closer look, by a rough prediction."""
+        return self.plan.bytes + self.bytes_of_terms > 0.5 * SMALL
+
+    @property
+    def _bytes_per_atom(self) -> int:
+        separable = self._crystal.cell[3:] == (90.0, 90.0, 90.0) and not self.atoms.is_aniso.any()
+        return BYTES_PER_ATOM + (0 if separable else BYTES_PER_TENSOR)
+
+    @property
+    def bytes_of_gradients(self) -> float:
+        """Predicted peak memory (bytes) of derivatives, as :attr:`bytes`."""
+        return self.bytes + BYTES_PER_GRADIENT * len(self.atoms)
 
     def at(self, atoms: Atoms, threads: int = 1) -> "GridSum":
         """The sum for these atoms at any positions; they must have the same form factors.
@@ -184,7 +239,13 @@ class GridSum:
             :mod:`friedel.kernels.grid.density_adjoint`.
         f_prime, f_double_prime
             (n_atoms,), None where they would need another transform.
+
+        Raises
+        ------
+        MemoryLimitError
+            When they need more memory than there is; F may need less.
         """
+        self._check_gradients()
         transform, real, imaginary = self._parts or self._prepare(threads)
 
         def gathered(on_grid: AtomsOnGrid, w: np.ndarray) -> np.ndarray:
@@ -201,6 +262,13 @@ class GridSum:
             by_addends[1] = more[:, 10]
         f_prime, f_double_prime = (None if np.isnan(x).any() else x.copy() for x in by_addends)
         return found[:, :10], f_prime, f_double_prime
+
+    def _check_gradients(self) -> None:
+        """Ask, once for each plan, for the memory of derivatives."""
+        if not self._gradients_fit and self.is_large:
+            what = "a grid of {} x {} x {} and derivatives by atoms".format(*self.plan.shape)
+            check_memory(self.bytes_of_gradients, what, force=self._force)
+        self._gradients_fit = True
 
     def _prepare(self, threads: int) -> _Parts:
         """Calculate everything that does not depend on the atoms' positions."""
@@ -237,6 +305,7 @@ class GridSum:
         plan = cheapest(model, self._rtol, self._fixed, force=self._force)
         self._error_of_sampling = plan.error
         self.plan = replace(plan, error=float(np.hypot(plan.error, self._refit_error)))
+        self._gradients_fit = False
 
     def _accuracy_model(self, atoms: Atoms) -> AccuracyModel:
         a, b, f_double_prime = self._form_factors
@@ -261,6 +330,6 @@ def check_memory_for(on_grid: GridSum, *, force: bool = False) -> None:
         reasonable for the number of atoms; see :func:`friedel.runtime.limits.longest_for`.
     """
     what = "a grid of {} x {} x {}".format(*on_grid.plan.shape)
-    check_memory(on_grid.bytes, what, force=force)
+    check_memory(on_grid.bytes if on_grid.is_large else on_grid.plan.bytes, what, force=force)
     longest = longest_for(len(on_grid.atoms))
     check_time(on_grid.plan.seconds, what, force=force, longest=longest)
