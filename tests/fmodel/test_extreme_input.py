@@ -204,3 +204,18 @@ class TestPrinted:
         with pytest.raises(friedel.OutputError, match="MTZ files hold numbers to"):
             fitted.to_mtz(tmp_path / "out.mtz")
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nonsense_is_no_sigma_cutoff(small, value):
+    """NaN and -inf left out nothing, in silence."""
+    model, data = small
+    with pytest.raises(friedel.ParameterError, match="sigma_cutoff"):
+        friedel.FModel(model, data, sigma_cutoff=value)
+
+
+@pytest.mark.parametrize("threads", [np.nan, np.inf, 0, -1, 1.5, "x"])
+def test_nonsense_is_no_number_of_threads(small, threads):
+    model, data = small
+    with pytest.raises(friedel.ParameterError, match="threads"):
+        friedel.FModel(model, data, threads=threads)

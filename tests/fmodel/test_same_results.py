@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+import friedel
+
 PROCESSES = (("0", 1, "1"), ("1", 2, None), ("77", None, None), ("random", 3, "2"), ("5", 5, None))
 """Hash seed, threads of friedel and of the BLAS library."""
 
@@ -39,6 +41,21 @@ def test_five_processes_write_the_same_json(shared_data, tmp_path):
     for process, files in zip(PROCESSES, found, strict=True):
         for fit, file, first in zip(FITS, files, found[0], strict=True):
             assert file == first, (fit, process)
+
+
+@pytest.mark.parametrize(
+    "options", [{"solvent": "smooth", "wavelength": 1.5}, {"method": "direct"}]
+)
+def test_any_number_of_threads_gives_the_same_json(shared_data, tmp_path, options):
+    """In one process, where arrays lie at other addresses in each fit."""
+    paths = [shared_data / "models" / f"5e5z.{kind}" for kind in ("pdb", "mtz")]
+    written = []
+    for threads in (1, 2, 3, 4, 7, 16):
+        friedel.FModel(*paths, threads=threads, **options).fit().to_json(
+            tmp_path / "fit.json", overwrite=True
+        )
+        written.append((tmp_path / "fit.json").read_bytes())
+    assert len(set(written)) == 1
 
 
 @pytest.mark.parametrize("ending", ["mtz", "json", "csv"])

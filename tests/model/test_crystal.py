@@ -77,6 +77,8 @@ def test_operations_that_are_no_space_group():
         (10, 10, 10, 90, 90, 180),
         (10, 10, 10, 60, 60, 170),
         (np.nan, 10, 10, 90, 90, 90),
+        (1e308, 10, 10, 90, 90, 90),
+        np.array([10, 10, 10, 90, 90, 90]) + 0j,
         (10, 10, 10),
         "cell",
     ],
@@ -84,6 +86,25 @@ def test_operations_that_are_no_space_group():
 def test_impossible_cells(cell):
     with pytest.raises(friedel.CellError):
         Crystal(cell)
+
+
+@pytest.mark.parametrize("d_max", [-np.inf, -1.0, 0.0, np.nan, "x"])
+def test_nonsense_is_no_low_resolution_limit(d_max):
+    """-inf selected all reflections in silence."""
+    with pytest.raises(friedel.FriedelError, match="d_max"):
+        Crystal((10, 11, 12, 90, 90, 90)).unique_reflections(2.0, d_max)
+
+
+def test_a_huge_low_resolution_limit_is_none():
+    """Its square overflows."""
+    crystal = Crystal((10, 11, 12, 90, 90, 90))
+    found = crystal.unique_reflections(2.0, 1e308)
+    np.testing.assert_array_equal(found, crystal.unique_reflections(2.0))
+
+
+def test_complex_indices():
+    with pytest.raises(friedel.ReflectionsError, match="integers"):
+        Crystal((10, 11, 12, 90, 90, 90)).is_absent(np.ones((2, 3), complex))
 
 
 def test_cell_at_odds_with_its_symmetry():

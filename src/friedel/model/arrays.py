@@ -118,6 +118,8 @@ def checked_hkl(hkl: object) -> np.ndarray:
         array = np.asarray(hkl)
         if array.size == 0:
             return np.empty((0, 3), np.int32)
+        if np.iscomplexobj(array):  # numpy would only warn
+            raise TypeError
         numbers = np.atleast_2d(array if array.dtype.kind == "i" else array.astype(np.float64))
     except (TypeError, ValueError):
         raise ReflectionsError(f"got hkl {hkl!r}, expected an (n, 3) array of integers") from None

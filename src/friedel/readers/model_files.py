@@ -32,8 +32,7 @@ def read_model(
         When a block is named that is not there.
     """
     text = read_text(path)
-    if "\0" in text:
-        check_characters(text, shown_name(path))
+    check_characters(text, shown_name(path))
     if looks_like_cif(text):
         items, notes = block_of_model(parse_cif(text, path), path, block)
         if items.has_value(CARTESIAN):
@@ -54,6 +53,6 @@ def read_model(
 
 
 def _about_last_atom(text: str, name: str) -> tuple[Note, ...]:
-    """A note on a PDB file that ends within an atom."""
+    """A note on a PDB file that ends within a line, unless that follows the atoms."""
     last = text[text.rfind("\n") + 1 :]
-    return about_end(text, name) if last.startswith(("ATOM", "HETATM", "ANISOU")) else ()
+    return () if last.startswith(("END", "TER", "CONECT", "MASTER")) else about_end(text, name)
