@@ -5,7 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from friedel.reflections.merging import grouped, plain_or_weighted_means
+from friedel.reflections.merging import (
+    are_distinct,
+    grouped,
+    plain_or_weighted_means,
+    representatives,
+)
 from friedel.reflections.reflections import Reflections, as_keys, match
 
 LEAST_DIFFERENCE = 1e-3
@@ -240,8 +245,10 @@ class ObservedData(NamedTuple):
     def of(cls, data: Reflections) -> "ObservedData":
         """The data of a list; it has pairs if h and -h are in it, and no other equivalents."""
         wavelengths = (data.wavelength,) if data.wavelength else ()
+        if are_distinct(data.crystal.to_asu(data.hkl)[0]):
+            return cls(data, None, wavelengths)  # no equivalents, and so no pairs
         acentric = data.hkl[~data.crystal.is_centric(data.hkl)]
-        is_merged = len(grouped(data.crystal, acentric, friedel_mates=False).hkl) == len(acentric)
+        is_merged = are_distinct(representatives(data.crystal, acentric, friedel_mates=False))
         if np.iscomplexobj(data.values) or not is_merged or not len(pair_positions(acentric)[0]):
             return cls(data, None, wavelengths)
         return cls(mates_averaged(data), data, wavelengths)

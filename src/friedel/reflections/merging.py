@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from friedel.model.arrays import as_keys
 from friedel.model.crystal import Crystal
 
 
@@ -33,9 +34,18 @@ def grouped(crystal: Crystal, hkl: np.ndarray, *, friedel_mates: bool) -> Groups
     friedel_mates
         Whether h and -h are equivalent even if the space group has no inversion.
     """
-    keys = representatives(crystal, hkl, friedel_mates)
-    unique, index, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    return Groups(unique, index.ravel(), counts)
+    chosen = representatives(crystal, hkl, friedel_mates)
+    # Integers sort a hundred times faster than rows of three
+    _, first, member_of, counts = np.unique(
+        as_keys(chosen), return_index=True, return_inverse=True, return_counts=True
+    )
+    return Groups(chosen[first], member_of, counts)
+
+
+def are_distinct(hkl: np.ndarray) -> bool:
+    """Whether no reflection occurs twice in a list (n, 3)."""
+    keys = np.sort(as_keys(hkl))
+    return bool((keys[1:] != keys[:-1]).all())
 
 
 def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> np.ndarray:

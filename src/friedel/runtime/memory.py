@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import count
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +33,9 @@ CACHE_LINE = 64
 
 SMALL = 2**24
 """Memory (bytes) that is not asked for: looking at what is available takes as long as some uses."""
+
+LEARNT = 2**25 - 2**16
+"""Size (bytes) of the block that teaches the allocator to keep what is freed, at most 32 MiB."""
 
 NO_LIMIT = 2.0**62
 """Limit (bytes) from which control groups of version 1 mean that there is none."""
@@ -93,6 +97,7 @@ def _keep(name: str, memory: np.ndarray) -> None:
     with _lock:
         mine: _Kept | None = getattr(_local, "kept", None)
         if mine is None:
+            _keep_freed_memory()
             mine = _local.kept = _Kept()
             _of_threads.add(mine)
         mine.arrays.pop(name, None)
@@ -104,6 +109,16 @@ def _keep(name: str, memory: np.ndarray) -> None:
             all_kept = [(turn, x, key) for x in _of_threads for key, (turn, _) in x.arrays.items()]
             _, owner, first = min(all_kept, key=itemgetter(0))
             too_much -= owner.arrays.pop(first)[1].size
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let the allocator keep freed arrays of a few megabytes for the next ones.
+
+    The C library of Linux returns what is above a limit to the system, and raises the limit when
+    a larger block is freed, to twice its size. This block is never touched and takes no memory.
+    """
+    np.empty(LEARNT, np.uint8)
 
 
 def _size_kept() -> int:

@@ -159,14 +159,14 @@ def start_of_fit(
     near = near or ScaleParameters()
     if not data.has_solvent:
         return fit_isotropic_b(data, near, held)
-    start = solvent_start(data, near, held, weights, k_sol_min)
+    some = few_reflections(data.stol2)
+    few, weights = data.select(some), None if weights is None else weights[some]
+    start = solvent_start(few, near, held, weights, k_sol_min)
     if TARGETS[target].is_robust:
         return start
-    some = few_reflections(data.stol2)
-    weights = None if weights is None else weights[some]
     if TARGETS[target].of_intensities:
         weights = None  # those of intensities are not those of amplitudes
-    problem = problem_of(data.select(some), start, held, weights)
+    problem = problem_of(few, start, held, weights)
     if len(some) <= problem.free.sum():
         return start
     return _minimise(problem, "l1", k_sol_min, TOLERANCE).parameters

@@ -220,10 +220,16 @@ def _call_of(kept: Kept, types: str) -> Call:
     return call
 
 
-def _decoded(values: tuple, parts: list) -> tuple:
-    """What a kernel returns: numbers, and arrays as copies of its memory, which is freed."""
+@functools.cache
+def _free() -> Any:
+    """The function of C that frees memory; to look it up takes longer than a small kernel."""
     free = ctypes.CDLL("msvcrt" if os.name == "nt" else None).free
     free.argtypes = [ctypes.c_void_p]
+    return free
+
+
+def _decoded(values: tuple, parts: list) -> tuple:
+    """What a kernel returns: numbers, and arrays as copies of its memory, which is freed."""
     found: list[Any] = []
     at = 0
     for part in parts:
@@ -234,12 +240,11 @@ def _decoded(values: tuple, parts: list) -> tuple:
         dtype, n_dim = part
         memory, _, n, size, data = values[at : at + 5]
         shape = values[at + 5 : at + 5 + n_dim]
-        raw = (ctypes.c_char * (n * size)).from_address(data) if n else b""
-        found.append(np.frombuffer(raw, dtype).reshape(shape).copy())
+        found.append(np.frombuffer(ctypes.string_at(data, n * size), dtype).reshape(shape).copy())
         references = ctypes.c_int64.from_address(memory)  # of the arrays that share it
         references.value -= 1
         if references.value == 0:
-            free(memory)
+            _free()(memory)
         at += 5 + 2 * n_dim
     return tuple(found)
 
