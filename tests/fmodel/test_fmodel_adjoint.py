@@ -22,7 +22,12 @@ from friedel.structure_factors.refinement_targets import least_squares
 CRYSTAL = Crystal.from_triplets((9, 11, 13, 90, 104, 90), ["-x,y+1/2,-z"])
 FLAT = ScaleParameters(1.7, (2.0, -1.0, 4.0, 0.3, 1.5, -0.4), 0.4, 30.0)
 RICH = replace(
-    FLAT, k_layer=-0.3, overall_curve=(0.2, -0.1), solvent_curve=(0.3,), curve_range=(0.1, 0.5)
+    FLAT,
+    k_layer=-0.3,
+    overall_curve=(0.2, -0.1),
+    solvent_curve=(0.3,),
+    curve_range=(0.1, 0.5),
+    anisotropic_curve=((0.2, -0.3, 0.1, 0.05, 0.1, -0.15), (-0.1, 0.25, -0.15, 0.1, 0.2, 0.05)),
 )
 FIXED = ["atoms alone", "flat", "layer and curves", "babinet"]
 MOVING = ["moving mask", "moving layer"]
@@ -104,16 +109,21 @@ def test_by_scales(model):
     found = model.adjoint(atoms, w).scales
     sizes = {"k_overall": 1.0, "k_sol": 1.0, "b_sol": 30.0, "k_layer": 1.0}
     arrays = {"b_overall": 10.0, "overall_curve": 1.0, "solvent_curve": 1.0}
+    arrays["anisotropic_curve"] = 1.0
     for name, size in (sizes | arrays).items():
         values = np.atleast_1d(getattr(model.scales, name))
         derivatives = np.atleast_1d(getattr(found, name))
+        if name == "anisotropic_curve":
+            values = values.reshape(-1, 6)
         assert derivatives.shape == values.shape
-        for i in range(len(values)):
+        for i in np.ndindex(values.shape):
 
             def value_at(step, name=name, values=values, i=i):
                 moved = values.copy()
                 moved[i] += step
-                given = tuple(moved) if name in arrays else float(moved[0])
+                given = float(moved[0]) if name in sizes else tuple(moved)
+                if name == "anisotropic_curve":
+                    given = tuple(map(tuple, moved))
                 changed = replace(model, scales=replace(model.scales, **{name: given}))
                 return target(changed, w, atoms)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
-from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
+from friedel.scaling.curves import anisotropic_terms, curve_terms
+from friedel.scaling.parameters import ScaleParameters, harmonic_rows, quadratic_terms
 
 SCALES = (
     "k_overall",
@@ -22,6 +23,7 @@ SCALES = (
     "overall_curve",
     "solvent_curve",
     "twin_fractions",
+    "anisotropic_curve",
 )
 """Names of the parameters of the scale, as in :class:`friedel.scaling.ScaleParameters`."""
 
@@ -40,6 +42,8 @@ class ScaleTerms:
         (n, 6) coefficients of the B tensor in the exponent.
     overall_terms, solvent_terms
         (n, k) terms of the curves.
+    anisotropic
+        (n, k, 6) coefficients of the tensors of the anisotropic curve in the exponent.
     f_mask, f_layer
         (n,) complex transforms of a fixed mask and layer, or None.
     babinet
@@ -50,6 +54,7 @@ class ScaleTerms:
     quadratic: Any
     overall_terms: Any
     solvent_terms: Any
+    anisotropic: Any
     f_mask: Any
     f_layer: Any
     babinet: bool
@@ -67,10 +72,15 @@ class ScaleTerms:
             for coefficients in (scales.overall_curve, scales.solvent_curve)
         )
         quadratic = quadratic_terms(calculator.crystal, hkl)
+        anisotropic = np.zeros((len(hkl), 0, 6))
+        if n := len(scales.anisotropic_curve):
+            harmonics = harmonic_rows(calculator.crystal, hkl, np.eye(6), stol2).T
+            terms = anisotropic_terms(stol2, scales.curve_range, n)
+            anisotropic = terms[:, :, None] * harmonics[:, None]
+        of_scale = stol2, quadratic, overall, solvent, anisotropic
         if isinstance(model, MovingMaskModel):
-            return cls(stol2, quadratic, overall, solvent, None, None, False)
-        masks = model.f_mask, model.f_layer, model.babinet
-        return cls(stol2, quadratic, overall, solvent, *masks)
+            return cls(*of_scale, None, None, False)
+        return cls(*of_scale, model.f_mask, model.f_layer, model.babinet)
 
     def map(self, convert: Any) -> "ScaleTerms":
         """The constants with all arrays converted by a function."""
@@ -87,6 +97,7 @@ def f_model(
     """
     exponent = (terms.overall_terms * scales["overall_curve"]).sum(-1)
     exponent = exponent - (terms.quadratic * scales["b_overall"]).sum(-1)
+    exponent = exponent + (terms.anisotropic * scales["anisotropic_curve"]).sum((-1, -2))
     total = f_calc
     if terms.babinet:
         f_mask = -f_calc
@@ -136,7 +147,13 @@ def parts_of(model: FixedMaskModel | MovingMaskModel | TwinnedModel) -> list[Fun
 
 def values_of(scales: ScaleParameters) -> dict[str, np.ndarray]:
     """The parameters of the scale as float64 arrays."""
-    return {name: np.array(getattr(scales, name), np.float64) for name in SCALES}
+    values = {name: np.array(getattr(scales, name), np.float64) for name in SCALES}
+    return values | {"anisotropic_curve": values["anisotropic_curve"].reshape(-1, 6)}
+
+
+def _as_plain(x: np.ndarray) -> Any:
+    """Numbers, or tuples of tuples of numbers."""
+    return float(x) if x.ndim == 0 else tuple(_as_plain(part) for part in x)
 
 
 def scale_parameters(
@@ -149,8 +166,5 @@ def scale_parameters(
     ParameterError
         When twin fractions are negative or their sum exceeds 1.
     """
-    found: dict[str, Any] = {
-        name: float(x) if np.ndim(x) == 0 else tuple(float(v) for v in x)
-        for name, x in values.items()
-    }
+    found: dict[str, Any] = {name: _as_plain(np.asarray(x)) for name, x in values.items()}
     return replace(template, **found)

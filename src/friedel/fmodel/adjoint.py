@@ -14,7 +14,8 @@ import numpy as np
 from friedel.errors import ParameterError, ReflectionsError
 from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
-from friedel.scaling.parameters import ScaleParameters, curve_terms, quadratic_terms
+from friedel.scaling.curves import anisotropic_terms, curve_terms
+from friedel.scaling.parameters import ScaleParameters, harmonic_rows, quadratic_terms
 from friedel.solvent.smooth_mask import SmoothMask, SmoothMaskOfAtoms
 from friedel.structure_factors.gradients import Gradients, checked_weights
 from friedel.structure_factors.with_hydrogens import AnyCalculator
@@ -37,6 +38,8 @@ class ScaleGradients:
     twin_fractions
         (k,) derivatives by the twin fractions, each independent of the others; empty without
         twinning.
+    anisotropic_curve
+        (k, 6) derivatives by each number of its tensors, as for `b_overall`.
     """
 
     k_overall: float
@@ -47,6 +50,7 @@ class ScaleGradients:
     overall_curve: np.ndarray
     solvent_curve: np.ndarray
     twin_fractions: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    anisotropic_curve: np.ndarray = field(default_factory=lambda: np.zeros((0, 6)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +143,7 @@ class FixedMaskModel:
             k_layer=float((overall * solvent) @ _real_product(w, f_layer)),
             overall_curve=self._by_curve(along_overall, scales.overall_curve),
             solvent_curve=self._by_curve(along_solvent, scales.solvent_curve),
+            anisotropic_curve=self._by_anisotropic_curve(along_overall),
         )
         factor = overall * (1.0 - solvent) if self.babinet else overall
         return FModelGradients(at.adjoint(factor * w, anomalous=anomalous), by_scales)
@@ -176,6 +181,14 @@ class FixedMaskModel:
             return np.zeros(0)
         terms = curve_terms(self._stol2, self.scales.curve_range, len(coefficients))
         return along @ terms
+
+    def _by_anisotropic_curve(self, along: np.ndarray) -> np.ndarray:
+        n, stol2 = len(self.scales.anisotropic_curve), self._stol2
+        if not n:
+            return np.zeros((0, 6))
+        terms = anisotropic_terms(stol2, self.scales.curve_range, n)
+        harmonics = harmonic_rows(self.calculator.crystal, self._scaled_at, np.eye(6), stol2)
+        return (along[:, None] * terms).T @ harmonics.T
 
 
 @dataclass(frozen=True, eq=False)

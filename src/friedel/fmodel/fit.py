@@ -17,7 +17,14 @@ from friedel.notes import Note
 from friedel.reflections.agreement import r_factor
 from friedel.reflections.reflections import Reflections
 from friedel.scaling import ScaleParameters, ScalingData, ScalingFit, fit
-from friedel.scaling.choice import FLAT, Shape, candidates, choose_shape
+from friedel.scaling.choice import (
+    EQUIVALENCE_LIMIT,
+    FLAT,
+    LIMIT_FOR_SEARCHED,
+    Shape,
+    candidates,
+    choose_shape,
+)
 from friedel.scaling.rejection import about_rejected, near_model
 from friedel.scaling.targets import TARGETS
 from friedel.scaling.undetermined import other_notes
@@ -242,8 +249,9 @@ def _choose_and_reject(
     shapes = candidates(data, kind, options["fixed"])
     if shapes != [FLAT] or not near.all():
         kept, about = part(near)
+        limit = LIMIT_FOR_SEARCHED if settings.search_mask else EQUIVALENCE_LIMIT
         shape, fitted, notes = choose_shape(
-            kept, shapes, fitted.parameters, progress=settings.progress, **about
+            kept, shapes, fitted.parameters, limit=limit, progress=settings.progress, **about
         )
     nearer = near_model(data, fitted, weights) if rejects else near
     if (nearer != near).any():

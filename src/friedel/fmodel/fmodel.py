@@ -50,7 +50,8 @@ class FModel(ModelAndData):
     F_model = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), fitted
     to F_obs by :func:`friedel.scaling.fit` [Jiang1994] [Fokine2002] [Afonine2013]. Where
     it predicts reflections left out of the fit better, both scales are multiplied by smooth
-    curves, and the solvent has a layer near the atoms with its own density.
+    curves, anisotropy depends on resolution, and the solvent has a layer near the atoms with its
+    own density.
 
     :meth:`fit` returns a :class:`friedel.FittedModel`, which never changes. FModel keeps the last
     one, and gives its attributes: `fmodel.r_work` is `fmodel.fitted.r_work`.
@@ -65,9 +66,10 @@ class FModel(ModelAndData):
     source
         ``"xray"``, ``"electron"``, ``"neutron"`` or ``"mott-bethe"``; by default X-rays.
     solvent
-        ``"flat"`` for a mask of constant density, ``"smooth"`` to add curves and a layer as far
-        as cross-validated likelihood supports them, ``"babinet"``, ``"none"`` for atoms alone;
-        ``"auto"`` chooses among none, flat and smooth by cross-validated likelihood.
+        ``"flat"`` for a mask of constant density, ``"smooth"`` to add curves, a layer and
+        anisotropy that depends on resolution if cross-validated likelihood supports them,
+        ``"babinet"``, ``"none"`` for atoms alone; ``"auto"`` chooses among none, flat and smooth
+        by cross-validated likelihood.
     target
         What the fit minimises: ``"l1"``, closest to the R-factor and least affected by outliers,
         ``"huber"``, ``"student-t"``, ``"ls"``, or ``"ls-i"``: least squares of intensities with

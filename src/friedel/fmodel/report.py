@@ -10,8 +10,10 @@ import numpy as np
 from friedel.constants import DENSITY_UNITS
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.shells import shell_table, table_text
+from friedel.model.tensors import VOIGT
 from friedel.notes import friedel_version
 from friedel.reflections.bijvoet import difference_correlation
+from friedel.scaling.curves import anisotropic_terms
 from friedel.scaling.outliers import OUTLIER_SIGMA
 from friedel.solvent.masked_solvent import MaskedSolvent
 from friedel.writers.json_files import plain
@@ -71,8 +73,10 @@ def _heading(model: ScaledModel) -> list[str]:
     lines += [
         ("k_overall", f"{scales.k_overall:.4g}{curve}"),
         ("B_overall", f"{fixed(scales.b_iso, 2)} Å^2; 11 22 33 12 13 23: {b}"),
-        ("solvent", _solvent_text(model)),
     ]
+    if scales.anisotropic_curve:
+        lines.append(("anisotropy", _anisotropy_text(model)))
+    lines.append(("solvent", _solvent_text(model)))
     if pairs := _pairs_text(model):
         lines.append(("Friedel", pairs))
     if model.missing_density is not None:
@@ -92,6 +96,18 @@ def _missing_text(missing: "MissingDensity") -> str:
     )
     without = missing.r_free_without
     return text if without is None else f"{text}, R_free {fixed(without, 4)}"
+
+
+def _anisotropy_text(model: ScaledModel) -> str:
+    """By how much the scale differs between directions, beside B, at either end."""
+    scales = model.scales
+    tensors = np.array(scales.anisotropic_curve)[:, VOIGT]
+    ends = np.array(scales.curve_range)
+    terms = anisotropic_terms((0.5 * ends) ** 2, scales.curve_range, len(tensors))
+    of_ends = np.linalg.eigvalsh(np.einsum("em,mij->eij", terms, tensors))
+    sizes = np.expm1(np.ptp(of_ends, axis=1))
+    low, high = (f"{x:.0%} at {1.0 / e:.2f}" for x, e in zip(sizes, ends, strict=True))
+    return f"depends on resolution, {len(tensors)} terms; beside B {low} Å, {high} Å"
 
 
 def _pairs_text(model: ScaledModel) -> str:

@@ -2,9 +2,9 @@
 
 F_total = k_overall exp(-s^T B s / 4) (F_calc + k_sol exp(-B_sol stol2) F_mask), with s the
 reciprocal-lattice vector of hkl in Cartesian coordinates (1/Å), |s|^2 / 4 = stol2, and B a
-tensor that is invariant under the symmetry [Fokine2002] [Afonine2013]. Both scales may be
-multiplied by smooth curves of a few coefficients, as many as cross-validation supports, and the
-solvent may have a layer with a different density.
+tensor that is invariant under the symmetry [Fokine2002] [Afonine2013]. If cross-validation
+supports it, both scales are multiplied by smooth curves of a few coefficients, the anisotropy
+depends on resolution, and the solvent has a layer with a different density.
 
 All functions work on arrays. Names are imported when they are first used, so that the command
 can list :data:`TARGETS` without importing the compiler of the kernels.

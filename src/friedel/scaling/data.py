@@ -15,6 +15,7 @@ from friedel.reflections.agreement import r_factor as r_factor  # held here in 0
 from friedel.scaling.parameters import (
     UNIT_TENSOR,
     ScaleParameters,
+    harmonic_rows,
     quadratic_rows,
     symmetric_tensors,
 )
@@ -183,6 +184,11 @@ class ScalingData:
     def exponents(self) -> np.ndarray:
         """(m, n) s^T B s / 4 for the tensors of `b_basis`."""
         return quadratic_rows(self.crystal, self.hkl, self.b_basis)
+
+    @cached_property
+    def harmonics(self) -> np.ndarray:
+        """(m - 1, n) :func:`harmonic_rows` of the anisotropic tensors of `b_basis`."""
+        return harmonic_rows(self.crystal, self.hkl, self.b_basis[1:], self.stol2)
 
     def b_components(self, b_overall: Sequence[float]) -> np.ndarray:
         """(m,) projections of a tensor (6,) on those of `b_basis`."""

@@ -88,8 +88,9 @@ def fit(
         of coefficients that are fitted.
     fixed
         Parameters to hold fixed: any of ``"k_overall"``, ``"b_overall"``, ``"k_sol"``, ``"b_sol"``,
-        ``"k_layer"``, ``"overall_curve"``, ``"solvent_curve"``, ``"twin_fractions"``. Parameters of
-        the solvent and of twins are also fixed where there is no solvent or no twin.
+        ``"k_layer"``, ``"overall_curve"``, ``"anisotropic_curve"``, ``"solvent_curve"``,
+        ``"twin_fractions"``. Parameters of the solvent and of twins are also fixed where there is
+        no solvent or no twin.
     weights
         (n,) factors of the residuals, such as 1/sigma (of intensities for ``"ls-i"``); 1 by
         default.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from friedel.errors import ParameterError
 from friedel.kernels.reciprocal.scaling import quadratic_forms
 from friedel.model.crystal import Crystal
 from friedel.model.tensors import UPPER, averaged_unit_tensors, rotate_tensors
-from friedel.reflections.mean_intensity import resolution_terms
+from friedel.scaling.curves import anisotropic_terms, curve_terms as curve_terms
 
 MEAN_K_SOL = 0.35
 """Average solvent density in protein crystals, electrons/Å^3 [Fokine2002]."""
@@ -21,6 +20,7 @@ PARAMETERS = (
     "k_overall",
     "b_overall",
     "overall_curve",
+    "anisotropic_curve",
     "b_sol",
     "solvent_curve",
     "k_sol",
@@ -56,6 +56,10 @@ class ScaleParameters:
     overall_curve, solvent_curve
         Coefficients of smooth curves in the logarithms of the overall and the solvent scale,
         see :func:`curve_terms`; empty for none.
+    anisotropic_curve
+        Coefficients of the terms by which anisotropy depends on resolution in the logarithm of
+        the overall scale, see :func:`anisotropic_terms`: for each term a traceless tensor D11, D22,
+        D33, D12, D13, D23, Cartesian as B; empty for none.
     curve_range
         Least and greatest 1/d (1/Å) of the curves; outside of them, curves are constant.
     twin_fractions
@@ -77,6 +81,7 @@ class ScaleParameters:
     solvent_curve: tuple[float, ...] = ()
     curve_range: tuple[float, float] = (0.0, 1.0)
     twin_fractions: tuple[float, ...] = ()
+    anisotropic_curve: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         total = sum(self.twin_fractions)
@@ -95,15 +100,19 @@ class ScaleParameters:
         return sum(self.b_overall[:3]) / 3.0
 
     def overall_scale(self, crystal: Crystal, hkl: np.ndarray) -> np.ndarray:
-        """(n,) k_overall exp(-s^T B s / 4), times its curve, at reflections (n, 3)."""
+        """(n,) k_overall exp(-s^T B s / 4), times its curves, at reflections (n, 3)."""
         exponent = -quadratic_rows(crystal, hkl, np.array([self.b_overall]))[0]
-        if self.overall_curve:
-            exponent += self._curve(self.overall_curve, crystal.stol2(hkl))
+        if self.overall_curve or self.anisotropic_curve:
+            stol2 = crystal.stol2(hkl)
+            exponent += self._curve(self.overall_curve, stol2)
+            if self.anisotropic_curve:
+                tensors = np.array(self.anisotropic_curve)
+                exponent += anisotropic_curve(crystal, hkl, stol2, self.curve_range, tensors)
         return self.k_overall * np.exp(exponent)
 
     def isotropic_scale(self, stol2: np.ndarray) -> np.ndarray:
         """(n,) the overall scale with the isotropic part of B alone; `stol2` in 1/Å^2."""
-        stol2 = np.asarray(stol2)
+        stol2 = np.asarray(stol2)  # harmonics have no mean over directions
         return self.k_overall * np.exp(self._curve(self.overall_curve, stol2) - self.b_iso * stol2)
 
     def solvent_scale(self, stol2: np.ndarray) -> np.ndarray:
@@ -149,34 +158,28 @@ def quadratic_rows(crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray) -> np
     return rows
 
 
-def curve_terms(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    """(..., n) smooth functions of 1/d, constant outside of `limits` (1/Å).
+def harmonic_rows(
+    crystal: Crystal, hkl: np.ndarray, tensors: np.ndarray, stol2: np.ndarray | None = None
+) -> np.ndarray:
+    """(m, n) u^T D u for each of `tensors` (m, 6), where u is the direction of reflections (n, 3).
 
-    The terms are Chebyshev polynomials T1, T3, T4, T5, ... of 1/d scaled to -1..1, minus the
-    straight line in stol2 nearest to each: such a line is equivalent to a factor and a B, which
-    keep their meaning beside a curve. T2 is a combination of T1 and a line. Polynomials in 1/d
-    rather than 1/d^2 are flexible at low resolution, where solvent matters.
+    For traceless tensors these are harmonics of order 2. They are 0 at the origin.
     """
-    inverse_d = np.clip(2.0 * np.sqrt(stol2), *limits)
-    within = 0.25 * inverse_d**2
-    line = np.stack([np.ones_like(within), within], axis=-1)
-    return _polynomials(within, limits, n) - line @ _nearest_lines(limits, n)
+    rows = quadratic_rows(crystal, hkl, tensors)
+    stol2 = crystal.stol2(hkl) if stol2 is None else stol2
+    return np.divide(rows, stol2, out=np.zeros_like(rows), where=stol2 > 0.0)
 
 
-def _polynomials(stol2: np.ndarray, limits: tuple[float, float], n: int) -> np.ndarray:
-    chosen = [1, *range(3, n + 2)][:n]
-    return resolution_terms(stol2, limits, max(n + 2, 3))[..., chosen]
-
-
-@lru_cache(maxsize=64)
-def _nearest_lines(limits: tuple[float, float], n: int) -> np.ndarray:
-    """(2, n) constant and slope in stol2, with reflections evenly spread in reciprocal space."""
-    inverse_d = np.linspace(*limits, 1000)
-    root_weight = inverse_d[:, None]  # the volume of a shell goes with 1/d^2
-    stol2 = 0.25 * inverse_d**2
-    line = np.stack([np.ones_like(stol2), stol2], axis=-1)
-    terms = _polynomials(stol2, limits, n)
-    return np.linalg.lstsq(line * root_weight, terms * root_weight, rcond=None)[0]
+def anisotropic_curve(
+    crystal: Crystal,
+    hkl: np.ndarray,
+    stol2: np.ndarray,
+    limits: tuple[float, float],
+    tensors: np.ndarray,
+) -> np.ndarray:
+    """(n,) sum of terms of 1/d, each times the harmonic of one of `tensors` (m, 6)."""
+    terms = anisotropic_terms(stol2, limits, len(tensors))
+    return np.einsum("nm,mn->n", terms, harmonic_rows(crystal, hkl, tensors, stol2))
 
 
 def symmetric_tensors(crystal: Crystal) -> np.ndarray:

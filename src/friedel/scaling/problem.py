@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from friedel.kernels.reciprocal.scaling import normal_equations, slopes, squares
+from friedel.scaling.curves import anisotropic_terms, curve_terms
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import (
     MEAN_B_SOL,
     PARAMETERS,
     ScaleParameters,
+    anisotropic_curve,
     as_floats,
-    curve_terms,
     fractions_of_parts,
     parts_of_fractions,
     quadratic_rows,
@@ -22,7 +23,14 @@ from friedel.scaling.parameters import (
 from friedel.scaling.reweighting import Prior
 
 CURVE_WIDTH = 3.0
-"""Prior standard deviation of coefficients of a log scale: factors of 20 are common."""
+"""Prior standard deviation of the logarithm of k_sol: factors of 20 are common."""
+
+OVERALL_WIDTH, SOLVENT_WIDTH, DECAY = 0.3, 1.0, 1.5
+"""Prior standard deviations of the first coefficient of either curve; that of the k-th is smaller
+by k^DECAY, as curves are smooth. They matter for a few thousand reflections and less."""
+
+ANISOTROPIC_WIDTH = 0.1
+"""Prior standard deviation of coefficients of the anisotropic curve."""
 
 K_SOL_WIDTH = 3.0
 """Prior standard deviation of k_sol, relative to the root mean squares of F_calc and F_mask."""
@@ -34,7 +42,7 @@ B_WIDTHS = (200.0, 30.0)
 """Prior standard deviations (Å^2) of the isotropic B and of each component of the anisotropy. Both
 are wider than what is observed, so that they matter only where the data do not determine B."""
 
-OVERALL, SOLVENT = PARAMETERS[:3], PARAMETERS[3:5]
+OVERALL, SOLVENT = PARAMETERS[:4], PARAMETERS[4:6]
 """Names of the exponents of the overall and the solvent scale."""
 
 
@@ -64,8 +72,9 @@ class Problem:
     """The least-squares problem of the fit: residuals, derivatives, limits and prior.
 
     The vector of all parameters is (log k_overall, components of B in the basis, overall curve,
-    B_sol, solvent curve, k_sol, k_layer, parts of the twin domains). Curves have as many terms as
-    in `start`; parts of domains define their fractions, see :func:`fractions_of_parts`.
+    components of the tensors of the anisotropic curve in the basis, B_sol, solvent curve, k_sol,
+    k_layer, parts of the twin domains). Curves have as many terms as in `start`; parts of domains
+    define their fractions, see :func:`fractions_of_parts`.
     With a solvent curve, log |k_sol| replaces k_sol: the correlation of log |k_sol| with B_sol
     and the curve is then linear, and steps can be long.
 
@@ -95,6 +104,7 @@ class Problem:
         return lengths | {
             "b_overall": len(self.data.b_basis),
             "overall_curve": len(self.start.overall_curve),
+            "anisotropic_curve": len(self.start.anisotropic_curve) * (len(self.data.b_basis) - 1),
             "solvent_curve": len(self.start.solvent_curve),
             "twin_fractions": self.data.n_twins,
         }
@@ -129,7 +139,10 @@ class Problem:
         solvent = start.b_sol, *start.solvent_curve
         twin = parts_of_fractions(start.twin_fractions[: self.data.n_twins])
         factors = k_sol, start.k_layer, *twin
-        return np.array([*overall, *start.overall_curve, *solvent, *factors])
+        anisotropic = [
+            x for tensor in start.anisotropic_curve for x in self.data.b_components(tensor)[1:]
+        ]
+        return np.array([*overall, *start.overall_curve, *anisotropic, *solvent, *factors])
 
     @property
     def _is_logarithmic(self) -> bool:
@@ -155,8 +168,11 @@ class Problem:
         isotropic, anisotropic = B_WIDTHS
         centre[self._slices["b_overall"]], width[self._slices["b_overall"]] = 0.0, anisotropic
         width[self._slices["b_overall"].start] = isotropic * np.sqrt(3.0)  # of a unit tensor
-        for name in ("overall_curve", "solvent_curve"):
-            centre[self._slices[name]], width[self._slices[name]] = 0.0, CURVE_WIDTH
+        for name, first in (("overall_curve", OVERALL_WIDTH), ("solvent_curve", SOLVENT_WIDTH)):
+            rank = np.arange(1, self._lengths[name] + 1)
+            centre[self._slices[name]], width[self._slices[name]] = 0.0, first / rank**DECAY
+        width[self._slices["anisotropic_curve"]] = ANISOTROPIC_WIDTH
+        centre[self._slices["anisotropic_curve"]] = 0.0
         centre[self._slices["b_sol"]], width[self._slices["b_sol"]] = MEAN_B_SOL, B_SOL_WIDTH
         width[self._slices["k_sol"]] = CURVE_WIDTH
         if not self._is_logarithmic:
@@ -174,6 +190,8 @@ class Problem:
         """The scale parameters of a vector of free parameters."""
         values = self.vector(x)
         part = {name: values[place] for name, place in self._slices.items()}
+        in_basis = len(self.start.anisotropic_curve), len(self.data.b_basis) - 1
+        tensors = part["anisotropic_curve"].reshape(in_basis) @ self.data.b_basis[1:]
         fitted = ScaleParameters(
             float(np.exp(part["k_overall"][0])),
             as_floats(part["b_overall"] @ self.data.b_basis),
@@ -184,6 +202,7 @@ class Problem:
             as_floats(part["solvent_curve"]),
             self.start.curve_range,
             as_floats(fractions_of_parts(part["twin_fractions"])[0]),
+            tuple(as_floats(tensor) for tensor in tensors),
         )
         kept: dict[str, Any] = {name: getattr(self.start, name) for name in self.fixed}
         return replace(fitted, **kept)
@@ -205,11 +224,21 @@ class Problem:
             )
             overall = np.concatenate([overall, of_overall])
             solvent = np.concatenate([solvent, of_solvent])
+        if start.anisotropic_curve:
+            terms = anisotropic_terms(data.stol2, start.curve_range, len(start.anisotropic_curve))
+            products = terms.T[:, None] * data.harmonics
+            overall = np.concatenate([overall, products.reshape(-1, len(data))])
         static = np.zeros(len(data))
         if "b_overall" in self.fixed:
             # a fixed B is used as it is given, even where the symmetry does not allow it
             allowed = data.b_components(start.b_overall) @ data.b_basis
             static = -quadratic_rows(data.crystal, data.hkl, (start.b_overall - allowed)[None])[0]
+        if "anisotropic_curve" in self.fixed and start.anisotropic_curve:
+            given = np.array(start.anisotropic_curve)
+            of_allowed = np.array([data.b_components(x)[1:] @ data.b_basis[1:] for x in given])
+            static += anisotropic_curve(
+                data.crystal, data.hkl, data.stol2, start.curve_range, given - of_allowed
+            )
         found = []
         for names, rows, fixed in ((OVERALL, overall, static), (SOLVENT, solvent, 0.0)):
             place = slice(self._slices[names[0]].start, self._slices[names[-1]].stop)
