@@ -211,6 +211,8 @@ def fractions_of_parts(parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fit of parts needs no other limits. A single part is the fraction itself.
     """
     k = len(parts)
+    if not k:
+        return np.zeros(0), np.zeros((0, 0))
     factors = np.where(np.eye(k, dtype=bool), parts, np.where(np.tri(k, dtype=bool), 1 - parts, 1))
     slopes = np.empty((k, k))
     for j in range(k):
