@@ -12,7 +12,7 @@ from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskMo
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
 from friedel.fmodel.hydrogens import checked_hydrogens, hydrogens_for
-from friedel.fmodel.model_components import UnscaledModel
+from friedel.fmodel.model_components import UnscaledModel, masked_solvent
 from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
 from friedel.fmodel.options import (
     UNMASKED,
@@ -34,7 +34,6 @@ from friedel.reflections.reflections import Reflections
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 from friedel.scaling.targets import TARGETS
 from friedel.solvent.flat_mask import MaskParameters
-from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.options import parsed_options
 from friedel.structure_factors.scattering_options import numerical_scattering, wavelength_of
 
@@ -219,12 +218,9 @@ class FModel(ModelAndData):
         own = FModel.__init__.__kwdefaults__ or ()
         reading, calculation = parsed_options("FModel", options, own)
         which: dict[str, Any] = {
-            "free_label": free_label,
-            "free_value": free_value,
-            "block": block,
-            "data_set": data_set,
-            "anisotropic_mean": anisotropic_mean or None,
-        }
+            "free_label": free_label, "free_value": free_value, "block": block,
+            "data_set": data_set, "anisotropic_mean": anisotropic_mean or None,
+        }  # fmt: skip
         intensities = of_intensities or french_wilson
         read, structure = model_and_structure(
             model,
@@ -255,47 +251,29 @@ class FModel(ModelAndData):
             of_intensities=of_intensities,
             keep_pairs=source == "xray" and has_f_double_prime(calculation, atoms.scatterers),
         )
-        masked, hkl, by_default = None, observed.f_obs.hkl, radii == "auto"
+        hkl, by_default = observed.f_obs.hkl, radii == "auto"
         check_time_of_fit(len(atoms), len(hkl), force=calculation.force)
+        masked = None
         if solvent not in UNMASKED:
-            if not isinstance(radii, MaskParameters):
-                radii = MaskParameters.for_radii("refmac" if by_default else radii)
-            given = checked_mask(solvent_mask, crystal, hkl)
-            layer, threads = solvent != "flat", calculation.n_threads
-            masked = MaskedSolvent(
-                crystal, atoms, hkl, radii, given, d_mask, layer, smooth_mask, threads,
-                calculation.force,
+            masked = masked_solvent(
+                crystal, atoms, hkl, calculation, "refmac" if by_default else radii,
+                solvent_mask, d_mask, has_layer=solvent != "flat", is_smooth=smooth_mask,
             )  # fmt: skip
-            masked.check()
         components = UnscaledModel(
             crystal, atoms, hkl, calculation, masked, solvent == "babinet",
             riding if hydrogens is True else None,
         )  # fmt: skip
         notes.extend([*components.of_atoms.factors.notes, *observed.notes])
         settings = FitSettings(
-            source,
-            solvent,
-            target,
-            search_mask,
-            reject_outliers,
-            *laws_to_try(crystal, twin, notes),
-            progress,
-            riding if hydrogens == "auto" else None,
-            by_default and solvent == "auto",
-        )
+            source, solvent, target, search_mask, reject_outliers,
+            *laws_to_try(crystal, twin, notes), progress,
+            riding if hydrogens == "auto" else None, by_default and solvent == "auto",
+        )  # fmt: skip
         self._setup = Setup(
-            read.name or "model",
-            observed,
-            components,
-            settings,
-            use_free,
-            notes.records(),
-            used_wavelength or observed.f_obs.wavelength,
-            AtomSource.of(model),
-            fill_missing,
-            free_in_maps,
-            missing_option(missing_density),
-        )
+            read.name or "model", observed, components, settings, use_free, notes.records(),
+            used_wavelength or observed.f_obs.wavelength, AtomSource.of(model), fill_missing,
+            free_in_maps, missing_option(missing_density),
+        )  # fmt: skip
         self._fitted: FittedModel | None = None
 
     def __repr__(self) -> str:

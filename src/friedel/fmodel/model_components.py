@@ -17,7 +17,8 @@ from friedel.model.riding_hydrogens import RidingHydrogens
 from friedel.model.twin_laws import TwinLaw
 from friedel.notes import Note
 from friedel.scaling import ScalingData
-from friedel.solvent.masked_solvent import MaskedSolvent
+from friedel.solvent.flat_mask import MaskParameters
+from friedel.solvent.masked_solvent import MaskedSolvent, checked_mask
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.options import CalculationOptions
 from friedel.structure_factors.with_hydrogens import AnyCalculator, CalculatorWithHydrogens
@@ -244,4 +245,28 @@ def _spread(values: np.ndarray, exist: np.ndarray) -> np.ndarray:
         return values
     found = np.zeros(len(exist), values.dtype)
     found[exist] = values
+    return found
+
+
+def masked_solvent(
+    crystal: Crystal,
+    atoms: Atoms,
+    hkl: np.ndarray,
+    options: CalculationOptions,
+    radii: str | MaskParameters,
+    given: Any,
+    d_mask: float | None,
+    *,
+    has_layer: bool,
+    is_smooth: bool,
+) -> MaskedSolvent:
+    """The solvent outside the atoms, or in a mask that is given, checked for its memory."""
+    if not isinstance(radii, MaskParameters):
+        radii = MaskParameters.for_radii(radii)
+    mask = checked_mask(given, crystal, hkl)
+    threads, force = options.n_threads, options.force
+    found = MaskedSolvent(
+        crystal, atoms, hkl, radii, mask, d_mask, has_layer, is_smooth, threads, force
+    )
+    found.check()
     return found
