@@ -85,8 +85,10 @@ class TestPhases:
         assert cosine(fitted, truth, work) > cosine(before, truth, work) + 0.025
         assert map_correlation(fitted, truth) > map_correlation(before, truth) + 0.009
         assert fitted.r_free < 0.85 * before.r_free
-        # R_work is that of reflections left out of the map, as R_free is
-        assert fitted.r_work == pytest.approx(fitted.r_free, abs=0.015)
+        # R_work is that of reflections left out of the map, as R_free is, whose standard error is
+        # about R_free / sqrt(2 n)
+        deviation = fitted.r_free / np.sqrt(2.0 * free.sum())
+        assert abs(fitted.r_work - fitted.r_free) < 3.0 * deviation
         # figures of merit are the mean cosines of the phases, with and without it
         for chosen, tolerance in ((free, 0.025), (work, 0.015)):
             m = fitted.phase_statistics.fom[chosen].mean()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -296,11 +297,10 @@ def command(model: str, data: str, **options: Any) -> None:
 
 def _with_value_of_hydrogens(args: list[str]) -> list[str]:
     """The arguments with --hydrogens=yes for --hydrogens alone, which was a flag in 0.1.0."""
-    following = [*args[1:], ""]
-    alone = (
-        a == "--hydrogens" and b not in HYDROGENS for a, b in zip(args, following, strict=True)
-    )
-    return [f"{a}=yes" if flag else a for a, flag in zip(args, alone, strict=True)]
+    return [
+        f"{word}=yes" if word == "--hydrogens" and following not in HYDROGENS else word
+        for word, following in zip_longest(args, args[1:])
+    ]
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:
