@@ -317,7 +317,7 @@ def in_part_outcome(seed: int, folder: Path) -> str:
     at_line = kind == "cut" and content[place - 1 : place] == b"\n"
     if len(found) < len(rows) and not (at_line and name not in BINARY_VALUES):
         assert about - notes, f"{name}, {kind} at {place}: {len(found)} of {len(rows)}, no note"
-    return "as many rows" if len(found) >= len(rows) else "with a note"
+    return "result" if len(found) >= len(rows) else "with a note"
 
 
 KINDS: dict[str, Callable[[int, Path], str]] = {

@@ -13,6 +13,7 @@ from friedel.scaling.fitting import ScalingFit, fit, is_exact, problem_of
 from friedel.scaling.parameters import ScaleParameters
 from friedel.scaling.reweighting import (
     MIN_DAMPING,
+    curvature_share,
     damped_solution,
     movable,
     step_weights,
@@ -253,7 +254,8 @@ def left_out_negative_log_likelihood(
     edges = np.linspace(0, len(data), N_FOLDS + 1).round().astype(int).tolist()
     folds = [slice(first, last) for first, last in pairwise(edges)]
     values = np.empty(len(data))
-    near_weights, near_share = step_weights(target, near_at.residuals)
+    near_weights = step_weights(target, near_at.residuals)
+    near_share = curvature_share(target, near_at.residuals, near_weights)
     near_sums = problem.normal_equations_of(near_at, near_weights, folds)
     for i, fold in enumerate(folds):
         rest = [slice(0, fold.start), slice(fold.stop, len(data))]
@@ -269,7 +271,8 @@ def left_out_negative_log_likelihood(
             if n_left:
                 if not np.isfinite(at.residuals).all():
                     return np.full(len(data), np.inf)
-                weights_there, share = step_weights(target, at.residuals)
+                weights_there = step_weights(target, at.residuals)
+                share = curvature_share(target, at.residuals, weights_there)
                 sums = problem.normal_equations_of(at, weights_there, rest)
         values[fold] = target.negative_log_likelihood(at.residuals[fold])
     return values

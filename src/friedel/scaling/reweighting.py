@@ -114,9 +114,9 @@ def reweighted_fit(
         adapts = step < ADAPTATIONS or step % ADAPTATIONS == 0 or settled > 0
         if adapts:
             target = target.adapted(at.residuals)
-        weights, share = step_weights(target, at.residuals)
+        weights = step_weights(target, at.residuals)
         normal, gradient = problem.normal_equations(at, weights)
-        normal *= share
+        normal *= curvature_share(target, at.residuals, weights)
         gradient += prior.gradient(x)
         normal[np.diag_indices_from(normal)] += prior.curvature
         moved, at, after, damping, tried = _damped_step(
@@ -134,15 +134,22 @@ def reweighted_fit(
     return x, at, target, evaluations, False, normal
 
 
-def step_weights(target: Target, residuals: np.ndarray) -> tuple[np.ndarray, float]:
-    """(n,) loss'(r) / r, and the mean second derivative of the loss over their mean.
+def step_weights(target: Target, residuals: np.ndarray) -> np.ndarray:
+    """(n,) loss'(r) / r."""
+    return target.weights(residuals) / target.scale**2
+
+
+def curvature_share(
+    target: Target, residuals: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """Mean second derivative of the loss over the mean weight.
 
     Weights alone overestimate the curvature of the target, for l1 three times, and steps would be
-    too short by the same factor.
+    too short by the same factor. `weights` (n,) are those of :func:`step_weights`, if known.
     """
-    weights = target.weights(residuals)
-    share = target.curvature(residuals).mean() / weights.mean()
-    return weights / target.scale**2, float(np.clip(share, MIN_CURVATURE, 1.0))
+    weights = step_weights(target, residuals) if weights is None else weights
+    share = target.curvature(residuals).mean() / (weights.mean() * target.scale**2)
+    return float(np.clip(share, MIN_CURVATURE, 1.0))
 
 
 def _objective(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
