@@ -15,11 +15,16 @@ import math
 
 import numpy as np
 
-from friedel.accuracy.overlap import Overlap
+from friedel.accuracy.overlap import overlap_of
 from friedel.accuracy.plan import Fixed, Plan
-from friedel.accuracy.rounding import Rounding, integrable_power
+from friedel.accuracy.rounding import (
+    ROUNDING_OF_ATOMS,
+    UNIT_ROUNDOFF,
+    integrable_power,
+    volumes_around,
+)
 from friedel.accuracy.shells import LONGEST_LIST, FewReflections, Shells
-from friedel.accuracy.truncation import ClassGroups, Tails
+from friedel.accuracy.truncation import ClassGroups
 from friedel.accuracy.wilson import (
     atom_classes,
     log_power_along,
@@ -31,50 +36,50 @@ from friedel.density.radii import GaussianGroups
 from friedel.errors import ParameterError
 from friedel.kernels.grid.boxes import BOX
 from friedel.kernels.grid.ellipsoids import GROUP
-from friedel.kernels.reciprocal.accuracy import alias_power, largest_level, smallest_blur
+from friedel.kernels.reciprocal.accuracy import (
+    MAX_BLUR,
+    Allowed,
+    Cost,
+    Errors,
+    Grids,
+    alias_error,
+    alias_power,
+    cheapest_sampling,
+    largest_level,
+    predicted_errors,
+    rounding_error,
+    smallest_blur,
+)
+from friedel.kernels.reciprocal.rounding import MOST_EXPONENT, Precision, Rounding
 from friedel.kernels.simd import LANES
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 
-ALL_SHELLS, OUTER_SHELLS = slice(None), slice(-2, None)
-"""Resolution shells of the final and the first search: errors are largest in the outer shells."""
+Shape = tuple[int, int, int]
+
 SAFETY = 2.2
 """Safety factor for the scatter of predicted errors, which are kept below rtol / SAFETY."""
 ALIAS_SHARE = 0.4
 """Fraction of the error budget (squared) for aliasing; the optimum is flat around it."""
 ALIAS_PART, TRUNCATION_PART = np.sqrt([ALIAS_SHARE, 1.0 - ALIAS_SHARE]).tolist()
-TOLERATED_NOISE = np.sqrt(0.9 - ALIAS_SHARE)
+TOLERATED_NOISE = math.sqrt(0.9 - ALIAS_SHARE)
 """Largest rounding error relative to the budget: a tenth of it (squared) is left to truncation."""
 FIRST_LEVEL = 1e-6
 """Initial density level of the search for the largest, for atoms of which the largest f is 1."""
-TAIL_ALIASING = 1.2
-"""Factor by which aliasing of the cut tails of atoms increases their power."""
 MIN_WIDTH = 1.0
 """Smallest eigenvalue (Å^2) of B + blur that a grid samples."""
 RATES = np.exp(np.arange(np.log(1.1), np.log(4.0), 0.05))
 """Candidate oversampling rates: grid spacing = d_min / (2 rate)."""
-MAX_BLUR = 600.0
-"""Largest blur (Å^2); grids that need more are too coarse."""
 LARGE_BLUR = 50.0
 """Excess (Å^2) over the smallest blur that is tried if a fixed rate is too coarse."""
-
-MAX_EXPONENT = 700.0
-"""Exponent clip, for hopelessly coarse grids."""
 
 MANY_TENSORS = 1_000_000
 """Number of tensors times reflections above which the mean over directions is taken."""
 LONG_ELLIPSOID = 5.0
 """Spread of the exponents B s^2/2 over directions, below which the mean over them suffices."""
-MOST = 1e150
-"""Limit of variances, so that products with exponentials are finite."""
-
 TABLE_REACH = 8.0
 TABLE_POINTS = 400
 """Number of points of the Wilson curve, spaced equally in s^2 up to s = TABLE_REACH / d_min."""
-
-COSINES, WEIGHTS = np.polynomial.legendre.leggauss(24)
-LOG_WEIGHTS = np.log(WEIGHTS)
-"""Logarithms of the weights of averages over the directions of s."""
 
 NEIGHBOURS = np.array(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij")).reshape(3, -1).T[14:]
 FARTHER = np.array(np.meshgrid(*[range(-3, 4)] * 3, indexing="ij")).reshape(3, -1).T[172:]
@@ -145,70 +150,79 @@ class AccuracyModel:
         shells = Shells.gauss_points(d_min)
         if hkl is not None and factor is not None:
             shells = Shells.of_reflections(crystal.stol2(hkl), factor**2)
-        self.s = shells.s
-        self._s2 = np.linspace(0.0, (TABLE_REACH / d_min) ** 2, TABLE_POINTS)
-        self._volume = crystal.volume
+        s2 = np.arange(TABLE_POINTS) * ((TABLE_REACH / d_min) ** 2 / (TABLE_POINTS - 1))
         # The lattice of a grid with equal spacings; in very oblique cells diagonals are shorter
         across = crystal.fractionalization / crystal.reciprocal_lengths[:, None]
-        lengths = np.linalg.norm(NEIGHBOURS @ across, axis=1)
+        lengths = _lengths(NEIGHBOURS @ across)
         self._is_oblique = lengths.min() < OBLIQUE * lengths[UNIT_STEPS].min()
-        self._log_power, log_mean = wilson_curves(classes, a, b, self._s2)
-        log_there = np.interp(self.s**2, self._s2, log_mean)
+        log_power, log_mean = wilson_curves(classes, a, b, s2)
+        log_there = np.interp(shells.s**2, s2, log_mean)
         rounded_there = log_there
         if factor is not None:
             # Terms that cancel have less power than is rounded
-            log_there = log_power_at(classes, a, b, self.s**2)
-            rounded_there = log_power_at(classes, np.abs(a), b, self.s**2)
+            log_there = log_power_at(classes, a, b, shells.s**2)
+            rounded_there = log_power_at(classes, np.abs(a), b, shells.s**2)
         # Contribution of power to the squared error of its shell, relative to the shell's power
-        weighted = shells.log_weight + log_there
-        with np.errstate(invalid="ignore"):
-            share = shells.log_weight - np.logaddexp.reduce(weighted, axis=1, keepdims=True)
-        self._log_share = np.nan_to_num(share, nan=-np.inf, posinf=-np.inf)
+        log_share = shells.log_weight - shells.log_sums(log_there)
         self._few: FewReflections | None = None
         if hkl is not None and len(hkl) <= LONGEST_LIST:
             used = (hkl != 0).any(axis=1) & ~crystal.is_absent(hkl)
             hkl, factor = hkl[used], None if factor is None else factor[used]
-            s2 = 4.0 * crystal.stol2(hkl)
-            curve = np.interp(s2, self._s2, log_mean)
+            s2_of_few = 4.0 * crystal.stol2(hkl)
+            curve = np.interp(s2_of_few, s2, log_mean)
             if factor is not None:
-                curve = log_power_at(classes, a, b, s2)
+                curve = log_power_at(classes, a, b, s2_of_few)
             along = self._along_directions(atoms, a, b, hkl, of_occ)
             self._log_few = curve if along is None else along
             self._few = FewReflections.of(crystal, hkl, self._log_few, factor)
             more = self._few.rarely_exceeded(np.ones(len(hkl))) / SAFETY**2
             if along is not None:
                 # Less power than in the average over directions is more relative error
-                ratio = np.exp(np.minimum(curve - along, MAX_EXPONENT / 2.0))
+                ratio = np.exp(np.minimum(curve - along, MOST_EXPONENT / 2.0))
                 more *= np.maximum(self._few.expected(ratio), 1.0)
-            self._log_share += np.log(np.maximum(more, 1.0))[:, None]
-        rounded = np.exp(self._log_share + rounded_there).sum(axis=1).max()
+            log_share += np.log(np.maximum(more, 1.0))[:, None]
+        rounded = np.exp(log_share + rounded_there).sum(axis=1).max()
         # Low orders add up; those of Mott-Bethe vanish, and the middle of the range counts
         f = (a if factor is None else a * np.exp(-0.25 * b / (2.0 * d_min) ** 2)).sum(axis=1)
         f_of_atoms = atoms.occ / of_occ * f[atoms.kind]
-        self._rounding = Rounding.of(
-            *(
-                integrable_power(classes, a, b, self._s2, self._log_power)
-                if factor is None
-                else integrable_power(classes, np.abs(a), b, self._s2, None)
-            ),
-            crystal.volume,
-            f_of_atoms,
+        rounded_s2, rounded_log_power = (
+            integrable_power(classes, a, b, s2, log_power)
+            if factor is None
+            else integrable_power(classes, np.abs(a), b, s2, None)
+        )
+        rounding = Rounding(
+            rounded_s2,
+            rounded_log_power,
+            volumes_around(np.sqrt(rounded_s2)),
+            float(f_of_atoms @ f_of_atoms),
             float(np.count_nonzero(a, axis=1)[atoms.kind].mean()),
-            Overlap.of(crystal, atoms, f_of_atoms),
+            overlap_of(crystal, atoms, f_of_atoms),
             math.sqrt(max(float(rounded), 1.0)),
         )
-        self._groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
+        groups = ClassGroups.of(classes, GaussianGroups.from_sums(a, b))
+        self._n_groups = groups.number
+        self._errors = Errors(
+            shells.s,
+            log_share,
+            log_power,
+            float(s2[1]),
+            groups.a,
+            groups.b,
+            groups.count,
+            crystal.volume,
+            rounding,
+        )
         # Includes atoms without occupancy; the mean of a class is not narrow enough
         narrowest = atoms.b_eigenvalues[:, 0] + b.min(axis=1)[atoms.kind]
         self.min_blur = MIN_WIDTH - float(narrowest.min())
-        self._cost = _cost_of_atoms(crystal, atoms)
+        self._cost_of_atoms = _cost_of_atoms(crystal, atoms)
 
     def cheapest(self, rtol: float, dtype: np.dtype) -> Plan | None:
         """The plan of least predicted time that meets `rtol`, or None."""
-        allowed = rtol / SAFETY
+        allowed, shapes = rtol / SAFETY, self._shapes(RATES)
         for_alias = ALIAS_PART * allowed
         for _ in range(ATTEMPTS):
-            plan = self._search(allowed, for_alias, dtype)
+            plan = self._cheapest_of(shapes, allowed, for_alias, dtype)
             if plan is None or self._few is None:
                 return plan
             found = self._alias_of_few(plan.shape, plan.blur)
@@ -217,59 +231,26 @@ class AccuracyModel:
             for_alias *= 0.95 * ALIAS_PART * allowed / found
         return None
 
-    def _search(self, allowed: float, for_alias: float, dtype: np.dtype) -> Plan | None:
-        if self._rounding.of_atoms(dtype) > TOLERATED_NOISE * allowed:
-            return None
-        best: Plan | None = None
-        shapes = self._shapes(RATES)
-        least_volume = self._least_volume(shapes[-1], allowed, for_alias)
-        for shape in shapes:
-            # Too expensive even with the smallest spheres, and the next grids have more points
-            if best is not None and self._seconds(shape, dtype, least_volume) > best.seconds:
-                break
-            best = self._complete(shape, allowed, dtype, best, for_alias) or best
-        return best
-
-    def _least_volume(
-        self, finest: tuple[int, int, int], allowed: float, for_alias: float
-    ) -> float:
-        """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
-        blur = self._smallest_blur(finest, for_alias, OUTER_SHELLS)
-        if blur is None:
-            return 0.0
-        tails = self._groups.tails(blur)
-        self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_LEVEL, OUTER_SHELLS)
-        return tails.volume
-
-    def _complete(
-        self,
-        shape: tuple[int, int, int],
-        allowed: float,
-        dtype: np.dtype,
-        best: Plan | None,
-        for_alias: float | None = None,
+    def _cheapest_of(
+        self, shapes: list[Shape], allowed: float, for_alias: float, dtype: np.dtype
     ) -> Plan | None:
-        """The plan for one grid; None if it fails or costs more than `best`."""
-        for_alias = ALIAS_PART * allowed if for_alias is None else for_alias
-        start = FIRST_LEVEL if best is None else best.cutoff / self._unit
-        plan: Plan | None = None
-        # The level affects rounding errors a little: the last pass knows it
-        for shells in (OUTER_SHELLS, ALL_SHELLS, ALL_SHELLS):
-            blur = self._smallest_blur(shape, for_alias, shells)
-            if blur is None:
-                return None
-            noise = self._rounding_error(shape, blur, start, dtype)
-            if noise > TOLERATED_NOISE * allowed:
-                return None
-            tails = self._groups.tails(blur)
-            rest = np.sqrt((TRUNCATION_PART * allowed) ** 2 - noise**2)
-            start = self._largest_cutoff(tails, rest, start, shells)
-            if best is not None and self._seconds_of(shape, tails, dtype) >= best.seconds:
-                return None
-            plan = self._plan(shape, tails, start, dtype)
-            if plan.error <= allowed:
-                break
-        return plan
+        """The plan of least predicted time with one of the grids, from coarse to fine."""
+        precision = self._precision(dtype)
+        if precision.of_atoms > TOLERATED_NOISE * allowed:
+            return None
+        best, blur, level, error, seconds = cheapest_sampling(
+            self._errors,
+            precision,
+            self._cost(dtype),
+            self._grids(shapes, dtype),
+            Allowed(allowed, for_alias, TRUNCATION_PART * allowed, TOLERATED_NOISE * allowed),
+            self.min_blur,
+            FIRST_LEVEL,
+        )
+        if best < 0:
+            return None
+        shape = shapes[best]
+        return Plan(shape, self._rate(shape), blur, level * self._unit, dtype, error, seconds)
 
     def closest(self, rtol: float, fixed: Fixed, dtype: np.dtype) -> Plan:
         """The plan that comes closest to `rtol` with some choices fixed."""
@@ -284,14 +265,13 @@ class AccuracyModel:
             blur = fixed.blur
             if blur is None:
                 blur = self._smallest_blur(shape, allowed * ALIAS_PART)
-            if blur is None:
+            if blur == np.inf:
                 blur = MAX_BLUR if fixed.rate is None else self.min_blur + LARGE_BLUR
-            tails = self._groups.tails(blur)
             if fixed.cutoff is None:
-                level = self._largest_cutoff(tails, allowed * TRUNCATION_PART, FIRST_LEVEL)
+                level = largest_level(self._errors, blur, FIRST_LEVEL, allowed * TRUNCATION_PART)
             else:
                 level = fixed.cutoff / self._unit
-            plan = self._plan(shape, tails, level, dtype, listed=True)
+            plan = self._plan(shape, blur, level, dtype)
             if plan.error <= allowed:
                 return plan
             if best is None or plan.error < best.error:
@@ -299,91 +279,66 @@ class AccuracyModel:
         assert best is not None
         return best
 
-    def _plan(
-        self,
-        shape: tuple[int, int, int],
-        tails: Tails,
-        level: float,
-        dtype: np.dtype,
-        listed: bool = False,
-    ) -> Plan:
-        error = self._error(shape, tails, level, dtype, listed)
-        seconds = self._seconds_of(shape, tails, dtype)
-        cutoff = level * self._unit
-        return Plan(shape, self._rate(shape), tails.blur, cutoff, dtype, error, seconds)
-
     def replanned(self, plan: Plan) -> Plan:
         """The same sampling with the error and the time predicted for this model."""
-        tails = self._groups.tails(plan.blur)
-        return self._plan(plan.shape, tails, plan.cutoff / self._unit, plan.dtype, listed=True)
+        return self._plan(plan.shape, plan.blur, plan.cutoff / self._unit, plan.dtype)
 
-    def error(
-        self, shape: tuple[int, int, int], blur: float, cutoff: float, dtype: np.dtype
-    ) -> float:
+    def error(self, shape: Shape, blur: float, cutoff: float, dtype: np.dtype) -> float:
         """Relative error of the worst shell from all three sources."""
-        return self._error(shape, self._groups.tails(blur), cutoff / self._unit, dtype, True)
+        return self._plan(shape, blur, cutoff / self._unit, dtype).error
 
-    def _error(
-        self,
-        shape: tuple[int, int, int],
-        tails: Tails,
-        level: float,
-        dtype: np.dtype,
-        listed: bool,
-    ) -> float:
-        alias = self._alias_error(shape, tails.blur)
-        if listed and self._few is not None:
-            alias = max(alias, self._alias_of_few(shape, tails.blur))
-        parts = (
-            alias,
-            self._truncation_error(tails, level),
-            self._rounding_error(shape, tails.blur, level, dtype),
+    def rounding_error(self, plan: Plan) -> float:
+        """Relative error of the worst shell from rounding alone."""
+        precision, n_points = self._precision(plan.dtype), float(math.prod(plan.shape))
+        level = plan.cutoff / self._unit
+        return rounding_error(self._errors, precision, n_points, plan.blur, level)
+
+    def _plan(self, shape: Shape, blur: float, level: float, dtype: np.dtype) -> Plan:
+        """A sampling with the predicted error and time."""
+        alias, truncation, rounding, seconds = predicted_errors(
+            self._errors,
+            self._precision(dtype),
+            self._cost(dtype),
+            self._grids([shape], dtype),
+            blur,
+            level,
         )
-        return float(np.linalg.norm(parts))
+        if self._few is not None:
+            alias = max(alias, self._alias_of_few(shape, blur))
+        error = math.hypot(alias, truncation, rounding)
+        return Plan(shape, self._rate(shape), blur, level * self._unit, dtype, error, seconds)
 
-    def _seconds_of(self, shape: tuple[int, int, int], tails: Tails, dtype: np.dtype) -> float:
-        """Predicted time (s) of the density and its transform with one thread."""
-        steps = self.crystal.reciprocal_lengths * np.array(shape)
+    def _precision(self, dtype: np.dtype) -> Precision:
+        of_atoms = ROUNDING_OF_ATOMS[dtype] * self._errors.rounding.cancellation
+        return Precision(UNIT_ROUNDOFF[dtype], of_atoms)
+
+    def _cost(self, dtype: np.dtype) -> Cost:
+        """What the density and its transform take with one thread."""
+        of_type, of_volume = COST_OF_TYPE[dtype], COST_OF_TYPE[dtype] * GROUP / self.crystal.volume
+        costs = [
+            (SECONDS_PER_CALL + of_type * self._n_groups * per_group, of_volume * per_term)
+            for per_group, per_term in (self._cost_of_atoms, COST_OF_ANY)
+        ]
+        return Cost(*costs[0], *costs[1], GROUP * COST_WIDE / self.crystal.volume)
+
+    def _grids(self, shapes: list[Shape], dtype: np.dtype) -> Grids:
+        """What errors and times depend on, for each of the grids."""
+        points = np.array(shapes, float)
+        per_point = np.full(len(points), COST_OF_TYPE[dtype] * SECONDS_PER_GRID_POINT)
+        per_point[points.max(axis=1) > LONG_LINE] *= SLOWER_LONG_LINES
         # Spheres that do not fit into the tables of the kernels take exponentials at every row
-        in_tables = (0.5 * BOX - LANES) / float(steps.max())
-        wide = tails.volume_beyond(in_tables)
-        seconds = self._seconds(shape, dtype, tails.volume - wide, of_any=wide > 0.0)
-        return seconds + wide / self._volume * math.prod(shape) * GROUP * COST_WIDE
+        widest = (0.5 * BOX - LANES) / (points * self.crystal.reciprocal_lengths).max(axis=1)
+        lattices = _lengths(self._lattices(shapes))
+        return Grids(np.prod(points, axis=1), lattices, per_point, widest)
 
-    def _seconds(
-        self, shape: tuple[int, int, int], dtype: np.dtype, volume: float, of_any: bool = False
-    ) -> float:
-        """Predicted time (s) for spheres of a total volume that fit into tables."""
-        per_group, per_term = COST_OF_ANY if of_any else self._cost
-        n_points = float(math.prod(shape))
-        of_atoms = self._groups.number * per_group
-        of_atoms += volume / self._volume * n_points * GROUP * per_term
-        whole_grid = n_points * SECONDS_PER_GRID_POINT
-        if max(shape) > LONG_LINE:
-            whole_grid *= SLOWER_LONG_LINES
-        return SECONDS_PER_CALL + COST_OF_TYPE[dtype] * (of_atoms + whole_grid)
-
-    def _alias_error(self, shape: tuple[int, int, int], blur: float) -> float:
+    def _alias_error(self, shape: Shape, blur: float) -> float:
         """Relative error of the worst shell from aliasing."""
-        _, log_error2 = self._search_blur(shape, blur, blur, 0.0, ALL_SHELLS)
-        return float(np.exp(0.5 * min(log_error2, MAX_EXPONENT)))
+        return alias_error(self._errors, _lengths(self._lattice(shape)), blur)
 
-    def _smallest_blur(
-        self, shape: tuple[int, int, int], allowed: float, shells: slice = ALL_SHELLS
-    ) -> float | None:
-        """Blur (Å^2) at which aliasing falls to `allowed`, None if it exceeds MAX_BLUR."""
-        blur, _ = self._search_blur(shape, self.min_blur, MAX_BLUR, allowed, shells)
-        return blur if blur < np.inf else None
-
-    def _search_blur(
-        self, shape: tuple[int, int, int], low: float, high: float, allowed: float, shells: slice
-    ) -> tuple[float, float]:
-        """Blur and error of the kernel for aliasing from the 26 lattice points around 0."""
-        lattice = np.linalg.norm(self._lattice(shape), axis=1)
-        s, share = self.s[shells], self._log_share[shells]
-        curve = (self._log_power, self._s2[1], COSINES, LOG_WEIGHTS)
-        log_allowed = 2.0 * math.log(allowed) if allowed else -np.inf
-        return smallest_blur(s, share, lattice, *curve, low, high, log_allowed)
+    def _smallest_blur(self, shape: Shape, allowed: float) -> float:
+        """Blur (Å^2) at which aliasing falls to `allowed`, infinite if it exceeds MAX_BLUR."""
+        lattice = _lengths(self._lattice(shape))
+        return smallest_blur(self._errors, lattice, self.min_blur, allowed, 0)
 
     def _along_directions(
         self, atoms: Atoms, a: np.ndarray, b: np.ndarray, hkl: np.ndarray, unit: float
@@ -404,62 +359,33 @@ class AccuracyModel:
         mates = [log_power_along(atoms, f, x, atoms.occ / unit) for x in vectors]
         return np.asarray(np.logaddexp.reduce(mates, axis=0) - math.log(len(rotations)))
 
-    def _lattice(self, shape: tuple[int, int, int]) -> np.ndarray:
-        """(n, 3) vectors of the transform's lattice around 0, one of each pair +-g, 1/Å."""
-        basis = np.array(shape)[:, None] * self.crystal.fractionalization
+    def _lattices(self, shapes: list[Shape]) -> np.ndarray:
+        """(n_shapes, n, 3) vectors of each transform's lattice around 0, one of each pair +-g."""
+        basis = np.array(shapes)[:, :, None] * self.crystal.fractionalization
         if not self._is_oblique:
             return np.asarray(NEIGHBOURS @ basis)
         farther = FARTHER @ basis
-        return farther[np.argsort(np.linalg.norm(farther, axis=1))[: 2 * len(NEIGHBOURS)]]
+        nearest = np.argsort(_lengths(farther), axis=1)[:, : 2 * len(NEIGHBOURS)]
+        return np.take_along_axis(farther, nearest[:, :, None], axis=1)
 
-    def _alias_of_few(self, shape: tuple[int, int, int], blur: float) -> float:
+    def _lattice(self, shape: Shape) -> np.ndarray:
+        """(n, 3) the same vectors for one grid."""
+        return np.asarray(self._lattices([shape])[0])
+
+    def _alias_of_few(self, shape: Shape, blur: float) -> float:
         """Relative error of the worst shell from aliasing, from the reflections themselves.
 
         Axial reflections at the edge have more of it than the average over directions, and
         with few reflections each is a large part of its shell.
         """
         assert self._few is not None
-        curve = self._log_power, self._s2[1]
-        lattice = self._lattice(shape)
+        errors, lattice = self._errors, self._lattice(shape)
+        curve = errors.log_power, errors.step
         relative = alias_power(self._few.vectors, self._log_few, lattice, *curve, blur)
         rare2 = self._few.rarely_exceeded(relative) / SAFETY**2
         return math.sqrt(float(np.maximum(self._few.expected(relative), rare2).max()))
 
-    def _truncation_error(self, tails: Tails, cutoff: float) -> float:
-        """Relative error of the worst shell from cutting atoms at a density level."""
-        _, error2 = self._search_level(tails, np.inf, cutoff, ALL_SHELLS)
-        return math.sqrt(error2)
-
-    def _largest_cutoff(
-        self, tails: Tails, allowed: float, start: float, shells: slice = ALL_SHELLS
-    ) -> float:
-        """Density level at which truncation falls to `allowed`; the radii are set accordingly."""
-        level, _ = self._search_level(tails, allowed, start, shells)
-        return level
-
-    def _search_level(
-        self, tails: Tails, allowed: float, start: float, shells: slice
-    ) -> tuple[float, float]:
-        # The cut tails of copies of one atom add up
-        more = math.log(TAIL_ALIASING * self._rounding.overlap.copies)
-        s, share = self.s[shells], more + self._log_share[shells]
-        densities = (tails.blur, tails.amplitude, tails.factor, tails.count)
-        return largest_level(s, share, *densities, start, allowed**2, tails.r2)
-
-    def rounding_error(self, plan: Plan) -> float:
-        """Relative error of the worst shell from rounding alone."""
-        return self._rounding_error(plan.shape, plan.blur, plan.cutoff / self._unit, plan.dtype)
-
-    def _rounding_error(
-        self, shape: tuple[int, int, int], blur: float, level: float, dtype: np.dtype
-    ) -> float:
-        """Relative error of the worst shell from the finite precision of the grid."""
-        variance, of_atoms = self._rounding.parts(math.prod(shape), blur, level, dtype)
-        unblurred = np.minimum(self._log_share + 0.5 * blur * self.s**2, 0.5 * MAX_EXPONENT)
-        white2 = min(variance, MOST) * float(np.exp(unblurred).sum(axis=1).max())
-        return math.hypot(math.sqrt(white2), of_atoms)
-
-    def _shapes(self, rates: np.ndarray) -> list[tuple[int, int, int]]:
+    def _shapes(self, rates: np.ndarray) -> list[Shape]:
         """Distinct grids for ascending oversampling rates."""
         # In oblique cells indices exceed the limits from the spacing of planes
         by_spacing = 2.0 / self.d_min / self.crystal.reciprocal_lengths * rates[:, None]
@@ -469,8 +395,13 @@ class AccuracyModel:
         sizes = ((fast_size(u, i), fast_size(v, j), fast_size(w, k)) for u, v, w in wanted)
         return list(dict.fromkeys(sizes))
 
-    def _rate(self, shape: tuple[int, int, int]) -> float:
+    def _rate(self, shape: Shape) -> float:
         return float((np.array(shape) * self.crystal.reciprocal_lengths).min() * self.d_min / 2.0)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """(..., n) lengths of (..., n, 3) vectors."""
+    return np.asarray(np.sqrt((vectors * vectors).sum(axis=-1)))
 
 
 def _cost_of_atoms(crystal: Crystal, atoms: Atoms) -> tuple[float, float]:

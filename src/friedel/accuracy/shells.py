@@ -1,6 +1,7 @@
 """Points in the ten resolution shells for which errors are predicted, and their weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,8 +12,21 @@ POINTS_OF_LIST = 8
 """Number of points per shell where single reflections count."""
 LONGEST_LIST = 3000
 """Number of reflections above which averages over directions are as good as the reflections."""
+LEAST_LOG = -700.0
+"""Least logarithm of a sum, that over an empty shell."""
 SIGMAS = 3.0
 """Deviation of the errors of few reflections from their expectation that is allowed for."""
+
+
+def _gauss_points() -> np.ndarray:
+    edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0)
+    middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
+    return middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)
+
+
+POINTS = _gauss_points()
+LOG_WEIGHTS = 2.0 * np.log(POINTS)
+"""Gauss points of the shells of a sphere of radius 1, and the logarithms of their weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +44,17 @@ class Shells:
     s: np.ndarray
     log_weight: np.ndarray
 
+    def log_sums(self, log_values: np.ndarray) -> np.ndarray:
+        """(10, 1) logarithms of the weighted sums over each shell, finite for empty shells."""
+        terms = self.log_weight + log_values
+        top = np.maximum(terms.max(axis=1, keepdims=True), LEAST_LOG)
+        sums = np.exp(terms - top).sum(axis=1, keepdims=True)
+        return np.asarray(top + np.log(np.maximum(sums, np.exp(LEAST_LOG))))
+
     @classmethod
     def gauss_points(cls, d_min: float) -> "Shells":
         """Two Gauss points in each shell, for densely spaced reflections."""
-        edges = (np.arange(N_SHELLS + 1) / N_SHELLS) ** (1.0 / 3.0) / d_min
-        middle, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
-        s = middle[:, None] + half[:, None] * np.array([-1.0, 1.0]) / np.sqrt(3.0)
-        return cls(s, np.log(s**2))
+        return cls(POINTS / d_min, LOG_WEIGHTS)
 
     @classmethod
     def of_reflections(cls, stol2: np.ndarray, weight: np.ndarray) -> "Shells":
@@ -106,8 +124,8 @@ class FewReflections:
 
     def expected(self, relative: np.ndarray) -> np.ndarray:
         """(10,) ratios of the sums of squared errors and of |F|^2, from those of reflections."""
-        for_error, for_power = self._sums(relative), self._sums(np.ones(len(relative)))
-        return np.divide(for_error, for_power, np.zeros(N_SHELLS), where=for_power > 0.0)
+        for_power = self._total
+        return np.divide(self._sums(relative), for_power, np.zeros(N_SHELLS), where=for_power > 0.0)
 
     def rarely_exceeded(self, relative: np.ndarray) -> np.ndarray:
         """(10,) the same ratios as they are found, up to a few standard deviations more.
@@ -116,13 +134,21 @@ class FewReflections:
         degree of freedom for centric reflections), and are taken as chi-squares with the same
         mean and variance. The logarithm of the lower has the larger spread: |F|^2 may be near 0.
         """
-        var_error, var_power = self._variance(relative), self._variance(np.ones(len(relative)))
+        var_error, var_power = self._variance(relative), self._variance_of_total
         # Half the degrees of freedom of the power is 1/variance: series of digamma and trigamma
         lower = 0.5 * var_power + var_power**2 / 12.0
         spread_lower = var_power + 0.5 * var_power**2 + var_power**3 / 6.0
         spread_upper = np.log1p(var_error)
         shift = lower - 0.5 * spread_upper + SIGMAS * np.sqrt(spread_lower + spread_upper)
         return self.expected(relative) * np.exp(shift)
+
+    @cached_property
+    def _total(self) -> np.ndarray:
+        return self._sums(np.ones(len(self.shell)))
+
+    @cached_property
+    def _variance_of_total(self) -> np.ndarray:
+        return self._variance(np.ones(len(self.shell)))
 
     def _sums(self, relative: np.ndarray) -> np.ndarray:
         return np.bincount(self.shell, self.power * relative, N_SHELLS)

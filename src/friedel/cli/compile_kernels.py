@@ -38,6 +38,7 @@ def steps() -> Iterator[Job]:
                 for task in ("F", "derivatives"):
                     yield f"{name}, {kind}, {way}, {task}", _calculation(model, task, **options)
     yield "few reflections", _few_reflections((crystal, _atoms(True)))
+    yield "given sampling, other B", _given_sampling((crystal, _atoms(True)))
     crystal = Crystal.from_triplets(*CELLS["right angles"])
     yield "density", lambda: model_density((crystal, _atoms(False)), d_min=D_MIN)
     yield "density on a grid of gemmi", lambda: _on_float_grid(crystal, _atoms(True))
@@ -102,6 +103,16 @@ def _few_reflections(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
     def job() -> None:
         for addends in (None, {"S": 0.3 + 0.5j}):
             fcalc(model, hkl=np.array([[1, 2, 3]]), method="direct", addends=addends)
+
+    return job
+
+
+def _given_sampling(model: tuple[Crystal, Atoms]) -> Callable[[], None]:
+    def job() -> None:
+        crystal, atoms = model
+        calculator = Calculator.from_model(model, d_min=D_MIN, rate=2.0)
+        calculator.forward(atoms.replace(b_iso=atoms.b_iso + 1.0))
+        crystal.stol2(0.5 * calculator.hkl)  # of fractional indices
 
     return job
 

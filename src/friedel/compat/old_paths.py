@@ -130,7 +130,7 @@ MOVED = {
     ),
     "friedel.smooth_mask": ("friedel.solvent.smooth_mask",),
     "friedel.starts": ("friedel.fmodel.flat_solvent_fits", "friedel.compat.old_starts"),
-    "friedel.tails": ("friedel.accuracy.truncation",),
+    "friedel.tails": ("friedel.accuracy.truncation", "friedel.compat.old_tails"),
     "friedel.structure_factors.ensemble": ("friedel.ensemble.members",),
     "friedel.targets": ("friedel.structure_factors.refinement_targets",),
     "friedel.twinning": ("friedel.fmodel.twinning",),

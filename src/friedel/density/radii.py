@@ -41,12 +41,14 @@ class GaussianGroups:
         broadest = np.where(used, b, -np.inf).max(axis=1, keepdims=True)
         b = np.where(used | ~used.any(axis=1, keepdims=True), b, broadest)
         order = np.argsort(np.where(used, b, np.inf), axis=1, kind="stable")
-        a, b = np.take_along_axis(a, order, axis=1), np.take_along_axis(b, order, axis=1)
-        padding = -a.shape[1] % GROUP
-        if padding:
-            a = np.column_stack([a, np.zeros((len(a), padding))])
-            b = np.column_stack([b, np.repeat(b[:, -1:], padding, axis=1)])
-        return cls(a, b)
+        rows, n_terms = np.arange(len(a))[:, None], a.shape[1]
+        a, b = a[rows, order], b[rows, order]
+        # Groups are filled with terms without amplitude, as broad as the last one
+        n_filled = n_terms + -n_terms % GROUP
+        grouped_a, grouped_b = np.zeros((len(a), n_filled)), np.empty((len(a), n_filled))
+        grouped_a[:, :n_terms], grouped_b[:, :n_terms] = a, b
+        grouped_b[:, n_terms:] = b[:, -1:]
+        return cls(grouped_a, grouped_b)
 
     @property
     def n_groups(self) -> int:

@@ -3,6 +3,7 @@
 The module uses neither files nor gemmi: a cell and triplets such as ``"-x,y+1/2,-z"`` suffice.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,10 +31,6 @@ MAX_REFLECTIONS = 200_000_000
 
 BYTES_PER_REFLECTION = 100
 """Smallest memory per reflection (bytes): indices in two integer types, and the results."""
-
-ROWS_AT_A_TIME = 8192
-"""Rows per matrix product: they fit in the cache, and BLAS does not divide them among threads,
-which would take many times as long."""
 
 REFLECTIONS_AT_A_TIME = 2**22
 """Number of reflections in one call of compiled code, which Ctrl-C cannot interrupt."""
@@ -184,19 +181,26 @@ class Crystal:
 
     def stol2(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) (sin theta / lambda)^2 = 1/(4 d^2), 1/Å^2, of reflections (n, 3)."""
+        from friedel.kernels.reciprocal.reflections import fill_stol2
+
         hkl = np.asarray(hkl)
-        rows = hkl.reshape(-1, 3)
+        dtype = np.int32 if hkl.dtype == np.int32 else np.float64
+        rows = np.ascontiguousarray(hkl.reshape(-1, 3), dtype)
         out = np.empty(len(rows))
-        for first in range(0, len(rows), ROWS_AT_A_TIME):
-            some = slice(first, first + ROWS_AT_A_TIME)
-            h = rows[some].astype(np.float64)
-            np.einsum("ni,ni->n", h @ self.reciprocal_metric, h, out=out[some])
-        return 0.25 * out.reshape(hkl.shape[:-1])
+        for some in _in_turn(len(rows)):
+            fill_stol2(rows[some], self.reciprocal_metric, out[some])
+        return out.reshape(hkl.shape[:-1])
 
     def d_spacing(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) spacing d in Å; infinite for (0, 0, 0)."""
         with np.errstate(divide="ignore"):
             return 0.5 / np.sqrt(self.stol2(hkl))
+
+    @cached_property
+    def _turning_operations(self) -> tuple[np.ndarray, np.ndarray]:
+        """The operations with a translation, which alone make reflections absent."""
+        turning = self.translations.any(axis=1)
+        return frozen(self.rotations[turning]), frozen(self.translations[turning])
 
     def is_absent(self, hkl: np.ndarray) -> np.ndarray:
         """(n,) bool: systematically absent, F = 0 by symmetry.
@@ -211,8 +215,7 @@ class Crystal:
     def _is_absent(self, hkl: np.ndarray) -> np.ndarray:
         from friedel.kernels.reciprocal.reflections import is_absent
 
-        turning = self.translations.any(axis=1)
-        operations = self.rotations[turning], self.translations[turning]
+        operations = self._turning_operations
         if len(hkl) <= REFLECTIONS_AT_A_TIME:
             return is_absent(hkl, *operations)
         return np.concatenate([is_absent(hkl[some], *operations) for some in _in_turn(len(hkl))])
@@ -277,20 +280,18 @@ class Crystal:
 
         number, basis = self._asu
         # |h| = |s.a| <= |s| a for any cell angles
-        limits = np.floor(np.array(self.cell[:3]) / d_min + 1e-9).astype(np.int64)
+        limits = tuple(math.floor(length / d_min + 1e-9) for length in self.cell[:3])
         stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is included despite rounding
-        sphere = limits, self.reciprocal_metric, stol2_high, number, basis
-        per_h = 2 * int(limits[1]) + 1 + int(in_sphere / (2 * limits[0] + 1))
+        operations = self._turning_operations
+        sphere = limits, self.reciprocal_metric, stol2_high, number, basis, *operations
+        per_h = 2 * limits[1] + 1 + int(in_sphere / (2 * limits[0] + 1))
         step = max(1, REFLECTIONS_AT_A_TIME // per_h)
         parts = [
             unique_in_sphere(first, min(first + step - 1, limits[0]), *sphere)
             for first in range(-limits[0], limits[0] + 1, step)
         ]
         hkl = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        unwanted = self._is_absent(hkl)
-        if np.isfinite(d_max):
-            unwanted |= self.stol2(hkl) < 0.25 / (d_max * d_max)
-        return hkl.compress(~unwanted, axis=0) if unwanted.any() else hkl
+        return hkl[self.stol2(hkl) >= 0.25 / (d_max * d_max)] if np.isfinite(d_max) else hkl
 
     def _number_in_sphere(self, d_min: float) -> float:
         """Approximate number of lattice points to 1 / d_min, ignoring axes shorter than d_min."""

@@ -412,27 +412,30 @@ class Calculator:
             if asked == "fft":
                 raise ParameterError("form factors of individual atoms are summed directly")
             return "direct", None
-        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
+        imaginary = self.factors.f_double_prime
         nothing_to_sum = not self.stol2.any() or not self.atoms.occ.any()
+        if asked == "fft" and not nothing_to_sum:
+            self._expect_kernels()
+            on_grid = self._planned_with_refits(imaginary)
+            check_memory_for(on_grid, force=self.options.force)
+            return "fft", on_grid
+        direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
         if asked == "direct" or nothing_to_sum:
             self._check_direct(direct_seconds)
             return "direct", None
-        if asked == "auto" and direct_seconds < PLAN_SECONDS:
+        if direct_seconds < PLAN_SECONDS:
             return "direct", None
-        if asked == "fft" or direct_seconds > SURELY_FFT:
+        if direct_seconds > SURELY_FFT:
             self._expect_kernels()
-        imaginary = self.factors.f_double_prime
         try:
             on_grid = self._planned_with_refits(imaginary)
         except AccuracyError:
-            if asked == "fft":
-                raise
             self._check_direct(direct_seconds)
             return "direct", None
+        n_terms = n * len(self.crystal.primitive_operations[0])
         # Neither time includes planning, which is already done for the FFT
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
-        of_terms = n * len(self.crystal.primitive_operations[0]) * SECONDS_PER_GATHER
-        if asked == "auto" and direct_seconds <= on_grid.plan.seconds + of_terms:
+        if direct_seconds <= on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER:
             self._check_direct(direct_seconds)
             return "direct", None
         check_memory_for(on_grid, force=self.options.force)

@@ -39,9 +39,10 @@ def r2_at_level(amplitude, factor, j, log_level, r2):
 @njit(nogil=True)
 def radii_at_level(amplitude, factor, level, radius):
     """radius[j] where sum_t |amplitude[j, t]| exp(-factor[j, t] r^2) falls to `level`."""
-    log_level = math.log(level)
+    log_level, r2 = math.log(level), 0.0
     for j in range(len(amplitude)):
-        radius[j] = math.sqrt(r2_at_level(amplitude, factor, j, log_level, 0.0))
+        r2 = r2_at_level(amplitude, factor, j, log_level, r2)  # neighbours are alike
+        radius[j] = math.sqrt(r2)
 
 
 @njit(nogil=True)

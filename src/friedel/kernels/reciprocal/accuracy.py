@@ -1,18 +1,281 @@
-"""Loops of the accuracy model: aliasing and truncation errors for one choice of grid and blur."""
+"""Loops of the accuracy model: errors of one sampling of a density, and the cheapest sampling."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from friedel.kernels.compiled import njit
+from friedel.kernels.grid.ellipsoids import GROUP
 from friedel.kernels.grid.gaussians import r2_at_level
+from friedel.kernels.reciprocal.rounding import MOST_EXPONENT, Rounding, rounding_of_sums
 
 MODERATE_STEPS = 12
 """Number of steps of the search for a density level, after which the level only decreases."""
-MOST = 300.0
-"""Limit of the logarithms of relative errors, the squares of which are summed."""
+MOST_RELATIVE, LEAST_RELATIVE = 300.0, -60.0
+"""Limit of the logarithms of relative errors, the squares of which are summed, and those of terms
+that add nothing to such a sum."""
 NEGLIGIBLE = -30.0
 """Logarithm of terms that are left out of a sum, relative to the largest."""
+TAIL_ALIASING = 1.2
+"""Factor by which aliasing of the cut tails of atoms increases their power."""
+MAX_BLUR = 600.0
+"""Largest blur (Å^2); grids that need more are too coarse."""
+OUTER_SHELLS = 2
+"""Number of shells in which errors are calculated first: they are largest in the outer ones."""
+
+COSINES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+LOG_WEIGHTS = np.log(WEIGHTS)
+"""Directions of s, and logarithms of the weights of averages over them; the weights sum to 2, for
+both of a pair +-g of lattice points."""
+
+
+class Errors(NamedTuple):
+    """What the errors of a model depend on; see :class:`friedel.accuracy.model.AccuracyModel`.
+
+    Attributes
+    ----------
+    s, log_share
+        (n_shells, n_points) values of 1/d, and the logarithms of the contribution of power at these
+        points to the squared error of the shell.
+    log_power, step
+        Logarithm of the model's Wilson curve at multiples of `step` in s^2.
+    a, b, number
+        (n, GROUP) coefficients of groups of Gaussians with their occupancies and B, and (n,) the
+        number of atoms with each.
+    cell_volume
+        Volume of the cell, Å^3.
+    rounding
+        What rounding errors depend on.
+    """
+
+    s: np.ndarray
+    log_share: np.ndarray
+    log_power: np.ndarray
+    step: float
+    a: np.ndarray
+    b: np.ndarray
+    number: np.ndarray
+    cell_volume: float
+    rounding: Rounding
+
+
+class Cost(NamedTuple):
+    """Times (s) with one thread.
+
+    Attributes
+    ----------
+    per_call
+        Of a call, with what does not depend on the grid.
+    per_volume
+        Per grid point and Å^3 of spheres of atoms.
+    per_call_if_wide, per_volume_if_wide
+        The same where some spheres are wider than the tables of the kernels.
+    per_wide_volume
+        Per grid point and Å^3 of these spheres.
+    """
+
+    per_call: float
+    per_volume: float
+    per_call_if_wide: float
+    per_volume_if_wide: float
+    per_wide_volume: float
+
+
+class Grids(NamedTuple):
+    """Grids that may be taken, by ascending number of points.
+
+    Attributes
+    ----------
+    n_points
+        (n,) numbers of grid points.
+    lattices
+        (n, m) lengths |g| (1/Å) of vectors of the lattice of each transform, one of each pair +-g.
+    per_point
+        (n,) time per grid point, s.
+    widest
+        (n,) largest radius of a sphere that fits into the tables of the kernels, Å.
+    """
+
+    n_points: np.ndarray
+    lattices: np.ndarray
+    per_point: np.ndarray
+    widest: np.ndarray
+
+
+class Allowed(NamedTuple):
+    """Relative errors that are allowed: in total, and of each of the three kinds."""
+
+    total: float
+    aliasing: float
+    truncation: float
+    rounding: float
+
+
+@njit(nogil=True)
+def cheapest_sampling(errors, precision, cost, grids, allowed, low, level):
+    """The grid, blur and density level of least predicted time that meet the allowed errors.
+
+    Parameters
+    ----------
+    low
+        Smallest blur (Å^2).
+    level
+        Density level with which the search begins.
+
+    Returns
+    -------
+    Index of the grid, -1 if none meets them; blur; level; predicted error and time.
+    """
+    best, blur, error, seconds = -1, 0.0, 0.0, math.inf
+    r2 = np.zeros(len(errors.number))
+    least_volume = _least_volume(errors, grids.lattices[-1], allowed, low, level, r2)
+    for i in range(len(grids.n_points)):
+        # Too expensive even with the smallest spheres, and the next grids have more points
+        if _seconds(cost, grids, i, least_volume, 0.0) > seconds:
+            break
+        found = _sampling_of_grid(
+            errors, precision, cost, grids, i, allowed, low, level, r2, seconds
+        )
+        if found[3] < seconds:
+            best = i
+            blur, level, error, seconds = found
+    return best, blur, level, error, seconds
+
+
+@njit(nogil=True)
+def _seconds(cost, grids, i, volume, wide):
+    """Time on grid i with spheres of a total volume, of which `wide` is that of wide ones."""
+    per_call, per_volume = cost.per_call, cost.per_volume
+    if wide > 0.0:
+        per_call, per_volume = cost.per_call_if_wide, cost.per_volume_if_wide
+    of_spheres = (volume - wide) * per_volume + wide * cost.per_wide_volume
+    return per_call + grids.n_points[i] * (grids.per_point[i] + of_spheres)
+
+
+@njit(nogil=True)
+def _least_volume(errors, finest, allowed, low, level, r2):
+    """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
+    outer = len(errors.s) - OUTER_SHELLS
+    blur = smallest_blur(errors, finest, low, allowed.aliasing, outer)
+    if blur == math.inf:
+        return 0.0
+    _largest_level(errors, blur, _tails(errors, blur, r2), level, allowed.truncation, outer)
+    return _volume(errors.number, r2, 0.0)
+
+
+@njit(nogil=True)
+def _sampling_of_grid(errors, precision, cost, grids, i, allowed, low, level, r2, most):
+    """Blur, level, error and time for grid i; the time is infinite if it fails or is `most`.
+
+    Squared radii r2 (n,) of the atoms are guesses.
+    """
+    failed = (0.0, level, math.inf, math.inf)
+    n_points, lattice = grids.n_points[i], grids.lattices[i]
+    outer = len(errors.s) - OUTER_SHELLS
+    blur, error, seconds = low, math.inf, math.inf
+    # The level affects rounding errors a little: the last pass knows it
+    for first in (outer, 0, 0):
+        blur = smallest_blur(errors, lattice, low, allowed.aliasing, first)
+        if blur == math.inf:
+            return failed
+        noise = rounding_error(errors, precision, n_points, blur, level)
+        if noise > allowed.rounding:
+            return failed
+        tails = _tails(errors, blur, r2)
+        rest = math.sqrt(allowed.truncation**2 - noise**2)
+        level, _ = _largest_level(errors, blur, tails, level, rest, first)
+        wide = _volume(errors.number, r2, grids.widest[i])
+        seconds = _seconds(cost, grids, i, _volume(errors.number, r2, 0.0), wide)
+        if seconds >= most:
+            return failed
+        parts = _errors(errors, precision, n_points, lattice, blur, level, tails)
+        error = math.sqrt(parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2)
+        if error <= allowed.total:
+            break
+    return blur, level, error, seconds
+
+
+@njit(nogil=True)
+def predicted_errors(errors, precision, cost, grids, blur, level):
+    """Errors and time of the first of the grids.
+
+    Returns
+    -------
+    Relative errors of the worst shell from aliasing, truncation and rounding, and the time, s.
+    """
+    r2 = np.zeros(len(errors.number))
+    tails = _tails(errors, blur, r2)
+    n_points, lattice = grids.n_points[0], grids.lattices[0]
+    alias, truncation, rounding = _errors(errors, precision, n_points, lattice, blur, level, tails)
+    wide = _volume(errors.number, r2, grids.widest[0])
+    seconds = _seconds(cost, grids, 0, _volume(errors.number, r2, 0.0), wide)
+    return alias, truncation, rounding, seconds
+
+
+@njit(nogil=True)
+def _errors(errors, precision, n_points, lattice, blur, level, tails):
+    _, truncation = _largest_level(errors, blur, tails, level, math.inf, 0)
+    return (
+        alias_error(errors, lattice, blur),
+        truncation,
+        rounding_error(errors, precision, n_points, blur, level),
+    )
+
+
+@njit(nogil=True)
+def smallest_blur(errors, lattice, low, allowed, first_shell):
+    """Smallest blur (Å^2) at which aliasing falls to `allowed`, infinite if it exceeds MAX_BLUR.
+
+    Aliasing is from the vectors of a transform's lattice of lengths `lattice`, in the shells from
+    `first_shell` on.
+    """
+    shells = range(first_shell, len(errors.s))
+    terms = (len(errors.s), errors.s.shape[1] * len(lattice) * len(COSINES))
+    exponent, loss = np.empty(terms), np.empty(terms)
+    for shell in shells:
+        _list_aliases(errors, lattice, shell, exponent[shell], loss[shell])
+    blur, log_allowed = low, 2.0 * math.log(allowed)
+    while blur <= MAX_BLUR:
+        worst, slope = -math.inf, 0.0
+        for i in range(len(shells)):
+            # The outer shells first, as others need not be summed if they cannot be worse
+            shell = len(errors.s) - 1 - i
+            value, of_shell = _log_alias(exponent[shell], loss[shell], blur, worst)
+            if value > worst:
+                worst, slope = value, of_shell
+        if worst <= log_allowed:
+            return blur
+        # The function is convex: Newton's method stays below the root, and aims a little beyond
+        blur += (worst - log_allowed + 0.02) / max(slope, 1e-9)
+    return math.inf
+
+
+@njit(nogil=True)
+def alias_error(errors, lattice, blur):
+    """Relative error of the worst shell from aliasing; see `smallest_blur`."""
+    terms = errors.s.shape[1] * len(lattice) * len(COSINES)
+    exponent, loss = np.empty(terms), np.empty(terms)
+    worst = -math.inf
+    for i in range(len(errors.s)):
+        _list_aliases(errors, lattice, len(errors.s) - 1 - i, exponent, loss)
+        worst = max(worst, _log_alias(exponent, loss, blur, worst)[0])
+    return math.exp(0.5 * min(worst, MOST_EXPONENT))
+
+
+@njit(nogil=True)
+def _list_aliases(errors, lattice, shell, exponent, loss):
+    """List the logarithms of the power aliased into a shell, and their decrease per Å^2 of blur."""
+    m = 0
+    for point in range(errors.s.shape[1]):
+        length, log_share = errors.s[shell, point], errors.log_share[shell, point]
+        for g in lattice:
+            for c in range(len(COSINES)):
+                farther = g * g + 2.0 * length * g * COSINES[c]
+                value = _log_power(errors.log_power, errors.step, length * length + farther)
+                exponent[m] = value + LOG_WEIGHTS[c] + log_share
+                loss[m] = 0.5 * farther
+                m += 1
 
 
 @njit(nogil=True)
@@ -25,132 +288,24 @@ def _log_power(log_power, step, s2):
 
 
 @njit(nogil=True)
-def smallest_blur(
-    s, log_share, lattice, log_power, step, cosines, log_weights, low, high, log_allowed
-):
-    """Smallest blur from `low` to `high` at which the aliasing error is allowed, and that error.
+def _log_alias(exponent, loss, blur, above):
+    """Logarithm of the squared error in a shell, and its decrease per Å^2 of blur.
 
-    Parameters
-    ----------
-    s, log_share
-        (n_shells, n_points) values of 1/d, and the logarithms of the contribution of power at these
-        points to the squared error of the shell.
-    lattice
-        Lengths |g| (1/Å) of vectors of the transform's lattice, one of each pair +-g.
-    log_power
-        Logarithm of the model's Wilson curve at multiples of `step` in s^2.
-    cosines, log_weights
-        Directions of s and weights of their averages; the weights sum to 2, for both of +-g.
-    log_allowed
-        Logarithm of the allowed squared error in the worst shell.
-
-    Returns
-    -------
-    The blur, infinite if none suffices, and the logarithm of the squared error with the
-    last that was tried.
+    It is not calculated if it is not `above` some value.
     """
-    terms = (len(s), s.shape[1] * len(lattice) * len(cosines))
-    exponent, loss = np.empty(terms), np.empty(terms)
-    for shell in range(len(s)):
-        m = 0
-        for point in range(s.shape[1]):
-            length = s[shell, point]
-            for g in lattice:
-                for c, log_weight in zip(cosines, log_weights):
-                    farther = g * g + 2.0 * length * g * c
-                    value = _log_power(log_power, step, length * length + farther)
-                    exponent[shell, m] = value + log_weight + log_share[shell, point]
-                    loss[shell, m] = 0.5 * farther
-                    m += 1
-    blur, log_error2 = low, math.inf
-    while blur <= high:
-        log_error2, slope = _log_alias(exponent, loss, blur)
-        if log_error2 <= log_allowed:
-            return blur, log_error2
-        # The function is convex: Newton's method stays below the root, and aims a little beyond
-        blur += (log_error2 - log_allowed + 0.02) / max(slope, 1e-9)
-    return math.inf, log_error2
-
-
-@njit(nogil=True)
-def _log_alias(exponent, loss, blur):
-    """Logarithm of the squared error in the worst shell, and its decrease per Å^2 of blur.
-
-    `exponent` (n_shells, n_terms) has the logarithms of the aliased power without blur, and
-    `loss` their decrease per Å^2 of blur.
-    """
-    worst, slope = -math.inf, 0.0
-    for shell in range(len(exponent)):
-        top = -math.inf
-        for m in range(exponent.shape[1]):
-            top = max(top, exponent[shell, m] - blur * loss[shell, m])
-        total, moment = 0.0, 0.0
-        for m in range(exponent.shape[1]):
-            below = exponent[shell, m] - blur * loss[shell, m] - top
-            if below > NEGLIGIBLE:
-                term = math.exp(below)
-                total += term
-                moment += term * loss[shell, m]
-        value = top + math.log(total)
-        if value > worst:
-            worst, slope = value, moment / total
-    return worst, slope
-
-
-@njit(nogil=True)
-def count_in_boxes(frac, f, total, number):
-    """Add to the boxes of a cell, powers of two along each axis, the f (n,) of atoms, and 1."""
-    nu, nv, nw = total.shape
-    for j in range(len(f)):
-        u = math.floor(frac[j, 0] * nu) & (nu - 1)
-        v = math.floor(frac[j, 1] * nv) & (nv - 1)
-        w = math.floor(frac[j, 2] * nw) & (nw - 1)
-        total[u, v, w] += f[j]
-        number[u, v, w] += 1.0
-
-
-@njit(nogil=True)
-def window_sums(total, number):
-    """Sums of T^2 and of T^2 N, T and N being the sums over windows of two boxes along each axis.
-
-    The windows are those at all positions, periodic; along an axis with one box they contain it
-    once.
-    """
-    nu, nv, nw = total.shape
-    power, weighted = 0.0, 0.0
-    totals, numbers = np.empty(nw + 1), np.empty(nw + 1)
-    for u in range(nu):
-        for v in range(nv):
-            totals[:] = 0.0
-            numbers[:] = 0.0
-            for i in range(1 + (nu > 1)):
-                for j in range(1 + (nv > 1)):
-                    row, column = (u + i) % nu, (v + j) % nv
-                    for w in range(nw):
-                        totals[w] += total[row, column, w]
-                        numbers[w] += number[row, column, w]
-            if nw > 1:
-                totals[nw], numbers[nw] = totals[0], numbers[0]
-            for w in range(nw):
-                t, n = totals[w] + totals[w + 1], numbers[w] + numbers[w + 1]
-                power += t * t
-                weighted += t * t * n
-    return power, weighted
-
-
-@njit(nogil=True)
-def halve_boxes(boxes, out):
-    """Sums over pairs of boxes along each axis of which `out` has half as many."""
-    su, sv, sw = (
-        boxes.shape[0] // out.shape[0],
-        boxes.shape[1] // out.shape[1],
-        boxes.shape[2] // out.shape[2],
-    )
-    out[:] = 0.0
-    for u in range(boxes.shape[0]):
-        for v in range(boxes.shape[1]):
-            for w in range(boxes.shape[2]):
-                out[u // su, v // sv, w // sw] += boxes[u, v, w]
+    top = -math.inf
+    for m in range(len(exponent)):
+        top = max(top, exponent[m] - blur * loss[m])
+    if top + math.log(len(exponent)) <= above:
+        return -math.inf, 0.0
+    total, moment = 0.0, 0.0
+    for m in range(len(exponent)):
+        below = exponent[m] - blur * loss[m] - top
+        if below > NEGLIGIBLE:
+            term = math.exp(below)
+            total += term
+            moment += term * loss[m]
+    return top + math.log(total), moment / total
 
 
 @njit(nogil=True)
@@ -166,7 +321,7 @@ def alias_power(vectors, log_here, lattice, log_power, step, blur):
     lattice
         (m, 3) vectors of the transform's lattice, one of each pair +-g.
     log_power, step
-        As for `smallest_blur`.
+        As for :class:`Errors`.
     """
     out = np.zeros(len(vectors))
     for i in range(len(vectors)):
@@ -178,64 +333,117 @@ def alias_power(vectors, log_here, lattice, log_power, step, blur):
             along = 2.0 * (x * gx + y * gy + z * gz)
             for farther in (g2 + along, g2 - along):
                 exponent = _log_power(log_power, step, s2 + farther) - 0.5 * blur * farther
-                out[i] += math.exp(min(exponent - log_here[i], MOST))
+                if exponent - log_here[i] > LEAST_RELATIVE:
+                    out[i] += math.exp(min(exponent - log_here[i], MOST_RELATIVE))
     return out
 
 
 @njit(nogil=True)
-def power_curve(weight, f2, kind, b_iso, s2):
-    """out[i] = sum_j weight_j f2[kind_j, i] exp(-b_iso_j s2[i] / 2), at least 1e-290."""
-    out = np.zeros(len(s2))
-    for j in range(len(weight)):
-        # s2 is equally spaced from 0: the exponential is a geometric sequence
-        value, ratio = weight[j], math.exp(-0.5 * b_iso[j] * (s2[1] - s2[0]))
-        row = f2[kind[j]]
-        for i in range(len(s2)):
-            out[i] += value * row[i]
-            value *= ratio
-    for i in range(len(s2)):
-        out[i] = max(out[i], 1e-290)
-    return out
+def largest_level(errors, blur, level, allowed):
+    """Largest density level at which truncation of atoms is allowed, from a guess."""
+    tails = _tails(errors, blur, np.zeros(len(errors.number)))
+    return _largest_level(errors, blur, tails, level, allowed, 0)[0]
 
 
 @njit(nogil=True)
-def largest_level(s, log_share, blur, amplitude, factor, count, level, allowed, r2):
-    """Largest density level at which atoms may be cut off, from a guess, and the resulting error.
+def _tails(errors, blur, r2):
+    """Densities of the groups of Gaussians, sum amplitude exp(-factor r^2), and guesses r2 (n,).
 
-    Parameters
-    ----------
-    s, log_share
-        (n_shells, n_points) values of 1/d, and the logarithms of the contribution of power at these
-        points to the squared error of the shell.
-    amplitude, factor
-        (n, n_terms) coefficients of groups of Gaussians; `count` (n,) is the number of each.
-    allowed
-        Allowed squared error in the worst shell; if it is infinite the level is not changed.
-    r2
-        (n,) guesses of the squared radii (Å^2), replaced by the radii.
-
-    Returns
-    -------
-    The level, and the squared error.
+    The latter are replaced by the squared radii (Å^2) for the last density level that was tried.
     """
+    amplitude, factor = np.empty_like(errors.a), np.empty_like(errors.b)
+    for j in range(len(errors.a)):
+        for t in range(GROUP):
+            factor[j, t] = 4.0 * math.pi**2 / (errors.b[j, t] + blur)
+            amplitude[j, t] = errors.a[j, t] * _to_3_2(factor[j, t] / math.pi)
+    return amplitude, factor, r2
+
+
+@njit(nogil=True)
+def _to_3_2(x):
+    """x^(3/2), faster than by a power."""
+    return x * math.sqrt(x)
+
+
+@njit(nogil=True)
+def _volume(number, r2, beyond):
+    """Volume of the spheres with a radius larger than `beyond` (Å), Å^3."""
+    total = 0.0
+    for j in range(len(r2)):
+        if r2[j] > beyond * beyond:
+            total += number[j] * _to_3_2(r2[j])
+    return total * 4.0 / 3.0 * math.pi
+
+
+@njit(nogil=True)
+def _largest_level(errors, blur, tails, level, allowed, first_shell):
+    """Level at which truncation is allowed in the shells from `first_shell` on, and its error.
+
+    If the allowed error is infinite, the level is not changed.
+    """
+    # The cut tails of copies of one atom add up
+    more = math.log(TAIL_ALIASING * errors.rounding.overlap.copies)
+    weight = np.empty(errors.s.shape)
+    for shell in range(first_shell, len(weight)):
+        for point in range(weight.shape[1]):
+            unblur = 0.5 * blur * errors.s[shell, point] ** 2
+            log_share = more + errors.log_share[shell, point]
+            weight[shell, point] = math.exp(min(log_share + unblur, MOST_EXPONENT))
     step = 0
     while True:
-        error2 = _truncation(s, log_share, blur, amplitude, factor, count, level, r2)
+        error = math.sqrt(_truncation(errors, tails, level, weight, first_shell))
         # The error is nearly proportional to the level
-        change = math.sqrt(allowed / max(error2, 1e-300))
+        change = allowed / max(error, 1e-150)
         is_close = change < 1.05 or step >= MODERATE_STEPS
         if (change >= 1.0 and is_close) or allowed == math.inf or not change >= 0.0:
-            return level, error2
+            return level, error
         # At a level above its peak an atom vanishes: steps stay moderate
         level *= min(max(0.98 * change, 1e-6), 1e3) if step < MODERATE_STEPS else 0.8
         step += 1
 
 
 @njit(nogil=True)
+def _truncation(errors, tails, level, weight, first_shell):
+    """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
+
+    A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
+    4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
+    A density that is cut where it has hardly begun to fall, or everywhere, counts as lost.
+    `weight` turns power at a point into squared error.
+    """
+    amplitude, factor, r2 = tails
+    log_level = math.log(level)
+    error2 = np.zeros(len(weight))
+    for j in range(len(r2)):
+        r2[j] = r2_at_level(amplitude, factor, j, log_level, r2[j])
+        r = math.sqrt(r2[j])
+        rho, slope = 0.0, 0.0
+        for t in range(GROUP):
+            term = amplitude[j, t] * math.exp(-factor[j, t] * r2[j])
+            rho += term
+            slope += factor[j, t] * term
+        is_lost = slope * r2[j] <= rho
+        lam = math.inf if is_lost else 2.0 * r * slope / rho
+        whole = 4.0 * math.pi * rho * r * r / lam * (1.0 + 2.0 / (lam * r) + 2.0 / (lam * r) ** 2)
+        # 4 pi rho r / (w sqrt(lam^2 + w^2)) / sqrt(2), squared
+        oscillating = 8.0 * (math.pi * rho * r) ** 2
+        for shell in range(first_shell, len(weight)):
+            for point in range(weight.shape[1]):
+                s = errors.s[shell, point]
+                if is_lost:
+                    power = _whole_power(amplitude[j], factor[j], s)
+                else:
+                    w2 = (2.0 * math.pi * s) ** 2
+                    power = min(oscillating / (w2 * (lam * lam + w2)), whole * whole)
+                error2[shell] += errors.number[j] * power * weight[shell, point]
+    return error2.max()
+
+
+@njit(nogil=True)
 def _whole_power(amplitude, factor, s):
     """Squared transform at s of a sum of Gaussians amplitude exp(-factor r^2)."""
     f = 0.0
-    for t in range(len(amplitude)):
+    for t in range(GROUP):
         f += (
             amplitude[t]
             * (math.pi / factor[t]) ** 1.5
@@ -245,44 +453,18 @@ def _whole_power(amplitude, factor, s):
 
 
 @njit(nogil=True)
-def _truncation(s, log_share, blur, amplitude, factor, count, level, r2):
-    """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
-
-    A tail that starts with density rho and decays as exp(-lam (r - R)) transforms to at most
-    4 pi rho R / (2 pi s sqrt(lam^2 + (2 pi s)^2)), oscillating, and to its integral at s = 0.
-    A density that is cut where it has hardly begun to fall, or everywhere, counts as lost.
-    """
-    log_level = math.log(level)
-    power = np.zeros(s.shape)
-    for j in range(len(r2)):
-        r2[j] = r2_at_level(amplitude, factor, j, log_level, r2[j])
-        r = math.sqrt(r2[j])
-        rho, slope = 0.0, 0.0
-        for t in range(amplitude.shape[1]):
-            term = amplitude[j, t] * math.exp(-factor[j, t] * r2[j])
-            rho += term
-            slope += factor[j, t] * term
-        if slope * r2[j] <= rho:
-            for shell in range(s.shape[0]):
-                for point in range(s.shape[1]):
-                    power[shell, point] += count[j] * _whole_power(
-                        amplitude[j], factor[j], s[shell, point]
-                    )
-            continue
-        lam = 2.0 * r * slope / rho
-        whole = 4.0 * math.pi * rho * r * r / lam * (1.0 + 2.0 / (lam * r) + 2.0 / (lam * r) ** 2)
-        # 4 pi rho r / (w sqrt(lam^2 + w^2)) / sqrt(2), squared
-        oscillating = 8.0 * (math.pi * rho * r) ** 2
-        for shell in range(s.shape[0]):
-            for point in range(s.shape[1]):
-                w2 = (2.0 * math.pi * s[shell, point]) ** 2
-                tail2 = oscillating / (w2 * (lam * lam + w2))
-                power[shell, point] += count[j] * min(tail2, whole * whole)
-    worst = 0.0
-    for shell in range(s.shape[0]):
-        error2 = 0.0
-        for point in range(s.shape[1]):
-            unblur = 0.5 * blur * s[shell, point] ** 2
-            error2 += power[shell, point] * math.exp(min(log_share[shell, point] + unblur, 700.0))
-        worst = max(worst, error2)
-    return worst
+def rounding_error(errors, precision, n_points, blur, level):
+    """Relative error of the worst shell from the finite precision of a grid of `n_points`."""
+    cell_volume = errors.cell_volume
+    variance, equal = rounding_of_sums(
+        errors.rounding, precision, cell_volume, n_points, blur, level
+    )
+    worst2 = 0.0
+    for shell in range(len(errors.s)):
+        white2 = 0.0
+        for point in range(errors.s.shape[1]):
+            unblur = 0.5 * blur * errors.s[shell, point] ** 2
+            log_share = errors.log_share[shell, point]
+            white2 += math.exp(min(log_share + unblur, 0.5 * MOST_EXPONENT))
+        worst2 = max(worst2, variance * white2)
+    return math.sqrt(worst2 + equal**2)

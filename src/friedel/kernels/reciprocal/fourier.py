@@ -74,7 +74,7 @@ def _map_operation(indices, of_h, of_k, of_l, translation, shape, nw, place, shi
         h = np.int32(x * of_h[0] + y * of_h[1] + z * of_h[2])
         k = np.int32(x * of_k[0] + y * of_k[1] + z * of_k[2])
         l = np.int32(x * of_l[0] + y * of_l[1] + z * of_l[2])
-        t = whole_turns_off(x * translation[0] + y * translation[1] + z * translation[2])
+        t = whole_turns_off(np.int32(x * translation[0] + y * translation[1] + z * translation[2]))
         if l < 0:  # Friedel's law: F(-h) = conj(F(h))
             h, k, l, t = np.int32(-h), np.int32(-k), np.int32(-l), t + CONJUGATE
         row = (h + (nu if h < 0 else 0)) * n_k + k + (n_k if k < 0 else 0)
