@@ -8,6 +8,7 @@ which has imported everything, compiled the kernels, and holds the model and the
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -90,9 +91,13 @@ def measure(case):
 
 
 def in_process(case):
-    """`measure` in a process of its own."""
+    """`measure` in a process of its own.
+
+    Its allocator returns blocks at once: kept ones would be reused, and would not be measured.
+    """
     command = [sys.executable, __file__, "--case", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "131072"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     predicted, measured = json.loads(done.stdout.splitlines()[-1])
     return predicted, measured
 

@@ -251,7 +251,7 @@ def small_outcome(seed: int, folder: Path) -> str:
         if rng.random() < 0.4:
             options["extinction"] = [True, 0.0, 0.01, 1e6, False][rng.integers(5)]
     if rng.random() < 0.3:
-        options["twin_laws"] = [["-h,-k,-l"], ["h,-k,-l"], ["-h,-k,l", "h,-k,-l"]][rng.integers(3)]
+        options["twin"] = [["-h,-k,-l"], ["h,-k,-l"], ["-h,-k,l", "h,-k,-l"]][rng.integers(3)]
     if rng.random() < 0.5:
         options["weights"] = ["fit", (0.1, 0.0), (0.0, 1e3), (0.2, 0.0, 1e3, 0.0, 0.0, 1 / 3)][
             rng.integers(4)
@@ -289,7 +289,7 @@ def check_text(text: str, notes: Any) -> None:
 
 
 MAY_BE_NULL = re.compile(
-    r"command|wavelength|mask|r_free|r1|wr2|twin_law|stated|extinction|absolute|r_int|n_free|"
+    r"command|wavelength|mask|missing_density|r_free|r1|wr2|twin_law|stated|extinction|absolute|r_int|n_free|"
     r"f_prime|nearest|label|distance|as_stated|correlation|r_sigma|notes\.number|solvent_fraction|\.cc$"
 )
 """Keys of values that are unknown for good reasons."""

@@ -62,7 +62,7 @@ def test_a_protein_whose_atoms_are_named_by_sites(capsys, page_models, tmp_path)
     text = (tmp_path / "labels.tsc").read_text().splitlines()
     halves = (f"{a:016x}{b:016x}" for a, b in map(struct.Struct("<QQ").unpack, ids))
     text[3] = "SCATTERER_IDS: " + " ".join(halves)
-    (tmp_path / "ids.tsc").write_text("\n".join(text))
+    (tmp_path / "ids.tsc").write_text("\n".join([*text, ""]))
     call = ("fcalc", path, "--dmin", 8.0)
     code, out, err = run(capsys, *call, "--form-factors", tmp_path / "ids.tsc")
     assert code == 0, err

@@ -146,6 +146,8 @@ def resolve_selections(fmodel: "FModel", given: dict[str, Any]) -> None:
     ParameterError
         For a selection that cannot be read or has no atoms.
     """
+    if given["omit"] is None and not isinstance(given["centre"], str):
+        return
     from friedel.fmodel.omit import chosen_atoms
 
     if given["omit"] is not None:
