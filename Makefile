@@ -37,7 +37,7 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 # The kernels for GPUs, compiled without a GPU; the compiler takes 150 MB in an environment of its own
-check-ptx: $(STAMP)
+check-ptx:
 	test -x build/ptx/bin/python || $(PYTHON) -m venv build/ptx
 	build/ptx/bin/pip install --quiet --editable . \
 	    numba-cuda nvidia-cuda-nvcc-cu12 nvidia-cuda-nvrtc-cu12

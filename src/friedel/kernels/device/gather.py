@@ -58,8 +58,10 @@ def gather(first, last, slope, places, values, sizes, parts):
                 along = two * (qxz * x + qyz * y)
                 # The recurrence starts at the row's largest value, so that it only decreases
                 middle = values[p, 2] - along / (two * qz) + half
-                # On a GPU math.floor gives a float
-                top = int(math.floor(middle))  # noqa: RUF046
+                # Rounded down without math.floor, which in float32 is a function of the C library
+                top = int(middle)
+                if real(top) > middle:
+                    top -= 1
                 top = min(max(top, z_first), z_last)
                 z = real(top) - values[p, 2]
                 exponent = x * (qx * x + two * qxy * y) + qy * y * y + z * (along + qz * z)
