@@ -3,7 +3,8 @@
 The case has the atoms as a PDB file's text, hkl, w, the number of members and the resolution. Of
 each package the calls are timed that its users have for a batch: SFC_torch takes all members at
 once, TorchRef one after another. Forward, and backward from Re sum conj(w) F: SFC_torch to
-coordinates, TorchRef to all parameters that it refines.
+coordinates, TorchRef to all parameters that it refines. Where memory does not suffice for
+derivatives, only F is calculated.
 """
 
 import json
@@ -31,9 +32,10 @@ class SfcTorch:
     def __init__(self, path, case, device):
         from SFC_Torch import SFcalculator
 
+        n_atoms, n_hkl = str(case["pdb"]).count("HETATM"), len(case["hkl"])
+        if n_atoms * n_hkl > self.MOST:
+            raise MemoryError(f"not tried with {n_atoms} atoms times {n_hkl} reflections")
         model = SFcalculator(path, dmin=float(case["d_min"]), device=device)
-        if len(case["hkl"]) * model.n_atoms > self.MOST:
-            raise MemoryError(f"{model.n_atoms} atoms times {len(case['hkl'])} reflections")
         # The reflections of the case instead of its own
         model.Hasu_array = case["hkl"]
         model.dr2asu_array = model.unit_cell.calculate_1_d2_array(case["hkl"])
@@ -52,7 +54,7 @@ class SfcTorch:
         self.xyz.grad = None
         f = self.forward()
         f.backward(w.expand(f.shape))
-        return f.detach()[0], self.xyz.grad[0]
+        return self.xyz.grad[0]
 
 
 class TorchRef:
@@ -71,15 +73,14 @@ class TorchRef:
         for _ in self.members:
             self.model.reset_cache()
             f = self.model(self.hkl)
-        return f
+        return f[None]
 
     def both(self, w):
         for _ in self.members:
             self.model.reset_cache()
             self.model.zero_grad()
-            f = self.model(self.hkl)
-            f.backward(w)
-        return f.detach(), self.model.xyz.refinable_params.grad
+            self.model(self.hkl).backward(w)
+        return self.model.xyz.refinable_params.grad
 
 
 def main():
@@ -92,19 +93,25 @@ def main():
         file = Path(folder) / "atoms.pdb"
         file.write_text(str(case["pdb"]), encoding="ascii")
         calculation = peer(str(file), case, device)
-    f, by_xyz = calculation.both(w)
-    sites = calculation.sites.cpu().numpy()
-    np.savez(output, f=f.cpu().numpy(), by_xyz=by_xyz.cpu().numpy(), sites=sites)
 
     def forward():
         with torch.no_grad():
-            calculation.forward()
+            return calculation.forward()
 
-    return {
-        "forward": milliseconds(forward, device),
-        "both": milliseconds(lambda: calculation.both(w), device),
-        "mebibytes": mebibytes(lambda: calculation.both(w), device, before),
-    }
+    def both():
+        return calculation.both(w)
+
+    arrays = {"f": forward()[0], "sites": calculation.sites}
+    found = {"forward": milliseconds(forward, device)}
+    found["mebibytes"] = mebibytes(forward, device, before)
+    try:
+        arrays["by_xyz"] = both()
+        found["both"] = milliseconds(both, device)
+        found["mebibytes"] = mebibytes(both, device, before)
+    except torch.OutOfMemoryError:
+        arrays.pop("by_xyz", None)
+    np.savez(output, **{name: x.cpu().numpy() for name, x in arrays.items()})
+    return found
 
 
 if __name__ == "__main__":
