@@ -442,17 +442,14 @@ class Calculator:
         return "fft", on_grid
 
     def _check_direct(self, seconds: float) -> None:
-        what = f"direct summation of {len(self.atoms)} atoms at {len(self.hkl)} reflections"
-        longest = longest_for(len(self.atoms))
-        check_time(seconds / self.threads, what, force=self.options.force, longest=longest)
-        check_memory(self._bytes_of_direct_sum, what, force=self.options.force)
-
-    @property
-    def _bytes_of_direct_sum(self) -> float:
-        size_of_f = self.factors.a.shape if self.by_atom is None else (len(self.atoms), 0)
+        n, force = len(self.atoms), self.options.force
+        what = f"direct summation of {n} atoms at {len(self.hkl)} reflections"
+        check_time(seconds / self.threads, what, force=force, longest=longest_for(n))
+        size_of_f = self.factors.a.shape if self.by_atom is None else (n, 0)
         is_complex = self.by_atom is not None or bool(self.factors.f_double_prime.any())
-        sizes = (len(self.atoms), len(self.hkl), *size_of_f)
-        return direct.predicted_bytes(self.crystal, *sizes, is_complex=is_complex)
+        sizes = (n, len(self.hkl), *size_of_f)
+        n_bytes = direct.predicted_bytes(self.crystal, *sizes, is_complex=is_complex)
+        check_memory(n_bytes, what, force=force)
 
     def _expect_kernels(self) -> None:
         """Have the kernels of the grid compiled, if some are missing, during the planning."""
