@@ -95,8 +95,8 @@ def maximum_likelihood(
 ) -> Result:
     """T = -sum ln p(f_obs; F), the amplitude likelihood of an incomplete, erroneous model.
 
-    With x = scale |F| and v = epsilon beta (+ 2 sigma^2 acentric, + sigma^2 centric) [Lunin2002]_
-    [Murshudov1997]_,
+    With x = scale |F| and v = epsilon beta (+ 2 sigma^2 acentric, + sigma^2 centric) [Lunin2002]
+    [Murshudov1997],
 
         acentric  p = 2 f_obs / v exp(-(f_obs^2 + (alpha x)^2) / v) I0(2 f_obs alpha x / v)
         centric   p = sqrt(2 / (pi v)) exp(-(f_obs^2 + (alpha x)^2) / (2 v)) cosh(f_obs alpha x / v)
@@ -143,7 +143,7 @@ def alpha_beta(
     sigma_a
         Correlation of the normalised structure factors, true and calculated, 0 to 1.
     mean_obs, mean_calc
-        Mean of |F|^2 / epsilon, observed and calculated, on the same scale.
+        Mean of abs(F)^2 / epsilon, observed and calculated, on the same scale.
 
     Returns
     -------
