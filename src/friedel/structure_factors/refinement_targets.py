@@ -28,7 +28,7 @@ def least_squares(
     scale: np.ndarray | float = 1.0,
     use: np.ndarray | None = None,
 ) -> Result:
-    """T = sum ((f_obs - scale |F|) / sigma)^2.
+    """T = sum ((f_obs - scale abs(F)) / sigma)^2.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def huber(
     use: np.ndarray | None = None,
     threshold: float = HUBER_CORNER,
 ) -> Result:
-    """T = sum rho(z), z = (f_obs - scale |F|) / sigma: z^2, beyond the threshold linear in |z|.
+    """T = sum rho(z), z = (f_obs - scale abs(F)) / sigma: z^2, or linear beyond c.
 
-    Beyond `threshold` c, rho is 2 c |z| - c^2: the influence of outliers is bounded. The default
+    Beyond `threshold` c, rho is 2 c abs(z) - c^2: the influence of outliers is bounded. The default
     is 95 % efficient for normally distributed errors. Raises as :func:`least_squares`.
     """
     if not threshold > 0:
@@ -72,7 +72,7 @@ def least_squares_intensity(
     scale: np.ndarray | float = 1.0,
     use: np.ndarray | None = None,
 ) -> Result:
-    """T = sum ((i_obs - (scale |F|)^2) / sigma)^2; i_obs may be negative.
+    """T = sum ((i_obs - (scale abs(F))^2) / sigma)^2; i_obs may be negative.
 
     Raises as :func:`least_squares`.
     """
@@ -95,7 +95,7 @@ def maximum_likelihood(
 ) -> Result:
     """T = -sum ln p(f_obs; F), the amplitude likelihood of an incomplete, erroneous model.
 
-    With x = scale |F| and v = epsilon beta (+ 2 sigma^2 acentric, + sigma^2 centric) [Lunin2002]
+    With x = scale abs(F) and v = epsilon beta (+ 2 sigma^2 acentric, + sigma^2 centric) [Lunin2002]
     [Murshudov1997],
 
         acentric  p = 2 f_obs / v exp(-(f_obs^2 + (alpha x)^2) / v) I0(2 f_obs alpha x / v)
