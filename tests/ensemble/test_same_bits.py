@@ -76,6 +76,22 @@ def test_a_killed_worker(plan, serial, monkeypatch, moment):
     assert killed
 
 
+def test_a_process_lost_while_another_one_starts(plan, serial, monkeypatch):
+    """Python closes its pipes before it marks the pool as broken: a start then fails."""
+    failed = []
+    plain = ProcessPoolExecutor.submit
+
+    def submit(self, *call):
+        if not failed:
+            failed.append(call)
+            raise OSError("handle is closed")
+        return plain(self, *call)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    assert bits(ensemble.run_plan(plan, executor=2)) == serial
+    assert failed
+
+
 def test_workers_that_always_end_are_an_error(plan, monkeypatch):
     class Broken(executors._Processes):
         def submit(self, first, last):

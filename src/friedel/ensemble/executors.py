@@ -178,7 +178,11 @@ class _Processes:
 
     def submit(self, first: int, last: int) -> Future:
         """A future with the result of the chunk."""
-        return self._pool.submit(_chunk, first, last)
+        try:
+            return self._pool.submit(_chunk, first, last)
+        except OSError as error:
+            # When a process is lost, Python closes its pipes before it marks the pool as broken
+            raise BrokenExecutor(str(error)) from error
 
     def result(self, future: Future) -> Any:
         """The result that a future stands for."""

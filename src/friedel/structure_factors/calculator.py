@@ -28,7 +28,7 @@ from friedel.structure_factors.scattering_options import (
     read_for_calculation,
     reflections_to,
     warn_of_doubts,
-)
+)  # fmt: skip
 
 SECONDS_PER_GATHER = 5e-9
 """Time per reflection and operation in reciprocal space (s)."""
@@ -402,8 +402,7 @@ class Calculator:
         found = with_fewest_gaussians(*exact, self._d_min, tolerance)
         if on_grid is not None and np.array_equal(found[0], exact[0]):
             return on_grid
-        error = refit_error(*found, *exact, self._d_min)
-        return self._planned_sum(*found, imaginary, fixed, error)
+        return self._planned_sum(*found, imaginary, fixed, refit_error(*found, *exact, self._d_min))
 
     def _chosen(self) -> tuple[str, GridSum | None]:
         """The method, and for the FFT the planned sum."""
@@ -421,8 +420,7 @@ class Calculator:
             return "fft", on_grid
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n)
         if asked == "direct" or nothing_to_sum:
-            self._check_direct(direct_seconds)
-            return "direct", None
+            return self._checked_direct(direct_seconds)
         if direct_seconds < PLAN_SECONDS:
             return "direct", None
         if direct_seconds > SURELY_FFT:
@@ -430,26 +428,28 @@ class Calculator:
         try:
             on_grid = self._planned_with_refits(imaginary)
         except AccuracyError:
-            self._check_direct(direct_seconds)
-            return "direct", None
+            return self._checked_direct(direct_seconds)
         n_terms = n * len(self.crystal.primitive_operations[0])
         # Neither time includes planning, which is already done for the FFT
         direct_seconds = direct.predicted_seconds(self.crystal, self.atoms, n, planned=True)
         if direct_seconds <= on_grid.plan.seconds + n_terms * SECONDS_PER_GATHER:
-            self._check_direct(direct_seconds)
-            return "direct", None
+            return self._checked_direct(direct_seconds)
         check_memory_for(on_grid, force=self.options.force)
         return "fft", on_grid
 
-    def _check_direct(self, seconds: float) -> None:
+    def _checked_direct(self, seconds: float) -> tuple[str, None]:
         n, force = len(self.atoms), self.options.force
         what = f"direct summation of {n} atoms at {len(self.hkl)} reflections"
         check_time(seconds / self.threads, what, force=force, longest=longest_for(n))
-        size_of_f = self.factors.a.shape if self.by_atom is None else (n, 0)
+        check_memory(self._bytes_of_direct_sum, what, force=force)
+        return "direct", None
+
+    @property
+    def _bytes_of_direct_sum(self) -> float:
+        size_of_f = self.factors.a.shape if self.by_atom is None else (len(self.atoms), 0)
         is_complex = self.by_atom is not None or bool(self.factors.f_double_prime.any())
-        sizes = (n, len(self.hkl), *size_of_f)
-        n_bytes = direct.predicted_bytes(self.crystal, *sizes, is_complex=is_complex)
-        check_memory(n_bytes, what, force=force)
+        sizes = (len(self.atoms), len(self.hkl), *size_of_f)
+        return direct.predicted_bytes(self.crystal, *sizes, is_complex=is_complex)
 
     def _expect_kernels(self) -> None:
         """Have the kernels of the grid compiled, if some are missing, during the planning."""
