@@ -91,7 +91,7 @@ def same(found, expected):
 def check(kernel: Kernel, *args):
     """The result is that of the function of numba."""
     found = kernel(*args)
-    same(found, builder.plain_function(kernel)(*args))
+    same(found, builder.numba_function(kernel)(*args))
     return found
 
 
@@ -99,7 +99,7 @@ def test_numbers(kernels):
     for values in ((1, 0.5, True, 1 + 2j), (-(2**62), 1e300, False, -2j)):
         one, other = np.empty(4), np.empty(4)
         kernels.scalars(*values, one)
-        builder.plain_function(kernels.scalars)(*values, other)
+        builder.numba_function(kernels.scalars)(*values, other)
         np.testing.assert_array_equal(one, other)
     of_numpy = np.int64(1), np.float64(0.5), np.bool_(True), np.complex128(1 + 2j)
     kernels.scalars(*of_numpy, one)

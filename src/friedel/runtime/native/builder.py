@@ -39,12 +39,11 @@ POINTER, WORD, INT = ir.IntType(8).as_pointer(), ir.IntType(64), ir.IntType(32)
 OBJECT = object.__basicsize__
 """Offset (bytes) of what follows the head of an object."""
 
-TYPE = OBJECT - 8
+TYPE, BYTE_ORDER = OBJECT - 8, OBJECT + 10
+"""Offsets (bytes) of the type of an object, and in a dtype after its type and two characters."""
+
 DATA, N_DIM, SHAPE, STRIDES, DTYPE, FLAGS = (OBJECT + x for x in (0, 8, 16, 24, 40, 48))
 """Offsets (bytes) in an object of numpy's, which are part of its binary interface."""
-
-BYTE_ORDER = OBJECT + 10
-"""Offset (bytes) in a dtype, after its type and two characters."""
 
 C_ORDER, F_ORDER, ALIGNED = 0x1, 0x2, 0x100
 LAYOUTS = {
@@ -65,7 +64,7 @@ def build(kernel: Kernel, signature: str) -> Kept:
     It must run in a process of its own: numba makes no code that can be called after it.
     """
     kinds = json.loads(signature)
-    function = _function(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    function = numba_function(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     generator = function.targetctx.codegen()
     if not isinstance(generator._engine, _NoEngine):
         generator._engine = _NoEngine(generator._engine)
@@ -258,17 +257,12 @@ def _result(returned: Any) -> tuple[str, list[Any], bool] | None:
     return layout, parts, is_tuple
 
 
-def plain_function(kernel: Kernel) -> Any:
-    """A kernel as numba's own function, which compiles in this process and keeps nothing."""
-    return _function(kernel)
-
-
 _functions: dict[tuple, Any] = {}
 _names: dict[tuple, dict[str, Any]] = {}
 
 
-def _function(kernel: Kernel, **options: bool) -> Any:
-    """A kernel as numba's function; so are the kernels that it calls."""
+def numba_function(kernel: Kernel, **options: bool) -> Any:
+    """A kernel as numba's own function, which keeps nothing; so are the kernels that it calls."""
     key = kernel.name, *options
     if key not in _functions:
         python, names = kernel.py_func, _names_of(sys.modules[kernel.__module__], options)
@@ -283,7 +277,7 @@ def _names_of(module: ModuleType, options: dict[str, bool]) -> dict[str, Any]:
         _names[key] = names = dict(vars(module))
         for name, value in vars(module).items():
             if isinstance(value, Kernel):
-                names[name] = _function(value, **options)
+                names[name] = numba_function(value, **options)
             elif hasattr(value, "for_numba"):
                 names[name] = value.for_numba()
             elif any(isinstance(x, Kernel) for x in getattr(value, "__dict__", {}).values()):

@@ -92,9 +92,9 @@ class Kernel:
             reason = _what_is_missing(kept)
         if reason or kept is None:
             _say_once(f"friedel: numba runs the kernels itself, more slowly at first: {reason}")
-            from friedel.runtime.native.builder import plain_function
+            from friedel.runtime.native.builder import numba_function
 
-            function = plain_function(self)
+            function = numba_function(self)
             return lambda args: function(*args) if types_of(args) == types else MISMATCH
         return _call_of(kept, types)
 
@@ -167,7 +167,6 @@ def _expected(types: list) -> Iterator[object]:
 
 _lock = threading.RLock()
 _kept_alive: list[object] = []  # what machine code has the address of
-_said: set[str] = set()
 
 
 @functools.cache
@@ -249,10 +248,9 @@ def _decoded(values: tuple, parts: list) -> tuple:
     return tuple(found)
 
 
+@functools.cache
 def _say_once(text: str) -> None:
-    if text not in _said:
-        _said.add(text)
-        print(text, file=sys.stderr)
+    print(text, file=sys.stderr)
 
 
 def _after_fork() -> None:
