@@ -112,7 +112,7 @@ class Allowed(NamedTuple):
     rounding: float
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def cheapest_sampling(errors, precision, cost, grids, allowed, low, level):
     """The grid, blur and density level of least predicted time that meet the allowed errors.
 
@@ -143,7 +143,7 @@ def cheapest_sampling(errors, precision, cost, grids, allowed, low, level):
     return best, blur, level, error, seconds
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _seconds(cost, grids, i, volume, wide):
     """Time on grid i with spheres of a total volume, of which `wide` is that of wide ones."""
     per_call, per_volume = cost.per_call, cost.per_volume
@@ -153,7 +153,7 @@ def _seconds(cost, grids, i, volume, wide):
     return per_call + grids.n_points[i] * (grids.per_point[i] + of_spheres)
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _least_volume(errors, finest, allowed, low, level, r2):
     """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
     outer = len(errors.s) - OUTER_SHELLS
@@ -164,7 +164,7 @@ def _least_volume(errors, finest, allowed, low, level, r2):
     return _volume(errors.number, r2, 0.0)
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _sampling_of_grid(errors, precision, cost, grids, i, allowed, low, level, r2, most):
     """Blur, level, error and time for grid i; the time is infinite if it fails or is `most`.
 
@@ -196,7 +196,7 @@ def _sampling_of_grid(errors, precision, cost, grids, i, allowed, low, level, r2
     return blur, level, error, seconds
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def predicted_errors(errors, precision, cost, grids, blur, level):
     """Errors and time of the first of the grids.
 
@@ -213,7 +213,7 @@ def predicted_errors(errors, precision, cost, grids, blur, level):
     return alias, truncation, rounding, seconds
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _errors(errors, precision, n_points, lattice, blur, level, tails):
     _, truncation = _largest_level(errors, blur, tails, level, math.inf, 0)
     return (
@@ -223,7 +223,7 @@ def _errors(errors, precision, n_points, lattice, blur, level, tails):
     )
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def smallest_blur(errors, lattice, low, allowed, first_shell):
     """Smallest blur (Å^2) at which aliasing falls to `allowed`, infinite if it exceeds MAX_BLUR.
 
@@ -251,7 +251,7 @@ def smallest_blur(errors, lattice, low, allowed, first_shell):
     return math.inf
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def alias_error(errors, lattice, blur):
     """Relative error of the worst shell from aliasing; see `smallest_blur`."""
     terms = errors.s.shape[1] * len(lattice) * len(COSINES)
@@ -263,7 +263,7 @@ def alias_error(errors, lattice, blur):
     return math.exp(0.5 * min(worst, MOST_EXPONENT))
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _list_aliases(errors, lattice, shell, exponent, loss):
     """List the logarithms of the power aliased into a shell, and their decrease per Å^2 of blur."""
     m = 0
@@ -278,7 +278,7 @@ def _list_aliases(errors, lattice, shell, exponent, loss):
                 m += 1
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _log_power(log_power, step, s2):
     """Ln P at s^2, linear between tabulated points and beyond the last one."""
     position = s2 / step
@@ -287,7 +287,7 @@ def _log_power(log_power, step, s2):
     return log_power[index] * (1.0 - fraction) + log_power[index + 1] * fraction
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _log_alias(exponent, loss, blur, above):
     """Logarithm of the squared error in a shell, and its decrease per Å^2 of blur.
 
@@ -308,7 +308,7 @@ def _log_alias(exponent, loss, blur, above):
     return top + math.log(total), moment / total
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def alias_power(vectors, log_here, lattice, log_power, step, blur):
     """Power that aliasing adds to each reflection, relative to its own, after removing the blur.
 
@@ -338,14 +338,14 @@ def alias_power(vectors, log_here, lattice, log_power, step, blur):
     return out
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def largest_level(errors, blur, level, allowed):
     """Largest density level at which truncation of atoms is allowed, from a guess."""
     tails = _tails(errors, blur, np.zeros(len(errors.number)))
     return _largest_level(errors, blur, tails, level, allowed, 0)[0]
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _tails(errors, blur, r2):
     """Densities of the groups of Gaussians, sum amplitude exp(-factor r^2), and guesses r2 (n,).
 
@@ -359,13 +359,13 @@ def _tails(errors, blur, r2):
     return amplitude, factor, r2
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _to_3_2(x):
     """x^(3/2), faster than by a power."""
     return x * math.sqrt(x)
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _volume(number, r2, beyond):
     """Volume of the spheres with a radius larger than `beyond` (Å), Å^3."""
     total = 0.0
@@ -375,7 +375,7 @@ def _volume(number, r2, beyond):
     return total * 4.0 / 3.0 * math.pi
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _largest_level(errors, blur, tails, level, allowed, first_shell):
     """Level at which truncation is allowed in the shells from `first_shell` on, and its error.
 
@@ -402,7 +402,7 @@ def _largest_level(errors, blur, tails, level, allowed, first_shell):
         step += 1
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _truncation(errors, tails, level, weight, first_shell):
     """Squared error, after removing the blur, in the worst shell from tails cut off at a level.
 
@@ -439,7 +439,7 @@ def _truncation(errors, tails, level, weight, first_shell):
     return error2.max()
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def _whole_power(amplitude, factor, s):
     """Squared transform at s of a sum of Gaussians amplitude exp(-factor r^2)."""
     f = 0.0
@@ -452,7 +452,7 @@ def _whole_power(amplitude, factor, s):
     return f * f
 
 
-@njit(nogil=True)
+@njit(nogil=True, error_model="numpy")
 def rounding_error(errors, precision, n_points, blur, level):
     """Relative error of the worst shell from the finite precision of a grid of `n_points`."""
     cell_volume = errors.cell_volume
