@@ -7,14 +7,8 @@ import click
 
 from friedel.cli.command import Command
 from friedel.cli.options import (
-    BLOCK,
-    HYDROGENS,
-    SCATTER_AS,
-    STRICT,
-    TABLE,
     THREADS,
-    TLS,
-    USE_CHARGE,
+    of_model,
     own_scattering,
     radiation,
 )
@@ -104,13 +98,7 @@ def is_map(path: str) -> bool:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random phases.")
 @radiation()
-@HYDROGENS
-@TLS
-@TABLE
-@SCATTER_AS
-@USE_CHARGE
-@BLOCK
-@STRICT
+@of_model
 @THREADS
 @file_options(OUTPUTS)
 def command(first: str, second: str, **options: Any) -> None:
@@ -131,8 +119,7 @@ def command(first: str, second: str, **options: Any) -> None:
     if is_half:
         other = read_map_box(second)
     else:
-        options |= own_scattering(options | {"fprime": ()})
-        del options["scatter_as"]
+        options |= own_scattering(options)
         model, notes, scattering = read_model(second, **options)
         echo_notes(notes.records())
         limit = d_min or 2.0 * max(one.spacing)

@@ -6,15 +6,9 @@ import click
 
 from friedel.cli.command import Command
 from friedel.cli.options import (
-    BLOCK,
     FORCE,
-    HYDROGENS,
-    SCATTER_AS,
-    STRICT,
-    TABLE,
     THREADS,
-    TLS,
-    USE_CHARGE,
+    of_model,
     own_scattering,
     radiation,
 )
@@ -84,13 +78,7 @@ OF_MODELS = ("b", "like", "hydrogens", "tls", "block", "use_charge", "table", "s
     metavar="NUM",
     help="Let F fall off by a cosine over this part of the range of 1/d, as 0.2; default: 0.",
 )
-@HYDROGENS
-@TLS
-@TABLE
-@SCATTER_AS
-@USE_CHARGE
-@BLOCK
-@STRICT
+@of_model
 @FORCE
 @THREADS
 @file_options(OUTPUTS)
@@ -144,9 +132,7 @@ def _of_model(path: str, options: dict[str, Any], *, strict: bool) -> "tuple[Gri
     notes = Notes(strict=strict)
     notes.extend([*read.notes, *about])
     echo_notes(note for note in notes.records() if not note.startswith(NO_CELL))
-    options |= own_scattering(options | {"fprime": ()})
-    for name in ("scatter_as", "fprime"):
-        options.pop(name, None)
+    options |= own_scattering(options)
     if options["soft_edge"] is None:
         options["soft_edge"] = 0.0
     density = map_of_model(read, **options)

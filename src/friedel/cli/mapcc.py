@@ -7,14 +7,8 @@ import click
 
 from friedel.cli.command import Command
 from friedel.cli.options import (
-    BLOCK,
-    HYDROGENS,
-    SCATTER_AS,
-    STRICT,
-    TABLE,
     THREADS,
-    TLS,
-    USE_CHARGE,
+    of_model,
     own_scattering,
     radiation,
 )
@@ -77,13 +71,7 @@ OUTPUTS = (
     help="Compare points within this distance of atoms, A; default: dmin, but 3 to 10.",
 )
 @radiation()
-@HYDROGENS
-@TLS
-@TABLE
-@SCATTER_AS
-@USE_CHARGE
-@BLOCK
-@STRICT
+@of_model
 @THREADS
 @file_options(OUTPUTS)
 def command(density: str, model: str, **options: Any) -> None:
@@ -95,8 +83,7 @@ def command(density: str, model: str, **options: Any) -> None:
 
     overwrite = options.pop("overwrite")
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
-    options |= own_scattering(options | {"fprime": ()})
-    del options["scatter_as"]
+    options |= own_scattering(options)
     with stage("comparing map and model"):
         found = map_model_correlation(density, model, **options)
     echo_notes(found.notes)

@@ -118,6 +118,14 @@ ANOMALOUS_OPTION = choice(
 BLOCK = click.option("--block", metavar="NAME", help="Block of the CIF with the model.")
 
 
+def of_model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a model that is read and scatters: its atoms, form factors, and block."""
+    options = HYDROGENS, TLS, TABLE, SCATTER_AS, USE_CHARGE, BLOCK, STRICT
+    for option in reversed(options):  # the last decorator is the first that is applied
+        command = option(command)
+    return command
+
+
 def radiation(*among: str) -> Callable[[Any], Any]:
     """The option ``--for``; by default with all kinds of radiation."""
     text = "Radiation; default: as the CIF of a small structure states, or xray."
@@ -172,14 +180,14 @@ def parse_fprime(texts: Iterable[str]) -> dict[str, complex | str]:
 def own_scattering(given: dict[str, Any]) -> dict[str, Any]:
     """The options ``--scatter-as``, ``--form-factors`` and ``--fprime``, for Python.
 
-    They are taken out of those given.
+    They are taken out of those given; a command may lack the last two.
 
     Raises
     ------
     ParameterError
         When one of them cannot be read, or f' is given for anything but X-rays.
     """
-    addends = parse_fprime(given.pop("fprime"))
+    addends = parse_fprime(given.pop("fprime", ()))
     if addends and given["source"] not in (None, "xray"):
         raise ParameterError(f"--fprime is for X-rays; got --for {given['source']}")
     entries, by_atom = parse_choices(given.pop("scatter_as")), given.pop("form_factors", None)
