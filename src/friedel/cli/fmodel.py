@@ -45,7 +45,7 @@ from friedel.cli.output import (
     write_as,
 )
 from friedel.errors import ParameterError
-from friedel.fmodel.options import CHOICES, HYDROGENS, MISSING_DENSITY
+from friedel.fmodel.options import AUTOMATIC, CHOICES
 from friedel.reflections.reflections import Reflections
 from friedel.runtime.progress import counted
 from friedel.solvent.mask_parameters import RADII_SETS, MaskParameters
@@ -217,7 +217,7 @@ class ForEitherKind(Command):
 )
 @choice(
     "--hydrogens",
-    among=tuple(HYDROGENS),
+    among=tuple(AUTOMATIC),
     default="auto",
     text="Riding hydrogens of C-H and N-H groups: for a MODEL without hydrogens if R_work falls "
     "(auto), in any case (yes, or no value).",
@@ -248,7 +248,7 @@ class ForEitherKind(Command):
 @click.option("--no-free-in-maps", is_flag=True, help="Leave the free set out of maps.")
 @choice(
     "--missing-density",
-    among=MISSING_DENSITY,
+    among=tuple(AUTOMATIC),
     default="none",
     text="Add strong density of the difference map to F_model; auto: if it predicts better.",
 )
@@ -298,7 +298,7 @@ def command(model: str, data: str, **options: Any) -> None:
 def _with_value_of_hydrogens(args: list[str]) -> list[str]:
     """The arguments with --hydrogens=yes for --hydrogens alone, which was a flag in 0.1.0."""
     return [
-        f"{word}=yes" if word == "--hydrogens" and following not in HYDROGENS else word
+        f"{word}=yes" if word == "--hydrogens" and following not in AUTOMATIC else word
         for word, following in zip_longest(args, args[1:])
     ]
 

@@ -11,7 +11,7 @@ from friedel.errors import FriedelError, ReflectionsError
 from friedel.fmodel.adjoint import FixedMaskModel, FModelGradients, MovingMaskModel
 from friedel.fmodel.fit import FitSettings
 from friedel.fmodel.fitted import FittedModel, fitted_model
-from friedel.fmodel.hydrogens import checked_hydrogens, hydrogens_for
+from friedel.fmodel.hydrogens import hydrogens_for
 from friedel.fmodel.model_components import UnscaledModel, masked_solvent
 from friedel.fmodel.observed import amplitudes_of, observed_for, read_data
 from friedel.fmodel.options import (
@@ -19,7 +19,7 @@ from friedel.fmodel.options import (
     check_choices,
     check_mask_options,
     check_time_of_fit,
-    missing_option,
+    none_auto_or_true,
 )
 from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
@@ -214,7 +214,13 @@ class FModel(ModelAndData):
         check_mask_options(solvent, solvent_mask, search_mask=search_mask, smooth_mask=smooth_mask)
         notes, of_intensities = Notes(strict=strict), TARGETS[target].of_intensities
         options |= {"source": source, "rtol": rtol, "method": method, "wavelength": wavelength}
-        hydrogens = checked_hydrogens(hydrogens)
+        hydrogens = none_auto_or_true(
+            hydrogens, f"got hydrogens={hydrogens!r}, expected None, 'auto' or True"
+        )
+        missing_density = none_auto_or_true(
+            missing_density,
+            f"unknown missing_density {missing_density!r}: expected None, 'auto', True or False",
+        )
         own = FModel.__init__.__kwdefaults__ or ()
         reading, calculation = parsed_options("FModel", options, own)
         which: dict[str, Any] = {
@@ -272,7 +278,7 @@ class FModel(ModelAndData):
         self._setup = Setup(
             read.name or "model", observed, components, settings, use_free, notes.records(),
             used_wavelength or observed.f_obs.wavelength, AtomSource.of(model), fill_missing,
-            free_in_maps, missing_option(missing_density),
+            free_in_maps, missing_density,
         )  # fmt: skip
         self._fitted: FittedModel | None = None
 

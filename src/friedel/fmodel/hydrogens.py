@@ -2,28 +2,12 @@
 
 from typing import Any
 
-from friedel.errors import ElementError, ParameterError
-from friedel.fmodel.options import HYDROGENS
+from friedel.errors import ElementError
 from friedel.model.atoms import Atoms
 from friedel.model.riding_hydrogens import RidingHydrogens
 from friedel.notes import Note
 from friedel.readers.models import hydrogens_note, no_hydrogens
 from friedel.structure_factors.options import CalculationOptions
-
-
-def checked_hydrogens(given: bool | str | None) -> bool | str | None:
-    """The option `hydrogens` as True, ``"auto"`` or None.
-
-    Raises
-    ------
-    ParameterError
-        For another value.
-    """
-    if given is None or isinstance(given, bool):
-        return given or None
-    if given not in HYDROGENS:
-        raise ParameterError(f"got hydrogens={given!r}, expected None, 'auto' or True")
-    return HYDROGENS[given]
 
 
 def hydrogens_for(
@@ -38,7 +22,7 @@ def hydrogens_for(
     Parameters
     ----------
     wanted
-        The option as :func:`checked_hydrogens` returns it.
+        None, ``"auto"`` or True.
     structure
         The ``gemmi.Structure`` of the atoms, or None, for which ``"auto"`` tries none.
     atoms

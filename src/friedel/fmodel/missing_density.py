@@ -193,7 +193,7 @@ def with_missing_density(outcome: FModelFit, setup: Setup, fixed: Collection[str
     outcome
         The fit without it.
     setup
-        Model and data; `missing_density` is ``"auto"``, or ``"yes"`` to add it in any case.
+        Model and data; `missing_density` is ``"auto"``, or True to add it in any case.
     fixed
         Parameters of the scales that are held fixed.
 
@@ -204,7 +204,7 @@ def with_missing_density(outcome: FModelFit, setup: Setup, fixed: Collection[str
         the data whether the density is added.
     """
     without = ScaledModel(replace(setup, components=outcome.unscaled), outcome)
-    n, asked = int(setup.observed.work.sum()), setup.missing_density == "yes"
+    n, asked = int(setup.observed.work.sum()), setup.missing_density is True
     if n < LEAST_REFLECTIONS:
         needs = (
             f"density that the model lacks needs {LEAST_REFLECTIONS} fitted reflections; got {n}"

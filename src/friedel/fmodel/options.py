@@ -21,11 +21,8 @@ CHOICES: dict[str, Collection[str]] = {
     "weights": ("none", "sigma"),
 }
 
-HYDROGENS: dict[str, bool | str | None] = {"none": None, "auto": "auto", "yes": True}
-"""Words for the option `hydrogens`, and their values in Python."""
-
-MISSING_DENSITY = ("none", "auto", "yes")
-"""Choices of ``--missing-density``."""
+AUTOMATIC: dict[str, bool | str | None] = {"none": None, "auto": "auto", "yes": True}
+"""Words for the options `hydrogens` and `missing_density`, and their values in Python."""
 
 
 def check_choices(**chosen: str) -> None:
@@ -45,21 +42,20 @@ def check_mask_options(solvent: str, solvent_mask: Any, **asked: bool) -> None:
             raise ParameterError(f"{name} needs a mask of the model, but a mask is given")
 
 
-def missing_option(given: str | bool | None) -> str | None:
-    """The option `missing_density` as ``"auto"``, ``"yes"`` or None.
+def none_auto_or_true(given: bool | str | None, wrong: str) -> bool | str | None:
+    """An option as None, ``"auto"`` or True.
 
     Raises
     ------
     ParameterError
-        When it is none of None, False, True, ``"none"``, ``"auto"`` and ``"yes"``.
+        With the message `wrong`, when the option is none of None, False, True and the words of
+        :data:`AUTOMATIC`.
     """
     if given is None or isinstance(given, bool):
-        return "yes" if given else None
-    if given not in MISSING_DENSITY:
-        raise ParameterError(
-            f"unknown missing_density {given!r}: expected None, 'auto', True or False"
-        )
-    return None if given == "none" else given
+        return given or None
+    if given not in AUTOMATIC:
+        raise ParameterError(wrong)
+    return AUTOMATIC[given]
 
 
 def check_time_of_fit(n_atoms: int, n_reflections: int, *, force: bool) -> None:

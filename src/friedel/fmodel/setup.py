@@ -61,7 +61,7 @@ class Setup:
     source_of_atoms: AtomSource = field(default_factory=AtomSource)
     fill_missing: bool = True
     free_in_maps: bool = True
-    missing_density: str | None = None
+    missing_density: bool | str | None = None
 
 
 class ModelAndData:
