@@ -87,9 +87,15 @@ def as_model(
         When hydrogens are to be added to anything but the file or structure of a macromolecule,
         or for an unknown source; for `margin` or `strict_ncs` where they do not apply.
     """
-    reading: dict[str, Any] = {"strict_ncs": strict_ncs, "margin": margin, "block": block}
     return model_and_structure(
-        model, hydrogens=hydrogens, tls=tls, source=source, crystal=crystal, **reading
+        model,
+        strict_ncs=strict_ncs,
+        margin=margin,
+        hydrogens=hydrogens,
+        tls=tls,
+        source=source,
+        crystal=crystal,
+        block=block,
     )[0]
 
 

@@ -154,6 +154,13 @@ def _seconds(cost, grids, i, volume, wide):
 
 
 @njit(nogil=True, error_model="numpy")
+def _seconds_of_spheres(cost, grids, i, number, r2):
+    """Time on grid i for the squared radii r2 (n,) of the spheres, of which there are `number`."""
+    wide = _volume(number, r2, grids.widest[i])
+    return _seconds(cost, grids, i, _volume(number, r2, 0.0), wide)
+
+
+@njit(nogil=True, error_model="numpy")
 def _least_volume(errors, finest, allowed, low, level, r2):
     """Volume (Å^3) of the spheres of all atoms on the finest grid, where they are smallest."""
     outer = len(errors.s) - OUTER_SHELLS
@@ -185,8 +192,7 @@ def _sampling_of_grid(errors, precision, cost, grids, i, allowed, low, level, r2
         tails = _tails(errors, blur, r2)
         rest = math.sqrt(allowed.truncation**2 - noise**2)
         level, _ = _largest_level(errors, blur, tails, level, rest, first)
-        wide = _volume(errors.number, r2, grids.widest[i])
-        seconds = _seconds(cost, grids, i, _volume(errors.number, r2, 0.0), wide)
+        seconds = _seconds_of_spheres(cost, grids, i, errors.number, r2)
         if seconds >= most:
             return failed
         parts = _errors(errors, precision, n_points, lattice, blur, level, tails)
@@ -208,9 +214,7 @@ def predicted_errors(errors, precision, cost, grids, blur, level):
     tails = _tails(errors, blur, r2)
     n_points, lattice = grids.n_points[0], grids.lattices[0]
     alias, truncation, rounding = _errors(errors, precision, n_points, lattice, blur, level, tails)
-    wide = _volume(errors.number, r2, grids.widest[0])
-    seconds = _seconds(cost, grids, 0, _volume(errors.number, r2, 0.0), wide)
-    return alias, truncation, rounding, seconds
+    return alias, truncation, rounding, _seconds_of_spheres(cost, grids, 0, errors.number, r2)
 
 
 @njit(nogil=True, error_model="numpy")

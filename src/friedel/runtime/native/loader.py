@@ -205,15 +205,15 @@ def _call_of(kept: Kept, types: str) -> Call:
     size = struct.calcsize(layout)
 
     def call(args: tuple) -> Any:
-        room = ctypes.create_string_buffer(size) if size else None
-        status = run(args, room)
+        buffer = ctypes.create_string_buffer(size) if size else None
+        status = run(args, buffer)
         if status == 1:
             return MISMATCH
         if status:
             raise MemoryError(FAILED)
-        if room is None:
+        if buffer is None:
             return None
-        found = _decoded(struct.unpack(layout, room.raw), parts)
+        found = _decoded(struct.unpack(layout, buffer.raw), parts)
         return found if is_tuple else found[0]
 
     return call
