@@ -130,7 +130,8 @@ def option_outcome(seed: int, folder: Path) -> str:
     rng = random.Random(f"options {seed}")
     call = OPTION_NAMES[rng.choice(list(OPTION_NAMES))]
     arguments = [word.format(folder=folder) for word in call]
-    with tempfile.TemporaryDirectory() as written:
+    # values become names of files, which belong into the folder that is removed
+    with tempfile.TemporaryDirectory() as written, contextlib.chdir(written):
         for _ in range(rng.randrange(5)):
             name, takes_value = rng.choice(options_of(call[0]))
             arguments.append(name)

@@ -18,23 +18,12 @@ from friedel.device.plan import DevicePlan  # noqa: E402
 from friedel.errors import AtomsError, ParameterError, ReflectionsError  # noqa: E402
 from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel  # noqa: E402
 from friedel.model.atoms import Atoms  # noqa: E402
-from friedel.model.crystal import Crystal  # noqa: E402
-from friedel.scaling import ScaleParameters  # noqa: E402
 from friedel.solvent.flat_mask import MaskParameters  # noqa: E402
 from friedel.solvent.smooth_mask import SmoothMask  # noqa: E402
 from friedel.structure_factors import refinement_targets  # noqa: E402
 from friedel.structure_factors.calculator import Calculator  # noqa: E402
+from scales import CRYSTAL, FLAT, RICH  # noqa: E402
 
-CRYSTAL = Crystal.from_triplets((9, 11, 13, 90, 104, 90), ["-x,y+1/2,-z"])
-FLAT = ScaleParameters(1.7, (2.0, -1.0, 4.0, 0.3, 1.5, -0.4), 0.4, 30.0)
-RICH = replace(
-    FLAT,
-    k_layer=-0.3,
-    overall_curve=(0.2, -0.1),
-    solvent_curve=(0.3,),
-    curve_range=(0.1, 0.5),
-    anisotropic_curve=((0.2, -0.3, 0.1, 0.05, 0.1, -0.15), (-0.1, 0.25, -0.15, 0.1, 0.2, 0.05)),
-)
 KINDS = ("no solvent", "fixed", "layer and curves", "babinet", "moving", "moving layer", "twin")
 
 

@@ -13,22 +13,12 @@ from friedel.fmodel.fmodel import FModel
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.reflections.reflections import Reflections
-from friedel.scaling import ScaleParameters
 from friedel.solvent.flat_mask import MaskParameters
 from friedel.solvent.smooth_mask import SmoothMask
 from friedel.structure_factors.calculator import Calculator
 from friedel.structure_factors.refinement_targets import least_squares
+from scales import CRYSTAL, FLAT, RICH
 
-CRYSTAL = Crystal.from_triplets((9, 11, 13, 90, 104, 90), ["-x,y+1/2,-z"])
-FLAT = ScaleParameters(1.7, (2.0, -1.0, 4.0, 0.3, 1.5, -0.4), 0.4, 30.0)
-RICH = replace(
-    FLAT,
-    k_layer=-0.3,
-    overall_curve=(0.2, -0.1),
-    solvent_curve=(0.3,),
-    curve_range=(0.1, 0.5),
-    anisotropic_curve=((0.2, -0.3, 0.1, 0.05, 0.1, -0.15), (-0.1, 0.25, -0.15, 0.1, 0.2, 0.05)),
-)
 FIXED = ["atoms alone", "flat", "layer and curves", "babinet"]
 MOVING = ["moving mask", "moving layer"]
 
