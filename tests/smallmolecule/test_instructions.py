@@ -173,15 +173,18 @@ def test_cases_from_the_cif_alone(shared_data, tmp_path, capsys, name, words):
     assert words in err
 
 
-def test_a_positive_threshold_leaves_out_weak_reflections(tmp_path, model):
+@pytest.mark.parametrize("threshold", [4, 0])
+def test_a_threshold_that_is_not_negative_leaves_out_weak_reflections(tmp_path, model, threshold):
+    """In SHELXL, s = 0 suppresses negative F^2; it does not set them to zero."""
     group = "P 1 21/c 1"
     hkl, f2, sigmas = data_of(model[group])
     weak = f2 < 2.0 * (sigmas / np.sqrt(4))  # four equivalents are merged
     f2[weak] = -0.01
-    res = "OMIT 4\nHKLF 4\nEND"
+    res = f"OMIT {threshold}\nHKLF 4\nEND"
     fit = fit_of(embedded(tmp_path, group, res, (hkl, f2, sigmas)))
-    assert (fit.f2 >= 2.0 * fit.sigmas).all()
-    assert any("OMIT 4:" in note for note in fit.notes)
+    assert (fit.f2 >= 0.5 * threshold * fit.sigmas).all()
+    assert any(f"OMIT {threshold}:" in note for note in fit.notes)
+    assert not any("counts as that value" in note for note in fit.notes)
 
 
 def test_shells_of_resolution(tmp_path, model):

@@ -91,20 +91,24 @@ def threshold_of(said: ShelxFile | None) -> float:
 def above_threshold(
     data: ReflectionList, threshold: float
 ) -> tuple[ReflectionList, tuple[Note, ...]]:
-    """The reflections that a positive s of OMIT leaves: F^2 >= s sigma / 2."""
-    if threshold <= 0:
+    """The reflections that an s of OMIT, zero or positive, leaves: F^2 >= s sigma / 2."""
+    if threshold < 0:
         return data, ()
     kept = data.f2 >= 0.5 * threshold * data.sigmas
     n = int((~kept).sum())
+    if not n:
+        return data, ()
     text = f"OMIT {threshold:g}: {n} reflections with F^2 < {0.5 * threshold:g} sigma are left out"
     return select(data, kept), (Note(text, "left out", n),)
 
 
 def raised(observed: Observations, threshold: float) -> tuple[Observations, tuple[Note, ...]]:
-    """Observations whose F^2 below s sigma / 2, s negative or 0, are replaced by that value."""
+    """Observations whose F^2 below s sigma / 2, s negative, are replaced by that value."""
+    if threshold >= 0:
+        return observed, ()
     limit = 0.5 * threshold * observed.sigmas
     n = int((observed.f2 < limit).sum())
-    if threshold > 0 or not n:
+    if not n:
         return observed, ()
     text = (
         f"F^2 below {0.5 * threshold:g} sigma ({n} reflections) counts as that value, "
