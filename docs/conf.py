@@ -1,5 +1,12 @@
+import re
+from pathlib import Path
+
 from docutils.nodes import SkipNode, Text, literal_block
 from latex2mathml.converter import convert
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style
+from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.template import field, sentence
 
 project = "friedel"
 author = "The friedel developers"
@@ -21,19 +28,21 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "speed": []},
     "navigation_with_keys": False,
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "choosing": [], "installing": [], "ten-examples": []}
 html_title = "friedel"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["friedel.css"]
 
 bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "keys"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"
 napoleon_use_rtype = False
-autodoc_mock_imports = ["torch", "jax"]
+autodoc_mock_imports = ["jax"]
+smartquotes = False  # typographic quotes are no primes, as in f' and f''
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
@@ -41,6 +50,39 @@ nb_execution_timeout = 900  # the first call of each kind compiles
 nb_output_stderr = "show"
 nb_merge_streams = True  # one box for what one cell prints
 MAGIC = "%%bash\n"
+KEYS = re.findall(
+    r"^@\w+{(\w+),", Path(__file__).with_name("references.bib").read_text("utf-8"), re.M
+)
+
+
+class KeyLabels(BaseLabelStyle):
+    """References are cited by their keys, on the pages as in docstrings."""
+
+    def format_labels(self, entries):
+        return [entry.key for entry in entries]
+
+
+class KeyStyle(Style):
+    """The plain style, with titles as they are written: formulas and names keep their capitals."""
+
+    default_label_style = KeyLabels
+    default_sorting_style = "author_year_title"
+
+    def format_title(self, entry, which_field, as_sentence=True):
+        title = field(which_field)
+        return sentence[title] if as_sentence else title
+
+
+register_plugin("pybtex.style.formatting", "keys", KeyStyle)
+
+
+def link_references(app, what, name, obj, options, lines):
+    """References in docstrings, such as [Bourhis2014], lead to the bibliography."""
+    del app, what, name, obj, options
+    for i, line in enumerate(lines):
+        lines[i] = re.sub(
+            r"\[(\w+)\](?!_)", lambda m: f":cite:`{m[1]}`" if m[1] in KEYS else m[0], line
+        )
 
 
 def without_magic(app, doctree):
@@ -58,6 +100,7 @@ def without_magic(app, doctree):
 def setup(app):
     """Formulae as MathML, which browsers draw by themselves, with no script from elsewhere."""
     app.connect("doctree-read", without_magic)
+    app.connect("autodoc-process-docstring", link_references)
 
     def inline(translator, node):
         translator.body.append(convert(node.astext()))
