@@ -1,8 +1,10 @@
 """The built pages, as `make docs` leaves them: what was run stands there whole."""
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -13,6 +15,10 @@ BUILT = DOCS / "_build" / "html"
 WITHOUT_INPUTS = {"tutorials"}
 """Pages whose cells are hidden: figures alone are shown."""
 RUN = [page.stem for page in sorted(DOCS.glob("*.md")) if "{code-cell}" in page.read_text("utf-8")]
+RUN_BY_TESTS = {"command.md": "run by the tests", "notebook.md": "a test does the same"}
+"""Pages with examples that `tests` runs, and where they say so."""
+BLOCKS = r"(^```.*?^```$|^    \S[^\n]*\n(?:(?:    [^\n]*)?\n)*|^#[^\n]*$)"
+"""Fenced blocks, indented blocks, and headings."""
 FEWEST_COLUMNS = 60
 """Of the longest line of a help text: click wraps at 80 columns."""
 
@@ -52,6 +58,39 @@ class Boxes(HTMLParser):
             self._box = None
 
 
+class Links(HTMLParser):
+    """Where the links and pictures of a page lead, and the places in it that links can lead to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.targets: set[str] = set()
+        self.places: set[str] = {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                self.places.add(value or "")
+            elif (tag, name) in {("a", "href"), ("img", "src"), ("object", "data")}:
+                self.targets.add(value or "")
+
+
+links_of = cache(Links)
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    """Whether a link of a page leads to a place of the pages, or elsewhere in the form expected."""
+    url = urlsplit(target)
+    if url.netloc == "doi.org":
+        return url.scheme == "https" and bool(re.fullmatch(r"/10\.\d{4,9}/\S+", url.path))
+    if url.scheme:
+        return url.scheme == "https" and "doi.org" not in url.netloc
+    path = (page.parent / unquote(url.path)).resolve() if url.path else page
+    if path.suffix != ".html":
+        return path.is_file()
+    return path.is_file() and unquote(url.fragment) in links_of(path).places
+
+
 def test_the_page_of_the_command_has_a_box_for_each_command_and_one_for_its_output():
     boxes = Boxes(BUILT / "command.html")
     # The page shows the help of friedel itself, of each command, and of fmodel for small structures
@@ -73,3 +112,27 @@ def test_no_cell_prints_into_several_boxes(page):
 @pytest.mark.parametrize("page", RUN)
 def test_magic_is_not_shown(page):
     assert not any(text[0] == "%" for text in Boxes(BUILT / f"{page}.html").inputs)
+
+
+def test_links_lead_somewhere():
+    pages = [page for page in sorted(BUILT.rglob("*.html")) if "_static" not in page.parts]
+    assert len(pages) > 100
+    for page in pages:
+        broken = [x for x in sorted(links_of(page).targets) if not leads_somewhere(page, x)]
+        assert not broken, page.name
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+def test_examples_that_are_not_run_say_so(page):
+    """In the paragraphs between the last run example or heading and themselves."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.split(
+        r"(^```.*?^```$|^(?:    \S.*\n(?:(?:    .*)?\n)*)+|^#.*$)", text, flags=re.M | re.S
+    )
+    said = ""
+    for before, block in zip(blocks[::2], blocks[1::2], strict=False):
+        said += before
+        if re.match(r"```(python|bash|shell)|    (\$ )?friedel |    jupy", block):
+            assert "not run" in said or RUN_BY_TESTS.get(page.name, "not run") in said, block
+        elif block.startswith(("```{code-cell}", "#")):
+            said = ""
