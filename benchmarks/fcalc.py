@@ -176,8 +176,8 @@ def print_means(found):
         least_one, least_two = geometric_mean([x.ratios_of_least for x in some])
         print(
             f"geometric mean of {len(some)} macromolecules: {one:.1f} x {peer}, "
-            f"two threads {two:.1f}, auto {auto:.1f}, first calls {first:.1f}; "
-            f"of the least times by the clock {least_one:.1f} and {least_two:.1f}"
+            f"two threads {two:.1f}, auto {auto:.1f}, first calls {first:.1f};\n"
+            f"    of the least times by the clock {least_one:.1f} and {least_two:.1f}"
         )
     if found:
         imports = {x.peer: x.peer_import_mb for x in found.values()}

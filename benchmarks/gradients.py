@@ -84,9 +84,10 @@ def ours(model, hkl, w, rtol, method="fft"):
 
 
 def line(name, what, forward, adjoint, error, n, beside=""):
+    told = "-" if np.isnan(error) else f"{error:.1e}"
     print(
         f"{name:14s} {what:16s} {1e3 * forward:9.1f} {1e3 * adjoint:9.1f} {adjoint / forward:6.2f} "
-        f"{1e6 * adjoint / n:9.2f} {error:9.1e}  {beside}"
+        f"{1e6 * adjoint / n:9.2f} {told:>9s}  {beside}"
     )
 
 

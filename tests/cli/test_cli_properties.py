@@ -191,6 +191,13 @@ class TestFcalcOptions:
         assert {"F(+)", "F(-)", "FC", "PHIC", "FCanom", "PHICanom"} <= set(mtz.column_labels())
         assert mtz.dataset(1).wavelength == pytest.approx(1.5405, abs=1e-3)
 
+    @pytest.mark.parametrize("scatterer", ["D", "0.6H+0.3D"])
+    def test_phases_are_neither_minus_0_nor_minus_180(self, capsys, scatterer):
+        urea = ("fcalc", QUARTZ.with_name("urea.cif"), "--for", "neutron")
+        call = (*urea, "--scatter-as", f"H={scatterer}", "--hkl", "1,1,0", "--hkl", "2,0,0")
+        phases = {line.split()[-1] for line in run(capsys, *call)[1].splitlines()}
+        assert phases <= {"180.0000", "0.0000"}
+
     def test_entries_of_tables(self, capsys):
         _, plain, _ = run(capsys, *self.CALL)
         code, ion, err = run(capsys, *self.CALL, "--scatter-as", "Si=Si4+")

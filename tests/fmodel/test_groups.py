@@ -125,6 +125,8 @@ def test_groups_of_a_twin():
     groups = fitted.groups(masks())
     assert np.abs(deviations(groups, [1.0, 0.8, 1.0], [0.0, 10.0, 0.0])).max() < 4.0
     assert groups.k_su[1] < 0.02
+    assert "nan" not in str(groups)
+    assert str(groups).splitlines()[1].split()[-4:-2] == ["-", "0.00"]
 
 
 def test_babinets_solvent(atoms):

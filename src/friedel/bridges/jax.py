@@ -256,7 +256,7 @@ def maximum_likelihood(
 ) -> jax.Array:
     """T = -sum ln p(f_obs; F) of F (..., n), complex or amplitudes.
 
-    See :func:`friedel.structure_factors.refinement_targets.maximum_likelihood`; the variance is not
+    See :func:`friedel.targets.maximum_likelihood`; the variance is not
     checked here. Reflections whose observed value is NaN are excluded.
     """
     used = ~jnp.isnan(f_obs)

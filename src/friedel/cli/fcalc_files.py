@@ -121,11 +121,19 @@ OF_DENSITY = (
 """Output files that need a resolution limit."""
 
 
+def _without_minus(phases: np.ndarray) -> np.ndarray:
+    """Phases that would be printed as -0.0000 or -180.0000 are 0 and 180."""
+    half = 0.5e-4  # of the last digit
+    phases = np.where(np.abs(phases) < half, 0.0, phases)
+    return np.where(phases < half - 180.0, 180.0, phases)
+
+
 def print_table(result: Reflections) -> None:
     """H k l, amplitude and phase of F(h), and of F(-h) where there are pairs."""
-    columns = [result.amplitudes, result.phases]
+    columns = [result.amplitudes, _without_minus(result.phases)]
     if isinstance(result, FriedelPairs):
-        columns += [np.abs(result.minus), np.degrees(np.angle(result.minus))]
+        phases = np.degrees(np.angle(result.minus))
+        columns += [np.abs(result.minus), _without_minus(phases)]
     line = "%4d %4d %4d" + " %14.6f %10.4f" * (len(columns) // 2)
     columns = [*result.hkl.T, *columns]
     for first in range(0, max(1, len(result)), LINES_AT_A_TIME):

@@ -88,7 +88,7 @@ class EnsembleResult:
             [f"{d:.2f}", f"{i:.5g}", str(n)]
             for d, i, n in zip(found.d, found.intensity, found.number, strict=True)
         ]
-        return html_table(repr(self)[1:-1], ["d, A", "diffuse intensity", "reflections"], rows)
+        return html_table(repr(self)[1:-1], ["d, Å", "diffuse intensity", "reflections"], rows)
 
     @property
     def mean_intensity(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Tables of results: as text, CSV, DataFrame and records for JSON."""
 
+import math
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,8 +91,10 @@ class Table:
         texts = {"": [str(i + 1) for i in range(n)]}
         for name, values in columns.items():
             style = self.STYLES.get(name, "")
-            # Adding zero turns the -0 of a rounded number into 0
-            texts[name] = [
-                format(round(float(x), 6) + 0.0, style) if style else str(x) for x in values
-            ]
+            texts[name] = [_shown(float(x), style) if style else str(x) for x in values]
         return texts
+
+
+def _shown(number: float, style: str) -> str:
+    """A number in a format, or a dash for NaN; adding zero turns the -0 of a rounded one into 0."""
+    return "-" if math.isnan(number) else format(round(number, 6) + 0.0, style)

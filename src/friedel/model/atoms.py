@@ -124,7 +124,7 @@ class Atoms:
                 rows.append(
                     [scatterer, len(b), f"{occ.sum():.2f}", f"{b.min():.1f} - {b.max():.1f}"]
                 )
-        header = ["kind", "atoms", "sum of occupancies", "B, A^2"]
+        header = ["kind", "atoms", "sum of occupancies", "B, Å²"]
         return html_table(repr(self)[1:-1].split(":")[0], header, rows)
 
     def replace(self, **fields: Any) -> "Atoms":

@@ -112,7 +112,7 @@ class Crystal:
 
     def _repr_html_(self) -> str:
         cell = [f"{x:g}" for x in self.cell]
-        header = ["a, A", "b, A", "c, A", "alpha, deg", "beta, deg", "gamma, deg", "volume, A^3"]
+        header = ["a, Å", "b, Å", "c, Å", "alpha, deg", "beta, deg", "gamma, deg", "volume, Å³"]
         caption = f"friedel.Crystal {self.name}, {self.n_operations} operations"
         return html_table(caption, header, [[*cell, f"{self.volume:.0f}"]])
 

@@ -27,7 +27,7 @@ def _figure_class() -> Any:
 
         def _repr_png_(self) -> bytes:
             picture = BytesIO()
-            self.savefig(picture, format="png", dpi=SCREEN_DPI)
+            self.savefig(picture, format="png", dpi=SCREEN_DPI, bbox_inches="tight")
             return picture.getvalue()
 
     return NotebookFigure

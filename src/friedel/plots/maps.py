@@ -7,7 +7,15 @@ import numpy as np
 
 from friedel.map_model.fsc import FSC
 from friedel.maps.residue_agreement import ResidueAgreement
-from friedel.plots.style import BLUE, GREEN, ORANGE, label_resolution, new_figure, save
+from friedel.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    label_resolution,
+    legend_above,
+    new_figure,
+    save,
+)
 
 THRESHOLDS = (0.143, 0.5)
 """FSC at which the resolution of half maps, and that of a map and a model, is read
@@ -27,6 +35,9 @@ MOST_CHAINS = 6
 
 RIGHT_PART = 0.9
 """Part of a panel beyond which names stand to the left of their points."""
+
+NAME_SIZE = 0.12, 0.05
+"""Width and height of a name, in parts of a panel: names that would overlap are left out."""
 
 FEWEST_RESIDUES = 3
 """Chains of fewer residues have no panel."""
@@ -84,15 +95,24 @@ def _draw(panel: Any, residues: ResidueAgreement, rows: np.ndarray) -> None:
     panel.plot(x, cc, color=BLUE, lw=1.0)
     poor = np.flatnonzero(cc < POOR)
     panel.plot(x[poor], cc[poor], "o", color=ORANGE, ms=3)
-    for i in poor[np.argsort(cc[poor], kind="stable")][:MOST_LABELS]:
+    lowest = float(np.nanmin(cc)) if np.isfinite(cc).any() else 0.0
+    low = min(0.6, lowest - 0.05)
+    named: list[int] = []
+    for i in poor[np.argsort(cc[poor], kind="stable")]:
+        beside = np.abs(x[named] - x[i]) < NAME_SIZE[0] * len(rows)
+        if (
+            len(named) == MOST_LABELS
+            or (beside & (np.abs(cc[named] - cc[i]) < NAME_SIZE[1] * (1.0 - low))).any()
+        ):
+            continue
+        named.append(i)
         text = f"{residues.name[rows[i]]} {residues.number[rows[i]]}"
         side = "right" if x[i] > RIGHT_PART * len(rows) else "left"
         offset = (-4 if side == "right" else 4, -3)
         panel.annotate(text, (x[i], cc[i]), offset, textcoords="offset points", fontsize=6, ha=side)
     ticks = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), 9)).astype(int))
     panel.set_xticks(ticks, residues.number[rows[ticks]].tolist())
-    lowest = float(np.nanmin(cc)) if np.isfinite(cc).any() else 0.0
-    panel.set(xlim=(-1, len(rows)), ylim=(min(0.6, lowest - 0.05), 1.0))
+    panel.set(xlim=(-1, len(rows)), ylim=(low, 1.0))
     panel.axhline(POOR, color="0.6", lw=0.6, ls=":")
     panel.spines["right"].set_visible(False)
 
@@ -144,7 +164,7 @@ def plot_fsc(fsc: FSC, path: str | PathLike[str] | None = None, *, overwrite: bo
         axes.set_ylabel("FSC")
         axes.set_ylim(min(-0.1, float(fsc.fsc.min()) - 0.05), 1.03)
         axes.spines["right"].set_visible(False)
-        axes.legend(loc="lower left")
+        legend_above(axes)
         if path is not None:
             save(figure, path, overwrite)
     return figure

@@ -194,11 +194,21 @@ def _draw_form_factors(
     drawn = np.concatenate([line.get_ydata() for line in panel.lines])
     if 0 < drawn.min() < DYNAMIC_RANGE * drawn.max():
         panel.set_yscale("log")
+        _label_a_logarithmic_axis(panel.yaxis)
     else:
         panel.axhline(0.0, color="0.8", lw=0.6, zorder=0)
     panel.set_xlim(0.0, stol_max)
     panel.spines["right"].set_visible(False)
     panel.legend(loc="best")
+
+
+def _label_a_logarithmic_axis(axis: Any) -> None:
+    """Plain numbers 1, 2 and 5 of each decade: a panel often spans less than two."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_form_factor(

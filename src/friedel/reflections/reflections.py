@@ -103,11 +103,11 @@ class Reflections:
         first, columns = slice(HTML_ROWS), self.columns()
         numbers = zip(self.d_spacing[first], *(x[first] for x in columns.values()), strict=True)
         rows = [
-            [*hkl, f"{d:.3f}", *(f"{x:.7g}" for x in values)]
+            [*hkl, f"{d:.3f}", *(f"{x + 0.0:.6g}" for x in values)]
             for hkl, (d, *values) in zip(self.hkl[first].tolist(), numbers, strict=True)
         ]
         note = f"and {len(self) - len(rows)} more" if len(self) > len(rows) else ""
-        return html_table(repr(self)[1:-1], ["h", "k", "l", "d, A", *columns], rows, note)
+        return html_table(repr(self)[1:-1], ["h", "k", "l", "d, Å", *columns], rows, note)
 
     @property
     def stol2(self) -> np.ndarray:

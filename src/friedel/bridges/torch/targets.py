@@ -1,4 +1,4 @@
-"""Targets of refinement as modules: the functions of `friedel.refinement_targets` for tensors."""
+"""Targets of refinement as modules: the functions of `friedel.targets` for tensors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Target(torch.nn.Module):
 
 
 class LeastSquares(_Target):
-    """T = sum ((f_obs - scale abs(F)) / sigma)^2; see `friedel.refinement_targets`.
+    """T = sum ((f_obs - scale abs(F)) / sigma)^2; see :func:`friedel.targets.least_squares`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class LeastSquares(_Target):
 class MaximumLikelihood(_Target):
     """T = -sum ln p(f_obs; F), the amplitude likelihood of an incomplete, erroneous model.
 
-    See :func:`friedel.structure_factors.refinement_targets.maximum_likelihood`.
+    See :func:`friedel.targets.maximum_likelihood`.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from textwrap import fill
 from types import MappingProxyType
 
 import numpy as np
@@ -22,6 +23,9 @@ from friedel.model.elements import (
 from friedel.scattering.formfactors.exact import FormFactor
 from friedel.scattering.formfactors.fitting import FittedSum
 from friedel.scattering.formfactors.gaussians import GaussianSum
+
+COLUMNS = 96
+"""Width of the description of a table."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class FormFactorTable:
             ("note", info.note),
         ]
         title = f"{self.name}: {info.title}" if info.title else self.name
-        return "\n".join([title, *(f"  {key:8}{text}" for key, text in pairs if text)])
+        return "\n".join([title, *(_line(key, text) for key, text in pairs if text)])
 
     def _fit_text(self) -> str:
         errors = [
@@ -273,6 +277,15 @@ class FormFactorTable:
         if mass not in (None, 2) and self.info.source == "neutron":
             raise ElementError(self._absent(name))
         return None
+
+
+def _line(key: str, text: str) -> str:
+    """A line of a description, wrapped and indented."""
+    indent = f"  {key:8}"
+    return fill(
+        text, COLUMNS, initial_indent=indent, subsequent_indent=" " * len(indent),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _normalized(label: str, sum_: GaussianSum) -> GaussianSum:
