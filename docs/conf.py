@@ -42,7 +42,8 @@ autosummary_generate = True
 autodoc_typehints = "none"
 napoleon_use_rtype = False
 autodoc_mock_imports = ["jax"]
-smartquotes = False  # typographic quotes are no primes, as in f' and f''
+smartquotes_action = "De"  # dashes, but no typographic quotes: those are no primes, as in f''
+toc_object_entries_show_parents = "hide"
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
