@@ -96,7 +96,7 @@ def maximum_likelihood(
     """T = -sum ln p(f_obs; F), the amplitude likelihood of an incomplete, erroneous model.
 
     With x = scale abs(F) and v = epsilon beta (+ 2 sigma^2 acentric, + sigma^2 centric) [Lunin2002]
-    [Murshudov1997],
+    [Murshudov1997]::
 
         acentric  p = 2 f_obs / v exp(-(f_obs^2 + (alpha x)^2) / v) I0(2 f_obs alpha x / v)
         centric   p = sqrt(2 / (pi v)) exp(-(f_obs^2 + (alpha x)^2) / (2 v)) cosh(f_obs alpha x / v)
