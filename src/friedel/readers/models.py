@@ -36,7 +36,7 @@ def as_model(
     crystal: FallBack = None,
     block: str | None = None,
 ) -> Model:
-    """A :class:`Model` from a file, a gemmi object or a pair (crystal, atoms).
+    """A :class:`~friedel.model.model.Model` from a file, a gemmi object or a pair (crystal, atoms).
 
     Parameters
     ----------

@@ -54,8 +54,8 @@ def fcalc(
         Relative rms error of F in the worst of ten resolution shells that is expected at
         most, with a factor of 2.2 to spare; it does not bound single weak reflections.
     wavelength, energy
-        Å or eV: adds f' and f'' of every element, so that F(-h) is no longer conj(F(h)). The
-        wavelength ``"file"`` is that which the file of the model states.
+        Wavelength in Å, or energy in eV; either adds f' and f'' of every element, so that F(-h) is
+        no longer conj(F(h)). The wavelength ``"file"`` is that which the file of the model states.
     anomalous
         Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default), ``"chantler"`` or ``"none"``.
     scattering

@@ -84,9 +84,9 @@ class CalculationOptions:
         (f', f''), or the path of a scan, interpolated at the energy: a CHOOCH file (``.efs``:
         energy, f'', f') or text with columns energy (eV), f', f''.
     wavelength, energy
-        Å or eV: f' and f'' of every element that `addends` does not have are added. A note
-        warns of values that are doubtful. The wavelength ``"file"`` is that which the file of the
-        model states.
+        Wavelength in Å, or energy in eV: f' and f'' of every element that `addends` does not have
+        are added. A note warns of values that are doubtful. The wavelength ``"file"`` is that which
+        the file of the model states.
     anomalous
         Source of f' and f'': ``"cl"`` (Cromer-Liberman, the default) or ``"chantler"``;
         ``"none"`` for none although there is a wavelength.
