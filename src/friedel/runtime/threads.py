@@ -155,7 +155,7 @@ def in_pieces(
 def usable_cores() -> int:
     """Number of cores that this process may use, by its affinity and control-group quotas."""
     if hasattr(os, "process_cpu_count"):  # Python 3.13
-        cores = os.process_cpu_count()
+        cores: int | None = os.process_cpu_count()
     elif hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
