@@ -114,6 +114,14 @@ def test_h5py_is_missed_before_the_work(monkeypatch, capsys, tmp_path):
         assert err == "friedel: writing NeXus files needs h5py: pip install h5py\n"
 
 
+def test_dask_is_missed_before_the_work(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    call = ("ensemble", "no-such.pdb", "--dmin", 3, "--scheduler", "tcp://host:8786")
+    code, out, err = run(capsys, *call)
+    assert (code, out) == (2, "")
+    assert err == 'friedel: --scheduler needs dask: pip install "dask[distributed]"\n'
+
+
 @pytest.mark.parametrize("command", ["fcalc", "fmodel"])
 def test_a_figure_of_unknown_kind_is_refused_before_the_work(capsys, tmp_path, command):
     pytest.importorskip("matplotlib")

@@ -197,6 +197,9 @@ def command(
     files = chosen_files(OUTPUTS, given, overwrite=overwrite)
     if workers is not None and scheduler is not None:
         raise ParameterError("give either --workers or --scheduler")
+    executor: Any = workers
+    if scheduler is not None and not estimate:
+        executor = dask_client(scheduler)
     of_data = (
         None if data_supercell is None else parse_supercell(data_supercell, "--data-supercell")
     )
@@ -217,12 +220,9 @@ def command(
         strict = bool(given["strict"])
         measured = read_diffuse_lattice(data, plan.crystal, cells=of_data, strict=strict)
         CommonPositions.of(plan.lattice, plan.crystal, plan.hkl, measured)
-    executor: Any = workers
     echo(plan.describe(workers or 1), err=True)
     if estimate:
         return
-    if scheduler is not None:
-        executor = dask_client(scheduler)
     result = run_plan(plan, executor=executor, checkpoint=checkpoint, progress=not asked_for(QUIET))
     if laue:
         result = result.laue_averaged()
