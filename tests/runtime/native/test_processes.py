@@ -157,6 +157,14 @@ def test_the_kernels_are_called_where_they_cannot_be_compiled_elsewhere(tmp_path
     assert answer(start(tmp_path, code), line) == f"{EXPECTED} True"
 
 
+def test_code_that_cannot_be_kept_is_said_once(tmp_path):
+    """Otherwise each process would wait for the compiler, without a reason that a user sees."""
+    nowhere = "from friedel.runtime.native import store\nstore._candidate_folders = lambda _: ()\n"
+    line = "friedel: kernels are compiled, and will be each time"
+    assert answer(start(tmp_path, nowhere + CALL), line) == f"{EXPECTED} False"
+    assert answer(start(tmp_path)) == f"{EXPECTED} False"
+
+
 @pytest.mark.parametrize("damage", [lambda x: x[:-100], lambda x: x[:-9] + b"x" * 9, lambda x: b""])
 def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
     assert answer(start(tmp_path)) == f"{EXPECTED} False"

@@ -28,6 +28,11 @@ MISMATCH = object()
 
 FAILED = "a kernel failed: memory is lacking, or FRIEDEL_KERNELS=numba tells what it is"
 
+NOT_KEPT = (
+    "friedel: kernels are compiled, and will be each time, since no folder can be written to keep "
+    "them: NUMBA_CACHE_DIR can name one"
+)
+
 SCALARS: dict[str, tuple[object, ...]] = {
     "bool": (bool, True),
     "int64": (int,),
@@ -87,6 +92,8 @@ class Kernel:
         if kept is None:
             from friedel.runtime.native.processes import compile_elsewhere
 
+            if self.store.folder is None:
+                _say_once(NOT_KEPT)
             kept, reason = compile_elsewhere(self, types)
         if kept is not None:
             reason = _what_is_missing(kept)

@@ -238,8 +238,6 @@ def _candidate_folders(sources: Path) -> Iterator[Path]:
         folder.mkdir(0o700, exist_ok=True)
         if is_trusted(folder):
             yield folder
-    with suppress(OSError):
-        yield Path(tempfile.mkdtemp(prefix="friedel-"))
 
 
 def _drop_folders(base: Path) -> None:
