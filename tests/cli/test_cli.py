@@ -64,6 +64,28 @@ def test_hydrogens_at_the_distance_of_the_source(capsys, shared_data, source):
     assert float(out.split()[3]) == pytest.approx(abs(expected.values[0]), rel=1e-4)
 
 
+def test_hydrogens_take_the_values_that_fmodel_has(capsys, shared_data):
+    """Without a value, as in 0.1.0, they are added; a file that follows is no value."""
+    path = shared_data / "models" / "5e5z.pdb"
+    first, *others = (
+        run(capsys, "fcalc", *arguments, "--hkl", "1,2,3")
+        for arguments in (
+            [path, "--hydrogens"],
+            ["--hydrogens", path],
+            [path, "--hydrogens", "yes"],
+            [path, "--hydrogens=yes"],
+        )
+    )
+    assert first[0] == 0
+    assert "42 hydrogens are added" in first[2]
+    assert all(x == first for x in others)
+    without = run(capsys, "fcalc", path, "--hkl", "1,2,3")
+    assert without[1] != first[1]
+    assert run(capsys, "fcalc", path, "--hydrogens", "none", "--hkl", "1,2,3") == without
+    code, _, err = run(capsys, "fcalc", path, "--hydrogens=auto", "--hkl", "1,2,3")
+    assert (code, "'auto' is not one of 'none', 'yes'" in err) == (2, True)
+
+
 def test_wavelength_adds_dispersion(capsys):
     _, with_f, _ = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1", "-w", 1.54)
     _, without, _ = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1")

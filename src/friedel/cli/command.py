@@ -1,7 +1,7 @@
 """Commands: help in groups with examples, options that all commands have, names of 0.1.0."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import click
@@ -33,6 +33,10 @@ def talk_options() -> list[click.Parameter]:
     ]
 
 
+class OnceAFlag(click.Option):
+    """An option with listed values that was a flag in 0.1.0: without a value it is ``yes``."""
+
+
 class Command(click.Command):
     """A command with grouped options, examples, and names that options had in 0.1.0.
 
@@ -62,7 +66,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, options under their present names."""
         now, notes = [], []
-        for text in args:
+        for text in with_values_of_flags(self, args):
             name, equals, value = text.partition("=")
             if name in self.old_names:
                 notes.append(f"{name} is {self.old_names[name]} now")
@@ -93,6 +97,18 @@ class Command(click.Command):
             with formatter.section("Examples"):
                 for example in self.examples:
                     formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+def with_values_of_flags(command: click.Command, args: list[str]) -> list[str]:
+    """Arguments with ``--hydrogens=yes`` for ``--hydrogens`` that no value follows."""
+    values: dict[str, Sequence[Any]] = {}
+    for option in command.params:
+        if isinstance(option, OnceAFlag) and isinstance(option.type, click.Choice):
+            values |= dict.fromkeys(option.opts, option.type.choices)
+    return [
+        f"{word}=yes" if word in values and following not in values[word] else word
+        for word, following in zip_longest(args, args[1:])
+    ]
 
 
 def with_stdin_first(command: click.Command, args: list[str], parent: click.Context) -> list[str]:

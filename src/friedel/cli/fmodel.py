@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from friedel.cli.command import Command, with_stdin_first
+from friedel.cli.command import Command, OnceAFlag, with_stdin_first, with_values_of_flags
 from friedel.cli.fmodel_maps import (
     OUTPUTS as OF_MAPS,
     Done,
@@ -126,7 +125,7 @@ class ForEitherKind(Command):
 
         if parent is not None and not extra.get("resilient_parsing"):
             args = with_stdin_first(self, args, parent)
-        args = _with_value_of_hydrogens(args)
+        args = with_values_of_flags(self, args)
         if smallmolecule.wants_small(args):
             return smallmolecule.command.make_context(info_name, args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
@@ -215,11 +214,13 @@ class ForEitherKind(Command):
     help="Law such as -h,-k,l of a twin to fit, none, or auto (the default: if the data are of a "
     "twin); can be repeated for more domains.",
 )
-@choice(
+@click.option(
     "--hydrogens",
-    among=tuple(AUTOMATIC),
+    cls=OnceAFlag,
+    type=click.Choice(list(AUTOMATIC)),
     default="auto",
-    text="Riding hydrogens of C-H and N-H groups: for a MODEL without hydrogens if R_work falls "
+    show_default=True,
+    help="Riding hydrogens of C-H and N-H groups: for a MODEL without hydrogens if R_work falls "
     "(auto), in any case (yes, or no value).",
 )
 @TLS
@@ -293,14 +294,6 @@ def command(model: str, data: str, **options: Any) -> None:
         with stage(f"writing {name_of(path)}"):
             output.write(done, path, overwrite=overwrite)
         echo_written(path)
-
-
-def _with_value_of_hydrogens(args: list[str]) -> list[str]:
-    """The arguments with --hydrogens=yes for --hydrogens alone, which was a flag in 0.1.0."""
-    return [
-        f"{word}=yes" if word == "--hydrogens" and following not in AUTOMATIC else word
-        for word, following in zip_longest(args, args[1:])
-    ]
 
 
 def _with_mask(options: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from friedel.cli.command import OnceAFlag
 from friedel.errors import ParameterError
 from friedel.model.elements import scatterer_label
 from friedel.model.model import Model
@@ -56,7 +57,13 @@ FORM_FACTORS = click.option(
     help="Form factors of each atom at each reflection: a .tsc or .tscb file.",
 )
 HYDROGENS = click.option(
-    "--hydrogens", is_flag=True, help="Add hydrogens of C-H and N-H groups that MODEL lacks."
+    "--hydrogens",
+    cls=OnceAFlag,
+    type=click.Choice([NONE, "yes"]),
+    default=NONE,
+    show_default=True,
+    callback=lambda _context, _parameter, value: value == "yes",
+    help="Riding hydrogens of C-H and N-H groups that MODEL lacks (yes, or no value).",
 )
 TLS = click.option(
     "--tls",
