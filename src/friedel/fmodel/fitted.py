@@ -19,8 +19,6 @@ from friedel.html import folded
 from friedel.scaling import ScaleParameters
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from friedel.fmodel.groups import GroupScales
     from friedel.fmodel.isomorphous import IsomorphousDifference
     from friedel.fmodel.omit import OmitMap
@@ -138,7 +136,7 @@ class FittedModel(ScaledModel):
 
         return residues_of(self, radius)
 
-    def groups(self, selections: "Mapping[str, str | np.ndarray] | None" = None) -> "GroupScales":
+    def groups(self, selections: Mapping[str, str | np.ndarray] | None = None) -> "GroupScales":
         """Scale and B of groups of atoms whose occupancies or B are off; no model is changed.
 
         F_calc of each group is multiplied by k exp(-dB stol2), and all k and dB are fitted together
@@ -167,7 +165,7 @@ class FittedModel(ScaledModel):
         return group_scales(self, selections)
 
     def omit(
-        self, selection: "str | np.ndarray", *, polder: bool = False, radius: float = 5.0
+        self, selection: str | np.ndarray, *, polder: bool = False, radius: float = 5.0
     ) -> "OmitMap":
         """Leave atoms out of F_calc, fit again, and read the difference map where they were.
 

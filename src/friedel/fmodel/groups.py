@@ -101,7 +101,7 @@ class GroupScales(Table):
 
 
 def group_scales(
-    model: ScaledModel, selections: Mapping[str, "str | np.ndarray"] | None = None
+    model: ScaledModel, selections: Mapping[str, str | np.ndarray] | None = None
 ) -> GroupScales:
     """Scale and B of groups of atoms; see :meth:`friedel.FittedModel.groups`."""
     n = len(model.atoms)
@@ -120,7 +120,7 @@ def group_scales(
 
 
 def _division(
-    model: ScaledModel, selections: Mapping[str, "str | np.ndarray"], n: int
+    model: ScaledModel, selections: Mapping[str, str | np.ndarray], n: int
 ) -> dict[str, np.ndarray]:
     """(n,) bool for each group of the user, and for the others."""
     groups, covered = {}, np.zeros(n, int)

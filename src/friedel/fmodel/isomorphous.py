@@ -42,6 +42,9 @@ class IsomorphousDifference:
         differences D with uncertainties sigma. Without sigmas their term is 0.
     notes
         What was scaled, and how it is weighted.
+    atoms, labels
+        The atoms of the model, and their names, or None where they are unknown: peaks of the map
+        are named by the nearest.
     """
 
     coefficients: Reflections

@@ -186,8 +186,7 @@ class UnscaledModel:
         """
         if self._options.is_by_atom:
             return np.zeros(len(hkl), bool)
-        fixed = self.masked is not None and not self.masked.can_be_finer
-        if self.masked is None or not fixed:
+        if self.masked is None or self.masked.can_be_finer:
             return np.ones(len(hkl), bool)
         return (2 * np.abs(hkl) < self.masked.mask.shape).all(axis=1)
 

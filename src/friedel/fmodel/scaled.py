@@ -296,10 +296,10 @@ class ScaledModel(ModelAndData):
         return not_measured(components, self.scales, hkl, has_solvent=self.has_solvent)
 
     def difference_coefficients(self) -> Reflections:
-        """M F_obs - D F_model, complex, on the absolute scale: divided by k_overall.
+        """The coefficients m F_obs - D F_model, complex, divided by k_overall.
 
-        A map of them is in electrons/Å^3 for X-rays, whatever the scale of F_obs. They are not
-        doubled as DELFWT of files is.
+        This is the absolute scale: a map of them is in electrons/Å^3 for X-rays, whatever the scale
+        of F_obs. They are not doubled as DELFWT of files is.
         """
         _, difference = self._statistics.map_coefficients(free=self.free_in_maps)
         return self._reflections("FOFCWT", difference / self.scales.k_overall)

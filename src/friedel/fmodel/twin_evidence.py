@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 LEAST_FRACTION = 0.03
 """Fraction beside the incoherent term from which a twin is taken; false ones are below 0.01."""
+
 LEAST_SIGNIFICANCE = 4.0
 """Standard errors by which the fraction must differ from zero: up to ten laws are tried."""
+
 L_TEST_SIGNIFICANCE = 3.0
 """Standard errors by which <abs(L)> must be below 0.5."""
+
 SPREAD_OF_L = 12.0**-0.5
 """Standard deviation of abs(L), which is evenly distributed from 0 to 1 without twinning."""
 
@@ -36,9 +39,14 @@ PAIRS_PER_REFLECTION = 4
 """Rough number of pairs with one intensity: the mean has the error of fewer, separate pairs."""
 
 SHELLS, REFLECTIONS_PER_SHELL = 10, 100
+"""Largest number of resolution shells, and least mean number of reflections in one."""
+
 STEPS, TOLERANCE = 30, 1e-5
+"""Largest number of steps of the fit of a fraction, and largest change of the last step."""
+
 HALF_WEIGHT = 2.0
 """Residual, in standard deviations, at which the weight of a reflection is one half."""
+
 LEAST_SHARE = 0.01
 """Smallest expected intensity, relative to the mean of its shell."""
 

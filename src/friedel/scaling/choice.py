@@ -206,8 +206,8 @@ def choose_shape(
         left_out[shape] /= len(divisions)
     chosen, note = _chosen(fits, left_out, limit)
     final = fitted(chosen, fits[chosen].parameters)
+    # a note of both the coarse and the last fit is given once
     notes = (*other_notes(fits[chosen].notes), note, *final.notes)
-    # notes of the coarse fit are not repeated
     return chosen, replace(final, notes=()), tuple(dict.fromkeys(notes))
 
 

@@ -150,12 +150,10 @@ def _improbable_by_wilson(crystal: Crystal, hkl: np.ndarray, f_obs: np.ndarray) 
     centric = crystal.is_centric(hkl)
     e2 = f_obs**2 / (crystal.epsilon(hkl) * mean_intensity(crystal, hkl, f_obs))
     chance = WILSON_CHANCE / len(f_obs)
-    # exp(-E^2) for acentric, erfc(E / sqrt 2) for centric reflections
+    # The chance of a larger E is exp(-E^2) for acentric, erfc(E / sqrt 2) for centric reflections.
+    # As erfc(x) < exp(-x^2), the limit for these is slightly too high, never too low
     acentric_limit = -math.log(chance)
-    centric_limit = (
-        2.0 * acentric_limit
-    )  # erfc(x) < exp(-x^2): the limit is slightly too high, never too low
-    return e2 > np.where(centric, centric_limit, acentric_limit)
+    return e2 > np.where(centric, 2.0 * acentric_limit, acentric_limit)
 
 
 def _reason(d: float, f_obs: float, f_model: float, improbable: bool) -> str:
