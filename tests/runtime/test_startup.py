@@ -70,6 +70,26 @@ print(STORE.folder)
     assert list(folder.rglob("*.kernel"))
 
 
+@pytest.mark.parametrize(
+    "arguments", [["fprime", "Se"], ["fcalc", QUARTZ, "--hkl", "1,0,1"], ["fmodel", "--help"]]
+)
+def test_bare_environment(tmp_path, arguments):
+    """No home, no folder for temporary files, an ASCII terminal; warnings are errors."""
+    kept = ("PATH", "NUMBA_CACHE_DIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+    environment = {name: x for name, x in os.environ.items() if name in kept} | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+        "COLUMNS": "40", "NO_COLOR": "1", "PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(tmp_path / "none"), "XDG_CACHE_HOME": str(tmp_path / "none" / "cache"),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "friedel", *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert all(x.startswith((b"friedel: note: ", b"quartz.cif: ", b"xray F of quartz.cif"))
+               for x in done.stderr.splitlines())  # fmt: skip
+
+
 HEAVY = {"numba", "llvmlite", "scipy", "gemmi", "importlib.metadata", "xraydb", "matplotlib"}
 
 
