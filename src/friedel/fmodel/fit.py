@@ -62,6 +62,16 @@ class FitSettings:
     hydrogens: RidingHydrogens | None = None
     other_radii_if_empty: bool = False
 
+    @property
+    def rejects(self) -> bool:
+        """Whether outliers are left out of the last fit."""
+        return self.reject_outliers and TARGETS[self.target].is_robust
+
+    @property
+    def k_sol_min(self) -> float:
+        """The least k_sol: a solvent of H2O has a negative scattering density for neutrons."""
+        return -np.inf if self.source == "neutron" else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class FModelFit:
@@ -110,7 +120,7 @@ def fit_fmodel(
     options: dict[str, Any] = {
         "target": settings.target,
         "fixed": fixed,
-        "k_sol_min": -np.inf if settings.source == "neutron" else 0.0,
+        "k_sol_min": settings.k_sol_min,
         "weights": weights,
     }
     about_model: tuple[Note, ...] = ()
@@ -181,15 +191,17 @@ def _with_hydrogens(
     """
     with_them = tried.scaling_data(observed.f_obs.values, observed.work, observed.i_obs)
     fitted = _best_flat_fit(with_them, settings, flat.parameters, options)
-    r_without, r_with = (
-        r_factor(part.f_obs, part.amplitudes(found.parameters))
-        for part, found in ((data, flat), (with_them, fitted))
-    )
+    r_without, r_with = _r_factor(data, flat), _r_factor(with_them, fitted)
     assert tried.riding is not None
     note = about_hydrogens(len(tried.riding), r_with, r_without)
     if r_with < r_without:
         return tried, with_them, fitted, (note,)
     return unscaled, data, flat, (note,)
+
+
+def _r_factor(data: ScalingData, fitted: ScalingFit) -> float:
+    """R of the reflections of a fit."""
+    return r_factor(data.f_obs, data.amplitudes(fitted.parameters))
 
 
 def _fit_twin(
@@ -210,13 +222,10 @@ def _fit_twin(
         return (), data, flat, notes
     twins, twinned, fitted = best_twin(data, flat, tried, chosen, options)
     if settings.tests_twins:
-        without, with_it = (
-            r_factor(part.f_obs, part.amplitudes(found.parameters))
-            for part, found in ((data, flat), (twinned, fitted))
-        )
+        without = _r_factor(data, flat)
         text = (
-            f"taken as a twin by {twins[0].law.name}: R of a flat solvent is {with_it:.4f}, "
-            f"without twinning {without:.4f}"
+            f"taken as a twin by {twins[0].law.name}: R of a flat solvent is "
+            f"{_r_factor(twinned, fitted):.4f}, without twinning {without:.4f}"
         )
         give = "to leave twinning out give twin='none' (--twin none)"
         notes = *notes, Note(text, "fit", without, give=give)
@@ -242,7 +251,7 @@ def _choose_and_reject(
         kept = None if weights is None else weights[near]
         return data.select(near), options | {"weights": kept}
 
-    rejects = settings.reject_outliers and TARGETS[settings.target].is_robust
+    rejects = settings.rejects
     near = near_model(data, fitted, weights) if rejects else np.ones(len(data), bool)
     kind = "flat" if settings.solvent == "babinet" else settings.solvent
     shape, notes = FLAT, tuple[Note, ...]()

@@ -61,7 +61,7 @@ C_SPREAD, B_SPREAD = 2.0, 50.0
 SCALE_SPREAD = 0.1
 """Standard deviation of the logarithm of the scale that is fitted with c and b."""
 
-GATE = 3.0
+LEAST_GAIN = 3.0
 """Least gain of log-likelihood, in standard errors, for which the density is added."""
 
 MOST_FOR_FACTOR = 10000
@@ -216,7 +216,7 @@ def with_missing_density(outcome: FModelFit, setup: Setup, fixed: Collection[str
     missing = found.unscaled.missing
     assert missing is not None
     gain = f"{missing.gain:.4f} +- {missing.gain_error:.4f}"
-    if not asked and not (missing.c > 0.0 and missing.gain > GATE * missing.gain_error):
+    if not asked and not (missing.c > 0.0 and missing.gain > LEAST_GAIN * missing.gain_error):
         text = (
             "density that the model lacks is not added: the log-likelihood of a reflection that "
             f"is left out gains {gain}"
@@ -434,15 +434,14 @@ def _refitted(
     if twins:
         data = replace(data, twin=arrays_of(twins, work))
     weights = None if observed.weights is None else observed.weights[work]
-    rejects = settings.reject_outliers and TARGETS[settings.target].is_robust
-    kept = near_model(data, near, weights) if rejects else np.ones(len(data), bool)
+    kept = near_model(data, near, weights) if settings.rejects else np.ones(len(data), bool)
     fitted = fit(
         data.select(kept),
         target=settings.target,
         start=near.parameters,
         fixed=outcome.shape.held | set(fixed),
         weights=None if weights is None else weights[kept],
-        k_sol_min=-np.inf if settings.source == "neutron" else 0.0,
+        k_sol_min=settings.k_sol_min,
     )
     rejected = work.copy()
     rejected[work] = ~kept
