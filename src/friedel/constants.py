@@ -29,4 +29,7 @@ DENSITY_UNITS = {
     "mott-bethe": "A/A^3",
     "neutron": "fm/A^3",
 }
-"""Unit of a density, and of k_sol, for each radiation."""
+"""Unit of a density, and of k_sol, for each radiation, in ASCII as in files."""
+
+PRINTED_DENSITY_UNITS = {source: unit.replace("A", "Å") for source, unit in DENSITY_UNITS.items()}
+"""The same in printed text."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from friedel.cli.output import Files, Output, echo, echo_notes
-from friedel.constants import DENSITY_UNITS
+from friedel.constants import PRINTED_DENSITY_UNITS
 from friedel.errors import FileFormatError, ParameterError
 from friedel.runtime.paths import exists, shown
 
@@ -169,7 +169,7 @@ def parse_centre(text: str | None) -> str | tuple[float, ...] | None:
 def read_out(fitted: "FittedModel", given: dict[str, Any]) -> tuple[Done, list[str]]:
     """What the options ask for, and the texts to print after the summary."""
     more: dict[str, Any] = {}
-    texts, unit = [], DENSITY_UNITS[fitted.source].replace("A", "Å")
+    texts, unit = [], PRINTED_DENSITY_UNITS[fitted.source]
     if given["omit"] is not None:
         omitted = fitted.omit(given["omit"], polder=given["polder"])
         fitted = omitted.fitted

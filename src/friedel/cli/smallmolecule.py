@@ -34,7 +34,7 @@ from friedel.cli.output import (
     stage,
     write_as,
 )
-from friedel.constants import DENSITY_UNITS
+from friedel.constants import PRINTED_DENSITY_UNITS
 from friedel.errors import ParameterError
 from friedel.readers.hklf import CODES
 from friedel.runtime.paths import exists
@@ -215,7 +215,7 @@ def command(model: str, data: str | None, **options: Any) -> None:
     echo_notes(fit.notes)
     echo(fit.summary(notes=False))
     if n_peaks:
-        unit = DENSITY_UNITS[fit.source].replace("A", "Å")
+        unit = PRINTED_DENSITY_UNITS[fit.source]
         echo(f"\n{fit.difference_density(n_peaks).text(unit, 'F_o - F_c')}")
     for output, path in files:
         of_list: dict[str, Any] = {"list_code": list_code} if output == FCF else {}

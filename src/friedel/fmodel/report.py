@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from friedel.constants import DENSITY_UNITS
+from friedel.constants import PRINTED_DENSITY_UNITS
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.shells import shell_table, table_text
 from friedel.model.tensors import VOIGT
@@ -30,7 +30,7 @@ def summary(model: ScaledModel, n_shells: int, *, notes: bool = True) -> str:
     """R-factors, parameters, the table by shell, outliers, and notes unless `notes` is false."""
     blocks = ["\n".join(_heading(model)), table_text(shell_table(model, n_shells))]
     if model.missing_density is not None:
-        blocks.append(model.missing_density.text(DENSITY_UNITS[model.source].replace("A", "Å")))
+        blocks.append(model.missing_density.text(PRINTED_DENSITY_UNITS[model.source]))
     outliers = model.outliers
     if outliers:
         rest = len(outliers) - MOST_OUTLIERS
@@ -131,7 +131,7 @@ def _solvent_text(model: ScaledModel) -> str:
     masked = model.masked
     if model.solvent == "none":
         return "none"
-    scales, unit = model.scales, DENSITY_UNITS[model.source].replace("A", "Å")
+    scales, unit = model.scales, PRINTED_DENSITY_UNITS[model.source]
     if masked is None:
         return f"Babinet, k_sol {fixed(scales.k_sol, 3)}, B_sol {fixed(scales.b_sol, 1)} Å^2"
     p = masked.parameters
