@@ -1,6 +1,8 @@
 """Rules of the layout that can be checked automatically."""
 
 import ast
+import inspect
+import pydoc
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import friedel
+from friedel.structure_factors import refinement_targets
 
 SOURCE = Path(friedel.__file__).parent
 
@@ -58,6 +61,25 @@ def run(code: str, *arguments: str) -> str:
 def test_every_public_name_resolves():
     for name in friedel.__all__:
         assert getattr(friedel, name) is not None, name
+
+
+def test_help_of_the_package_says_what_to_call_for_what():
+    """On two screens, with every function: without them pydoc would print all docstrings."""
+    text = pydoc.render_doc(friedel, renderer=pydoc.plaintext)
+    assert len(text.splitlines()) <= 90
+    summary = text.partition("PACKAGE CONTENTS")[0]
+    assert len(summary.splitlines()) <= 48
+    for name in friedel.__all__:
+        if inspect.isfunction(getattr(friedel, name)):
+            assert re.search(rf"\b{name}\b", summary), name
+
+
+def test_names_for_completion_and_import_of_all():
+    assert {*friedel.__all__, "ensemble", "targets", "__version__"} <= {*dir(friedel)}
+    assert friedel.targets.least_squares is refinement_targets.least_squares
+    imported: dict[str, object] = {}
+    exec("from friedel import *", imported)
+    assert {*friedel.__all__} <= {*imported}
 
 
 IMPORT_EACH_FIRST = """

@@ -7,18 +7,28 @@ One-line interface::
 
 What to call for what::
 
-    structure factors            fcalc; many calls with gradients: Calculator
-    solvent, scales, R, maps     FModel, then fit(), omit(), residues(), to_mtz(), ...
-    a small structure and F^2    fit_intensities
-    a reflection file            describe_data, as_reflections, french_wilson, l_test
-    maps, cryo-EM                map_of_model, map_model_correlation, fourier_shell_correlation
-    trajectories, diffuse        ensemble.run
-    tables, f' and f''           form_factor_table, neutron_length, anomalous, absorption_edges
-    cells, atoms, files          Crystal, Atoms, as_model, read_map_box, read_map_coefficients
-    gradients in PyTorch, JAX    friedel.bridges.torch, friedel.bridges.jax
-    figures                      plot_fmodel, plot_map, plot_dispersion, ...
+    structure factors        fcalc, model_density; many calls, gradients: Calculator, Ensemble
+    data of a macromolecule  FModel, then fit(); of that omit(), residues(), to_mtz(), ...
+    a small structure, F^2   fit_intensities
+    a reflection file        as_reflections, describe_data, french_wilson, l_test, h_test
+    calculated values        read_calculated, agreement
+    maps, cryo-EM            map_of_model, map_model_correlation, fourier_shell_correlation,
+                             soft_mask, f_of_map, fit_scale_and_b
+    map coefficients, peaks  read_map_coefficients, map_from_coefficients, find_peaks
+    trajectories, diffuse    ensemble.run, ensemble.moments
+    form factors             form_factor_table, neutron_length, fit_gaussians, read_form_factors
+    f' and f''               anomalous, cromer_liberman, absorption_edges, dispersion_notes
+    cells, atoms, files      Crystal, Atoms, as_crystal, as_model, read_map, read_map_box
+    targets of refinement    targets.least_squares, targets.maximum_likelihood, ...
+    PyTorch, JAX             friedel.bridges.torch, friedel.bridges.jax
+    figures                  plot_fmodel, plot_wilson, plot_outliers, plot_map, plot_residues,
+                             plot_data_report, plot_intensities, plot_bijvoet_pairs, plot_fsc,
+                             plot_ensemble, plot_form_factors, plot_dispersion, plot_section,
+                             plot_cost
+    memory that is kept      release_memory
 
-``help(friedel.fcalc)`` describes one of them, ``friedel --help`` the command.
+``help(friedel.fcalc)`` describes one of them, ``dir(friedel)`` lists all names, and
+``friedel --help`` in a shell the commands.
 
 gemmi-compatible interface: ``import friedel as gemmi`` runs the examples of gemmi's scattering
 page.
@@ -26,6 +36,7 @@ page.
 Names are looked up when first used, so that importing friedel costs next to nothing.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -132,8 +143,11 @@ _MODULES = {
     **{name: (module, name) for name, module in _ONE_LINE_INTERFACE.items()},
 }
 
-__all__ = sorted(_MODULES)
-"""This package's own names, for help and completion; gemmi's names can be used as well."""
+_ALL = sorted(_MODULES)
+"""This package's own names, which are its ``__all__``; gemmi's names can be used as well."""
+
+_PACKAGES = ("ensemble", "targets")
+"""Packages and modules that are used by their own names."""
 
 
 def __getattr__(name: str) -> Any:
@@ -141,8 +155,12 @@ def __getattr__(name: str) -> Any:
         from friedel.constants import VERSION
 
         return VERSION
-    if name == "ensemble":  # a package that is used by its own name
-        return import_module("friedel.ensemble")
+    # pydoc prints the whole documentation of all that `__all__` names: thousands of lines. Without
+    # it, help(friedel) is the text above
+    if name == "__all__" and sys._getframe(1).f_code.co_name != "docmodule":
+        return _ALL
+    if name in _PACKAGES:
+        return import_module(f"friedel.{name}")
     if name not in _ERRORS:
         check_address_space()
     if name in _MODULES:
@@ -158,7 +176,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*_ALL, *_PACKAGES, "__version__"]
 
 
 old_paths.install()
