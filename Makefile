@@ -1,4 +1,5 @@
-# Everything below needs only python3, make and pip; .venv is made when it is missing.
+# Everything below needs only python3, make and pip; .venv is made when it is missing. The
+# demonstration needs less than the tests, and gets it in two thirds of the time
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ STAMP := $(VENV)/installed
 
 .PHONY: demo test test-avx2 test-without-numba test-all check check-ptx format bench docs fuzz dist clean
 
-demo: $(STAMP)
+demo: $(VENV)/installed-for-demo
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
@@ -88,10 +89,13 @@ dist: $(STAMP)
 	    esac; \
 	done
 
-$(STAMP): pyproject.toml
+$(STAMP): EXTRAS = dev
+$(VENV)/installed-for-demo: EXTRAS = plot,fft
+$(STAMP) $(VENV)/installed-for-demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable ".[dev]"
-	touch $(STAMP)
+	@echo "pip installs friedel and the packages that it needs in $(VENV), once: a minute or two"
+	$(BIN)/pip install --quiet --editable ".[$(EXTRAS)]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) docs/_build docs/api demo-output fuzz-output dist build

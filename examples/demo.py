@@ -35,6 +35,7 @@ def main() -> None:
     run("fcalc", quartz, "--dmin", "0.7", "--to-mtz", str(folder / "quartz.mtz"), "--overwrite")
     run("fprime", "Se", "-w", "0.97")
 
+    print(flush=True)
     if not prepare(folder):
         print("\npip cannot reach its index: the macromolecular part is left out")
         return

@@ -50,8 +50,15 @@ def prepare(folder: Path) -> bool:
         return False
     for (name, model), make in zip(MADE.items(), (make_data, make_frames), strict=True):
         if not (folder / name).exists():
+            say(f"{name} is simulated from {model}")
             make(folder / model, folder / name)
     return True
+
+
+def say(text: str) -> None:
+    """Tell a person at a terminal what takes some seconds."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
 
 
 def _fetch(folder: Path) -> bool:
@@ -59,6 +66,7 @@ def _fetch(folder: Path) -> bool:
     missing = [name for name in OF_GEMMI if not (folder / name).exists()]
     if not missing:
         return True
+    say("pip gets gemmi's source distribution, for its structures")
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         command += ["--no-binary", "gemmi", "--dest", scratch, "gemmi"]
