@@ -177,7 +177,10 @@ def weights_wanted(
         chosen = SHELXL_WEIGHTS
         notes = (Note("no WGHT is given: a is 0.1, as SHELXL takes it then", "default"),)
     if chosen is None:
-        text = "no weights are stated: they are 1/sigma^2, and wR2 and GooF say little"
+        text = (
+            "no weights are stated: they are 1/sigma^2, and wR2 and GooF say little; "
+            'weights="fit" (--weights fit) fits them'
+        )
         if stated.weighting:
             scheme = " ".join(stated.weighting.split())
             text = f"the weighting scheme {scheme[:80]!r} is not understood: 1/sigma^2 is used"
