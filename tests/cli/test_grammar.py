@@ -178,6 +178,14 @@ def test_options_that_mean_the_same_everywhere(name):
         assert {"--energy", "--anomalous"} <= names
 
 
+@pytest.mark.parametrize("name", CALCULATING)
+def test_help_says_which_radiation_is_the_default(name):
+    """Maps that are compared with a model come from electrons, as a rule."""
+    (radiation,) = (x for x in options(name) if long_name(x) == "--for")
+    expected = "electron." if name in ("fsc", "mapcc") else "or xray."
+    assert radiation.help.endswith(expected)
+
+
 @every_command
 def test_automatic_choices_take_none_auto_or_a_value(name):
     """Only data decide whether hydrogens are added: other commands have none or yes."""
@@ -277,6 +285,15 @@ def test_verbose_says_how_long_stages_took(capsys):
     _, _, err = run(capsys, "fcalc", QUARTZ, "--hkl", "1,0,1", "-v")
     assert re.search(r"^friedel: reading .*quartz.cif: \d+\.\d\d s$", err, re.MULTILINE)
     assert re.search(r"^friedel: calculating F: \d+\.\d\d s$", err, re.MULTILINE)
+
+
+def test_files_that_take_long_are_stages(capsys, tmp_path):
+    """Of every command: --verbose says how long each file took, a terminal that it is written."""
+    pytest.importorskip("matplotlib")
+    for call in (("fprime", "Se"), ("formfactor", "Se")):
+        target = tmp_path / f"{call[0]}.png"
+        _, _, err = run(capsys, *call, "-v", "--plot", target)
+        assert re.search(rf"^friedel: writing .*{target.name}: \d+\.\d\d s$", err, re.MULTILINE)
 
 
 def test_no_f_prime_although_there_is_a_wavelength(capsys):

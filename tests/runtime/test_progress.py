@@ -62,6 +62,8 @@ def test_the_time_left_of_work_whose_time_is_predicted():
     stage = Stage("direct summation", expected=100.0, done=25.0)
     stage.since = time.perf_counter() - 10.0
     assert stage.line() == "direct summation: 25%, about 30 s left"
+    stage.done = 1.0  # the first piece has taken as long as a thread needs to start
+    assert stage.line() == "direct summation: 0 s"
     stage.done = 120.0  # the prediction was too short
     assert stage.line() == "direct summation: 0 s"
 

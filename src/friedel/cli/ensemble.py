@@ -30,7 +30,6 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
-    name_of,
     stage,
     write_as,
 )
@@ -234,8 +233,7 @@ def command(
         echo_notes(comparison.notes)
         print_comparison(comparison)
     for output, path in files:
-        with stage(f"writing {name_of(path)}"):
-            output.write(Done(result, comparison), path, overwrite=overwrite)
+        output.write(Done(result, comparison), path, overwrite=overwrite)
         echo_written(path)
 
 

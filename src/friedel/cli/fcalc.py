@@ -37,7 +37,6 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
-    name_of,
     stage,
 )
 from friedel.constants import METHODS
@@ -214,8 +213,7 @@ def command(
         echo(expected.report(result))
     done = Calculation(result, read, dmin or 0.0, sampling, options, reading["margin"])
     for output, path in files:
-        with stage(f"writing {name_of(path)}"):
-            what = output.write(done, path, overwrite=overwrite)
+        what = output.write(done, path, overwrite=overwrite)
         echo_written(path, result if output in OF_F else what or "")
     if not files and expected is None:
         print_table(result)

@@ -39,7 +39,6 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
-    name_of,
     stage,
     write_as,
 )
@@ -291,8 +290,7 @@ def command(model: str, data: str, **options: Any) -> None:
     echo(done.fitted.summary(notes=False))
     print_texts(texts)
     for output, path in files:
-        with stage(f"writing {name_of(path)}"):
-            output.write(done, path, overwrite=overwrite)
+        output.write(done, path, overwrite=overwrite)
         echo_written(path)
 
 

@@ -19,8 +19,10 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
+    stage,
 )
 from friedel.errors import ParameterError
+from friedel.runtime.paths import shown
 from friedel.writers.formats import format_of
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def is_map(path: str) -> bool:
     help="Do not correct the FSC of masked half maps by random phases.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random phases.")
-@radiation()
+@radiation(default="electron")
 @of_model
 @THREADS
 @file_options(OUTPUTS)
@@ -115,25 +117,29 @@ def command(first: str, second: str, **options: Any) -> None:
     files = chosen_files(OUTPUTS, options, overwrite=overwrite)
     names = ("d_min", "mask", "radius", "no_correction", "seed")
     d_min, mask, radius, uncorrected, seed = (options.pop(name) for name in names)
-    one, is_half = read_map_box(first), is_map(second)
-    if is_half:
-        other = read_map_box(second)
-    else:
-        options |= own_scattering(options)
-        model, notes, scattering = read_model(second, **options)
-        echo_notes(notes.records())
-        limit = d_min or 2.0 * max(one.spacing)
-        other = as_map_box(map_of_model(model, d_min=limit, like=one, **scattering))
+    is_half = is_map(second)
+    with stage(f"reading {shown(first)}"):
+        one = read_map_box(first)
+    with stage(f"reading {shown(second)}"):
+        if is_half:
+            other = read_map_box(second)
+        else:
+            options |= own_scattering(options)
+            model, notes, scattering = read_model(second, **options)
+            echo_notes(notes.records())
+            limit = d_min or 2.0 * max(one.spacing)
+            other = as_map_box(map_of_model(model, d_min=limit, like=one, **scattering))
     if radius is not None and (mask is None or is_map(mask)):
         raise ParameterError("--radius is that of a mask around a model: give --mask MODEL")
-    found = fourier_shell_correlation(
-        one,
-        other,
-        mask=None if mask is None else _mask(one, mask, radius),
-        correct=is_half and mask is not None and not uncorrected,
-        d_min=d_min,
-        seed=seed,
-    )
+    with stage("correlating the maps"):
+        found = fourier_shell_correlation(
+            one,
+            other,
+            mask=None if mask is None else _mask(one, mask, radius),
+            correct=is_half and mask is not None and not uncorrected,
+            d_min=d_min,
+            seed=seed,
+        )
     every = -(-len(found) // ROWS)
     echo(found.text(every=every))
     for threshold in (0.143, 0.5):

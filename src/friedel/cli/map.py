@@ -19,7 +19,6 @@ from friedel.cli.output import (
     echo_notes,
     echo_written,
     file_options,
-    name_of,
     stage,
 )
 from friedel.constants import DENSITY_UNITS
@@ -106,8 +105,7 @@ def command(given: str, output_file: str | None, **options: Any) -> None:
         else:
             density, what = _of_model(given, options, strict=strict)
     for output, path in files:
-        with stage(f"writing {name_of(path)}"):
-            output.write(density, path, overwrite=overwrite)
+        output.write(density, path, overwrite=overwrite)
         echo_written(path, f"{what}, {described(density)}")
 
 

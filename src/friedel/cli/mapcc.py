@@ -70,7 +70,7 @@ OUTPUTS = (
     metavar="NUM",
     help="Compare points within this distance of atoms, A; default: dmin, but 3 to 10.",
 )
-@radiation()
+@radiation(default="electron")
 @of_model
 @THREADS
 @file_options(OUTPUTS)

@@ -133,9 +133,11 @@ def of_model(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def radiation(*among: str) -> Callable[[Any], Any]:
-    """The option ``--for``; by default with all kinds of radiation."""
-    text = "Radiation; default: as the CIF of a small structure states, or xray."
+def radiation(
+    *among: str, default: str = "as the CIF of a small structure states, or xray"
+) -> Callable[[Any], Any]:
+    """The option ``--for``, among all kinds of radiation if none are given."""
+    text = f"Radiation; default: {default}."
     return choice("--for", "source", among=among or RADIATION, text=text)
 
 

@@ -116,7 +116,7 @@ class Output:
         Option that names the file: ``"--to-mtz"``.
     text
         Text of the help.
-    write
+    writer
         Called with what the command has calculated, the path, and `overwrite` by name.
     endings
         Endings of file names for which ``--output`` chooses this kind; empty if it never does.
@@ -126,7 +126,7 @@ class Output:
 
     option: str
     text: str
-    write: Callable[..., object]
+    writer: Callable[..., object]
     endings: tuple[str, ...] = ()
     is_text: bool = False
 
@@ -135,6 +135,11 @@ class Output:
         """The output file of one format, for content such as ``"F"``."""
         text = f"Write {content} as {form.title}."
         return cls(form.option, text, write, form.endings, form.is_text)
+
+    def write(self, result: Any, path: str, **keywords: Any) -> object:
+        """Write the file, which a terminal shows if it takes long; what the writer returns."""
+        with stage(f"writing {name_of(path)}"):
+            return self.writer(result, path, **keywords)
 
     @property
     def parameter(self) -> str:

@@ -20,6 +20,9 @@ DELAY = 1.0
 INTERVAL = 0.25
 """Time (s) between two drawings of the line."""
 
+FIRST_SHARE = 0.02
+"""Part of the work that must be done before the time left is told: earlier it is a guess."""
+
 T = TypeVar("T")
 
 
@@ -51,7 +54,7 @@ class Stage:
 
         now = time.perf_counter()
         share = self.done / self.expected if self.expected > DELAY else 0.0
-        if 0.0 < share < 1.0:
+        if FIRST_SHARE <= share < 1.0:
             left = round((now - self.since) * (1.0 / share - 1.0))
             return f"{self.text}: {share:.0%}, about {as_time(left)} left"
         return f"{self.text}: {now - self.begun:.0f} s"

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -26,6 +27,9 @@ JOBS = "jobs.json"
 
 LONGEST_IDLE = 5.0
 """Time (s) after which a process that has nothing to compile ends."""
+
+SHOWN_EVERY = 1.0
+"""Time (s) after which the line on a terminal tells the time anew."""
 
 Variant = tuple[str, str]
 """A kernel, as ``"friedel.kernels.grid.density.fold_rows"``, and the types of its arguments."""
@@ -83,6 +87,7 @@ class Compilation:
         self._asked: set[Variant] = set()
         self._found: dict[Variant, tuple[Kept | None, str]] = {}
         self._processes = 0
+        self._since = 0.0
 
     def wait_for(self, variant: Variant) -> tuple[Kept | None, str]:
         """The code of a kernel, or why there is none; its companions are begun."""
@@ -95,7 +100,7 @@ class Compilation:
             self.begin(companions(self._store, variant))
             while variant not in self._found and (self._processes or self._start_processes()):
                 self._show()
-                self._changed.wait()
+                self._changed.wait(SHOWN_EVERY)
             self._show(is_over=True)
             return self._found.get(variant, (None, "no process can be started to compile them"))
 
@@ -161,8 +166,10 @@ class Compilation:
 
     def _show(self, is_over: bool = False) -> None:
         """One line on a terminal, which vanishes when this process goes on."""
+        self._since = self._since or time.perf_counter()
         text = f"compiling kernels, once: {len(self._found)} of {len(self._asked)}"
-        LINE.pin("" if is_over else text)
+        seconds = time.perf_counter() - self._since
+        LINE.pin("" if is_over else f"{text}, {seconds:.0f} s")
 
 
 def _start(store: Store) -> subprocess.Popen:
