@@ -15,6 +15,7 @@ from friedel.cli.command import Command, group_of, is_input
 from friedel.cli.groups import GROUPS, OTHERS
 from friedel.cli.main import COMMANDS
 from friedel.cli.options import parse_choices
+from friedel.cli.output import OutputOption
 from friedel.constants import HC
 from friedel.ensemble.calculation import prepare
 from friedel.structure_factors.options import CALCULATION, READING
@@ -90,6 +91,78 @@ AUTOMATIC = ("--twin", "--solvent", "--tls", "--missing-density", "--hydrogens")
 CALCULATING = ("ensemble", "fcalc", "fmodel", "fsc", "map", "mapcc", "small")
 READING_FILES = (*CALCULATING, "data")
 
+NAMED_OTHERWISE = {
+    "data": {
+        "--shells": "describe_data(n_shells)",
+        "--make-free": "DataReport.to_mtz(free_per_cent)",
+        "--seed": "DataReport.to_mtz(seed)",
+    },
+    "ensemble": {
+        "--laue": "ensemble.EnsembleResult.laue_averaged()",
+        "--data": "ensemble.EnsembleResult.compare(data)",
+        "--data-supercell": "ensemble.EnsembleResult.compare(cells)",
+        "--workers": "ensemble.run(executor)",
+        "--scheduler": "ensemble.run(executor)",
+        "--checkpoint": "ensemble.run(checkpoint)",
+        "--estimate": "ensemble.EnsemblePlan.describe()",
+    },
+    "fcalc": {
+        "--rcut": "CalculationOptions(cutoff)",
+        "--test": "agreement(found)",
+        "--normalize-it92": "form_factor_table(name)",
+        "--noaniso": "Atoms.replace(fields)",
+        "--compare": "read_calculated(path)",
+        "--f": "read_calculated(f)",
+        "--phi": "read_calculated(phi)",
+        "--fcanom": "read_calculated(f)",
+        "--phicanom": "read_calculated(phi)",
+    },
+    "fmodel": {
+        "--keep-outliers": "FModel(reject_outliers)",
+        "--radii-set": "FModel(radii)",
+        "--r-probe": "MaskParameters(r_probe)",
+        "--r-shrink": "MaskParameters(r_shrink)",
+        "--island-volume": "MaskParameters(island_min_volume)",
+        "--ksolv": "FModel.fit(start)",
+        "--bsolv": "FModel.fit(start)",
+        "--kov": "FModel.fit(start)",
+        "--baniso": "FModel.fit(start)",
+        "--fix": "FModel.fit(fixed)",
+        "--no-fill": "FModel(fill_missing)",
+        "--no-free-in-maps": "FModel(free_in_maps)",
+        "--all": "FModel(use_free)",
+        "--residues": "FittedModel.residues()",
+        "--groups": "FittedModel.groups()",
+        "--omit": "FittedModel.omit(selection)",
+        "--polder": "FittedModel.omit(polder)",
+        "--minus": "FittedModel.isomorphous_difference(other)",
+        "--centre": "plot_map(centre)",
+    },
+    "formfactor": {
+        "--table": "plot_form_factors(tables)",
+        "--stol-max": "plot_form_factors(stol_max)",
+        "-n": "FormFactorTable.f(stol2)",
+        "--list": "form_factor_table(name)",
+    },
+    "fprime": {
+        "--step": "anomalous(energy)",
+        "-n": "anomalous(energy)",
+        "--zoom": "plot_dispersion(zoom)",
+    },
+    "fsc": {
+        "--radius": "soft_mask(radius)",
+        "--no-correction": "fourier_shell_correlation(correct)",
+    },
+    "map": {"--cover": "maps.boxes.box_around(grid)"},
+    "small": {
+        "--exti": "fit_intensities(extinction)",
+        "--merge-friedel": "fit_intensities(friedel_mates)",
+        "--parameters": "fit_intensities(n_parameters)",
+        "--fcf-list": "IntensityFit.to_fcf(list_code)",
+    },
+}
+"""What options do in Python where no keyword of the function of that name does it."""
+
 every_command = pytest.mark.parametrize("name", OF_COMMANDS)
 
 
@@ -151,6 +224,34 @@ def test_options_have_the_same_name_in_python(name):
     for option in options(name):
         python = SPELLINGS.get(long_name(option), (None, None))[1]
         assert python is None or python in known, (name, option.opts)
+
+
+@every_command
+def test_every_option_can_be_found_in_python(name):
+    """By its own name, or by the one listed here, which exists."""
+    if FUNCTIONS[name] is None:
+        return
+    known, listed = keywords(name), NAMED_OTHERWISE.get(name, {})
+    if name == "fsc":  # of the model that a map is correlated with
+        known |= keywords("map")
+    for option in options(name):
+        long = long_name(option)
+        own = SPELLINGS.get(long, (None, long.lstrip("-").replace("-", "_")))[1]
+        if isinstance(option, OutputOption) or own is None:
+            continue
+        if own in known:
+            assert long not in listed, long
+        else:
+            assert exists(listed[long]), (long, listed[long])
+
+
+def exists(call: str) -> bool:
+    """Whether friedel has what ``"FModel.fit(start)"`` names."""
+    path, _, parameter = call.rstrip(")").partition("(")
+    found = friedel
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return callable(found) and parameter in ("", *inspect.signature(found).parameters)
 
 
 def test_no_table_of_f_prime_is_called_source():
