@@ -143,10 +143,17 @@ def test_agreement_of_amplitudes_and_phases(f):
     assert turned.r == pytest.approx(0.0, abs=1e-12)
     assert turned.mean_phase_difference == pytest.approx(np.degrees(0.1))
     assert turned.relative_rmse == pytest.approx(2 * np.sin(0.05))
+    assert turned.cc == pytest.approx(np.cos(0.1))
     amplitudes = friedel.agreement(f, 2 * f.amplitudes)
     assert (amplitudes.r, amplitudes.power_ratio) == pytest.approx((0.5, 0.25))
+    assert amplitudes.cc == pytest.approx(1.0)
+    noisy = f.amplitudes[::-1]
+    expected = np.corrcoef(f.amplitudes, noisy)[0, 1]
+    assert friedel.agreement(f, noisy).cc == pytest.approx(expected)
     assert "dPhi" not in str(amplitudes)
-    for wrong in (f.values[1:], np.zeros(len(f))):
+    assert friedel.agreement(f, friedel.Reflections(f.crystal, f.hkl, 3 * f.values)).cc == 1.0
+    others = friedel.Reflections(f.crystal, f.hkl[::-1], f.values[::-1])
+    for wrong in (f.values[1:], np.zeros(len(f)), others):
         with pytest.raises(ReflectionsError):
             friedel.agreement(f, wrong)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from friedel.errors import ParameterError
 from friedel.fmodel.scaled import ScaledModel
-from friedel.reflections.agreement import r_factor
+from friedel.reflections.agreement import correlation, r_factor
 from friedel.writers.number_text import fixed
 
 
@@ -87,15 +87,9 @@ def _shell(model: ScaledModel, chosen: np.ndarray, edges: np.ndarray, possible: 
         mean_f_obs=float(f_obs.mean()),
         mean_f_model=float(f_model.mean()),
         mean_f_calc=float(np.abs(model.f_calc.values[chosen]).mean()),
-        cc=_correlation(f_obs, f_model),
+        cc=correlation(f_obs, f_model),
         fom=float(model.phase_statistics.fom[chosen].mean()),
     )
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    if len(first) < 2 or first.std() == 0.0 or second.std() == 0.0:
-        return float("nan")
-    return float(np.corrcoef(first, second)[0, 1])
 
 
 def table_text(shells: list[Shell]) -> str:

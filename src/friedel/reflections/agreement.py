@@ -27,6 +27,9 @@ class Agreement:
         The largest `relative_rmse` of ten resolution shells of equal volume.
     r
         sum abs(abs(F) - abs(F_expected)) / sum abs(F_expected).
+    cc
+        Correlation of the maps, Re sum F conj(F_expected) / sqrt(sum abs(F)^2 sum
+        abs(F_expected)^2), or of the amplitudes without phases; it does not depend on a scale.
     power_ratio
         sum abs(F)^2 / sum abs(F_expected)^2.
     mean_phase_difference
@@ -39,6 +42,7 @@ class Agreement:
     relative_rmse: float
     worst_shell: float
     r: float
+    cc: float
     power_ratio: float
     mean_phase_difference: float
 
@@ -48,6 +52,7 @@ class Agreement:
             f"worst of ten resolution shells {self.worst_shell:.3e}",
             f"max |dF| {self.max_difference:.3e}",
             f"R {self.r:.3e}",
+            f"CC {self.cc:.6f}",
             f"sum F^2 ratio {self.power_ratio:.6f}",
         ]
         if np.isfinite(self.mean_phase_difference):
@@ -55,51 +60,65 @@ class Agreement:
         return "\n".join(f"  {line}" for line in lines)
 
 
-def agreement(found: Reflections, expected: np.ndarray) -> Agreement:
-    """Compare structure factors with expected values.
+def agreement(found: Reflections, expected: "np.ndarray | Reflections") -> Agreement:
+    """Compare structure factors with expected values as they are: no scale is fitted.
 
     Parameters
     ----------
     found
         Calculated values.
     expected
-        (n,) complex structure factors, or real amplitudes, in the same order.
+        Those of the same reflections, or (n,) complex structure factors or real amplitudes in the
+        same order.
 
     Raises
     ------
     ReflectionsError
-        When there is not one value for each reflection, or nothing to compare.
+        When there is not one value for each reflection, the indices or their order differ, or
+        there is nothing to compare.
 
     Examples
     --------
     >>> exact = friedel.fcalc("model.pdb", hkl=f.hkl, method="direct")  # doctest: +SKIP
-    >>> print(friedel.agreement(f, exact.values))  # doctest: +SKIP
+    >>> print(friedel.agreement(f, exact))  # doctest: +SKIP
     """
-    expected = np.asarray(expected)
-    if expected.shape != (len(found),) or not len(found):
-        raise ReflectionsError(f"got {expected.shape} values to compare with {len(found)} of F")
-    if not np.abs(expected).any():
+    if isinstance(expected, Reflections) and not np.array_equal(found.hkl, expected.hkl):
+        raise ReflectionsError(f"got other indices to compare with than those of {len(found)} F")
+    values = expected.values if isinstance(expected, Reflections) else np.asarray(expected)
+    if values.shape != (len(found),) or not len(found):
+        raise ReflectionsError(f"got {values.shape} values to compare with {len(found)} of F")
+    if not np.abs(values).any():
         raise ReflectionsError("there is nothing to compare with: all values are zero")
-    has_phases = np.iscomplexobj(expected) and np.iscomplexobj(found.values)
+    has_phases = np.iscomplexobj(values) and np.iscomplexobj(found.values)
     if not has_phases:
         found = Reflections(found.crystal, found.hkl, found.amplitudes)
-        expected = np.abs(expected)
-    difference, size = np.abs(found.values - expected), np.abs(expected)
+        values = np.abs(values)
+    difference, size = np.abs(found.values - values), np.abs(values)
     rmse, rms = (float(np.sqrt((x**2).mean())) for x in (difference, size))
-    turn = np.full(1, np.nan)
+    turn, cc = np.full(1, np.nan), correlation(size, found.amplitudes)
     if has_phases:
+        powers = float((size**2).sum() * (found.amplitudes**2).sum())
+        cc = float(np.vdot(values, found.values).real) / math.sqrt(powers) if powers else np.nan
         present = (size > 0) & (found.amplitudes > 0)
-        turn = np.angle(found.values[present] / expected[present], deg=True)
+        turn = np.angle(found.values[present] / values[present], deg=True)
     return Agreement(
         n=len(found),
         rmse=rmse,
         max_difference=float(difference.max()),
         relative_rmse=rmse / rms,
-        worst_shell=worst_shell_error(found, expected),
+        worst_shell=worst_shell_error(found, values),
         r=float(r_factor(size, found.amplitudes)),
+        cc=cc,
         power_ratio=float((found.amplitudes**2).sum() / (size**2).sum()),
         mean_phase_difference=float(np.abs(turn).mean()) if len(turn) else np.nan,
     )
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """The correlation coefficient of two real arrays; NaN if one of them does not vary."""
+    if len(first) < 2 or first.std() == 0.0 or second.std() == 0.0:
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def r_factor(f_obs: np.ndarray, f_model: np.ndarray) -> float:
