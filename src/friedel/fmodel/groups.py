@@ -125,15 +125,7 @@ def _division(
     """(n,) bool for each group of the user, and for the others."""
     groups, covered = {}, np.zeros(n, int)
     for name, selection in selections.items():
-        if isinstance(selection, str):
-            chosen = model._setup.source_of_atoms.selected(selection, n)
-        else:
-            chosen = np.asarray(selection)
-            if chosen.shape != (n,) or chosen.dtype.kind != "b":
-                raise ParameterError(
-                    f"got group {name!r} of shape {chosen.shape} and type {chosen.dtype}, "
-                    f"expected a text or {n} booleans"
-                )
+        chosen = model._setup.source_of_atoms.chosen(selection, n, f"group {name!r}")
         groups[name], covered = chosen, covered + chosen
     if (covered > 1).any():
         raise ParameterError(f"{int((covered > 1).sum())} atoms are in two groups")

@@ -179,15 +179,7 @@ def chosen_atoms(model: "FModel | FittedModel", selection: str | np.ndarray) -> 
     ParameterError
         As for :meth:`friedel.FittedModel.omit`.
     """
-    n = len(model.atoms)
-    if isinstance(selection, str):
-        return model._setup.source_of_atoms.selected(selection, n)
-    chosen = np.asarray(selection)
-    if chosen.shape != (n,) or chosen.dtype.kind != "b":
-        raise ParameterError(
-            f"got a selection of shape {chosen.shape} and type {chosen.dtype}, expected a text or "
-            f"{n} booleans"
-        )
+    chosen = model._setup.source_of_atoms.chosen(selection, len(model.atoms))
     if not chosen.any():
         raise ParameterError("the selection has no atoms")
     return chosen

@@ -122,6 +122,24 @@ class AtomSource:
             return selected_atoms(self.origin, text, n, self.block)
         return selected_atoms(self.origin, text, len(self.kept), self.block)[self.kept]
 
+    def chosen(self, selection: str | np.ndarray, n: int, what: str = "a selection") -> np.ndarray:
+        """(n,) bool: which atoms a selection names, or a mask chooses; `what` is it in the error.
+
+        Raises
+        ------
+        ParameterError
+            As for :func:`selected_atoms`, or when the mask is not n booleans.
+        """
+        if isinstance(selection, str):
+            return self.selected(selection, n)
+        chosen = np.asarray(selection)
+        if chosen.shape != (n,) or chosen.dtype.kind != "b":
+            raise ParameterError(
+                f"got {what} of shape {chosen.shape} and type {chosen.dtype}, expected a text or "
+                f"{n} booleans"
+            )
+        return chosen
+
     def without(self, chosen: np.ndarray) -> "AtomSource":
         """The source for the atoms that remain without some, (n,) bool."""
         kept = ~chosen
