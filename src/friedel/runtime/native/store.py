@@ -2,7 +2,7 @@
 
 The code of a kernel contains that of the kernels that it calls. A change of any kernel changes the
 folder: code of another version of the kernels is in another folder. Comments, docstrings and line
-numbers have no effect.
+numbers have no effect, except the line where a class begins, since Python 3.13.
 
 Each kernel has one file per combination of types, which is complete or absent, and is checked when
 it is read: processes may compile the same kernel at the same time, or be killed.
@@ -36,7 +36,7 @@ FOLDERS_KEPT = 8
 """Number of versions of the kernels whose code is kept, those used last; some MB each."""
 
 _HAS_DOCSTRING = 0x4000000
-"""Code flag since Python 3.13; before that the first constant is a docstring or None."""
+"""Code flag since Python 3.14; before that the first constant is a docstring or None."""
 
 
 class Store:
@@ -187,7 +187,7 @@ def _effect(code: CodeType | None) -> bytes:
 def _begins_with_docstring(code: CodeType) -> bool:
     if code.co_name == "<module>":
         return code.co_names[:1] == ("__doc__",)
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= (3, 14):
         return bool(code.co_flags & _HAS_DOCSTRING)
     return code.co_name[0] != "<" and "__qualname__" not in code.co_names  # a function
 
