@@ -109,3 +109,11 @@ def test_the_figure_marks_the_energy_and_zooms(capsys, tmp_path):
     assert target.stat().st_size > 5000
     code, _, err = run(capsys, "fprime", "Se", "--zoom", "K")
     assert (code, err) == (2, "friedel: --zoom is for a figure: give --plot FILE\n")
+
+
+def test_figures_of_one_element():
+    """Its name is no list of letters."""
+    pytest.importorskip("matplotlib")
+    assert len(friedel.plot_dispersion("Se").axes) == len(friedel.plot_dispersion(["Se"]).axes)
+    lines = friedel.plot_form_factors("Fe2+").axes[0].lines
+    assert len(lines) == len(friedel.plot_form_factors(["Fe2+"]).axes[0].lines)

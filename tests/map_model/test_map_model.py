@@ -264,6 +264,15 @@ class TestFSC:
         assert found.random_from == 0.0
         np.testing.assert_allclose(found.fsc[1:], 1.0, atol=1e-4)
 
+    def test_maps_in_files(self, box, tmp_path):
+        path = tmp_path / "a.mrc"
+        box.to_ccp4(path)
+        expected = fourier_shell_correlation(box, box.with_array(box.array**2)).fsc
+        found = fourier_shell_correlation(path, box.with_array(box.array**2)).fsc
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        xyz = np.array([[5.0, 5.0, 5.0]])
+        np.testing.assert_array_equal(soft_mask(path, xyz, 3.0), soft_mask(box, xyz, 3.0))
+
     def test_bad_input(self, box):
         with pytest.raises(ParameterError, match="expected one grid"):
             fourier_shell_correlation(box, box.with_array(box.array[1:]))

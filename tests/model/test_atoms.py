@@ -30,6 +30,13 @@ def test_arrays_are_frozen_and_the_callers_are_not():
     assert atoms.frac[0, 0] == 0.0
 
 
+@pytest.mark.parametrize("frac", [[[0, 0, 0, 0]], np.zeros((3, 1)), [0, 0], "abc", [["x", 0, 0]]])
+def test_positions_of_another_shape_are_named(frac):
+    """Also (3, n) arrays, whose numbers would be taken for n other positions."""
+    with pytest.raises(friedel.AtomsError, match="frac"):
+        Atoms.from_labels(["C"], frac)
+
+
 def test_views_of_what_others_write_to_are_copied():
     """Read-only views are copied too: their values could change after a calculation was planned."""
     b_iso = np.array([10.0])

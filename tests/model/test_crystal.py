@@ -64,6 +64,13 @@ def test_bad_triplets_are_named(text, message):
         parse_triplet(text)
 
 
+def test_the_name_of_a_space_group_is_answered_by_what_is_expected():
+    with pytest.raises(friedel.SymmetryError, match=r"got rotations 'P 21', .*from_triplets"):
+        Crystal((10, 11, 12, 90, 95, 90), "P 21")
+    with pytest.raises(friedel.SymmetryError, match="got 'P 21', expected a list of triplets"):
+        Crystal.from_triplets((10, 11, 12, 90, 95, 90), "P 21")
+
+
 def test_operations_that_are_no_space_group():
     with pytest.raises(friedel.SymmetryError, match="not a space group"):
         Crystal.from_triplets((10, 10, 10, 90, 90, 90), ["x+y,y,z"])

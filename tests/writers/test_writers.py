@@ -126,6 +126,18 @@ def test_figures_of_a_model(capsys, tmp_path):
             friedel.plot_section(grid, **wrong)
 
 
+def test_maps_in_files_are_drawn_and_searched(tmp_path):
+    pytest.importorskip("matplotlib")
+    grid, path = friedel.model_density(QUARTZ, d_min=1.0), tmp_path / "a.ccp4"
+    grid.to_ccp4(path)
+    planes = [
+        friedel.plot_section(x, axis="a").axes[0].collections[0].get_array() for x in (grid, path)
+    ]
+    np.testing.assert_array_equal(*planes)
+    found, expected = (friedel.find_peaks(x, n=1) for x in (path, grid))
+    np.testing.assert_allclose(found.height, expected.height, rtol=1e-6)
+
+
 def test_the_density_holds_all_electrons():
     """Its sum is F(000), but for what is beyond the radii."""
     crystal = friedel.Crystal.from_triplets((9, 10, 11, 80, 95, 100), ["-x,-y,-z"])

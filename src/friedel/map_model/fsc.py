@@ -1,13 +1,16 @@
 """Fourier shell correlation of two maps, with the correction for a mask by Chen et al."""
 
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
 
+from friedel.density.grid import Grid
 from friedel.density.map_box import MapBox
 from friedel.errors import ParameterError
 from friedel.map_model.map_transform import masked
+from friedel.maps.model_map import as_map_box
 from friedel.maps.table import Table
 from friedel.model.arrays import frozen
 from friedel.runtime.memory import check_memory
@@ -113,8 +116,8 @@ class FSC(Table):
 
 
 def fourier_shell_correlation(
-    first: MapBox,
-    second: MapBox,
+    first: MapBox | Grid | str | PathLike[str],
+    second: MapBox | Grid | str | PathLike[str],
     *,
     mask: np.ndarray | None = None,
     correct: bool = False,
@@ -129,7 +132,7 @@ def fourier_shell_correlation(
     Parameters
     ----------
     first, second
-        Maps with the same grid.
+        Maps with the same grid, or their paths.
     mask
         (nu, nv, nw) by which both are multiplied; a soft one, see :func:`friedel.soft_mask`.
     correct
@@ -147,9 +150,12 @@ def fourier_shell_correlation(
     ParameterError
         When the grids or the mask differ in shape, d_min is beyond the grid, or there is a
         correction without a mask.
+    FileFormatError
+        When a file cannot be read.
     MemoryLimitError
         When the maps need more memory than there is.
     """
+    first, second = as_map_box(first), as_map_box(second)
     if first.shape != second.shape or not np.allclose(first.steps, second.steps, rtol=1e-3):
         raise ParameterError(
             f"the maps have {first.shape} and {second.shape} points {first.spacing} and "

@@ -1,11 +1,14 @@
 """Soft masks around atoms."""
 
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from friedel.density.grid import Grid
 from friedel.density.map_box import MapBox
 from friedel.errors import ParameterError
+from friedel.maps.model_map import as_map_box
 from friedel.maps.near_atoms import NearAtoms
 from friedel.readers.models import as_model
 
@@ -13,13 +16,16 @@ SMALLEST_RADIUS = 3.0
 """Least default radius, and least default width of the edge, Å."""
 
 
-def soft_mask(box: MapBox, atoms: Any, radius: float, edge: float | None = None) -> np.ndarray:
+def soft_mask(
+    box: MapBox | Grid | str | PathLike[str], atoms: Any, radius: float, edge: float | None = None
+) -> np.ndarray:
     """1 within a radius of atoms, 0 far from them, and a cosine between.
 
     Parameters
     ----------
     box
-        A map, whose grid is that of the mask.
+        A map, whose grid is that of the mask, or the path of one. That of a whole cell, a `Grid`,
+        is periodic, and so is the mask.
     atoms
         (n, 3) positions in Å, or a model in any form that :func:`friedel.as_model` accepts.
     radius
@@ -42,7 +48,8 @@ def soft_mask(box: MapBox, atoms: Any, radius: float, edge: float | None = None)
         raise ParameterError(f"got a radius of {radius!r}, expected a positive number in A")
     if not (np.isfinite(edge) and edge >= 0):
         raise ParameterError(f"got an edge of {edge!r}, expected a number in A, at least 0")
-    distances = NearAtoms(box, radius + edge).distances(xyz)
+    grid = box if isinstance(box, Grid) else as_map_box(box)
+    distances = NearAtoms(grid, radius + edge).distances(xyz)
     if edge == 0:
         return (distances < radius).astype(np.float32)
     within = np.clip((distances - radius) / edge, 0.0, 1.0)

@@ -1,6 +1,7 @@
 """Search for peaks and holes of a map: positions, heights and nearest atoms."""
 
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from friedel.maps.peak_table import Peaks
 from friedel.maps.symmetry_copies import first_copy, into_cell, next_to, one_of_each
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
+from friedel.readers.maps import read_map
 from friedel.readers.models import as_model
 
 DEFAULT_SIGMA = 3.0
@@ -27,14 +29,19 @@ limits are faster. The last is below all values of any map."""
 
 
 def find_peaks(
-    grid: Grid, *, sigma: float | None = None, n: int | None = None, atoms: Any = None
+    grid: Grid | str | PathLike[str],
+    *,
+    sigma: float | None = None,
+    n: int | None = None,
+    atoms: Any = None,
 ) -> Peaks:
     """The peaks or holes of a map, one of the symmetry copies of each.
 
     Parameters
     ----------
     grid
-        A map over the whole unit cell, such as :func:`friedel.map_from_coefficients` gives.
+        A map over the whole unit cell, such as :func:`friedel.map_from_coefficients` gives, or
+        the path of one.
     sigma
         Smallest height of peaks above the mean, in standard deviations of the map. A negative
         number selects holes, at least this far below the mean. The default is 3 if `n` is not
@@ -61,6 +68,8 @@ def find_peaks(
     ParameterError
         When `sigma` is zero or not a number, `n` is not a positive integer, or the map is not
         finite.
+    FileFormatError
+        When a file is not a map.
     AtomsError
         When there are no atoms, or they cannot be read as a model.
     CellError
@@ -72,6 +81,7 @@ def find_peaks(
     >>> print(friedel.find_peaks(grid, sigma=4.0, atoms=fmodel.atoms))  # doctest: +SKIP
     >>> print(friedel.find_peaks(grid, sigma=-4.0, atoms=fmodel.atoms))  # doctest: +SKIP
     """
+    grid = read_map(grid) if isinstance(grid, str | PathLike) else grid
     crystal = grid.crystal
     if sigma is not None and not (isinstance(sigma, Real) and np.isfinite(sigma) and sigma):
         raise ParameterError(f"got sigma = {sigma!r}, expected a number that is not 0")

@@ -99,7 +99,10 @@ class Atoms:
         AtomsError
             The same errors as the class raises.
         """
-        frac = np.asarray(frac, np.float64).reshape(-1, 3)
+        frac = frozen_copy(frac, np.float64, name="frac", error=AtomsError)
+        if frac.size % 3 or (frac.ndim > 1 and frac.size and frac.shape[-1] != 3):
+            raise AtomsError(f"frac has shape {frac.shape}, expected (n, 3)")
+        frac = frac.reshape(-1, 3)
         n = len(frac)
         unique, kind = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
         scatterers = tuple(scatterer_label(str(text)) for text in unique)

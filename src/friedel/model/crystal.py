@@ -77,6 +77,11 @@ class Crystal:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cell", checked_cell(self.cell))
+        if isinstance(self.rotations, str):
+            raise SymmetryError(
+                f"got rotations {self.rotations!r:.60}, expected matrices; Crystal.from_triplets "
+                "takes triplets such as ['-x,y+1/2,-z']"
+            )
         whole = {"dtype": np.int32, "error": SymmetryError}
         rotations = frozen_copy(self.rotations, shape=(None, 3, 3), name="rotations", **whole)
         given = frozen_copy(self.translations, shape=(None, 3), name="translations", **whole)
@@ -101,7 +106,20 @@ class Crystal:
     def from_triplets(
         cls, cell: Sequence[float], triplets: Iterable[str] = ("x,y,z",), name: str = ""
     ) -> "Crystal":
-        """A crystal from a cell and symmetry triplets; generators are completed to the group."""
+        """A crystal from a cell and symmetry triplets; generators are completed to the group.
+
+        gemmi lists those of a space group that is known by its name:
+        ``[x.triplet() for x in gemmi.SpaceGroup("P 21").operations()]``.
+
+        Raises
+        ------
+        CellError, SymmetryError
+            When a triplet cannot be read, and the same errors as the class raises.
+        """
+        if isinstance(triplets, str):
+            raise SymmetryError(
+                f"got {triplets!r:.60}, expected a list of triplets such as ['-x,y+1/2,-z']"
+            )
         operations = complete_group(parse_triplet(text) for text in triplets)
         rotations, translations = zip(*operations, strict=True)
         return cls(cell, np.array(rotations), np.array(translations), name=name)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from friedel.plots.style import (
     save,
     stacked_size,
 )
+from friedel.readers.maps import read_map
 from friedel.readers.models import as_model
 from friedel.reflections.agreement import worst_shell_error
 from friedel.reflections.reflections import Reflections
@@ -31,7 +32,7 @@ N_CALLS = 7
 
 
 def plot_section(
-    grid: Grid,
+    grid: Grid | str | PathLike[str],
     path: str | PathLike[str] | None = None,
     *,
     axis: str = "c",
@@ -44,7 +45,7 @@ def plot_section(
     Parameters
     ----------
     grid
-        Density over the whole cell.
+        Density over the whole cell, or the path of a map.
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     axis
@@ -73,6 +74,7 @@ def plot_section(
         raise ParameterError(f"got axis {axis!r}, expected one of a, b, c")
     if not np.isfinite(position):
         raise ParameterError(f"got position {position!r}, expected a fraction of the axis")
+    grid = read_map(grid) if isinstance(grid, str | PathLike) else grid
     cut = AXES.index(axis)
     first, second = (i for i in range(3) if i != cut)
     n = grid.shape[cut]

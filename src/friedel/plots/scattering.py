@@ -39,7 +39,7 @@ RADIATION = {"xray": "X-rays", "electron": "electrons", "neutron": "neutrons", "
 
 
 def plot_dispersion(
-    elements: Sequence[Any],
+    elements: Sequence[Any] | str,
     path: str | PathLike[str] | None = None,
     *,
     energy: tuple[float, float] | None = None,
@@ -52,7 +52,7 @@ def plot_dispersion(
     Parameters
     ----------
     elements
-        One to four elements.
+        An element, or up to four.
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     energy
@@ -80,6 +80,7 @@ def plot_dispersion(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
+    elements = [elements] if isinstance(elements, str) else elements
     symbols = [element_record(e).symbol for e in elements]
     if not 1 <= len(symbols) <= MAX_ELEMENTS:
         raise ParameterError(
@@ -100,7 +101,7 @@ def plot_dispersion(
 
 
 def plot_form_factors(
-    labels: Sequence[str],
+    labels: Sequence[str] | str,
     path: str | PathLike[str] | None = None,
     *,
     tables: Sequence[str | FormFactorTable] = ("it92",),
@@ -112,8 +113,8 @@ def plot_form_factors(
     Parameters
     ----------
     labels
-        Entries of the tables, such as ``"Fe"``, ``"Fe2+"``; one missing in some tables is drawn
-        from the others.
+        An entry of the tables, such as ``"Fe"``, or several, ``["Fe", "Fe2+"]``; one missing in
+        some tables is drawn from the others.
     path
         File to write; its ending (``.png``, ``.pdf``, ``.svg``) tells the format.
     tables
@@ -136,6 +137,7 @@ def plot_form_factors(
     OutputError
         When the file exists and `overwrite` is false, or cannot be written.
     """
+    labels = [labels] if isinstance(labels, str) else labels
     found = [t if isinstance(t, FormFactorTable) else form_factor_table(t) for t in tables]
     for label in labels:
         if not any(label in t.labels for t in found):
