@@ -75,7 +75,10 @@ def test_help_of_the_package_says_what_to_call_for_what():
 
 
 def test_names_for_completion_and_import_of_all():
-    assert {*friedel.__all__, "ensemble", "targets", "__version__"} <= {*dir(friedel)}
+    packages = {"bridges", "ensemble", "targets", "__version__"}
+    assert {*friedel.__all__} | packages <= {*dir(friedel)}
+    with pytest.raises(AttributeError, match="no attribute 'numpy'"):
+        _ = friedel.bridges.numpy
     assert friedel.targets.least_squares is refinement_targets.least_squares
     imported: dict[str, object] = {}
     exec("from friedel import *", imported)

@@ -146,7 +146,7 @@ _MODULES = {
 _ALL = sorted(_MODULES)
 """This package's own names, which are its ``__all__``; gemmi's names can be used as well."""
 
-_PACKAGES = ("ensemble", "targets")
+_PACKAGES = ("bridges", "ensemble", "targets")
 """Packages and modules that are used by their own names."""
 
 
