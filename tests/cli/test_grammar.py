@@ -339,6 +339,14 @@ def test_help_has_examples_of_existing_options(name):
         assert {x for x in words[2:] if re.match("-[-a-z]", x)} <= known, example
 
 
+@every_command
+def test_help_is_no_wider_than_a_terminal(capsys, name):
+    call = ("fmodel", "a.cif", "a.hkl") if name == "small" else (name,)
+    _, out, _ = run(capsys, *call, "--help")
+    assert "Examples:" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_help_of_the_program_fits_a_screen(capsys):
     _, out, _ = run(capsys, "--help")
     lines = out.splitlines()

@@ -52,7 +52,7 @@ from friedel.runtime.paths import shown
     examples=(
         "friedel fcalc quartz.cif --dmin 1",
         "friedel fcalc quartz.cif --hkl 1,0,1 --hkl 1,1,2 --for neutron",
-        "friedel fcalc quartz.cif --dmin 0.8 -w 0.71 --friedel-pairs --to-mtz quartz.mtz",
+        "friedel fcalc quartz.cif --dmin 0.8 -w 0.71 --friedel-pairs -o quartz.mtz",
         "friedel fcalc - --dmin 1 --to-csv - < quartz.cif | head",
     ),
     old_names={"--ciffp": "--cif-scattering", "--normalize": "--normalize-it92"},

@@ -58,7 +58,7 @@ OUTPUTS = (
     short_help="correlation of a map with a model, by residue and chain",
     examples=(
         "friedel mapcc 5e5z.map 5e5z.pdb --dmin 2",
-        "friedel mapcc 5e5z.map 5e5z.pdb --dmin 2 --plot-residues cc.png --to-csv cc.csv",
+        "friedel mapcc 5e5z.map 5e5z.pdb --dmin 2 --plot-residues cc.png -o cc.csv",
     ),
 )
 @click.argument("density", type=click.Path(), metavar="MAP")
