@@ -19,10 +19,15 @@ PRIVATE_ERRORS = (AttributeError, ImportError, OSError, TypeError)
 """Errors of a private path that another version of SciPy lacks."""
 
 
+TRANSFORMS = ("fft._duccfft.pyduccfft", "fft._pocketfft.pypocketfft")
+"""SciPy's transforms since 1.18, and before."""
+
+
 @cache
 def fft() -> Any:
     """The functions c2c, r2c and c2r of SciPy's transforms, with the interface of ducc0.fft."""
-    return _extension("fft._pocketfft.pypocketfft", ("c2c", "r2c", "c2r")) or PublicFft
+    found = (_extension(name, ("c2c", "r2c", "c2r")) for name in TRANSFORMS)
+    return next((private for private in found if private is not None), PublicFft)
 
 
 @cache
