@@ -1,6 +1,6 @@
 """sigma_A and figures of merit against known phases, on synthetic crystals.
 
-    python benchmarks/sigma_a.py [--seeds 20] [--free 200 2000]
+    python benchmarks/sigma_a.py [--seeds 20] [--free 200 2000] [--only twins|untwinned]
 
 Each crystal has 700 atoms in P 21 21 21; its model has them shifted and some left out. F_obs is
 exact, or has errors of three kinds: intensities with normal errors of 20 % of their mean at the
@@ -8,8 +8,8 @@ same resolution (`mean`) or of all (`flat`), of which F_obs are French and Wilso
 amplitudes with normal errors of 20 % of their root mean square (`amplitude`). The table has, for
 eight bins with equal numbers of reflections: the worst mean over seeds of m - cos (phase error);
 the spread of m - cos of single seeds, root mean square of the bins; and the slope of the true
-F - D F_model, along F_model, on its estimate. The last rows are twins with a fraction of 0.3 whose
-F_obs are detwinned as the models say.
+F - D F_model, along F_model, on its estimate. The last rows are twins of two domains and of three,
+with the fractions of the further ones at their end.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import numpy as np
 
 import friedel
 from friedel.fmodel.sigma_a import phase_statistics
+from friedel.fmodel.twin_overlap import TwinOverlap
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.twin_laws import TwinLaw
@@ -36,7 +37,12 @@ MODELS = {"best": (0.1, 0.0), "good": (0.2, 0.03), "poor": (0.5, 0.3)}
 """Root mean square shift of the atoms (Å), and the part of them that is missing."""
 
 NOISE = ("exact", "mean", "flat", "amplitude")
-ERROR, TWIN_FRACTION = 0.2, 0.3
+ERROR = 0.2
+TWINS: tuple[tuple[float, ...], ...] = ((0.1,), (0.3,), (0.45,), (0.3, 0.2))
+"""Fractions of the further domains."""
+
+LAWS = (TwinLaw("h,-k,-l", np.diag([1, -1, -1])), TwinLaw.parse("-k,h,l"))
+"""Laws of the second and of the third domain."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,13 @@ class Case:
     model: np.ndarray
     f_obs: np.ndarray
     sigmas: np.ndarray | None
+    twin: TwinOverlap | None
 
 
-def case(seed: int, model: str, noise: str, twin: bool = False) -> Case:
-    """A crystal with its model and data, made from a seed."""
+def case(seed: int, model: str, noise: str, fractions: tuple[float, ...] = ()) -> Case:
+    """A crystal with its model and data, made from a seed; with fractions it is a twin."""
     rng = np.random.default_rng(seed)
-    crystal = TWINNED if twin else CRYSTAL
+    crystal = TWINNED if fractions else CRYSTAL
     shift, missing = MODELS[model]
     frac, b = rng.random((N_ATOMS, 3)), rng.uniform(10.0, 35.0, N_ATOMS)
     kept = rng.random(N_ATOMS) >= missing
@@ -66,17 +73,17 @@ def case(seed: int, model: str, noise: str, twin: bool = False) -> Case:
         return friedel.fcalc((crystal, atoms), hkl=at).values
 
     truth, calculated = f_calc(hkl, frac, b), f_calc(hkl, moved[kept], b[kept])
-    intensity, share = np.abs(truth) ** 2, 1.0
-    if twin:
-        mates, _ = TwinLaw("h,-k,-l", np.diag([1, -1, -1])).mates(crystal, hkl)
-        other, of_model = f_calc(mates, frac, b), f_calc(mates, moved[kept], b[kept])
-        a = TWIN_FRACTION
-        intensity = (1.0 - a) * intensity + a * np.abs(other) ** 2
-        total = (1.0 - a) * np.abs(calculated) ** 2 + a * np.abs(of_model) ** 2
-        share = np.abs(calculated) / np.sqrt(total)
+    intensity, twin = np.abs(truth) ** 2, None
+    if fractions:
+        laws = LAWS[: len(fractions)]
+        mates = [law.mates(crystal, hkl)[0] for law in laws]
+        intensity *= 1.0 - sum(fractions)
+        for at, fraction in zip(mates, fractions, strict=True):
+            intensity += fraction * np.abs(f_calc(at, frac, b)) ** 2
+        of_mates = [f_calc(at, moved[kept], b[kept]) for at in mates]
+        twin = TwinOverlap.of(crystal, hkl, laws, fractions, of_mates)
     f_obs, sigmas = observed(rng, crystal, hkl, np.sqrt(intensity), noise)
-    sigmas = None if sigmas is None else sigmas * share
-    return Case(crystal, hkl, truth, calculated, f_obs * share, sigmas)
+    return Case(crystal, hkl, truth, calculated, f_obs, sigmas, twin)
 
 
 def observed(
@@ -109,6 +116,7 @@ def calibration(one: Case, n_free: int, seed: int) -> tuple[np.ndarray, float]:
         model,
         free[used],
         None if one.sigmas is None else one.sigmas[used],
+        None if one.twin is None else one.twin[used],
     )
     cosine = np.cos(np.angle(one.truth * np.conj(one.model)))[used]
     expected = found.d * model
@@ -122,10 +130,12 @@ def calibration(one: Case, n_free: int, seed: int) -> tuple[np.ndarray, float]:
 
 
 def measured(
-    model: str, noise: str, n_free: int, seeds: int, twin: bool = False
+    model: str, noise: str, n_free: int, seeds: int, fractions: tuple[float, ...] = ()
 ) -> tuple[np.ndarray, float, float, float]:
     """(8, 2) mean m and cosine; the worst difference, the spread of one seed, the slope."""
-    results = [calibration(case(seed, model, noise, twin), n_free, seed) for seed in range(seeds)]
+    results = [
+        calibration(case(seed, model, noise, fractions), n_free, seed) for seed in range(seeds)
+    ]
     bins = np.array([one for one, _ in results])
     difference = bins[:, :, 0] - bins[:, :, 1]
     spread = float(np.sqrt((difference.std(axis=0, ddof=1) ** 2).mean()))
@@ -138,17 +148,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--free", type=int, nargs="+", default=[200, 2000])
+    parser.add_argument("--only", choices=["twins", "untwinned"])
     options = parser.parse_args()
     print("model  F_obs      free   mean m         mean cos       worst  spread  slope")
-    rows = [(model, noise, False) for model in MODELS for noise in NOISE]
-    rows += [(model, noise, True) for model in ("good", "poor") for noise in ("exact", "mean")]
-    for model, noise, twin in rows:
+    rows = [(model, noise, ()) for model in MODELS for noise in NOISE]
+    of_twins = [
+        (model, noise, fractions)
+        for fractions in TWINS
+        for model in ("good", "poor")
+        for noise in ("exact", "mean", "amplitude")
+    ]
+    for model, noise, fractions in {"twins": of_twins, "untwinned": rows}.get(
+        options.only, rows + of_twins
+    ):
         for n_free in options.free:
-            bins, worst, spread, slope = measured(model, noise, n_free, options.seeds, twin)
+            bins, worst, spread, slope = measured(model, noise, n_free, options.seeds, fractions)
             ends = "  ".join(f"{x[0]:.3f} - {x[-1]:.3f}" for x in bins.T)
             print(
                 f"{model:6s} {noise:10s} {n_free:4d}   {ends}  {worst:.3f}  {spread:.3f}   "
-                f"{slope:.3f}{'  twin' if twin else ''}",
+                f"{slope:.3f}  {' '.join(map(str, fractions))}",
                 flush=True,
             )
 

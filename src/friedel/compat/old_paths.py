@@ -126,6 +126,7 @@ MOVED = {
     ),
     "friedel.sigmaa": (
         "friedel.fmodel.sigma_a",
+        "friedel.fmodel.sigma_a_laws",
         "friedel.reflections.mean_intensity",
     ),
     "friedel.smooth_mask": ("friedel.solvent.smooth_mask",),

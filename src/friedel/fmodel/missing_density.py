@@ -24,7 +24,7 @@ from friedel.fmodel.difference_maps import labels_of
 from friedel.fmodel.fit import FitSettings, FModelFit
 from friedel.fmodel.scaled import ScaledModel
 from friedel.fmodel.setup import Setup, read_only
-from friedel.fmodel.sigma_a import doubled, normalised, phase_statistics
+from friedel.fmodel.sigma_a import doubled, normalised
 from friedel.fmodel.twinning import arrays_of
 from friedel.maps.coefficients import map_from_coefficients
 from friedel.maps.difference_density import DifferenceDensity, difference_density
@@ -311,11 +311,9 @@ def _difference_map(model: ScaledModel, chosen: np.ndarray) -> _DifferenceMap:
     is estimated from the same reflections, so that the free set has no influence.
     """
     crystal, hkl, f_obs = model.crystal, model.f_obs.hkl[chosen], model.f_obs
-    share, f_model = model._statistics.share_of_domain[chosen], model.f_model.values[chosen]
+    f_model = model.f_model.values[chosen]
     everything = np.ones(len(hkl), bool)
-    sigmas = None if f_obs.sigmas is None else f_obs.sigmas[chosen] * share
-    observed = np.asarray(f_obs.values, np.float64)[chosen] * share
-    found = phase_statistics(crystal, hkl, observed, np.abs(f_model), everything, sigmas)
+    found = model._statistics.phases_of(chosen, everything)
     values = found.f_expected * np.exp(1j * np.angle(f_model)) - found.d * f_model
     values = doubled(values, crystal.is_centric(hkl)) / model.scales.overall_scale(crystal, hkl)
     shape = grid_shape(crystal, float(f_obs.d_spacing.min()) / POINTS_PER_D_MIN)

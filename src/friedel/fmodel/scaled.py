@@ -19,6 +19,7 @@ from friedel.fmodel.fit import FModelFit
 from friedel.fmodel.setup import ModelAndData, Setup, read_only
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.statistics import ModelStatistics
+from friedel.fmodel.twin_overlap import TwinOverlap
 from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
@@ -192,13 +193,15 @@ class ScaledModel(ModelAndData):
 
     @cached_property
     def _statistics(self) -> ModelStatistics:
-        f_model, scales = self.f_model.values, self.scales
-        amplitudes = np.abs(f_model)
-        if self._outcome.twins:
-            at = self.crystal, self.f_obs.hkl, scales
-            others = (domain.f_total(*at) for domain in self._outcome.twins)
-            amplitudes = twinned_amplitudes(f_model, others, scales.twin_fractions)
-        return ModelStatistics(self._setup.observed, f_model, read_only(amplitudes))
+        f_model, twins = self.f_model.values, self._outcome.twins
+        if not twins:
+            return ModelStatistics(self._setup.observed, f_model, read_only(np.abs(f_model)))
+        hkl, fractions = self.f_obs.hkl, self.scales.twin_fractions
+        others = [domain.f_total(self.crystal, hkl, self.scales) for domain in twins]
+        amplitudes = read_only(twinned_amplitudes(f_model, others, fractions))
+        laws = [domain.law for domain in twins]
+        overlap = TwinOverlap.of(self.crystal, hkl, laws, fractions, others)
+        return ModelStatistics(self._setup.observed, f_model, amplitudes, overlap)
 
     @property
     def r_all(self) -> float:

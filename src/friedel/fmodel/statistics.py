@@ -7,6 +7,7 @@ import numpy as np
 
 from friedel.fmodel.observed import Observed
 from friedel.fmodel.sigma_a import PhaseStatistics, free_or_all, map_coefficients, phase_statistics
+from friedel.fmodel.twin_overlap import TwinOverlap
 from friedel.reflections.agreement import r_factor, weighted_r2
 from friedel.scaling import Outlier, find_outliers
 
@@ -26,21 +27,18 @@ class ModelStatistics:
         (n,) complex, on the scale of F_obs; for a twin, of the first domain.
     amplitudes
         (n,) amplitudes to compare with F_obs; for a twin, of all domains together.
+    twin
+        The further domains of a twin, or None.
     """
 
     observed: Observed
     f_model: np.ndarray
     amplitudes: np.ndarray
+    twin: TwinOverlap | None = None
 
     @property
     def _values(self) -> np.ndarray:
         return np.asarray(self.observed.f_obs.values, np.float64)
-
-    @property
-    def share_of_domain(self) -> np.ndarray:
-        """(n,) part of F_obs that is of the first domain of a twin, in the model's proportion."""
-        first = np.abs(self.f_model)
-        return np.divide(first, self.amplitudes, out=np.ones_like(first), where=self.amplitudes > 0)
 
     @property
     def r_all(self) -> float:
@@ -97,20 +95,31 @@ class ModelStatistics:
     @cached_property
     def phases(self) -> PhaseStatistics:
         """sigma_A from the free set, and m and D of each reflection; NaN where unusable."""
-        used, f_obs, share = self.observed.usable, self.observed.f_obs, self.share_of_domain
-        sigmas = f_obs.sigmas
-        found = phase_statistics(
-            f_obs.crystal,
-            f_obs.hkl[used],
-            (self._values * share)[used],
-            np.abs(self.f_model[used]),
-            free_or_all(self.observed.free[used]),
-            None if sigmas is None else (sigmas * share)[used],
-        )
+        used = self.observed.usable
+        found = self.phases_of(used, free_or_all(self.observed.free[used]))
         full = np.full((3, len(used)), np.nan)
         full[:, used] = found.fom, found.d, found.f_expected
         full.flags.writeable = False
         return PhaseStatistics(found.sigma_a, *full)
+
+    def phases_of(self, chosen: np.ndarray, estimate_from: np.ndarray) -> PhaseStatistics:
+        """sigma_A, m and D of the reflections `chosen` (n,), k of them, which have F_obs.
+
+        Parameters
+        ----------
+        estimate_from
+            (k,) bool: those of them to estimate sigma_A from.
+        """
+        f_obs = self.observed.f_obs
+        return phase_statistics(
+            f_obs.crystal,
+            f_obs.hkl[chosen],
+            self._values[chosen],
+            np.abs(self.f_model[chosen]),
+            estimate_from,
+            None if f_obs.sigmas is None else f_obs.sigmas[chosen],
+            None if self.twin is None else self.twin[chosen],
+        )
 
     def in_maps(self, *, free: bool) -> np.ndarray:
         """(n,) bool: reflections whose F_obs is used in maps; free ones are if `free` is true."""

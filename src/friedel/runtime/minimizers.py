@@ -11,6 +11,13 @@ import numpy as np
 
 from friedel.runtime import scipy_parts
 
+SCORING_STEPS, SHORTEST_STEP, LONGEST_STEP = 30, 2e-3, 2.0
+"""Largest number of steps of :func:`scoring`; lengths at which it stops, and that it may not
+exceed."""
+
+LEAST_INFORMATION = 1e-9
+"""Added to the information, which avoids a division by zero."""
+
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """A function of the parameters that returns its value and its gradient (m,)."""
 
@@ -74,6 +81,37 @@ def _bfgs(function: "_Remembered", x: np.ndarray) -> np.ndarray | None:
         left = identity - step[:, None] * change[None, :] * scale
         right = identity - change[:, None] * step[None, :] * scale
         inverse = np.dot(left, np.dot(inverse, right)) + scale * step[:, None] * step[None, :]
+    return x
+
+
+def scoring(
+    function: Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]], start: np.ndarray
+) -> np.ndarray:
+    """Parameters (m,) at the minimum of a negative log-likelihood, by Fisher's scoring.
+
+    Few evaluations suffice, and small errors of the function do no harm.
+
+    Parameters
+    ----------
+    function
+        The value, its gradient (m,), and the information (m, m): the sum of the outer products of
+        the gradients of all observations, positive definite.
+    start
+        (m,) parameters.
+    """
+    x, (value, gradient, information) = start, function(start)
+    for _ in range(SCORING_STEPS):
+        step = -np.linalg.solve(information + LEAST_INFORMATION * np.eye(len(x)), gradient)
+        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), LEAST_INFORMATION))
+        if np.abs(step).max() < SHORTEST_STEP:
+            break
+        new = function(x + step)
+        while new[0] > value and np.abs(step).max() >= SHORTEST_STEP:
+            step = 0.5 * step
+            new = function(x + step)
+        if new[0] > value:
+            break
+        x, (value, gradient, information) = x + step, new
     return x
 
 
