@@ -259,9 +259,9 @@ class TestCalibration:
     def test_synthetic_crystals(self, benchmark_of_sigma_a, model, noise, n_free):
         seeds = 4
         _, worst, spread, slope = benchmark_of_sigma_a.measured(model, noise, n_free, seeds)
-        # With 20 seeds the worst mean is 0.020, the spread of one seed 0.053 and 0.033, the slope
-        # 0.94 - 1.02. Here two errors of the mean of four seeds are allowed, and twice the spread.
-        of_one_seed = {200: 0.053, 2000: 0.033}[n_free]
+        # With 20 seeds the worst mean is 0.020, the spread of one seed 0.048 and 0.033, the slope
+        # 0.91 - 1.02. Here two errors of the mean of four seeds are allowed, and twice the spread.
+        of_one_seed = {200: 0.048, 2000: 0.033}[n_free]
         assert worst < 0.03 + 2.0 * of_one_seed / np.sqrt(seeds)
         assert spread < 2.0 * of_one_seed
         assert slope == pytest.approx(1.0, abs=0.2)
