@@ -120,7 +120,9 @@ class ScalingData:
 
         arrays: dict[str, Any] = {name: of(getattr(self, name)) for name in COLUMNS}
         twin = None if self.twin is None else tuple(of(values) for values in self.twin)
-        return replace(self, **arrays, hkl=self.hkl[chosen], twin=twin)
+        part = replace(self, **arrays, hkl=self.hkl[chosen], twin=twin)
+        vars(part)["b_basis"] = self.b_basis  # of the same crystal
+        return part
 
     def observed(self, of_intensities: bool) -> np.ndarray:
         """(n,) what a target compares with the model: F_obs, or intensities."""
@@ -133,12 +135,12 @@ class ScalingData:
         """k, the number of twin domains besides the first."""
         return 0 if self.twin is None else len(self.twin[0])
 
-    @property
+    @cached_property
     def has_solvent(self) -> bool:
         """Whether there is a mask that is not empty."""
         return self.f_mask is not None and bool(np.any(self.f_mask))
 
-    @property
+    @cached_property
     def has_layer(self) -> bool:
         """Whether there is solvent and a layer that is not empty."""
         return self.has_solvent and self.f_layer is not None and bool(np.any(self.f_layer))

@@ -12,7 +12,7 @@ from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import PARAMETERS, ScaleParameters
 from friedel.scaling.problem import Problem
 from friedel.scaling.quick_start import fit_isotropic_b
-from friedel.scaling.reweighting import TOLERANCE, reweighted_fit
+from friedel.scaling.reweighting import TOLERANCE, Evaluated, reweighted_fit
 from friedel.scaling.solvent_grid import few_reflections, solvent_start
 from friedel.scaling.targets import TARGETS, Target
 from friedel.scaling.undetermined import about_undetermined
@@ -170,7 +170,7 @@ def start_of_fit(
     problem = problem_of(few, start, held, weights)
     if len(some) <= problem.free.sum():
         return start
-    return _minimise(problem, "l1", k_sol_min, TOLERANCE).parameters
+    return problem.parameters(_minimum(problem, "l1", k_sol_min, TOLERANCE)[0])
 
 
 def is_exact(result: ScalingFit, data: ScalingData) -> bool:
@@ -225,35 +225,45 @@ def _held_parameters(
     return held | {"k_sol", "b_sol", "solvent_curve"}, notes
 
 
-def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float) -> ScalingFit:
+def _minimum(
+    problem: Problem, target: str, k_sol_min: float, tolerance: float
+) -> tuple[np.ndarray, Evaluated, Target, int, bool, np.ndarray]:
+    """What :func:`friedel.scaling.reweighting.reweighted_fit` finds, checked."""
     n, free = len(problem.data), problem.free
     if n <= free.sum():
         raise ReflectionsError(f"got {n} reflections to fit {free.sum()} parameters, expected more")
-    prior = problem.prior
-    x, at, adapted, evaluations, converged, curvature = reweighted_fit(
+    found = reweighted_fit(
         problem,
         TARGETS[target],
         problem.start_vector[free],
         problem.limits(k_sol_min),
-        prior,
+        problem.prior,
         tolerance,
     )
-    data, of_b = problem.data, problem.is_of("b_overall")
+    x, at = found[:2]
     if not (np.isfinite(at.residuals).all() and problem.parameters(x).k_overall > 0.0):
-        size = np.abs(data.f_calc)
+        size = np.abs(problem.data.f_calc)
         raise ReflectionsError(
             f"F_calc ranges from {size.min():.1e} to {size.max():.1e}, which no scale can fit: are "
             "B of the atoms too large?"
         )
+    return found
+
+
+def _minimise(problem: Problem, target: str, k_sol_min: float, tolerance: float) -> ScalingFit:
+    x, at, adapted, evaluations, converged, curvature = _minimum(
+        problem, target, k_sol_min, tolerance
+    )
+    data, of_b, prior = problem.data, problem.is_of("b_overall"), problem.prior.curvature
     negative_log_likelihood = float(adapted.negative_log_likelihood(at.residuals).sum())
     return ScalingFit(
         value=negative_log_likelihood if adapted.is_robust else float((at.residuals**2).sum()),
         parameters=problem.parameters(x),
         n_parameters=len(x),
-        n_reflections=n,
+        n_reflections=len(data),
         converged=converged,
         target=adapted,
-        notes=about_undetermined(data.crystal, curvature, of_b, prior.curvature, data.b_basis),
+        notes=about_undetermined(data.crystal, curvature, of_b, prior, data.b_basis),
         stats={
             "evaluations": evaluations,
             "message": "converged" if converged else "iteration limit reached",

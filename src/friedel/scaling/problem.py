@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from friedel.kernels.reciprocal.scaling import normal_equations, slopes, squares
+from friedel.kernels.reciprocal.scaling import (
+    normal_equations,
+    scaled_amplitudes,
+    slopes,
+    squares,
+)
 from friedel.scaling.curves import anisotropic_terms, curve_terms
 from friedel.scaling.data import ScalingData
 from friedel.scaling.parameters import (
@@ -157,7 +162,7 @@ class Problem:
             limits[0, self._slices["b_sol"]] = 0.0
         return limits[:, self.free]
 
-    @property
+    @cached_property
     def prior(self) -> Prior:
         """The prior of the free parameters: wide, on B, k_sol, B_sol and curves.
 
@@ -212,8 +217,8 @@ class Problem:
         return self.data.observed(self.of_intensities)
 
     @cached_property
-    def _exponents(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """Exponents of both scales: (n,) the fixed part, and (m, n) rows of the free parameters."""
+    def _exponents(self) -> tuple[tuple[np.ndarray | None, np.ndarray], ...]:
+        """Exponents of both scales: the fixed part, (n,) or None, and (m, n) rows of the others."""
         data, start = self.data, self.start
         overall = np.concatenate([np.ones((1, len(data))), -data.exponents])
         solvent = -data.stol2[None]
@@ -244,7 +249,7 @@ class Problem:
             place = slice(self._slices[names[0]].start, self._slices[names[-1]].stop)
             free = self.free[place]
             constant = fixed + self.start_vector[place][~free] @ rows[~free]
-            found.append((constant, rows if free.all() else rows[free]))
+            found.append((constant if constant.any() else None, rows if free.all() else rows[free]))
         return tuple(found)
 
     @np.errstate(over="ignore", invalid="ignore")
@@ -255,16 +260,16 @@ class Problem:
         n, end = len(overall_rows), len(overall_rows) + len(solvent_rows)
         overall, per_k_sol = x[:n] @ overall_rows, x[n:end] @ solvent_rows
         for exponent, static in ((overall, overall_static), (per_k_sol, solvent_static)):
-            exponent += static
+            if static is not None:
+                exponent += static
             np.exp(exponent, out=exponent)
         k_sol, k_layer, twin_parts = self._factors(x)
-        solvent = self._linear_k_sol(k_sol) * per_k_sol
         fractions, _ = fractions_of_parts(twin_parts)
-        unscaled = data.unscaled_amplitudes(solvent, k_layer, fractions.tolist())
-        residuals = overall * unscaled
-        if self.of_intensities:
-            residuals *= residuals
-        residuals -= self._observed
+        unscaled, residuals = np.empty((2, len(data)))
+        scaled_amplitudes(
+            data.products(fractions.tolist()), overall, per_k_sol, self._linear_k_sol(k_sol),
+            k_layer, self._observed, self.of_intensities, unscaled, residuals,
+        )  # fmt: skip
         if self.weights is not None:
             residuals *= self.weights
         return ScaledAmplitudes(x, residuals, overall, per_k_sol, unscaled)

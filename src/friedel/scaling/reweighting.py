@@ -118,7 +118,7 @@ def reweighted_fit(
         normal, gradient = problem.normal_equations(at, weights)
         normal *= curvature_share(target, at.residuals, weights)
         gradient += prior.gradient(x)
-        normal[np.diag_indices_from(normal)] += prior.curvature
+        _diagonal(normal)[:] += prior.curvature
         moved, at, after, damping, tried = _damped_step(
             problem, target, prior, x, at, normal, gradient, limits, damping
         )
@@ -147,6 +147,8 @@ def curvature_share(
     Weights alone overestimate the curvature of the target, for l1 three times, and steps would be
     too short by the same factor. `weights` (n,) are those of :func:`step_weights`, if known.
     """
+    if not target.is_robust:
+        return 1.0
     weights = step_weights(target, residuals) if weights is None else weights
     share = target.curvature(residuals).mean() / (weights.mean() * target.scale**2)
     return float(np.clip(share, MIN_CURVATURE, 1.0))
@@ -154,9 +156,7 @@ def curvature_share(
 
 def _objective(at: Evaluated, x: np.ndarray, target: Target, prior: Prior) -> float:
     """Negative log-likelihood and loss of the prior (nats per reflection)."""
-    return float(target.negative_log_likelihood(at.residuals).mean()) + prior.loss(x) / len(
-        at.residuals
-    )
+    return target.mean_loss(at.residuals) + prior.loss(x) / len(at.residuals)
 
 
 def _damped_step(
@@ -194,11 +194,18 @@ def damped_solution(
     normal: np.ndarray, gradient: np.ndarray, movable: np.ndarray, damping: float
 ) -> np.ndarray:
     """(m,) step by the damped normal equations; parameters without effect do not change."""
-    diagonal = np.diag(normal)
+    diagonal = _diagonal(normal)
     unit = np.where(diagonal > 0, np.sqrt(diagonal), 1.0)
     chosen = np.flatnonzero(movable & (diagonal > 0))
-    scaled = normal[np.ix_(chosen, chosen)] / np.outer(unit[chosen], unit[chosen])
-    scaled[np.diag_indices_from(scaled)] += damping
+    scaled = normal / np.outer(unit, unit)
+    if len(chosen) < len(normal):
+        scaled = scaled[np.ix_(chosen, chosen)]
+    _diagonal(scaled)[:] += damping
     step = np.zeros_like(gradient)
     step[chosen] = -np.linalg.solve(scaled, gradient[chosen] / unit[chosen]) / unit[chosen]
     return step
+
+
+def _diagonal(matrix: np.ndarray) -> np.ndarray:
+    """(m,) view of the diagonal of a contiguous matrix (m, m)."""
+    return matrix.reshape(-1)[:: len(matrix) + 1]

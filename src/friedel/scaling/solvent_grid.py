@@ -30,7 +30,7 @@ HALVINGS = 2
 MOST_REFLECTIONS = 500
 """Number of reflections from which the nodes are judged: a few parameters need no more."""
 
-NODES_AT_A_TIME = 10
+NODES_AT_A_TIME = 25
 """Number of nodes per block, so that arrays stay in the cache."""
 
 RIDGE = 1e-10
@@ -70,9 +70,10 @@ def solvent_start(
         np.array([near.k_sol]) if "k_sol" in fixed else np.maximum(k_sols, k_sol_min),
         np.array([near.b_sol]) if "b_sol" in fixed else np.array(B_SOLS),
     ]
+    nodes = _Nodes(data, near, fixed, weights)
     for _ in range(HALVINGS + 1):
         at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        misfits, scales = _misfits(data, at, near, fixed, weights)
+        misfits, scales = nodes.misfits(at)
         best = int(np.argmin(np.where(np.isfinite(misfits), misfits, np.inf)))
         axes = [_around(axis, value) for axis, value in zip(axes, at[best], strict=True)]
     k_overall, *b = scales[best]
@@ -103,39 +104,48 @@ def few_reflections(stol2: np.ndarray) -> np.ndarray:
     return np.sort(order[np.concatenate([np.arange(half), rest])])
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def _misfits(
-    data: ScalingData,
-    at: np.ndarray,
-    near: ScaleParameters,
-    fixed: Collection[str],
-    weights: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(m,) sums of absolute residuals at nodes (m, 2), and log k_overall and B (m, 1 + p) there."""
-    free = np.repeat(
-        [name not in fixed for name in ("k_overall", "b_overall")], [1, len(data.b_basis)]
-    )
-    known = np.array([np.log(near.k_overall), *data.b_components(near.b_overall)])
-    rows = np.concatenate([np.ones((1, len(data))), -data.exponents])
-    fitted = rows[free]
-    p = len(fitted)
-    pairs = (fitted[:, None] * fitted).reshape(p * p, -1).T.copy()
-    size = 1.0 if weights is None else np.abs(weights)
-    calc, mixed, mask = data.products()[:3]
-    least = 1e-9 * float(data.f_obs.max(initial=0.0)) + 1e-300
-    log_f_obs = np.log(np.maximum(data.f_obs, least)) - known[~free] @ rows[~free]
-    misfits, scales = np.empty(len(at)), np.tile(known, (len(at), 1))
-    for first in range(0, len(at), NODES_AT_A_TIME):
-        some = slice(first, first + NODES_AT_A_TIME)
-        k_sol, b_sol = at[some].T[:, :, None]
-        solvent = k_sol * np.exp(-b_sol * data.stol2)
-        unscaled = np.sqrt(np.maximum((mask * solvent + 2.0 * mixed) * solvent + calc, 0.0))
-        logs = log_f_obs - np.log(np.maximum(unscaled, 1e-9 * unscaled.max() + 1e-300))
-        importance = data.f_obs * unscaled * size * size  # as in fit_isotropic_b
-        normal = (importance @ pairs).reshape(-1, p, p)
-        normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(p)
-        right = ((importance * logs) @ fitted.T)[..., None]
-        scales[some, free] = np.linalg.solve(normal, right)[..., 0]
-        residuals = np.exp(scales[some] @ rows) * unscaled - data.f_obs
-        misfits[some] = (np.abs(residuals) * size).sum(axis=1)
-    return misfits, scales
+class _Nodes:
+    """Linear fits of k_overall and B at some nodes (k_sol, B_sol)."""
+
+    def __init__(
+        self,
+        data: ScalingData,
+        near: ScaleParameters,
+        fixed: Collection[str],
+        weights: np.ndarray | None,
+    ) -> None:
+        self._data = data
+        self._free = np.repeat(
+            [name not in fixed for name in ("k_overall", "b_overall")], [1, len(data.b_basis)]
+        )
+        self._known = np.array([np.log(near.k_overall), *data.b_components(near.b_overall)])
+        self._rows = np.concatenate([np.ones((1, len(data))), -data.exponents])
+        self._fitted = self._rows[self._free]
+        p = len(self._fitted)
+        self._pairs = (self._fitted[:, None] * self._fitted).reshape(p * p, -1).T.copy()
+        self._size = 1.0 if weights is None else np.abs(weights)
+        least = 1e-9 * float(data.f_obs.max(initial=0.0)) + 1e-300
+        is_known = ~self._free
+        self._log_f_obs = np.log(np.maximum(data.f_obs, least))
+        self._log_f_obs -= self._known[is_known] @ self._rows[is_known]
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def misfits(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) sums of absolute residuals at nodes (m, 2), log k_overall and B (m, 1 + p) there."""
+        data, size, p = self._data, self._size, len(self._fitted)
+        calc, mixed, mask = data.products()[:3]
+        misfits, scales = np.empty(len(at)), np.tile(self._known, (len(at), 1))
+        for first in range(0, len(at), NODES_AT_A_TIME):
+            some = slice(first, first + NODES_AT_A_TIME)
+            k_sol, b_sol = at[some].T[:, :, None]
+            solvent = k_sol * np.exp(-b_sol * data.stol2)
+            unscaled = np.sqrt(np.maximum((mask * solvent + 2.0 * mixed) * solvent + calc, 0.0))
+            logs = self._log_f_obs - np.log(np.maximum(unscaled, 1e-9 * unscaled.max() + 1e-300))
+            importance = data.f_obs * unscaled * size * size  # as in fit_isotropic_b
+            normal = (importance @ self._pairs).reshape(-1, p, p)
+            normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(p)
+            right = ((importance * logs) @ self._fitted.T)[..., None]
+            scales[some, self._free] = np.linalg.solve(normal, right)[..., 0]
+            residuals = np.exp(scales[some] @ self._rows) * unscaled - data.f_obs
+            misfits[some] = (np.abs(residuals) * size).sum(axis=1)
+        return misfits, scales

@@ -62,6 +62,21 @@ def unscaled_amplitudes(products, solvent, k_layer, out):
 
 
 @njit(nogil=True)
+def scaled_amplitudes(
+    products, overall, per_k_sol, k_sol, k_layer, observed, of_intensities, unscaled, residuals
+):
+    """Set the amplitudes before the overall scale, and what they differ from `observed` by.
+
+    The scale of the solvent is k_sol times `per_k_sol` (n,), the overall scale is `overall` (n,).
+    """
+    for i in range(len(observed)):
+        square = _square(products, i, k_sol * per_k_sol[i], k_layer)
+        unscaled[i] = math.sqrt(max(square, 0.0))
+        scaled = overall[i] * unscaled[i]
+        residuals[i] = (scaled * scaled if of_intensities else scaled) - observed[i]
+
+
+@njit(nogil=True)
 def slopes(products, solvent, k_layer, amplitudes, along_solvent, along_layer):
     """Derivatives of the amplitudes by `solvent` and by `k_layer`; 0 where they vanish."""
     for i in range(len(amplitudes)):
