@@ -49,6 +49,19 @@ def test_all_frequencies_where_all_are_wanted(engine):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("origin", "size"), PARTS)
+def test_rows_that_are_transformed_already(engine, origin, size, threads, monkeypatch):
+    monkeypatch.setattr(fft, "POINTS_PER_THREAD", 100)
+    monkeypatch.setattr(fft, "POINTS_AT_A_TIME", 700)  # two or three planes
+    shape, k_max, l_max = (12, 15, 18), 4, 6
+    patch = np.random.default_rng(1).normal(size=(*size, shape[2]))
+    expected = fft.pruned_transform(patch, origin, shape, k_max, l_max, threads).copy()
+    rows = np.fft.rfft(patch)[:, :, : l_max + 1]
+    found = fft.pruned_transform_of_rows(rows, origin, shape, k_max, threads)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("origin", "size"), PARTS)
 def test_the_wanted_part_of_the_inverse_of_a_part_of_the_frequencies(
     engine, origin, size, threads, monkeypatch
 ):

@@ -251,7 +251,7 @@ def test_islands_are_connected_regions_of_the_periodic_grid(shape):
         runs = find_runs(as_bits(solvent), shape[2], True)
         for limit in (0, 1, 3, 10):
             bits, kept = as_bits(np.zeros(shape, bool)), np.empty(shape, np.float32)
-            keep = in_large_islands(runs, shape, limit)
+            keep = in_large_islands(runs, shape, limit, 0, shape[0])
             grow_runs(runs, keep, point_itself, shape[2], bits, 0, shape[0])
             unpack(bits, kept)
             np.testing.assert_array_equal(kept, without_islands(solvent, limit))

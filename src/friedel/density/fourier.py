@@ -7,7 +7,11 @@ exp(-2 pi i ...) gives, times the volume of a grid point.
 import numpy as np
 
 from friedel.density.grid import Patch
-from friedel.density.pruned_fft import pruned_inverse, pruned_transform
+from friedel.density.pruned_fft import (
+    pruned_inverse,
+    pruned_transform,
+    pruned_transform_of_rows,
+)
 from friedel.errors import ReflectionsError
 from friedel.kernels.reciprocal.fourier import gather, map_terms, scatter
 from friedel.kernels.reciprocal.indices import largest_indices
@@ -64,10 +68,18 @@ class SymmetrySum:
         (nu, nv, nw) of the grid over the whole cell.
     symmetry_sum
         Whether to sum over symmetry; False for a density that includes its symmetry copies.
+    operations
+        Rotations (p, 3, 3) and translations (p, 3) in 24ths to sum over, of a primitive cell; by
+        default all.
     stol2
         (n,) 1/Å^2: ``crystal.stol2(hkl)``, if known.
     threads
         Number of threads for the plan.
+
+    Attributes
+    ----------
+    l_max
+        Largest |l| of the terms.
 
     Raises
     ------
@@ -82,22 +94,23 @@ class SymmetrySum:
         shape: tuple[int, int, int],
         *,
         symmetry_sum: bool = True,
+        operations: tuple[np.ndarray, np.ndarray] | None = None,
         stol2: np.ndarray | None = None,
         threads: int = 1,
     ) -> None:
         hkl = np.ascontiguousarray(hkl, np.int32)
-        rotations, translations = crystal.primitive_operations
+        rotations, translations = operations or crystal.primitive_operations
         if not symmetry_sum:
             rotations, translations = rotations[:1], translations[:1]
         nu, nv, nw = shape
-        h_max, self._k_max, self._l_max = largest_indices(hkl, rotations)
-        if len(hkl) and (2 * np.array([h_max, self._k_max, self._l_max]) > shape).any():
+        h_max, self._k_max, self.l_max = largest_indices(hkl, rotations)
+        if len(hkl) and (2 * np.array([h_max, self._k_max, self.l_max]) > shape).any():
             raise ReflectionsError(
                 f"a grid of {nu} x {nv} x {nw} holds no reflections with indices to "
-                f"({h_max}, {self._k_max}, {self._l_max})"
+                f"({h_max}, {self._k_max}, {self.l_max})"
             )
         self.shape = shape
-        self._kept = (nu, min(2 * self._k_max + 1, nv), self._l_max + 1)
+        self._kept = (nu, min(2 * self._k_max + 1, nv), self.l_max + 1)
         terms = (len(hkl), len(rotations))
         small = np.prod(self._kept, dtype=float) < 2**32
         self._index = np.empty(terms, np.uint32 if small else np.uint64)
@@ -136,9 +149,25 @@ class SymmetrySum:
             B (Å^2) that was added to the atoms; F is multiplied by exp(+blur stol2).
         """
         transform = pruned_transform(
-            density.values, density.origin, self.shape, self._k_max, self._l_max, threads
-        ).reshape(-1)
-        factor = self._factor(blur)
+            density.values, density.origin, self.shape, self._k_max, self.l_max, threads
+        )
+        return self._sums(transform.reshape(-1), self._factor(blur), threads)
+
+    def of_rows(self, rows: np.ndarray, first: int, threads: int = 1) -> np.ndarray:
+        """(n,) complex128 F of some planes of the planned grid, of which the rows are transformed.
+
+        Parameters
+        ----------
+        rows
+            (n_u, nv, l_max + 1) complex: sums of exp(-2 pi i l w / nw) times the density.
+        first
+            Index of the first plane.
+        """
+        transform = pruned_transform_of_rows(rows, (first, 0), self.shape, self._k_max, threads)
+        return self._sums(transform.reshape(-1), self._scale, threads)
+
+    def _sums(self, transform: np.ndarray, factor: np.ndarray, threads: int) -> np.ndarray:
+        """(n,) F from the flat transform."""
         out = np.empty(len(factor), np.complex128)
 
         def gather_some(first: int, last: int) -> None:

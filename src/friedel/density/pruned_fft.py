@@ -69,17 +69,41 @@ def pruned_transform(
         n_k = min(2 k_max + 1, nv). Negative h and k count from the end. Empty or
         unused lines are skipped along each axis.
     """
+    return _pruned(density, origin, shape, k_max, l_max + 1, threads)
+
+
+def pruned_transform_of_rows(
+    rows: np.ndarray, origin: tuple[int, int], shape: tuple[int, int, int], k_max: int, threads: int
+) -> np.ndarray:
+    """:func:`pruned_transform` where the transform along w is known.
+
+    Parameters
+    ----------
+    rows
+        (n_u, n_v, l_max + 1) complex, that transform.
+    """
+    return _pruned(rows, origin, shape, k_max, rows.shape[2], threads)
+
+
+def _pruned(
+    values: np.ndarray,
+    origin: tuple[int, int],
+    shape: tuple[int, int, int],
+    k_max: int,
+    n_l: int,
+    threads: int,
+) -> np.ndarray:
     nu, nv, nw = shape
-    n_u = len(density)
-    n_k, n_l = min(2 * k_max + 1, nv), l_max + 1
-    dtype = np.result_type(density.dtype, np.complex64)
+    n_u = len(values)
+    n_k = min(2 * k_max + 1, nv)
+    dtype = np.result_type(values.dtype, np.complex64)
     kept = scratch("kept", (nu, n_k, n_l), dtype)
     of_u = _periodic_parts(origin[0], n_u, nu)
     for part in _gaps(of_u, nu):
         kept[part] = 0.0
 
     def transform_planes(begin: int, end: int) -> None:
-        planes = _transformed_planes(density[begin:end], origin[1], nv, n_l, dtype)
+        planes = _transformed_planes(values[begin:end], origin[1], nv, n_l, dtype)
         for there, here in _periodic_parts(origin[0] + begin, end - begin, nu):
             kept[there, : k_max + 1] = planes[here, : k_max + 1]
             kept[there, k_max + 1 :] = planes[here, nv - (n_k - k_max - 1) :]
@@ -115,14 +139,21 @@ def _in_groups(
 def _transformed_planes(
     planes: np.ndarray, v: int, nv: int, n_l: int, dtype: np.dtype
 ) -> np.ndarray:
-    """(n, nv, n_l) transform, along the last two axes, of planes whose rows begin at index v."""
+    """(n, nv, n_l) transform, along the last two axes, of planes whose rows begin at index v.
+
+    That along the last axis is known where the planes are complex.
+    """
     n, n_v, nw = planes.shape
-    rows = scratch("rows", (n, nv, nw // 2 + 1), dtype)
+    is_real = planes.dtype.kind == "f"
+    rows = scratch("rows", (n, nv, nw // 2 + 1 if is_real else n_l), dtype)
     parts = _periodic_parts(v, n_v, nv)
     for part in _gaps(parts, nv):
         rows[:, part] = 0.0
     for there, here in parts:
-        _fft().r2c(planes[:, here], axes=(2,), out=rows[:, there])
+        if is_real:
+            _fft().r2c(planes[:, here], axes=(2,), out=rows[:, there])
+        else:
+            rows[:, there] = planes[:, here]
     rows = rows[:, :, :n_l]
     return _fft().c2c(rows, axes=(1,), out=rows)
 

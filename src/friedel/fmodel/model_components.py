@@ -11,6 +11,7 @@ import numpy as np
 from friedel.errors import ParameterError
 from friedel.fmodel.adjoint import FixedMaskModel, MovingMaskModel, TwinnedModel
 from friedel.fmodel.twinning import TwinDomain
+from friedel.model.arrays import frozen
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.model.riding_hydrogens import RidingHydrogens
@@ -83,14 +84,14 @@ class UnscaledModel:
     @cached_property
     def f_atoms(self) -> np.ndarray:
         """(n,) complex structure factors of the atoms without riding hydrogens."""
-        return self.of_atoms.forward()
+        return frozen(self.of_atoms.forward())
 
     @cached_property
     def f_calc(self) -> np.ndarray:
         """(n,) complex F_calc of the atoms, with riding hydrogens."""
         if not isinstance(self.calculator, CalculatorWithHydrogens):
             return self.f_atoms
-        return self.f_atoms + self.calculator.of_hydrogens.forward()
+        return frozen(self.f_atoms + self.calculator.of_hydrogens.forward())
 
     @property
     def f_mask(self) -> np.ndarray | None:
@@ -188,7 +189,7 @@ class UnscaledModel:
             return np.zeros(len(hkl), bool)
         if self.masked is None or self.masked.can_be_finer:
             return np.ones(len(hkl), bool)
-        return (2 * np.abs(hkl) < self.masked.mask.shape).all(axis=1)
+        return (2 * np.abs(hkl) < self.masked.shape).all(axis=1)
 
     def twin_domain(self, law: TwinLaw) -> TwinDomain:
         """The domain by a law: F of the mates, zero for reflections without a mate."""

@@ -14,6 +14,7 @@ import numpy as np
 from friedel.constants import TRANSLATION_DENOMINATOR
 from friedel.errors import FriedelWarning, ParameterError
 from friedel.kernels.grid.mask import (
+    Runs,
     ball_rows,
     find_runs,
     grow_runs,
@@ -62,7 +63,9 @@ def solvent_mask(
         The atoms of one asymmetric unit; symmetry is applied here.
     shape
         Size of the grid, as :func:`friedel.density.grid.grid_shape` gives it for the spacing of
-        :func:`mask_spacing`. On a grid compatible with the symmetry the mask is exactly symmetric.
+        :func:`mask_spacing`. On a grid compatible with the symmetry the mask is exactly symmetric,
+        but for islands under threefold and sixfold operations: those do not take the neighbours
+        of a grid point, which are of the same island, to neighbours.
     parameters
         By default van der Waals radii.
 
@@ -83,14 +86,31 @@ def solvent_mask(
     """
     shape = _checked_shape(shape)
     parameters = MaskParameters() if parameters is None else parameters
-    form, extent, step_w = grid_geometry(crystal, shape)
-    counted = parameters.counts(atoms)
-    # Radii are in steps along w
-    radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
-    protein = _protein(crystal, atoms.frac[counted], radius, form, extent, shape)
-    mask, n_solvent = _solvent_beside(crystal, protein, shape, parameters)
-    _warn_if_uniform(n_solvent, mask.size, int(counted.sum()))
+    covered = _covered(crystal, atoms, shape, parameters)
+    solvent = _solvent_beside(crystal, covered, shape, parameters, 0, shape[0] - 1)
+    mask, n_solvent = _unpacked(solvent, shape)
+    _warn_if_uniform(n_solvent, mask.size, int(parameters.counts(atoms).sum()))
     return mask
+
+
+def solvent_runs(
+    crystal: Crystal,
+    atoms: Atoms,
+    shape: tuple[int, int, int],
+    parameters: MaskParameters,
+    first: int,
+    last: int,
+) -> Runs:
+    """The runs of solvent along w in some planes u of :func:`solvent_mask`.
+
+    Parameters
+    ----------
+    first, last
+        Indices of the first and the last plane, within the cell.
+    """
+    covered = _covered(crystal, atoms, shape, parameters)
+    solvent = _solvent_beside(crystal, covered, shape, parameters, first, last)
+    return Runs(*find_runs(solvent[first : last + 1], shape[2], True))
 
 
 def solvent_beside(crystal: Crystal, covered: np.ndarray, parameters: MaskParameters) -> np.ndarray:
@@ -112,48 +132,78 @@ def solvent_beside(crystal: Crystal, covered: np.ndarray, parameters: MaskParame
     words = np.zeros((*covered.shape[:2], -(-covered.shape[2] // BITS)), "<u8")
     words.view(np.uint8)[..., : octets.shape[2]] = octets
     shape = _checked_shape(covered.shape)
-    return _solvent_beside(crystal, words.astype(np.uint64), shape, parameters)[0]
+    words = words.astype(np.uint64)
+    solvent = _solvent_beside(crystal, words, shape, parameters, 0, shape[0] - 1)
+    return _unpacked(solvent, shape)[0]
 
 
 def _solvent_beside(
-    crystal: Crystal, protein: np.ndarray, shape: tuple[int, int, int], parameters: MaskParameters
-) -> tuple[np.ndarray, int]:
-    """The mask around points whose bits are set, and the number of points in the solvent."""
+    crystal: Crystal,
+    covered: np.ndarray,
+    shape: tuple[int, int, int],
+    parameters: MaskParameters,
+    first: int,
+    last: int,
+) -> np.ndarray:
+    """Bits of the mask around points whose bits are set, complete in planes first, ..., last."""
+    nu, _, nw = shape
     form, extent, step_w = grid_geometry(crystal, shape)
-    runs = find_runs(protein, shape[2], False)
-    keep = np.ones(len(runs[1]), bool)
-    if parameters.island_min_volume > 0:
-        limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
-        keep = in_large_islands(runs, shape, limit)
-    solvent = np.zeros_like(protein)
+    runs = Runs(*find_runs(covered, nw, False))
     ball = ball_rows(form, extent, parameters.r_shrink * (1.0 + TIE_TOLERANCE) / step_w)
     ball = ball[np.lexsort(ball[:, 2:].T)]
+    parts = _planes_within(int(ball[:, 0].max()), first, last, nu)
+    keep = np.ones(len(runs.first), bool)
+    if parameters.island_min_volume > 0:
+        limit = math.floor(parameters.island_min_volume * math.prod(shape) / crystal.volume)
+        keep[:] = False
+        for begin, end in parts:
+            keep |= in_large_islands(runs, shape, limit, begin, end)
+    solvent = np.zeros_like(covered)
+
+    def grow(from_plane: int, i: int, j: int) -> None:
+        grow_runs(runs, keep, ball, nw, solvent, from_plane + i, from_plane + j)
+
     # Every row of the ball is set for every row of the grid, all words of it
-    seconds = TIME_OF_WORD * float(len(ball)) * solvent.size + TIME_OF_RUN * len(runs[1])
-    grow = partial(grow_runs, runs, keep, ball, shape[2], solvent)
-    in_stretches(grow, shape[0], 1, seconds=seconds)
+    seconds = TIME_OF_WORD * len(ball) * solvent.size + TIME_OF_RUN * len(runs.first)
+    for begin, end in parts:
+        part = seconds * (end - begin) / nu
+        in_stretches(partial(grow, begin), end - begin, 1, seconds=part)
+    return solvent
+
+
+def _planes_within(margin: int, first: int, last: int, nu: int) -> list[tuple[int, int]]:
+    """Ranges of planes of the cell up to `margin` planes from first, ..., last, periodic."""
+    begin, end = first - margin, last + margin + 1
+    if end - begin >= nu:
+        return [(0, nu)]
+    ranges = (begin + nu, nu), (max(begin, 0), min(end, nu)), (0, end - nu)
+    return [(start, stop) for start, stop in ranges if start < stop]
+
+
+def _unpacked(bits: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, int]:
+    """The (nu, nv, nw) float32 mask whose bits are given, and the number of its ones."""
     mask = np.empty(shape, np.float32)
-    n_solvent: list[int] = []
+    n_ones: list[int] = []
     in_stretches(
-        lambda i, j: n_solvent.append(unpack(solvent[i:j], mask[i:j])),
+        lambda i, j: n_ones.append(unpack(bits[i:j], mask[i:j])),
         shape[0], 1, seconds=TIME_OF_WORD * mask.size,
     )  # fmt: skip
-    return mask, sum(n_solvent)
+    return mask, sum(n_ones)
 
 
-def _protein(
-    crystal: Crystal,
-    frac: np.ndarray,
-    radius: np.ndarray,
-    form: tuple[float, ...],
-    extent: tuple[float, ...],
-    shape: tuple[int, int, int],
+def _covered(
+    crystal: Crystal, atoms: Atoms, shape: tuple[int, int, int], parameters: MaskParameters
 ) -> np.ndarray:
     """(nu, nv, n_words) bits of the points within the radius of an atom of the whole crystal.
 
     Operations that map rows of the grid to rows are applied to runs of points, which are far fewer
     than the points in the spheres of all mates; the others are applied to the atoms.
     """
+    form, extent, step_w = grid_geometry(crystal, shape)
+    counted = parameters.counts(atoms)
+    # Radii are in steps along w
+    radius = parameters.radius(atoms)[counted] * (1.0 + TIE_TOLERANCE) / step_w
+    frac = atoms.frac[counted]
     nu, nv, nw = shape
     bits = np.zeros((nu, nv, -(-nw // BITS)), np.uint64)
     of_grid, of_atoms = divided_operations(crystal, shape)
@@ -162,9 +212,9 @@ def _protein(
         _mark(bits, nw, form, extent, mates - np.floor(mates), radius)
     if len(of_grid) == 1:
         return bits
-    runs, everything = find_runs(bits, nw, True), np.zeros_like(bits)
-    seconds = TIME_OF_RUN * (len(runs[1]) + nu * nv)
-    for matrix, shift in of_grid:
+    runs, everything = Runs(*find_runs(bits, nw, True)), bits.copy()
+    seconds = TIME_OF_RUN * (len(runs.first) + nu * nv)
+    for matrix, shift in of_grid[1:]:  # the first is the identity
         move = partial(map_runs, runs, matrix, shift, nw, everything)
         in_stretches(move, nu, 1, seconds=seconds)
     return everything

@@ -17,11 +17,14 @@ import numpy as np
 from friedel.density import fourier
 from friedel.density.grid import Grid, grid_shape
 from friedel.errors import CellError, FriedelWarning, ParameterError
+from friedel.kernels.grid.mask import Runs
+from friedel.model.arrays import frozen
 from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.runtime.limits import LONGEST, LONGEST_FOR_FEW, check_time
 from friedel.runtime.memory import check_memory
 from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_fraction, solvent_mask
+from friedel.solvent.flat_mask_transform import FlatMasks
 from friedel.solvent.smooth_mask import SmoothMask
 
 LAYER_WIDTH = (0.6, 0.7)
@@ -87,17 +90,24 @@ class MaskedSolvent:
     @cached_property
     def mask(self) -> np.ndarray:
         """(nu, nv, nw): 1 in the solvent, 0 elsewhere."""
-        return self._mask(self.parameters) if self.given is None else self.given
+        found = self._solvent(self.parameters)
+        if not isinstance(found, Runs):
+            return found
+        with warnings.catch_warnings():
+            # FModel has notes on masks that are empty or full
+            warnings.simplefilter("ignore", FriedelWarning)
+            return solvent_mask(self.crystal, self.atoms, self.shape, self.parameters)
 
     @property
     def fraction(self) -> float:
         """Fraction of the cell that is solvent."""
-        return solvent_fraction(self.mask)
+        found = self._solvent(self.parameters)
+        return self._flat.fraction(found) if isinstance(found, Runs) else solvent_fraction(found)
 
     @cached_property
     def f_mask(self) -> np.ndarray:
         """(n,) complex transform of the mask; zero where the mask has no boundary."""
-        return self._transform(self.mask, self.hkl)
+        return frozen(self._transform(self.parameters, self.hkl))
 
     @cached_property
     def f_layer(self) -> np.ndarray | None:
@@ -105,8 +115,9 @@ class MaskedSolvent:
 
         It is None without a layer, and for a given mask, which defines only one surface.
         """
-        nearer = self._nearer_mask
-        return None if nearer is None else self._transform(nearer, self.hkl) - self.f_mask
+        if not self._has_layer:
+            return None
+        return frozen(self._transform(self._nearer, self.hkl) - self.f_mask)
 
     def at(self, hkl: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """F_mask, and F_layer where there is one, of other reflections (n, 3).
@@ -114,13 +125,12 @@ class MaskedSolvent:
         Where indices exceed the range of the grid, as those of mates in pseudo-merohedral twins
         may, the same mask on a finer grid is used, unless mask or spacing were given.
         """
-        beyond = (2 * np.abs(hkl).max(axis=0, initial=0) > self.mask.shape).any()
+        beyond = (2 * np.abs(hkl).max(axis=0, initial=0) > self.shape).any()
         if beyond and self.can_be_finer:
             finer = replace(self, hkl=hkl)
             return finer.f_mask, finer.f_layer
-        f_mask = self._transform(self.mask, hkl)
-        nearer = self._nearer_mask
-        return f_mask, None if nearer is None else self._transform(nearer, hkl) - f_mask
+        f_mask = self._transform(self.parameters, hkl)
+        return f_mask, self._transform(self._nearer, hkl) - f_mask if self._has_layer else None
 
     @property
     def can_be_finer(self) -> bool:
@@ -132,11 +142,9 @@ class MaskedSolvent:
         """The smooth masks of solvent and of solvent with its layer, for atoms that move."""
         return self._smooth_mask(self.parameters), self._smooth_mask(self._nearer)
 
-    @cached_property
-    def _nearer_mask(self) -> np.ndarray | None:
-        if self.given is not None or not self.with_layer:
-            return None
-        return self._mask(self._nearer)
+    @property
+    def _has_layer(self) -> bool:
+        return self.with_layer and self.given is None
 
     @property
     def _nearer(self) -> MaskParameters:
@@ -148,27 +156,47 @@ class MaskedSolvent:
 
     def with_radii(self, r_probe: float, r_shrink: float) -> "MaskedSolvent":
         """The solvent with another boundary."""
-        return replace(
-            self, parameters=replace(self.parameters, r_probe=r_probe, r_shrink=r_shrink)
-        )
-
-    def _mask(self, parameters: MaskParameters) -> np.ndarray:
-        if self.smooth:
-            values = self._smooth_mask(parameters).at(self.atoms).values
-            # a uniform mask is exactly 0 or 1, like a flat one
-            is_solvent = values > 0.5
-            uniform = is_solvent.all() or not is_solvent.any()
-            return is_solvent.astype(values.dtype) if uniform else values
-        with warnings.catch_warnings():
-            # FModel has notes on masks that are empty or full
-            warnings.simplefilter("ignore", FriedelWarning)
-            return solvent_mask(self.crystal, self.atoms, self._shape, parameters)
-
-    def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
-        return SmoothMask(self.crystal, self.hkl, self._shape, parameters, self.threads)
+        parameters = replace(self.parameters, r_probe=r_probe, r_shrink=r_shrink)
+        other = replace(self, parameters=parameters)
+        vars(other)["_flat"] = self._flat  # grid and reflections are the same
+        return other
 
     @cached_property
-    def _shape(self) -> tuple[int, int, int]:
+    def _flat(self) -> FlatMasks:
+        return FlatMasks(self.crystal, self.hkl, self.shape, self.threads)
+
+    @cached_property
+    def _known(self) -> dict[MaskParameters, Runs | np.ndarray]:
+        return {}
+
+    def _solvent(self, parameters: MaskParameters) -> Runs | np.ndarray:
+        """The runs of a flat mask in some planes of the grid, or the values of another mask."""
+        if self.given is not None:
+            return self.given
+        if parameters not in self._known:
+            self._known[parameters] = (
+                self._values_of_smooth(parameters)
+                if self.smooth
+                else self._flat.of_atoms(self.atoms, parameters)
+            )
+        return self._known[parameters]
+
+    def _values_of_smooth(self, parameters: MaskParameters) -> np.ndarray:
+        values = self._smooth_mask(parameters).at(self.atoms).values
+        # a uniform mask is exactly 0 or 1, like a flat one
+        is_solvent = values > 0.5
+        uniform = is_solvent.all() or not is_solvent.any()
+        return is_solvent.astype(values.dtype) if uniform else values
+
+    def _smooth_mask(self, parameters: MaskParameters) -> SmoothMask:
+        return SmoothMask(self.crystal, self.hkl, self.shape, parameters, self.threads)
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """(nu, nv, nw) of the grid."""
+        if self.given is not None:
+            nu, nv, nw = self.given.shape
+            return nu, nv, nw
         d = self.crystal.d_spacing(self.hkl)
         farthest = int(d.argmin())
         spacing = self.spacing or mask_spacing(float(d[farthest]))
@@ -195,15 +223,18 @@ class MaskedSolvent:
             When it is predicted to take longer than an hour, or ten seconds if a few reflections,
             or a single one far from all others, need such a grid.
         """
-        if self.given is None:
-            _ = self._shape
+        _ = self.shape
 
-    def _transform(self, mask: np.ndarray, hkl: np.ndarray) -> np.ndarray:
+    def _transform(self, parameters: MaskParameters, hkl: np.ndarray) -> np.ndarray:
+        solvent = self._solvent(parameters)
+        if isinstance(solvent, Runs):
+            masks = self._flat if hkl is self.hkl else replace(self._flat, hkl=hkl)
+            return masks.structure_factors(solvent)
         # A uniform mask scatters nothing; its transform would be rounding errors
-        if all((plane == mask.flat[0]).all() for plane in mask):
+        if all((plane == solvent.flat[0]).all() for plane in solvent):
             return np.zeros(len(hkl), np.complex128)
         return fourier.structure_factors(
-            mask, self.crystal, hkl, symmetry_sum=False, threads=self.threads
+            solvent, self.crystal, hkl, symmetry_sum=False, threads=self.threads
         )
 
 

@@ -106,19 +106,22 @@ def map_runs(runs, matrix, shift, nw, bits, begin, end):
     """
     row_start, first, last = runs
     nu, nv, _ = bits.shape
+    by_v_u, by_v_v, by_v_w = matrix[0, 1] % nu, matrix[1, 1] % nv, matrix[2, 1] % nw
     for u in range(begin, end):
+        to_u = (matrix[0, 0] * u + shift[0]) % nu
+        to_v = (matrix[1, 0] * u + shift[1]) % nv
+        offset = (matrix[2, 0] * u + shift[2]) % nw
         for v in range(nv):
             row = u * nv + v
-            if row_start[row] == row_start[row + 1]:
-                continue
-            to_u = np.uint64((matrix[0, 0] * u + matrix[0, 1] * v + shift[0]) % nu)
-            to_v = np.uint64((matrix[1, 0] * u + matrix[1, 1] * v + shift[1]) % nv)
-            offset = (matrix[2, 0] * u + matrix[2, 1] * v + shift[2]) % nw
             for run in range(row_start[row], row_start[row + 1]):
                 if matrix[2, 2] > 0:
-                    _set_range(bits, to_u, to_v, nw, offset + first[run], offset + last[run])
+                    begins, ends = offset + first[run], offset + last[run]
                 else:
-                    _set_range(bits, to_u, to_v, nw, offset - last[run], offset - first[run])
+                    begins, ends = offset - last[run], offset - first[run]
+                _set_range(bits, np.uint64(to_u), np.uint64(to_v), nw, begins, ends)
+            # Divisions would take longer than all else
+            to_u, to_v = wrapped(to_u + by_v_u, nu), wrapped(to_v + by_v_v, nv)
+            offset = wrapped(offset + by_v_w, nw)
 
 
 @njit(nogil=True)
@@ -196,11 +199,12 @@ def _touch(first, last, nw, i, j):
 
 
 @njit(nogil=True)
-def in_large_islands(runs, shape, limit):
+def in_large_islands(runs, shape, limit, begin, end):
     """(n_runs,) bool: runs of islands with more than `limit` points, connected also at corners.
 
-    The search of an island ends at the limit, or at a run that is known to belong to a large
-    island: most runs need only one neighbour.
+    Runs with begin <= u < end are told from others, of which some are left out. The search of an
+    island ends at the limit, or at a run that is known to belong to a large island: most runs need
+    only one neighbour.
     """
     row_start, first, last = runs
     nu, nv, nw = shape
@@ -209,7 +213,7 @@ def in_large_islands(runs, shape, limit):
     row_of, island = np.empty(n_runs, np.int32), np.empty(n_runs, np.int32)
     for row in range(nu * nv):
         row_of[row_start[row] : row_start[row + 1]] = row
-    for start in range(n_runs):
+    for start in range(row_start[begin * nv], row_start[end * nv]):
         if seen[start]:
             continue
         seen[start], island[0] = True, start
@@ -286,3 +290,32 @@ def unpack(bits, out):
                     in_word += bit
                 n += np.int64(in_word)
     return n
+
+
+@njit(nogil=True)
+def transform_runs(runs, weights, ends, out, begin, end):
+    """Set the planes begin .. end - 1 of `out` to the transform along w of the runs' points.
+
+    out[u, v, l] is the sum of exp(-2 pi i l w / nw) over the points of row (u, v), times
+    weights[u]. Sums of geometric series have two terms: that of a run is ends[first] -
+    ends[last + 1].
+
+    Parameters
+    ----------
+    ends
+        (nw + 1, 2 n_l) float64: real and imaginary parts, in turn.
+    out
+        (nu, nv, 2 n_l), likewise.
+    """
+    row_start, first, last = runs
+    nv, n = out.shape[1], out.shape[2]
+    total = np.empty(n)
+    for u in range(begin, end):
+        for v in range(nv):
+            total[:] = 0.0
+            for run in range(row_start[u * nv + v], row_start[u * nv + v + 1]):
+                start, stop = ends[first[run]], ends[last[run] + 1]
+                for i in range(n):
+                    total[i] += start[i] - stop[i]
+            for i in range(n):
+                out[u, v, i] = weights[u] * total[i]
