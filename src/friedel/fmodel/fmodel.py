@@ -25,7 +25,7 @@ from friedel.fmodel.setup import ModelAndData, Setup
 from friedel.fmodel.shells import Shell
 from friedel.fmodel.sigma_a import PhaseStatistics
 from friedel.fmodel.twinning import laws_to_try
-from friedel.fmodel.wavelength import has_f_double_prime, with_wavelength
+from friedel.fmodel.wavelength import compares_mates, with_wavelength
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.readers.atom_names import AtomSource
@@ -255,7 +255,7 @@ class FModel(ModelAndData):
             use_free=use_free,
             weigh_by_sigma=weights == "sigma",
             of_intensities=of_intensities,
-            keep_pairs=source == "xray" and has_f_double_prime(calculation, atoms.scatterers),
+            keep_pairs=compares_mates(found, calculation, atoms.scatterers),
         )
         hkl, by_default = observed.f_obs.hkl, radii == "auto"
         check_time_of_fit(len(atoms), len(hkl), force=calculation.force)

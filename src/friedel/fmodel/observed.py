@@ -13,6 +13,7 @@ from friedel.errors import (
     ResolutionError,
     SymmetryError,
 )
+from friedel.model.arrays import at_origin
 from friedel.model.crystal import Crystal, checked_d_min
 from friedel.notes import Note
 from friedel.reflections.bijvoet import ObservedData, number_of_pairs
@@ -290,7 +291,7 @@ def usable_reflections(
     # one reason each, the first that applies
     reasons = {
         "missing": ~(np.isfinite(data.values) & np.isfinite(sigmas)),
-        "absent by symmetry": data.crystal.is_absent(data.hkl) | ~data.hkl.any(axis=1),
+        "absent by symmetry": data.crystal.is_absent(data.hkl) | at_origin(data.hkl),
         "with F <= 0": data.values < 0 if keep_zero else data.values <= 0,
         "with sigma <= 0": sigmas <= 0,
     }

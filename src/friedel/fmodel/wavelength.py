@@ -57,8 +57,15 @@ def with_wavelength(
     return options, (Note(text, "file", stated[0] if len(stated) == 1 else None),)
 
 
-def has_f_double_prime(options: CalculationOptions, scatterers: Collection[str]) -> bool:
-    """Whether f'' of any of the kinds of atoms is included, so that F(-h) is not conj(F(h))."""
+def compares_mates(
+    data: ObservedData, options: CalculationOptions, scatterers: Collection[str]
+) -> bool:
+    """Whether data have Friedel mates, and f'' of any of the kinds of atoms is included.
+
+    F(-h) is then not conj(F(h)), and the mates are compared separately.
+    """
+    if data.pairs is None or options.radiation != "xray":
+        return False
     factors = options.factors(scatterers)
     by_atom = factors.by_atom
     return bool(factors.f_double_prime.any()) or (by_atom is not None and by_atom.with_dispersion)

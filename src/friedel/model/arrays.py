@@ -106,6 +106,12 @@ def as_keys(hkl: np.ndarray) -> np.ndarray:
     return (h << 42) | (k << 21) | l
 
 
+def at_origin(hkl: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of the indices (n, 3), integers, are (0, 0, 0)."""
+    h, k, l = hkl.T  # ten times as fast as to look at each row
+    return (h | k | l) == 0
+
+
 def checked_hkl(hkl: object) -> np.ndarray:
     """Miller indices as an (n, 3) int32 array.
 

@@ -44,7 +44,10 @@ def grouped(crystal: Crystal, hkl: np.ndarray, *, friedel_mates: bool) -> Groups
 
 def are_distinct(hkl: np.ndarray) -> bool:
     """Whether no reflection occurs twice in a list (n, 3)."""
-    keys = np.sort(as_keys(hkl))
+    keys = as_keys(hkl)
+    if (keys[1:] > keys[:-1]).all():
+        return True
+    keys = np.sort(keys)
     return bool((keys[1:] != keys[:-1]).all())
 
 

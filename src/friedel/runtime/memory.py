@@ -150,9 +150,15 @@ def available_memory() -> float:
     return min(_memory_of_machine(), left_of_address_space(), *_left_of_groups())
 
 
+@cache
+def _groups(root: Path) -> tuple[tuple[Path, int], ...]:
+    """The control groups of the process, looked up once."""
+    return tuple(control_groups("memory", root))
+
+
 def _left_of_groups(root: Path = Path("/")) -> Iterator[float]:
     """Memory (bytes) that each control group of the process has left, without its caches."""
-    for folder, version in control_groups("memory", root):
+    for folder, version in _groups(root):
         names = ("memory.max", "memory.current", "inactive_file")
         if version == 1:
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
