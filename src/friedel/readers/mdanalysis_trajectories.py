@@ -1,7 +1,9 @@
 """Trajectories that MDAnalysis reads: XTC, TRR, DCD, NetCDF and many more."""
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from os import fspath
 from pathlib import Path
@@ -18,7 +20,6 @@ from friedel.errors import (
     ParameterError,
 )
 from friedel.model.crystal import Crystal
-from friedel.notes import Note
 from friedel.readers.topology import Topology
 from friedel.readers.trajectories import (
     STRUCTURE_ENDINGS,
@@ -27,6 +28,8 @@ from friedel.readers.trajectories import (
     Trajectory,
     cell_of_vectors,
 )
+from friedel.readers.trajectory_files import FrameFile
+from friedel.runtime.paths import shown_name
 
 
 class MDAnalysisTrajectory:
@@ -46,12 +49,23 @@ class MDAnalysisTrajectory:
         self.paths = tuple(paths)
         self._universe, self._lock = universe, Lock()
         self._n_frames = 0
+        self._files: tuple[FrameFile, ...] = ()
+        try:
+            self._files = tuple(FrameFile.of(path) for path in self.paths[1:])
+            for file in self._files:
+                file.check(0)
+        except (OSError, ValueError) as error:
+            names = ", ".join(shown_name(path) for path in self.paths[1:])
+            raise FileFormatError(f"cannot read {names}: {error}") from None
+        self.notes = tuple(note for file in self._files for note in file.notes)
         opened = self._opened()
         self.name = ", ".join(Path(path).name for path in self.paths)
         self.topology = topology_of(opened)
         self.crystal = _box(opened.trajectory.ts, Path(self.paths[0]))
-        self.notes: tuple[Note, ...] = ()
-        self._n_frames = len(opened.trajectory)
+        self._frames_of_files = [len(reader) for reader in readers_of(opened.trajectory)]
+        self._n_frames = sum(self._frames_of_files)
+        if self._files and (n_whole := len(self._files[-1].starts)):  # not one that ends within it
+            self._n_frames -= max(0, self._frames_of_files[-1] - n_whole)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_lock"} | {
@@ -63,6 +77,20 @@ class MDAnalysisTrajectory:
 
     def __len__(self) -> int:
         return self._n_frames
+
+    def _check(self, index: int) -> None:
+        """Check a frame before MDAnalysis reads it.
+
+        Raises
+        ------
+        ValueError
+            When it is damaged.
+        """
+        for file, n_frames in zip(self._files, self._frames_of_files, strict=False):
+            if index < n_frames:
+                file.check(index)
+                return
+            index -= n_frames
 
     def _opened(self) -> Any:
         if self._universe is None:
@@ -79,9 +107,11 @@ class MDAnalysisTrajectory:
         with self._lock:
             opened = self._opened()  # not to be able to open the files is no fault of the frame
             try:
+                self._check(index)
                 step = opened.trajectory[index]
             except Exception as error:  # readers of many formats raise errors of many kinds
-                raise FrameError(f"cannot read frame {index} of {self.name}: {error}") from None
+                reason = str(error) or type(error).__name__
+                raise FrameError(f"cannot read frame {index} of {self.name}: {reason}") from None
             return Frame(step.positions.astype(np.float64), _vectors(step))
 
     def select(self, text: str) -> np.ndarray:
@@ -100,6 +130,11 @@ def of_files(topology: Path, trajectories: Sequence[Path]) -> Trajectory:
         When a file cannot be read.
     """
     return MDAnalysisTrajectory([fspath(topology), *(fspath(path) for path in trajectories)])
+
+
+def readers_of(trajectory: Any) -> list[Any]:
+    """The readers of single files of a trajectory of MDAnalysis."""
+    return list(getattr(trajectory, "readers", [trajectory]))
 
 
 def of_universe(universe: Any) -> Trajectory:
@@ -123,13 +158,25 @@ def _open(paths: Sequence[str]) -> Any:
         import MDAnalysis
     except ImportError:
         raise MissingDependencyError.of("reading this trajectory", "MDAnalysis") from None
+    with _without_complaints():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on guessed masses and the like
+                return MDAnalysis.Universe(*paths)
+        except Exception as error:
+            text = " ".join(str(error).split())
+            error.__traceback__ = error.__context__ = error.__cause__ = None  # frees the reader
+        raise FileFormatError(f"MDAnalysis cannot read {', '.join(paths)}: {text}")
+
+
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """Without the tracebacks that readers print when they are freed before a file was open."""
+    before, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on guessed masses and the like
-            return MDAnalysis.Universe(*paths)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise FileFormatError(f"MDAnalysis cannot read {', '.join(paths)}: {text}") from None
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _box(step: Any, topology: Path) -> Crystal:
