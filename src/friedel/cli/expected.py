@@ -6,6 +6,7 @@ import numpy as np
 
 from friedel.errors import FileFormatError
 from friedel.model.crystal import Crystal
+from friedel.notes import Note
 from friedel.readers.calculated import Calculated, read_calculated
 from friedel.readers.reading import split_labels
 from friedel.reflections.agreement import agreement
@@ -41,6 +42,12 @@ class Expected:
             raise FileFormatError(f"{path} has no reflections to {d_min:g} A")
         plain, _ = split_labels(path)
         return cls(found, read_calculated(plain, fcanom, phicanom) if pairs else None)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Notes on what was left out when they were read, each once."""
+        both = self.values.notes + (self.anomalous.notes if self.anomalous else ())
+        return tuple(dict.fromkeys(both))
 
     @property
     def hkl(self) -> np.ndarray:

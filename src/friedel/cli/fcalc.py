@@ -175,6 +175,7 @@ def command(
         from friedel.cli.expected import Expected
 
         expected = Expected.read(read.crystal, compare, dmin, pairs, **columns)
+        echo_notes(expected.notes)
         wanted, d_min = expected.hkl, None
     start = time.perf_counter()
     with stage("calculating F"):

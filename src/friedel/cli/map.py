@@ -152,9 +152,10 @@ def _of_coefficients(path: str, options: dict[str, Any]) -> "tuple[Grid | MapBox
     if margin is not None and cover is None:
         raise ParameterError("--margin needs --cover MODEL where the map is of coefficients")
     coefficients = read_map_coefficients(path)
+    echo_notes(coefficients.notes)
     if d_min is not None:
         coefficients = coefficients.select(coefficients.d_spacing >= d_min)
-    grid = map_from_coefficients(coefficients, spacing=options["spacing"])
+    grid = map_from_coefficients(coefficients, spacing=options["spacing"], force=options["force"])
     if cover is None:
         return grid, f"map of {coefficients.description}"
     model = as_model(cover)

@@ -13,6 +13,7 @@ from friedel.model.arrays import as_keys
 from friedel.model.crystal import Crystal
 from friedel.reflections.friedel_pairs import FriedelPairs
 from friedel.reflections.reflections import Reflections
+from friedel.runtime.limits import check_time, longest_for
 from friedel.runtime.memory import check_memory
 
 POINTS_PER_D_MIN = 4.0
@@ -25,11 +26,16 @@ GRID_BYTES = 14
 complex number in the transform, in the worst case twice for one axis."""
 
 
+POINTS_A_SECOND = 3e7
+"""Points of a map that are transformed and written in a second."""
+
+
 def map_from_coefficients(
     reflections: Reflections,
     *,
     spacing: float | None = None,
     shape: Sequence[int] | None = None,
+    force: bool = False,
 ) -> Grid:
     """The map of complex coefficients, by symmetry and Friedel's law over the whole unit cell.
 
@@ -51,6 +57,8 @@ def map_from_coefficients(
         the resolution of the reflections. The grid is FFT-friendly and fits the symmetry.
     shape
         (nu, nv, nw) points along each cell edge, instead of `spacing`.
+    force
+        Whether to make a map that takes absurdly long for so few reflections.
 
     Returns
     -------
@@ -67,6 +75,8 @@ def map_from_coefficients(
         and when both are given.
     MemoryLimitError
         When the map is larger than the memory.
+    TimeLimitError
+        When it takes too long for the number of reflections, as where a cell edge is wrong.
 
     Examples
     --------
@@ -80,7 +90,12 @@ def map_from_coefficients(
     crystal = reflections.crystal
     hkl, values = _unique(reflections)
     size = _shape(crystal, hkl, spacing, shape)
-    check_memory(GRID_BYTES * math.prod(size), "a map of {} x {} x {}".format(*size))
+    what = "a map of {} x {} x {}".format(*size)
+    check_memory(GRID_BYTES * math.prod(size), what)
+    seconds = math.prod(size) / POINTS_A_SECOND
+    check_time(
+        seconds, f"{what} of {len(hkl)} reflections", force=force, longest=longest_for(len(hkl))
+    )
     # The transpose of F(rho) adds Re(F conj(dF/drho)) for each operation: a listed reflection
     # represents itself and its Friedel mate, and meets each of its equivalents epsilon times.
     terms = SymmetrySum(crystal, hkl, size)

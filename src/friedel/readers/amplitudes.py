@@ -24,7 +24,7 @@ from friedel.readers.gemmi_models import crystal_of
 from friedel.readers.mtz_tables import mtz_table
 from friedel.readers.reading import (
     MTZ,
-    about_end,
+    about_end_of_cif,
     check_characters,
     check_file,
     decoded,
@@ -225,7 +225,7 @@ def read_tables(path: Path) -> list[ReflectionTable]:
         if not looks_like_cif(text):
             return [text_table(text, path)]
         tables = cif_tables(gemmi.cif.read_string(text), name)
-        if notes := about_end(text, name):
+        if notes := about_end_of_cif(text, name):
             tables = [dataclasses.replace(table, notes=(*table.notes, *notes)) for table in tables]
         return tables
 

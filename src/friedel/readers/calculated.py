@@ -8,8 +8,11 @@ import numpy as np
 from friedel.errors import FileFormatError, ParameterError
 from friedel.gemmi_package import gemmi
 from friedel.model.arrays import checked_hkl
+from friedel.notes import Note
 from friedel.readers.reading import (
     MTZ,
+    about_end_of_cif,
+    check_characters,
     check_file,
     read_bytes,
     read_text,
@@ -34,11 +37,14 @@ class Calculated:
         (n,) complex; real amplitudes if there are no phases.
     description
         Names of the columns and the file.
+    notes
+        Notes on what was left out when it was read.
     """
 
     hkl: np.ndarray
     values: np.ndarray
     description: str
+    notes: tuple[Note, ...] = ()
 
     def select(self, mask: np.ndarray) -> "Calculated":
         """The values chosen by a boolean mask."""
@@ -74,7 +80,7 @@ def read_calculated(
             raise ParameterError(f"got labels {', '.join(given)}; expected those of F and phase")
         f, phi = (*labels, None)[:2]
     with reading(path, "reflections"):
-        hkl, columns = _columns(path)
+        hkl, columns, notes = _columns(path)
     f = _chosen(columns, f, ("FC", *CIF_LABELS), shown(path), "calculated amplitudes")
     if phi or any(label in columns for label in ("PHIC", *CIF_PHASES)):
         phi = _chosen(columns, phi, ("PHIC", *CIF_PHASES), shown(path), "calculated phases")
@@ -82,24 +88,33 @@ def read_calculated(
     if "squared" in f:
         values = np.sqrt(np.maximum(values, 0.0))
     if phi:
-        values = values * np.exp(1j * np.radians(columns[phi]))
+        with np.errstate(invalid="ignore"):  # infinite values are left out
+            values = values * np.exp(1j * np.radians(columns[phi]))
     present = np.isfinite(values) & hkl.any(axis=1)
     if not present.any():
         raise FileFormatError(f"{shown(path)} has no values of {f}")
     said = ", ".join(filter(None, (f, phi)))
-    return Calculated(hkl[present], values[present], f"{said} from {shown_name(path)}")
+    if n_missing := int(np.sum(~np.isfinite(values))):
+        text = f"reflections without {said} in {shown_name(path)} are left out ({n_missing})"
+        notes = (*notes, Note(text, "left out", n_missing))
+    return Calculated(hkl[present], values[present], f"{said} from {shown_name(path)}", notes)
 
 
-def _columns(path: str | PathLike[str]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _columns(
+    path: str | PathLike[str],
+) -> tuple[np.ndarray, dict[str, np.ndarray], tuple[Note, ...]]:
     if read_bytes(path, 4) == MTZ:
         check_file(path)
         mtz = gemmi.read_mtz_file(fspath(path))
-        return mtz.make_miller_array(), {c.label: np.array(c.array) for c in mtz.columns}
-    for block in gemmi.cif.read_string(read_text(path)):
+        return mtz.make_miller_array(), {c.label: np.array(c.array) for c in mtz.columns}, ()
+    text = read_text(path)
+    check_characters(text, shown_name(path))
+    for block in gemmi.cif.read_string(text):
         for prefix in ("_refln.", "_refln_"):
             loop = block.find_loop(f"{prefix}index_h").get_loop()
             if loop is not None:
-                return _loop_columns(block, prefix, loop.tags)
+                columns = _loop_columns(block, prefix, loop.tags)
+                return *columns, about_end_of_cif(text, shown_name(path))
     raise FileFormatError(f"{shown(path)} has no table of reflections (_refln)")
 
 

@@ -13,7 +13,14 @@ from friedel.model.crystal import Crystal
 from friedel.notes import Note, Notes
 from friedel.readers.amplitudes import read_tables
 from friedel.readers.column_choice import Observed, named_columns, usual_columns
-from friedel.readers.reading import check_file, read_bytes, read_text, reading, split_labels
+from friedel.readers.reading import (
+    about_end,
+    check_file,
+    read_bytes,
+    read_text,
+    reading,
+    split_labels,
+)
 from friedel.readers.reflection_tables import INTENSITIES, ReflectionTable
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -135,11 +142,19 @@ def read_diffuse_lattice(
             _check_cell(stated.parameters, crystal, cells, file.name)
     else:
         indices, intensity, sigma = _of_text(file)
+        notes.extend(about_end(read_text(file), file.name))
         if cells is None:
             text = f"the indices in {file.name} are taken as those of the crystal cell"
             notes.add(text, "guess", give="give their cells (cells, --data-supercell)")
             cells = (1, 1, 1)
     fractions = indices / np.array(cells, np.float64)
+    missing = int(np.sum(~(np.isfinite(intensity) & np.isfinite(fractions).all(axis=1))))
+    if missing:
+        notes.add(
+            f"{missing} points of {file.name} without an intensity are left out",
+            "left out",
+            missing,
+        )
     lattice = DiffuseLattice(fractions, intensity, sigma, file.name, notes=notes.records())
     if not len(lattice):
         raise FileFormatError(f"{file.name} has no intensities")

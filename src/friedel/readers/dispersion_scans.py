@@ -1,14 +1,15 @@
 """Measured f' and f'' of one element against the energy, as scans of an edge give them."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from friedel.errors import EnergyError, FileFormatError
-from friedel.readers.reading import read_text
+from friedel.errors import EnergyError, FileFormatError, FriedelWarning
+from friedel.readers.reading import about_end, check_characters, read_text
 from friedel.runtime.paths import shown, shown_name
 
 CHOOCH = ".efs"
@@ -60,34 +61,46 @@ def read_dispersion_scan(path: str | PathLike[str]) -> DispersionScan:
     Parameters
     ----------
     path
-        A file of CHOOCH if its name ends with ``.efs``. Lines that do not begin with three
-        numbers are comments; the order of the lines is free.
+        A file of CHOOCH if its name ends with ``.efs``. Lines before the first one that begins
+        with three numbers, and lines that begin with ``#``, are comments; the order of the lines
+        is free.
 
     Raises
     ------
     FileFormatError
-        When the file cannot be read, or has fewer than two energies or one of them twice.
+        When the file cannot be read, a line after the first one with numbers has none, or there
+        are fewer than two energies or one of them twice.
     """
     path = Path(path)
-    rows = []
-    for line in read_text(path).splitlines():
-        try:
-            rows.append([float(x) for x in _SEPARATORS.split(line.strip())[:3]])
-        except ValueError:
+    text, name = read_text(path), shown_name(path)
+    check_characters(text, name)
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-    rows = [row for row in rows if len(row) == 3]
+        try:
+            energy, first, second = (float(x) for x in _SEPARATORS.split(line.strip())[:3])
+        except ValueError:
+            if rows:
+                raise FileFormatError(
+                    f"line {number} of {name} is {line.strip()!r}, expected energy, f' and f''"
+                ) from None
+        else:
+            rows.append([energy, first, second])
+    for note in about_end(text, name):
+        warnings.warn(note.text, FriedelWarning, stacklevel=3)
     table = np.array(rows).reshape(-1, 3)
     table = table[np.argsort(table[:, 0], kind="stable")]
-    energy = table[:, 0]
-    if len(energy) < 2 or not np.isfinite(table).all() or energy[0] <= 0:
+    energies = table[:, 0]
+    if len(energies) < 2 or not np.isfinite(table).all() or energies[0] <= 0:
         raise FileFormatError(
-            f"{shown(path)} has {len(energy)} lines with energy, f' and f'': expected at least "
+            f"{shown(path)} has {len(energies)} lines with energy, f' and f'': expected at least "
             "two, with positive energies in eV"
         )
-    if (np.diff(energy) == 0).any():
-        twice = energy[:-1][np.diff(energy) == 0][0]
+    if (np.diff(energies) == 0).any():
+        twice = energies[:-1][np.diff(energies) == 0][0]
         raise FileFormatError(f"{shown(path)} has the energy {twice:g} eV twice")
-    first, second = table[:, 1].copy(), table[:, 2].copy()
+    f_prime, f_double_prime = table[:, 1].copy(), table[:, 2].copy()
     if path.suffix.lower() == CHOOCH:
-        first, second = second, first
-    return DispersionScan(shown_name(path), energy.copy(), first, second)
+        f_prime, f_double_prime = f_double_prime, f_prime
+    return DispersionScan(name, energies.copy(), f_prime, f_double_prime)

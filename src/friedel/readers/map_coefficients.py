@@ -74,7 +74,8 @@ def _coefficients(table: ReflectionTable, amplitude: Column, phase: Column) -> R
     cell = amplitude.cell or table.cell
     if cell is None:
         raise FileFormatError(f"{table.name} states no unit cell")
-    values = amplitude.values * np.exp(1j * np.radians(phase.values))
+    with np.errstate(invalid="ignore"):  # of infinite values, which are NaN then
+        values = amplitude.values * np.exp(1j * np.radians(phase.values))
     if not np.isfinite(values).any():
         raise FileFormatError(f"{table.name} has no values of {amplitude.label}, {phase.label}")
     return Reflections(
@@ -83,4 +84,5 @@ def _coefficients(table: ReflectionTable, amplitude: Column, phase: Column) -> R
         values,
         label=amplitude.label,
         description=f"{amplitude.label}, {phase.label} from {table.name}",
+        notes=table.notes,
     )

@@ -13,7 +13,14 @@ from friedel.readers.macromolecules import (
     read_pdb,
     read_structure_object,
 )
-from friedel.readers.reading import about_end, check_characters, looks_like_cif, read_text, reading
+from friedel.readers.reading import (
+    about_end,
+    about_end_of_cif,
+    check_characters,
+    looks_like_cif,
+    read_text,
+    reading,
+)
 from friedel.readers.shelx import looks_like_shelx, read_shelx
 from friedel.readers.shelx_file import ShelxFile
 from friedel.runtime.paths import shown, shown_name
@@ -35,6 +42,7 @@ def read_model(
     check_characters(text, shown_name(path))
     if looks_like_cif(text):
         items, notes = block_of_model(parse_cif(text, path), path, block)
+        notes = (*notes, *about_end_of_cif(text, shown_name(path)))
         if items.has_value(CARTESIAN):
             with reading(path, "a model"):
                 return read_mmcif(items, shown_name(path)), notes

@@ -188,6 +188,12 @@ def about_end(text: str, name: str) -> tuple[Note, ...]:
     return (Note(f"{name} ends within a line: it may have been cut off", "warning"),)
 
 
+def about_end_of_cif(text: str, name: str) -> tuple[Note, ...]:
+    """The same for a CIF, whose last line may be a comment or end a text."""
+    last = text[text.rfind("\n") + 1 :]
+    return () if last.startswith(("#", ";")) else about_end(text, name)
+
+
 def looks_like_cif(text: str) -> bool:
     """Whether the first line that is not a comment begins a CIF block."""
     first = re.search(r"^[ \t]*([^#\s].*)$", text, re.MULTILINE)

@@ -12,7 +12,13 @@ from friedel.errors import FileFormatError
 from friedel.gemmi_package import gemmi
 from friedel.notes import Note
 from friedel.readers.hklf import CODES, parse_hklf, squared
-from friedel.readers.reading import check_characters, looks_like_cif, read_text, reading
+from friedel.readers.reading import (
+    about_end_of_cif,
+    check_characters,
+    looks_like_cif,
+    read_text,
+    reading,
+)
 from friedel.readers.shelx_file import ShelxFile, ShelxHklf
 from friedel.readers.stated_refinement import instructions_of
 from friedel.runtime.paths import shown_name
@@ -103,7 +109,8 @@ def read_reflection_list(
         text = read_text(path)
         check_characters(text, name)
         if looks_like_cif(text):
-            return _from_cif(text, name, hklf)
+            read = _from_cif(text, name, hklf)
+            return replace(read, notes=(*read.notes, *about_end_of_cif(text, name)))
         return _as_instructed(text, name, hklf, instruction)
 
 
