@@ -68,7 +68,7 @@ def test_the_prediction_holds_or_the_work_is_refused(seed):
 
 
 def test_few_atoms_have_less_time():
-    assert longest_for(1) < 11.0
+    assert longest_for(1) < 1.1
     assert longest_for(10**6) == LONGEST
 
 
@@ -82,7 +82,7 @@ def test_broad_atoms_with_fixed_sampling(method):
     options = {"rate": 4.0, "cutoff": 1e-12} if method == "fft" else {}
     start = time.process_time()
     if method == "fft":
-        with pytest.raises(friedel.TimeLimitError, match=r"predicted to take .* longer than 12 s"):
+        with pytest.raises(friedel.TimeLimitError, match=r"predicted to take .* longer than 2 s"):
             friedel.fcalc((crystal, atoms), d_min=1.0, method=method, **options)
     else:
         friedel.fcalc((crystal, atoms), d_min=1.0, method=method, **options)
@@ -96,6 +96,29 @@ def test_a_fit_to_more_reflections_than_few_atoms_have():
     data = friedel.Reflections(crystal, hkl, np.ones(len(hkl)))
     with pytest.raises(friedel.TimeLimitError, match=r"a fit of 1 atoms to \d+ reflections"):
         friedel.FModel((crystal, atoms), data, solvent="none")
+
+
+@pytest.mark.parametrize("edge", [1e6, 1e9])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("method", ["auto", "fft", "direct"])
+def test_a_cell_with_an_absurd_edge(axis, edge, method):
+    """Each stage ends within seconds or is refused: a sum, its derivatives, a fit, its table."""
+    cell = np.array([8.0, 9.0, 10.0, 90.0, 95.0, 90.0])
+    cell[axis] = edge
+    crystal = friedel.Crystal.from_triplets(tuple(cell), ["-x,y+1/2,-z"])
+    rng = np.random.default_rng(0)
+    atoms = friedel.Atoms.from_labels(["C"] * 19, rng.random((19, 3)), 1.0, 20.0)
+    hkl = rng.integers(-5, 6, (30, 3))
+    start = time.process_time()
+    try:
+        planned = friedel.Calculator.from_model((crystal, atoms), hkl=hkl, method=method)
+        f = planned.forward()
+        planned.adjoint(atoms, f)
+        data = friedel.Reflections(crystal, planned.hkl, np.abs(f))
+        friedel.FModel((crystal, atoms), data, solvent="none", target="ls").fit().summary()
+    except friedel.FriedelError:
+        pass
+    assert time.process_time() - start < 10.0
 
 
 def test_derivatives_by_direct_sums_in_a_very_long_cell():

@@ -30,6 +30,9 @@ COLUMN = 8
 """Width (grid points) of the columns along z by which atoms are sorted: the part of the grid that
 one atom has read is still in the cache for the next."""
 
+MANY_POINTS, POINTS_PER_COORDINATE = 100_000, 100
+"""Number of points of an axis, and points per atom, above which gaps are found by sorting atoms."""
+
 MANY_ATOMS = 5_000
 """Number of atoms from which on they are sorted; fewer are in the order of residues in the file."""
 
@@ -244,9 +247,21 @@ def by_columns(frac: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return np.argsort(u * np.uint16(n[1]) + v, kind="stable")
 
 
+def widest_gap_of_few(coordinates: np.ndarray, size: int) -> tuple[int, int]:
+    """What :func:`friedel.kernels.grid.boxes.widest_gap` finds, without an array of the axis."""
+    if not len(coordinates):
+        return 0, 0
+    at = np.unique(((coordinates - np.floor(coordinates)) * size).astype(np.int64) % size)
+    gaps = np.diff(at, prepend=-1) - 1
+    gaps = np.append(gaps, size - 1 - at[-1] + at[0])
+    widest = int(np.argmax(gaps))
+    return (int(at[widest % len(at)]) if gaps[widest] else 0), int(gaps[widest])
+
+
 def occupied_range(coordinates: np.ndarray, size: int, radius: float) -> tuple[int, int]:
     """First index and number of points of a periodic axis within `radius` (steps) of any atom."""
-    first, gap = widest_gap(coordinates, size)
+    is_long = size > MANY_POINTS + POINTS_PER_COORDINATE * len(coordinates)
+    first, gap = (widest_gap_of_few if is_long else widest_gap)(coordinates, size)
     # An atom is anywhere between its index and the next
     margin = int(np.ceil(radius)) + 1
     n = size - gap + 2 * margin + 1

@@ -9,6 +9,10 @@ from friedel.fmodel.scaled import ScaledModel
 from friedel.reflections.agreement import correlation, r_factor
 from friedel.writers.number_text import fixed
 
+MANY_POSSIBLE, PER_DATUM = 1e6, 1e3
+"""Numbers of possible reflections, and those per measured one, above which they are not listed:
+the completeness is 0.0 % then."""
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -65,6 +69,9 @@ def shell_table(model: ScaledModel, n_shells: int) -> list[Shell]:
 def _count_possible(model: ScaledModel, edges: np.ndarray) -> np.ndarray:
     """(m,) unique reflections between edges (m + 1,) in stol2."""
     d_max, d_min = 0.5 / np.sqrt(edges[[0, -1]])
+    if model.crystal.approximate_number(d_min) > max(MANY_POSSIBLE, PER_DATUM * len(model.f_obs)):
+        numbers = [model.crystal.approximate_number(d) for d in 0.5 / np.sqrt(edges)]
+        return np.maximum(np.rint(np.diff(numbers)), 1.0)
     possible = model.crystal.unique_reflections(d_min, d_max * (1.0 + 1e-9))
     inner = np.digitize(model.crystal.stol2(possible), edges[1:-1] * (1.0 - 1e-12))
     return np.bincount(inner, minlength=len(edges) - 1)

@@ -289,19 +289,19 @@ class Crystal:
                 f"d_min = {d_min:g} A selects about {in_sphere:.2g} reflections "
                 f"in a cell of {self.volume:.3g} A^3; at most {MAX_REFLECTIONS:.0e} are allowed"
             )
-        n_equivalent = self._n_equivalent
+        number = self.approximate_number(d_min)
         check_memory(
-            BYTES_PER_REFLECTION * in_sphere / n_equivalent,
-            f"a list of about {in_sphere / n_equivalent:.2g} reflections to {d_min:g} A",
+            BYTES_PER_REFLECTION * number,
+            f"a list of about {number:.2g} reflections to {d_min:g} A",
         )
         from friedel.kernels.reciprocal.reflections import unique_in_sphere
 
-        number, basis = self._asu
+        asu, basis = self._asu
         # |h| = |s.a| <= |s| a for any cell angles
         limits = tuple(math.floor(length / d_min + 1e-9) for length in self.cell[:3])
         stol2_high = 0.25 / d_min**2 * (1 + 1e-9)  # d = d_min is included despite rounding
         operations = self._turning_operations
-        sphere = limits, self.reciprocal_metric, stol2_high, number, basis, *operations
+        sphere = limits, self.reciprocal_metric, stol2_high, asu, basis, *operations
         per_h = 2 * limits[1] + 1 + int(in_sphere / (2 * limits[0] + 1))
         step = max(1, REFLECTIONS_AT_A_TIME // per_h)
         parts = [
@@ -310,6 +310,10 @@ class Crystal:
         ]
         hkl = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return hkl[self.stol2(hkl) >= 0.25 / (d_max * d_max)] if np.isfinite(d_max) else hkl
+
+    def approximate_number(self, d_min: float) -> float:
+        """About how many unique reflections there are to a resolution, Å."""
+        return self._number_in_sphere(d_min) / self._n_equivalent
 
     def _number_in_sphere(self, d_min: float) -> float:
         """Approximate number of lattice points to 1 / d_min, ignoring axes shorter than d_min."""
