@@ -164,6 +164,15 @@ class TestFSC:
         assert found.limit_text(0.5).startswith("above 0.5 to 2.")
         assert found.mean == pytest.approx(1.0)
 
+    @pytest.mark.parametrize("factor", [1e-34, 1e-20, 1e25, 1e35])
+    def test_the_scale_of_a_map_does_not_matter(self, box, factor):
+        """Sums of squares of such values overflow, or vanish, in single precision."""
+        noisy = with_noise(box, 1.0, 1, 2.5)
+        scaled = box.with_array((factor * box.array).astype(np.float32))
+        expected = fourier_shell_correlation(box, noisy, d_min=2.5).fsc
+        found = fourier_shell_correlation(scaled, noisy, d_min=2.5).fsc
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
     def test_of_noise(self, box):
         """White noise as strong as the map in each shell: 1/sqrt(2) with the map, 1/2 of halves."""
         first, second = (with_noise(box, 1.0, seed, 2.5) for seed in (1, 2))

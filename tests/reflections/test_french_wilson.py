@@ -254,3 +254,18 @@ def test_files_with_an_anisotropic_mean(tmp_path):
         (crystal, atoms), str(tmp_path / "i.mtz"), solvent="none", anisotropic_mean=True
     )
     np.testing.assert_array_equal(fmodel.f_obs.values, found.values)
+
+
+@pytest.mark.parametrize("centric", [False, True])
+def test_intensities_far_above_their_sigmas(centric):
+    """Their densities have no width in double precision: the limits are those of normal ones."""
+    intensity = np.array([0.99e10, 1.01e10, 1e20, 1e300, 3e300])
+    sigma = np.array([1.0, 1.0, 1e-5, 1e-10, 1e200])
+    found = posterior(intensity, sigma, np.full(5, 1e3), np.full(5, centric))
+    np.testing.assert_allclose(found.j[:4], intensity[:4], rtol=1e-9)
+    np.testing.assert_allclose(found.f[:4], np.sqrt(intensity[:4]), rtol=1e-9)
+    np.testing.assert_allclose(found.sigma_j[:4], sigma[:4], rtol=1e-5)
+    np.testing.assert_allclose(found.sigma_f[:4], 0.5 * sigma[:4] / found.f[:4], rtol=1e-5)
+    assert all(np.isfinite(column).all() for column in found)
+    weak = posterior(np.array([-1e250]), np.array([1e-100]), np.ones(1), np.array([centric]))
+    assert all(np.isfinite(column).all() for column in weak)

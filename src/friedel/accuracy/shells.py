@@ -48,7 +48,8 @@ class Shells:
         """(10, 1) logarithms of the weighted sums over each shell, finite for empty shells."""
         terms = self.log_weight + log_values
         top = np.maximum(terms.max(axis=1, keepdims=True), LEAST_LOG)
-        sums = np.exp(terms - top).sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # power that overflows: no grid is accurate then
+            sums = np.exp(terms - top).sum(axis=1, keepdims=True)
         return np.asarray(top + np.log(np.maximum(sums, np.exp(LEAST_LOG))))
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 
 from friedel.ensemble.supercell import Supercell, laue_groups, profile, resolution_shells
 from friedel.errors import ReflectionsError
+from friedel.model.arrays import LARGEST_INDEX
 from friedel.model.crystal import Crystal
 from friedel.notes import Note, Notes
 from friedel.readers.diffuse_lattices import DiffuseLattice
@@ -112,6 +113,7 @@ class CommonPositions:
         steps = data.fractions * np.array(lattice.cells)
         whole = np.rint(steps)
         on_lattice = np.abs(steps - whole).max(axis=1, initial=0.0) < OFF_LATTICE
+        on_lattice &= np.abs(whole).max(axis=1, initial=0.0) < LARGEST_INDEX
         both = np.concatenate([hkl, whole[on_lattice].astype(np.int64)])
         groups = laue_groups(both, lattice.cells, crystal.primitive_operations[0])
         calculated, measured = groups[: len(hkl)], np.full(len(data), -1)

@@ -165,13 +165,13 @@ def fourier_shell_correlation(
         raise ParameterError("the correction is that of a mask: give one")
     check_memory(BYTES_PER_POINT * first.array.size, "the transforms of two maps")
     shells = _Shells.of(first, d_min)
-    plain = [shells.transform(masked(box, None)) for box in (first, second)]
+    plain = [shells.transform(_near_one(masked(box, None))) for box in (first, second)]
     curve = shells.correlation(*plain)
     result = FSC(shells.middles, shells.counts, curve)
     if mask is None:
         return result
     of_masked = shells.correlation(
-        *(shells.transform(masked(box, mask)) for box in (first, second))
+        *(shells.transform(_near_one(masked(box, mask))) for box in (first, second))
     )
     result = replace(result, fsc=of_masked, unmasked=curve, masked=of_masked)
     if not correct:
@@ -189,6 +189,12 @@ def fourier_shell_correlation(
     corrected[later] = (of_masked[later] - of_random[later]) / rest
     from_ = float(shells.middles[start]) if start < len(curve) else 0.0
     return replace(result, fsc=corrected, random=of_random, random_from=from_)
+
+
+def _near_one(values: np.ndarray) -> np.ndarray:
+    """A map divided by a power of 2, so that sums of squares of F neither overflow nor vanish."""
+    _, exponent = np.frexp(np.abs(values).max(initial=0.0))
+    return np.ldexp(values, -exponent)
 
 
 def _first_fall(curve: np.ndarray, threshold: float) -> int:

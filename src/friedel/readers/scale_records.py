@@ -67,7 +67,8 @@ def frame_of_scale(
     if scale is None:
         return None, ()
     matrix, vector = scale[:, :3], scale[:, 3]
-    rotation = crystal.orthogonalization @ matrix
+    is_finite = bool(np.abs(scale).max() < np.finfo(np.float32).max)
+    rotation = crystal.orthogonalization @ (matrix if is_finite else np.zeros((3, 3)))
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > SCALE_TOLERANCE:
         what = "the identity" if np.allclose(matrix, np.eye(3)) else "of another cell"
         text = f"the SCALE records are {what}: they are not used, the axes are taken as usual"

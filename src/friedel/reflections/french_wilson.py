@@ -27,6 +27,10 @@ POINTS, WEIGHTS = np.polynomial.legendre.leggauss(48)
 EXPONENT = 40.0
 """Exponent E such that the integrals end where the density has fallen by exp(-E)."""
 
+SHARP, LEAST_H = 1e10, -1e100
+"""Limits of h, which is about I / sigma: densities above the first have no width in double
+precision, and are normal ones; those below the second are those at it."""
+
 ROWS_AT_A_TIME = 16384
 """Number of reflections per block of integrals, so that their nodes stay in the cache."""
 
@@ -194,7 +198,11 @@ def _of_rows(
     intensity: np.ndarray, sigma: np.ndarray, mean: np.ndarray, centric: np.ndarray
 ) -> Posterior:
     # In units of sigma, t = J / sigma, the density is t^(nu - 1) exp(-t^2 / 2 + h t)
-    h = intensity / sigma - sigma / (mean * np.where(centric, 2.0, 1.0))
+    with np.errstate(over="ignore"):
+        h = intensity / sigma - sigma / (mean * np.where(centric, 2.0, 1.0))
+    sharp = h > SHARP
+    of_sharp = np.where(np.isfinite(h), sigma * np.maximum(h, 0.0), intensity)[sharp]
+    h = np.clip(h, LEAST_H, SHARP)
     width = np.sqrt(2.0 * EXPONENT)
     below = np.minimum(h, 0.0)
     # The root of t^2 / 2 - h t = EXPONENT for h < 0, without cancellation
@@ -212,4 +220,8 @@ def _of_rows(
     deviation_x = np.sqrt((density * (x - mean_x[:, None]) ** 2).sum(axis=1))
     deviation_t = np.sqrt((density * (t - mean_t[:, None]) ** 2).sum(axis=1))
     root = np.sqrt(sigma)
-    return Posterior(root * mean_x, root * deviation_x, sigma * mean_t, sigma * deviation_t)
+    found = Posterior(root * mean_x, root * deviation_x, sigma * mean_t, sigma * deviation_t)
+    f, sigma = np.sqrt(of_sharp), sigma[sharp]
+    for values, limit in zip(found, (f, 0.5 * sigma / f, of_sharp, sigma), strict=True):
+        values[sharp] = limit
+    return found

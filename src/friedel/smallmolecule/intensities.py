@@ -232,7 +232,7 @@ def _minimised(
     ParameterError
         When numbers overflow.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         try:
             found = least_squares(
                 residuals,
