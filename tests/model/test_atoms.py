@@ -3,6 +3,7 @@ import pytest
 
 import friedel
 from friedel.constants import U_TO_B
+from friedel.errors import AtomsError
 from friedel.model.atoms import Atoms, expand_strict_ncs, rotate_tensors
 from friedel.model.crystal import Crystal
 
@@ -100,3 +101,18 @@ def test_rotating_a_tensor_keeps_its_eigenvalues():
     atoms = two_atoms()
     rotated = atoms.replace(u_aniso=rotate_tensors(atoms.u_aniso, rotation))
     np.testing.assert_allclose(rotated.b_eigenvalues, atoms.b_eigenvalues, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"frac": [[0, 0]]}, r"frac has shape \(1, 2\), expected \(1, 3\) for 1 labels"),
+        ({"frac": [[0, 0, 0]] * 2}, r"frac has shape \(2, 3\), expected \(1, 3\)"),
+        ({"frac": "x"}, "frac is 'x', expected numbers"),
+        ({"occ": [1, 2]}, r"occ has shape \(2,\), expected \(1,\)"),
+        ({"b_iso": "a"}, "b_iso is 'a', expected numbers"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_labels(given, message):
+    with pytest.raises(AtomsError, match=message):
+        Atoms.from_labels(["C"], **({"frac": [[0, 0, 0]]} | given))

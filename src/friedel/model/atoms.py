@@ -99,15 +99,20 @@ class Atoms:
         AtomsError
             The same errors as the class raises.
         """
+        names = np.atleast_1d(np.asarray(labels, dtype=str))
+        n = len(names)
         frac = frozen_copy(frac, np.float64, name="frac", error=AtomsError)
-        if frac.size % 3 or (frac.ndim > 1 and frac.size and frac.shape[-1] != 3):
-            raise AtomsError(f"frac has shape {frac.shape}, expected (n, 3)")
-        frac = frac.reshape(-1, 3)
-        n = len(frac)
-        unique, kind = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
+        if frac.shape not in ((n, 3), (3 * n,)):
+            raise AtomsError(f"frac has shape {frac.shape}, expected ({n}, 3) for {n} labels")
+        frac = frac.reshape(n, 3)
+        unique, kind = np.unique(names, return_inverse=True)
         scatterers = tuple(scatterer_label(str(text)) for text in unique)
-        occ, b_iso = (np.broadcast_to(np.asarray(x, np.float64), (n,)) for x in (occ, b_iso))
-        return cls(frac, occ.copy(), b_iso.copy(), kind, scatterers, u_aniso)
+        occ, b_iso = (
+            frozen_copy(value, np.float64, name=name, error=AtomsError)
+            for name, value in (("occ", occ), ("b_iso", b_iso))
+        )
+        occ, b_iso = (np.full(n, x) if x.size == 1 else x for x in (occ, b_iso))
+        return cls(frac, occ, b_iso, kind, scatterers, u_aniso)
 
     def __len__(self) -> int:
         return len(self.frac)
