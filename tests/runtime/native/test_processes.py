@@ -165,6 +165,20 @@ def test_code_that_cannot_be_kept_is_said_once(tmp_path):
     assert answer(start(tmp_path)) == f"{EXPECTED} False"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a working folder cannot be removed")
+def test_the_working_folder_is_removed_while_kernels_are_compiled(tmp_path):
+    """As that of a script that works in a temporary folder; modules are found all the same."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    change = "import os\nbegan = processes._start\n"
+    change += "def start(store):\n    process = began(store)\n    os.rmdir(os.getcwd())\n"
+    change += "    processes._start = lambda _: process\n    return process\n"
+    change += "processes.usable_cores = lambda: 1\nprocesses._start = start\n"
+    code = CALL.replace("hkl = ", change + "hkl = ", 1)
+    assert answer(start(tmp_path, code, cwd=gone)) == f"{EXPECTED} False"
+    assert not gone.exists()
+
+
 @pytest.mark.parametrize("damage", [lambda x: x[:-100], lambda x: x[:-9] + b"x" * 9, lambda x: b""])
 def test_a_damaged_file_is_compiled_anew(tmp_path, damage):
     assert answer(start(tmp_path)) == f"{EXPECTED} False"

@@ -173,13 +173,13 @@ class Compilation:
 
 
 def _start(store: Store) -> subprocess.Popen:
-    """A process that compiles, with the modules and the folder of this one."""
+    """A process that compiles with the modules of this one, whose folder may go meanwhile."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError("no Python interpreter")
-    folders = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+    folders = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
     changed = {"PYTHONPATH": folders}
     if store.folder is not None:
-        changed["NUMBA_CACHE_DIR"] = str(store.folder.parent)
+        changed["NUMBA_CACHE_DIR"] = os.path.abspath(store.folder.parent)
     # -P: modules are found where this process finds them, not in the working folder
     return subprocess.Popen(
         [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
@@ -187,6 +187,7 @@ def _start(store: Store) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=os.environ | changed,
+        cwd=os.path.dirname(sys.executable),
         text=True,
     )
 
