@@ -7,7 +7,10 @@ The kind and seed of a case that ends otherwise are printed; a damaged file is k
 Without a first seed, or with "nightly", the seed is that of the day, and is printed.
 """
 
+import gzip
+import json
 import math
+import os
 import random
 import re
 import signal
@@ -18,7 +21,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import friedel
@@ -35,6 +38,7 @@ NUMBERS = (
     b"0.0001", b"2000",
 )  # fmt: skip
 WORDS = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e30, 1e-30, 3.0, 1e6, 0.5)
+GZIP = b"\x1f\x8b"
 DATA = ("5e5z.mtz", "2242624.hkl")
 N_REFLECTIONS = 10_000
 """Largest number of reflections calculated, so that fuzzing spends its time on files."""
@@ -81,6 +85,15 @@ def with_other_numbers(data: bytes, rng: random.Random) -> bytes:
         parts += [data[end : old.start()], new]
         end = old.end()
     return b"".join([*parts, data[end:]])
+
+
+def changed(data: bytes, rng: random.Random) -> bytes:
+    """The data damaged or with other numbers; what is packed is packed again, or is damaged."""
+    if data.startswith(GZIP) and rng.random() < 0.7:
+        return gzip.compress(changed(gzip.decompress(data), rng), mtime=0)
+    if (b"\x00" in data and not data.startswith(b"MTZ ")) or rng.random() < 0.4:
+        return damaged(data, rng)
+    return with_other_numbers(data, rng)
 
 
 def calculate(path: Path) -> None:
@@ -140,8 +153,8 @@ def mutation_outcome(seed: int, files: dict[Path, bytes], folder: Path) -> str:
 
 
 SHARES = {
-    "files": 0.4, "others": 0.15, "parts": 0.1, "arrays": 0.11, "options": 0.1, "fits": 0.1,
-    "small": 0.04,
+    "files": 0.25, "others": 0.2, "parts": 0.1, "commands": 0.15, "arrays": 0.08, "options": 0.1,
+    "fits": 0.08, "small": 0.04,
 }  # fmt: skip
 """Share of each kind among all cases."""
 
@@ -157,11 +170,15 @@ TIMERS = (
 )
 """Signal, clock and limit (s) of each: other programs may leave a case little of the processor."""
 
+AT_A_TIME = 100
+"""Number of cases that one process runs."""
+
 SEEDS_OF_A_DAY = 1_000_000
 
 
 def kinds(folder: Path) -> dict[str, Callable[[int, Path], str]]:
     """A function of seed and folder of models for each kind of case."""
+    import fuzz_commands
     import fuzz_fits
     import fuzz_input
 
@@ -171,7 +188,7 @@ def kinds(folder: Path) -> dict[str, Callable[[int, Path], str]]:
         with tempfile.TemporaryDirectory() as name:
             return mutation_outcome(seed, files, Path(name))
 
-    return {"files": of_files, **fuzz_fits.KINDS, **fuzz_input.KINDS}
+    return {"files": of_files, **fuzz_fits.KINDS, **fuzz_input.KINDS, **fuzz_commands.KINDS}
 
 
 def outcome(
@@ -191,6 +208,8 @@ def outcome(
         signal.setitimer(timer, most)
     try:
         with warnings.catch_warnings():
+            for kind in (RuntimeWarning, UserWarning):  # a user would see them
+                warnings.simplefilter("error", kind)
             warnings.simplefilter("ignore", friedel.FriedelWarning)
             found = case(seed, folder)
     except FriedelError as error:
@@ -201,6 +220,47 @@ def outcome(
     took = time.process_time() - before
     assert took < longest, f"took {took:.1f} s"
     return found
+
+
+def outcomes(
+    case: Callable[[int, Path], str], seeds: range, folder: Path
+) -> Iterator[tuple[int, str, str]]:
+    """Seed, name of the outcome, and traceback of each case; "WRONG" if it ends as it must not.
+
+    The cases are run by other processes, `AT_A_TIME` by each, since damaged files may end one. The
+    seed at which it ended may follow the one that damaged its memory.
+    """
+
+    def run(some: range, told: int) -> None:
+        with os.fdopen(told, "w") as pipe:
+            for seed in some:
+                print(seed, file=pipe, flush=True)
+                text = ""
+                try:
+                    found = outcome(case, seed, folder, LONGEST)
+                except Exception:
+                    found, text = "WRONG", traceback.format_exc()
+                print(json.dumps([found, text]), file=pipe, flush=True)
+
+    next_seed = seeds.start
+    while next_seed < seeds.stop:
+        read, told = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(read)
+            try:
+                run(range(next_seed, min(next_seed + AT_A_TIME, seeds.stop)), told)
+            finally:
+                os._exit(0)
+        os.close(told)
+        with os.fdopen(read) as pipe:
+            lines = pipe.read().splitlines()
+        ended_by = os.waitpid(child, 0)[1]
+        for seed, line in zip(lines[::2], lines[1::2], strict=False):
+            yield int(seed), *json.loads(line)
+        next_seed = int(lines[-2 + len(lines) % 2]) + 1
+        if len(lines) % 2:
+            yield next_seed - 1, "WRONG", f"the process ended by signal {ended_by}"
 
 
 def keep(seed: int, folder: Path) -> Path:
@@ -229,15 +289,14 @@ def main(n: int = 20_000, first: str = "nightly", *only: str) -> int:
     for kind in only or SHARES:
         number = n if only else round(n * SHARES[kind])
         counts: Counter[str] = Counter()
-        for seed in tqdm(range(start, start + number), kind, disable=not sys.stderr.isatty()):
-            try:
-                counts[outcome(cases[kind], seed, folder, LONGEST)] += 1
-            except Exception:
-                counts["WRONG"] += 1
+        found = outcomes(cases[kind], range(start, start + number), folder)
+        for seed, name, text in tqdm(found, kind, number, disable=not sys.stderr.isatty()):
+            counts[name] += 1
+            if name == "WRONG":
                 where = f", kept as {keep(seed, folder)}" if kind == "files" else ""
-                print(f"{kind}, seed {seed}{where}\n{traceback.format_exc()}", flush=True)
-        found = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-        print(f"{number} {kind} from seed {start}: {found}", flush=True)
+                print(f"{kind}, seed {seed}{where}\n{text}", flush=True)
+        all_found = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        print(f"{number} {kind} from seed {start}: {all_found}", flush=True)
         wrong += counts["WRONG"]
     return wrong
 
