@@ -135,7 +135,10 @@ def weighted_r2(observed: np.ndarray, model: np.ndarray, weights: np.ndarray) ->
     observed, model, weights
         (n,) intensities of any sign, those of the model on their scale, and weights w.
     """
-    return math.sqrt(float(weights @ (observed - model) ** 2) / float(weights @ observed**2))
+    largest = max(np.abs(observed).max(initial=0.0), np.abs(model).max(initial=0.0))
+    scale = math.ldexp(1.0, min(0, -math.frexp(largest)[1]))  # squares do not overflow
+    difference, observed = scale * (observed - model), scale * observed
+    return math.sqrt(float(weights @ difference**2) / float(weights @ observed**2))
 
 
 def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:
