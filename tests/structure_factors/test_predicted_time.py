@@ -68,7 +68,7 @@ def test_the_prediction_holds_or_the_work_is_refused(seed):
 
 
 def test_few_atoms_have_less_time():
-    assert longest_for(1) < 1.1
+    assert longest_for(1) < 3.1
     assert longest_for(10**6) == LONGEST
 
 
@@ -82,7 +82,7 @@ def test_broad_atoms_with_fixed_sampling(method):
     options = {"rate": 4.0, "cutoff": 1e-12} if method == "fft" else {}
     start = time.process_time()
     if method == "fft":
-        with pytest.raises(friedel.TimeLimitError, match=r"predicted to take .* longer than 2 s"):
+        with pytest.raises(friedel.TimeLimitError, match=r"predicted to take .* longer than 4 s"):
             friedel.fcalc((crystal, atoms), d_min=1.0, method=method, **options)
     else:
         friedel.fcalc((crystal, atoms), d_min=1.0, method=method, **options)

@@ -6,7 +6,7 @@ from friedel.runtime import progress
 LONGEST = 3600.0
 """Longest predicted time (s) of one calculation that is begun without being forced."""
 
-LONGEST_FOR_FEW, LONGER_PER_ATOM = 1.0, 0.05
+LONGEST_FOR_FEW, LONGER_PER_ATOM = 3.0, 0.05
 """Longest predicted time (s) for few atoms, and what each atom adds to it."""
 
 
