@@ -39,8 +39,9 @@ class NearAtoms:
         axes = [np.arange(-n, n + 2) for n in limits]
         offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
         # any position is within one step along each edge of the point below it
-        near = np.linalg.norm(offsets @ steps.T, axis=1) <= radius + np.abs(steps).sum()
-        self._offsets = offsets[near]
+        vectors = offsets @ steps.T
+        near = np.linalg.norm(vectors, axis=1) <= radius + np.abs(steps).sum()
+        self._offsets, self._vectors = offsets[near], vectors[near]
 
     def indices(self, xyz: np.ndarray) -> np.ndarray:
         """Flat indices, ascending, of the points within the radius of any position (n, 3) in Å."""
@@ -64,17 +65,22 @@ class NearAtoms:
     def _pairs(self, xyz: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Flat indices of points, and their distances to one of the positions, in parts."""
         places = self._box.indices_of(np.asarray(xyz, float).reshape(-1, 3))
+        below = np.floor(places).astype(np.int64)
+        from_below = (places - below) @ self._box.steps.T
+        lengths = (self._vectors**2).sum(axis=1)
         step = max(1, PAIRS_AT_A_TIME // len(self._offsets))
         for first in range(0, len(places), step):
-            some = places[first : first + step]
-            below = np.floor(some).astype(np.int64)
-            points = below[:, None] + self._offsets
-            vectors = (points - some[:, None]) @ self._box.steps.T
-            distances = np.sqrt(np.einsum("aoi,aoi->ao", vectors, vectors))
-            near = distances <= self.radius
+            some = slice(first, first + step)
+            position = from_below[some]
+            # |v - x|^2 by a product of matrices: three arrays of all pairs would take far longer
+            squares = lengths + (position**2).sum(axis=1)[:, None]
+            squares -= 2.0 * position @ self._vectors.T
+            atom, offset = np.nonzero(squares <= self.radius**2)
+            points = below[some][atom] + self._offsets[offset]
+            distances = np.sqrt(np.maximum(squares[atom, offset], 0.0))
             if self.is_periodic:
                 points %= self.shape
             else:
-                near &= ((points >= 0) & (points < self.shape)).all(axis=-1)
-            chosen = points[near]
-            yield np.ravel_multi_index(tuple(chosen.T), self.shape), distances[near]
+                inside = ((points >= 0) & (points < self.shape)).all(axis=1)
+                points, distances = points[inside], distances[inside]
+            yield np.ravel_multi_index(tuple(points.T), self.shape), distances

@@ -220,7 +220,7 @@ class MaskedSolvent:
         MemoryLimitError
             When the grid needs more memory than there is.
         TimeLimitError
-            When it is predicted to take longer than an hour, or ten seconds if a few reflections,
+            When it is predicted to take longer than an hour, or a few seconds if few reflections,
             or a single one far from all others, need such a grid.
         """
         _ = self.shape
