@@ -223,9 +223,18 @@ def write_coefficients(folder: Path) -> None:
     np.savetxt(folder / "se.efs", rows, fmt="%.2f")
 
 
+NEEDED = {
+    "diffuse.nxs": "h5py",
+    "frames.dcd": "MDAnalysis",
+    "frames.trr": "MDAnalysis",
+    "frames.xtc": "MDAnalysis",
+}
+"""Samples that are left out without a package."""
+
+
 @cache
 def samples(models: Path) -> dict[str, bytes]:
-    """The content of each file, by name."""
+    """The content of each file, by name; without those of packages that are not installed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_reflections(folder)
