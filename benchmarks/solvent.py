@@ -18,10 +18,8 @@ from friedel.solvent.flat_mask import MaskParameters, mask_spacing, solvent_mask
 
 def page(model, data):
     """All of the recipe, from atoms and data to F_model."""
-    fmodel = FModel(
-        model, data, target="ls", solvent="flat", use_free=False, threads=1, hydrogens=None
-    )
-    return fmodel.fit().f_model
+    options = {"target": "ls", "solvent": "flat", "hydrogens": None, "twin": "none"}
+    return FModel(model, data, use_free=False, threads=1, **options).fit().f_model
 
 
 def mask_times(path, crystal, atoms, d_min):
