@@ -118,7 +118,7 @@ def test_columns_are_a_guess_where_several_would_do(tmp_path):
     write_mtz(path, crystal, hkl, columns)
     (note,) = friedel.as_reflections(path).notes
     assert (note.kind, note.number) == ("guess", 1)
-    assert note == "FP, SIGFP of friedel are used; there are also F2, SIGF2 of friedel"
+    assert note == "FP, SIGFP are used; there are also F2, SIGF2"
     assert not friedel.as_reflections(f"{path}:FP,SIGFP").notes
 
 

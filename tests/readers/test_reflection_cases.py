@@ -37,7 +37,7 @@ CASES = {
     "d09c_sig_third_nan.mtz": (1e-5, 33, ("with a missing sigma are not used",)),
     "d20_absent_000.mtz": (1e-5, 48, ("4 reflections absent", "(0 0 0)")),
     "d23_hkl_not_first.mtz": (1e-5, 48, ()),
-    "d32_same_label_two_datasets.mtz": (1e-5, 48, ("there are also F, SIGF of deriv",)),
+    "d32_same_label_two_datasets.mtz": (1e-5, 48, ("F, SIGF of the data set deriv",)),
     "d33_global_cell_wrong.mtz": (1e-5, 48, ()),
     "x01.cns.hkl": (1e-5, 48, ("cell and symmetry: those of the model",)),
     "x02.sca": (0.02, None, ("French and Wilson",)),
@@ -297,7 +297,7 @@ def test_the_command_takes_a_block_and_a_data_set(capsys, cases):
     model, data = cases / "base.pdb", cases / "d32_same_label_two_datasets.mtz"
     code, _, first = run(capsys, "fmodel", model, data, "--solvent", "none")
     assert code == 0
-    assert "there are also F, SIGF of deriv" in first
+    assert "there are also F, SIGF of the data set deriv" in first
     code, _, second = run(capsys, "fmodel", model, data, "--solvent", "none", "--data-set", "deriv")
     assert code == 0
     assert "there are also" not in second

@@ -108,10 +108,11 @@ def usual_columns(
     if empty := [c.labels for c in candidates if c not in with_data]:
         notes.append(Note(f"{'; '.join(empty)} hold no data", "left out", len(empty)))
     if others:
-        also = "; ".join(_with_data_set(c) for c in others)
+        one_set = all(c.value.data_set == chosen.value.data_set for c in others)
+        names = [c.labels if one_set else _with_data_set(c) for c in (chosen, *others)]
         notes.append(
             Note(
-                f"{_with_data_set(chosen)} are used; there are also {also}",
+                f"{names[0]} are used; there are also {'; '.join(names[1:])}",
                 "guess",
                 len(others),
                 give="name the columns, as in 'data.mtz:FP,SIGFP'",
@@ -195,7 +196,7 @@ def _same_label_notes(
 
 def _with_data_set(observed: Observed) -> str:
     return (
-        f"{observed.labels} of {observed.value.data_set}"
+        f"{observed.labels} of the data set {observed.value.data_set}"
         if observed.value.data_set
         else observed.labels
     )
