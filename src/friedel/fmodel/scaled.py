@@ -24,6 +24,7 @@ from friedel.fmodel.twinning import twinned_amplitudes
 from friedel.model.atoms import Atoms
 from friedel.notes import Note, Notes
 from friedel.reflections.reflections import Reflections
+from friedel.reflections.wrong_models import about_r_factor
 from friedel.scaling import Outlier, ScaleParameters, ScalingFit
 
 if TYPE_CHECKING:
@@ -346,6 +347,9 @@ class ScaledModel(ModelAndData):
             notes.add(
                 "no atoms contribute to the mask; whole cell treated as solvent", "warning", 1
             )
+        if not self.twins:
+            hkl = self.f_obs.hkl[self._setup.observed.work]
+            notes.extend(about_r_factor("R_work", self.r_work, self.crystal.is_centric(hkl)))
         d_max = float(self.f_obs.d_spacing[self.usable].max())
         flat = not scales.solvent_curve and self.solvent != "babinet"
         too_dense = self.source == "xray" and scales.k_sol > DENSEST_SOLVENT

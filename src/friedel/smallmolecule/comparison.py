@@ -21,6 +21,7 @@ from friedel.readers.stated_refinement import (
     read_refinement,
 )
 from friedel.reflections.reflections import Reflections
+from friedel.reflections.wrong_models import about_r_factor
 from friedel.scattering.atom_form_factors import AtomFormFactors
 from friedel.scattering.formfactors import GaussianSum
 from friedel.smallmolecule.absolute_structure import (
@@ -275,6 +276,9 @@ def fit_intensities(
         notes=notes.records(),
     )
     notes.extend(beside_stated(result))
+    if not fractions:
+        centric = read.crystal.is_centric(observed.hkl[result.observed])
+        notes.extend(about_r_factor("R1", result.r1, centric))
     return replace(result, notes=notes.records())
 
 
