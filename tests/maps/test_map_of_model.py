@@ -81,6 +81,7 @@ def test_1orc_alone(shared_data):
     assert np.corrcoef(values_at(box, xyz), exact)[0, 1] >= 0.999
 
 
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")  # mrcfile, NumPy 2.5
 def test_written_map_lies_on_the_model(tmp_path):
     """By NXSTART, with which gemmi and mrcfile agree, and ORIGIN zero."""
     mrcfile = pytest.importorskip("mrcfile")

@@ -141,6 +141,13 @@ def weighted_r2(observed: np.ndarray, model: np.ndarray, weights: np.ndarray) ->
     return math.sqrt(float(weights @ difference**2) / float(weights @ observed**2))
 
 
+def weighted_norm(values: np.ndarray, weights: np.ndarray) -> float:
+    """The root of sum w x^2, of which the squares do not overflow."""
+    scaled = np.sqrt(weights) * values
+    largest = float(np.abs(scaled).max(initial=0.0))
+    return largest * math.sqrt(float(((scaled / largest) ** 2).sum())) if largest else 0.0
+
+
 def worst_shell_error(found: Reflections, exact: np.ndarray) -> float:
     """Relative rms error in the worst of ten resolution shells of equal volume.
 

@@ -60,6 +60,10 @@ def representatives(crystal: Crystal, hkl: np.ndarray, friedel_mates: bool) -> n
     return np.where((friedel & ~crystal.is_centric(hkl))[:, None], -folded, folded)
 
 
+LEAST_SIGMA = 1e-150
+"""Limit of sigmas, whose squares and sums of inverse squares would not be numbers."""
+
+
 class Means(NamedTuple):
     """Weighted means (m,), their uncertainties (m,), and sum |x - mean| of each (m,)."""
 
@@ -84,7 +88,8 @@ def weighted_means(
     means = groups.total(weights * values) / groups.total(weights)
     deviations = groups.total(np.abs(values - means[groups.member_of]))
     spread = deviations / (groups.counts * np.sqrt(np.maximum(groups.counts - 1, 1)))
-    merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / sigmas**2)), spread)
+    squares = np.maximum(sigmas, LEAST_SIGMA) ** 2
+    merged = np.maximum(1.0 / np.sqrt(groups.total(1.0 / squares)), spread)
     return Means(means, merged, deviations)
 
 

@@ -1,5 +1,6 @@
 """From a small structure and its reflection list to R-factors: read, merge, calculate, fit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
@@ -20,6 +21,7 @@ from friedel.readers.stated_refinement import (
     read_instructions,
     read_refinement,
 )
+from friedel.reflections.agreement import weighted_norm
 from friedel.reflections.reflections import Reflections
 from friedel.reflections.wrong_models import about_r_factor
 from friedel.scattering.atom_form_factors import AtomFormFactors
@@ -398,9 +400,9 @@ def _parameters(
 ) -> tuple[Parameter, Parameter, tuple[Parameter, ...]]:
     """k, x and all fractions but the first, with uncertainties scaled by the goodness of fit."""
     freedom = len(observed.f2) - n_parameters
-    residual = float(fitted.weights @ (observed.f2 - fitted.f2_model) ** 2)
-    variance = residual / freedom if freedom > 0 else np.nan
-    su = np.sqrt(np.maximum(np.diag(fitted.covariance) * variance, 0.0))
+    residual = weighted_norm(observed.f2 - fitted.f2_model, fitted.weights)
+    goodness = residual / math.sqrt(freedom) if freedom > 0 else np.nan
+    su = np.sqrt(np.maximum(np.diag(fitted.covariance), 0.0)) * goodness
     scale, x, fractions = model.split(fitted.parameters)
     k = float(np.sqrt(scale))
     first = 1 + int(model.refines_extinction)

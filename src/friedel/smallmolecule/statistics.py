@@ -11,7 +11,7 @@ from friedel.model.atoms import Atoms
 from friedel.model.crystal import Crystal
 from friedel.notes import Note
 from friedel.readers.stated_refinement import StatedRefinement
-from friedel.reflections.agreement import weighted_r2
+from friedel.reflections.agreement import weighted_norm, weighted_r2
 from friedel.reflections.reflections import match
 from friedel.smallmolecule.absolute_structure import AbsoluteStructure
 from friedel.smallmolecule.merging import MergingStatistics, merge_equivalents
@@ -138,11 +138,8 @@ class IntensityStatistics:
     def goodness_of_fit(self) -> float:
         """Root of sum w (F^2 - F^2_model)^2 / (n - n_parameters); NaN unless n > n_parameters."""
         freedom = len(self.f2) - self.n_parameters
-        return math.sqrt(self._weighted_residual / freedom) if freedom > 0 else math.nan
-
-    @property
-    def _weighted_residual(self) -> float:
-        return float(self.weights @ (self.f2 - self.f2_model) ** 2)
+        residual = weighted_norm(self.f2 - self.f2_model, self.weights)
+        return residual / math.sqrt(freedom) if freedom > 0 else math.nan
 
     @property
     def f2_of_crystal(self) -> np.ndarray:
