@@ -15,6 +15,7 @@ from friedel.cli.main import COMMANDS
 pytest.importorskip("gemmi")
 
 FOUND = {
+    "commands": (35_000_040,),
     "arrays": (0, 25, 29, 117, 190, 257, 1092, 100_584, 101_447, 102_212, 32_000_116),
     "parts": (400_196, 400_561),
     "others": (101_259, 101_885),

@@ -108,7 +108,8 @@ class MDAnalysisTrajectory:
             opened = self._opened()  # not to be able to open the files is no fault of the frame
             try:
                 self._check(index)
-                step = opened.trajectory[index]
+                with np.errstate(all="ignore"):  # MDAnalysis converts impossible cells, too
+                    step = opened.trajectory[index]
             except Exception as error:  # readers of many formats raise errors of many kinds
                 reason = str(error) or type(error).__name__
                 raise FrameError(f"cannot read frame {index} of {self.name}: {reason}") from None
