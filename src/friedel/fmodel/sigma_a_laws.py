@@ -102,22 +102,12 @@ def _twinned_negative_log_likelihood(
     twin: TwinOverlap,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`negative_log_likelihood`, with the errors of E_obs integrated over."""
+    given = e_obs, e_model, centric, sigma_a, e_sigma, twin
     value, slope = np.empty((2, len(e_obs)))
-    single = twin.is_single
-    i = np.flatnonzero(single)
-    weight = np.sqrt(twin.shares[0, i])
-    sigma = None if e_sigma is None else e_sigma[i] / weight
-    value[i], slope[i] = rice_negative_log_likelihood(
-        e_obs[i] / weight, e_model[i], centric[i], sigma_a[i], sigma
-    )
-    i = np.flatnonzero(~single)
-    variance = np.maximum(1.0 - sigma_a[i] ** 2, LEAST_VARIANCE)
-    value[i], by_expected, by_variance = two_amplitudes_likelihood(
-        e_obs[i],
-        None if e_sigma is None else e_sigma[i],
-        *twin[i].two_domains(e_model[i], sigma_a[i], variance),
-        centric[i],
-    )
+    i = np.flatnonzero(twin.is_single)
+    value[i], slope[i] = rice_negative_log_likelihood(*_of_one_domain(i, *given))
+    i = np.flatnonzero(~twin.is_single)
+    value[i], by_expected, by_variance = two_amplitudes_likelihood(*_of_two_domains(i, *given))
     expected_by, variance_by = twin[i].derivatives_of_two(e_model[i], sigma_a[i])
     slope[i] = (by_expected * expected_by + by_variance * variance_by).sum(axis=0)
     return value, slope
@@ -132,18 +122,42 @@ def _twinned_moments(
     twin: TwinOverlap,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`moments`, of a twin."""
+    given = e_obs, e_model, centric, sigma_a, e_sigma, twin
     cosine, component = np.empty((2, len(e_obs)))
     i = np.flatnonzero(twin.is_single)
-    weight = np.sqrt(twin.shares[0, i])
-    sigma = None if e_sigma is None else e_sigma[i] / weight
-    cosine[i], component[i] = moments(e_obs[i] / weight, e_model[i], centric[i], sigma_a[i], sigma)
+    cosine[i], component[i] = moments(*_of_one_domain(i, *given))
     i = np.flatnonzero(~twin.is_single)
-    variance = np.maximum(1.0 - sigma_a[i] ** 2, LEAST_VARIANCE)
-    cosine[i], component[i] = two_amplitudes_moments(
-        e_obs[i],
-        None if e_sigma is None else e_sigma[i],
-        *twin[i].two_domains(e_model[i], sigma_a[i], variance),
-        centric[i],
-    )
+    cosine[i], component[i] = two_amplitudes_moments(*_of_two_domains(i, *given))
     component[i] /= np.sqrt(twin.shares[0, i])
     return cosine, component
+
+
+def _of_one_domain(
+    i: np.ndarray,
+    e_obs: np.ndarray,
+    e_model: np.ndarray,
+    centric: np.ndarray,
+    sigma_a: np.ndarray,
+    e_sigma: np.ndarray | None,
+    twin: TwinOverlap,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Arguments of the laws without twinning, for reflections i that the first domain has alone."""
+    weight = np.sqrt(twin.shares[0, i])
+    sigma = None if e_sigma is None else e_sigma[i] / weight
+    return e_obs[i] / weight, e_model[i], centric[i], sigma_a[i], sigma
+
+
+def _of_two_domains(
+    i: np.ndarray,
+    e_obs: np.ndarray,
+    e_model: np.ndarray,
+    centric: np.ndarray,
+    sigma_a: np.ndarray,
+    e_sigma: np.ndarray | None,
+    twin: TwinOverlap,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, np.ndarray]:
+    """Arguments of the laws of two amplitudes, for reflections i of several domains."""
+    variance = np.maximum(1.0 - sigma_a[i] ** 2, LEAST_VARIANCE)
+    expected, variances = twin[i].two_domains(e_model[i], sigma_a[i], variance)
+    sigma = None if e_sigma is None else e_sigma[i]
+    return e_obs[i], sigma, expected, variances, centric[i]

@@ -135,10 +135,7 @@ def weighted_r2(observed: np.ndarray, model: np.ndarray, weights: np.ndarray) ->
     observed, model, weights
         (n,) intensities of any sign, those of the model on their scale, and weights w.
     """
-    largest = max(np.abs(observed).max(initial=0.0), np.abs(model).max(initial=0.0))
-    scale = math.ldexp(1.0, min(0, -math.frexp(largest)[1]))  # squares do not overflow
-    difference, observed = scale * (observed - model), scale * observed
-    return math.sqrt(float(weights @ difference**2) / float(weights @ observed**2))
+    return weighted_norm(observed - model, weights) / weighted_norm(observed, weights)
 
 
 def weighted_norm(values: np.ndarray, weights: np.ndarray) -> float:
