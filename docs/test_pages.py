@@ -126,9 +126,7 @@ def test_links_lead_somewhere():
 def test_examples_that_are_not_run_say_so(page):
     """In the paragraphs between the last run example or heading and themselves."""
     text = page.read_text(encoding="utf-8")
-    blocks = re.split(
-        r"(^```.*?^```$|^(?:    \S.*\n(?:(?:    .*)?\n)*)+|^#.*$)", text, flags=re.M | re.S
-    )
+    blocks = re.split(BLOCKS, text, flags=re.M | re.S)
     said = ""
     for before, block in zip(blocks[::2], blocks[1::2], strict=False):
         said += before
