@@ -21,6 +21,7 @@ from friedel.readers.dispersion_scans import read_dispersion_scan
 from friedel.readers.maps import read_map, read_map_box
 from friedel.readers.reflection_lists import read_reflection_list
 from fuzz_fits import check_finite
+from tls_remarks import RESIDUAL, remark
 
 CRYSTAL = friedel.Crystal.from_triplets((12, 13, 14, 90, 100, 90), ["-x,y+1/2,-z"], "P 1 21 1")
 Notes = list[str]
@@ -44,25 +45,10 @@ def models_text() -> str:
     return "\n".join([*lines, "END", ""])
 
 
-TLS = """\
-REMARK   3   TLS GROUP : 1
-REMARK   3    SELECTION: (CHAIN A AND RESID 1:4)
-REMARK   3    ORIGIN FOR THE GROUP (A):   2.5000  -2.0000   7.2500
-REMARK   3    T TENSOR
-REMARK   3      T11:    0.0510 T22:    0.0320
-REMARK   3      T33:    0.0430 T12:    0.0120
-REMARK   3      T13:   -0.0130 T23:    0.0030
-REMARK   3    L TENSOR
-REMARK   3      L11:    2.1000 L22:    3.2000
-REMARK   3      L33:    4.3000 L12:   -0.2000
-REMARK   3      L13:    0.3000 L23:    0.1000
-REMARK   3    S TENSOR
-REMARK   3      S11:    0.0100 S12:   -0.0200 S13:    0.0300
-REMARK   3      S21:    0.0400 S22:    0.0500 S23:   -0.0600
-REMARK   3      S31:    0.0700 S32:    0.0800 S33:   -0.0900
-REMARK   3
-"""
-RESIDUAL = "REMARK   3   ATOM RECORD CONTAINS RESIDUAL B FACTORS ONLY\n"
+TLS = remark(
+    "REMARK   3    SELECTION: (CHAIN A AND RESID 1:4)\n",
+    "REMARK   3    ORIGIN FOR THE GROUP (A):   2.5000  -2.0000   7.2500\n",
+)
 
 
 def write_tls(folder: Path) -> None:

@@ -17,33 +17,13 @@ from friedel.model.tensors import rotate_tensors
 from friedel.readers.models import as_model
 from friedel.readers.tls_selections import SelectableAtoms
 from friedel.readers.tls_statements import groups_of_remarks, stated_content
+from tls_remarks import ORIGIN, REFMAC, RESIDUAL, TENSORS, remark
 
-TENSORS = """\
-REMARK   3    T TENSOR
-REMARK   3      T11:    0.0510 T22:    0.0320
-REMARK   3      T33:    0.0430 T12:    0.0120
-REMARK   3      T13:   -0.0130 T23:    0.0030
-REMARK   3    L TENSOR
-REMARK   3      L11:    2.1000 L22:    3.2000
-REMARK   3      L33:    4.3000 L12:   -0.2000
-REMARK   3      L13:    0.3000 L23:    0.1000
-REMARK   3    S TENSOR
-REMARK   3      S11:    0.0100 S12:   -0.0200 S13:    0.0300
-REMARK   3      S21:    0.0400 S22:    0.0500 S23:   -0.0600
-REMARK   3      S31:    0.0700 S32:    0.0800 S33:   -0.0900
-"""
 T = [0.051, 0.032, 0.043, 0.012, -0.013, 0.003]
 L = [2.1, 3.2, 4.3, -0.2, 0.3, 0.1]
 S = [[0.01, -0.02, 0.03], [0.04, 0.05, -0.06], [0.07, 0.08, -0.09]]
-ORIGIN = "REMARK   3    ORIGIN FOR THE GROUP (A):  10.5000  -2.0000   7.2500\n"
-REFMAC = "REMARK   3    RESIDUE RANGE :   A     2        A     4\n"
-RESIDUAL = "REMARK   3   ATOM RECORD CONTAINS RESIDUAL B FACTORS ONLY\n"
 SUM = "REMARK   3   ATOM RECORD CONTAINS SUM OF TLS AND RESIDUAL B FACTORS\n"
 LIKELY = "REMARK   3   B VALUE TYPE : LIKELY RESIDUAL\n"
-
-
-def remark(selection=REFMAC, origin=ORIGIN, tensors=TENSORS, number=1):
-    return f"REMARK   3   TLS GROUP : {number}\n{selection}{origin}{tensors}REMARK   3\n"
 
 
 def atom_lines(b=20.0, aniso=None, chains="AB"):
